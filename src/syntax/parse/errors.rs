@@ -1,0 +1,132 @@
+//! Syntax errors in words of the language.
+
+use std::collections::BTreeSet;
+
+use pest::Parser as _;
+use pest::error::InputLocation;
+
+use super::{Grammar, Rule};
+use crate::diagnostics::Diagnostic;
+use crate::syntax::{FileId, Span};
+
+/// Says why the text from `start` is no `rule`: reads it again, with pest keeping account of what
+/// it tried at the furthest place.
+pub fn explain(text: &str, file: FileId, start: usize, rule: Rule) -> Diagnostic {
+    // Process-wide and only ever switched on; it costs time in failing parses alone.
+    pest::set_error_detail(true);
+    let rest = &text[start..];
+    let Err(error) = Grammar::parse(rule, rest) else {
+        // The rule fits, and something that belongs to no rule stands after it.
+        return at(text, file, start, &BTreeSet::new());
+    };
+    let offset = match error.location {
+        InputLocation::Pos(offset) | InputLocation::Span((offset, _)) => offset,
+    };
+    let mut furthest = start + offset;
+    let mut expected = BTreeSet::new();
+    if let Some(attempts) = error.parse_attempts() {
+        furthest = furthest.max(start + attempts.max_position);
+        expected
+            .extend(attempts.expected_tokens().iter().filter_map(|token| word(&token.to_string())));
+        for stack in attempts.call_stacks() {
+            if let Some(rule) = stack.deepest.get_rule().or(stack.parent.as_ref()) {
+                expected.extend(rule_words(*rule));
+            }
+        }
+    }
+    at(text, file, furthest, &expected)
+}
+
+fn at(text: &str, file: FileId, furthest: usize, expected: &BTreeSet<String>) -> Diagnostic {
+    let (start, end, found) = found(text, furthest);
+    let span = Span { file, start, end };
+    // Brackets begin values; where any value fits they say nothing more.
+    let mut expected = expected.clone();
+    expected.remove("`_`");
+    if expected.contains("a value") {
+        expected.remove("`(`");
+        expected.remove("a name");
+    }
+    let message = format!("{found} does not fit here");
+    let error = Diagnostic::error("syntax-error", span, message);
+    match list(&expected) {
+        Some(words) => error.label(format!("expected {words}")),
+        None => error.label("not expected"),
+    }
+}
+
+/// The token at `from`, past white space and comments.
+fn found(text: &str, from: usize) -> (usize, usize, String) {
+    let mut start = from.min(text.len());
+    loop {
+        let rest = text[start..].trim_start();
+        start = text.len() - rest.len();
+        match rest.strip_prefix("//") {
+            Some(comment) => start += 2 + comment.find('\n').unwrap_or(comment.len()),
+            None => break,
+        }
+    }
+    let rest = &text[start..];
+    let Some(first) = rest.chars().next() else {
+        return (text.len(), text.len(), "the end of the file".to_owned());
+    };
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let length = match is_word(first) {
+        true => rest.find(|c| !is_word(c)).unwrap_or(rest.len()).min(40),
+        false => first.len_utf8(),
+    };
+    let length =
+        (length..=rest.len()).find(|end| rest.is_char_boundary(*end)).unwrap_or(rest.len());
+    (start, start + length, format!("`{}`", rest[..length].escape_debug()))
+}
+
+/// A literal token as it is shown, if it helps.
+fn word(token: &str) -> Option<String> {
+    let token = token.trim();
+    let helps = !token.is_empty()
+        && !token.contains(['/', '\\', '"', '.', '?', '>', '<', '*', '+', '-', '|']);
+    (helps && token.chars().all(|c| !c.is_alphanumeric())).then(|| format!("`{token}`"))
+}
+
+fn rule_words(rule: Rule) -> Option<String> {
+    let words = match rule {
+        Rule::name | Rule::name_start => "a name",
+        Rule::expr
+        | Rule::primary
+        | Rule::unary
+        | Rule::postfix
+        | Rule::number
+        | Rule::quantity => "a value",
+        Rule::type_ | Rule::type_name | Rule::named_type => "a type",
+        Rule::quote => "`\"` at the end of the text",
+        Rule::arrow => "`->` and the type of what it makes",
+        Rule::equals => "`=`",
+        Rule::colon => "`:`",
+        Rule::comma => "`,`",
+        Rule::open_paren => "`(`",
+        Rule::close_paren => "`)`",
+        Rule::open_brace => "`{`",
+        Rule::close_brace => "`}`",
+        Rule::open_bracket => "`[`",
+        Rule::close_bracket => "`]`",
+        Rule::kw_else => "`else`",
+        Rule::item | Rule::use_item | Rule::define | Rule::pipeline => {
+            "`use`, `define` or `pipeline`"
+        }
+        Rule::kw_use | Rule::kw_define | Rule::kw_pipeline => "`use`, `define` or `pipeline`",
+        Rule::field => "a field, `name: value`",
+        Rule::setting => "a setting, `name: value`",
+        _ => return None,
+    };
+    Some(words.to_owned())
+}
+
+/// "a, b or c"
+fn list(words: &BTreeSet<String>) -> Option<String> {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        [] => None,
+        [one] => Some((*one).to_owned()),
+        [first @ .., last] => Some(format!("{} or {last}", first.join(", "))),
+    }
+}

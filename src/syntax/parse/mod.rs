@@ -1,0 +1,68 @@
+//! Text to syntax tree. Only this module names pest.
+
+mod errors;
+mod limits;
+mod lower;
+
+use pest::Parser as _;
+
+use super::source::{FileId, Sources, Span};
+use super::tree;
+use crate::diagnostics::{Diagnostic, Diagnostics};
+
+#[derive(pest_derive::Parser)]
+#[grammar = "grammar/cpipe.pest"]
+struct Grammar;
+
+type Pair<'i> = pest::iterators::Pair<'i, Rule>;
+
+/// Reads a file. What could be read is returned beside every syntax error found on the way.
+pub fn file(sources: &Sources, id: FileId) -> (tree::File, Diagnostics) {
+    read(sources, id, Rule::file, |lower, pair| lower.file(pair))
+        .unwrap_or_else(|diagnostic| (tree::File::default(), (*diagnostic).into()))
+}
+
+/// Reads the signature of a registered constructor.
+pub fn signature(sources: &Sources, id: FileId) -> Result<tree::Signature, Diagnostics> {
+    whole(read(sources, id, Rule::signature, |lower, pair| lower.signature_file(pair)))
+}
+
+/// Reads one expression, such as the value of an override.
+pub fn expression(sources: &Sources, id: FileId) -> Result<tree::Expr, Diagnostics> {
+    whole(read(sources, id, Rule::expression, |lower, pair| lower.expression_file(pair)))
+}
+
+/// Reads a dotted path, such as the name of an override.
+pub fn path(sources: &Sources, id: FileId) -> Result<Vec<tree::Name>, Diagnostics> {
+    whole(read(sources, id, Rule::path_only, |lower, pair| lower.path_file(pair)))
+}
+
+fn whole<T>(read: Result<(T, Diagnostics), Box<Diagnostic>>) -> Result<T, Diagnostics> {
+    match read {
+        Ok((tree, diagnostics)) if diagnostics.is_empty() => Ok(tree),
+        Ok((_, diagnostics)) => Err(diagnostics),
+        Err(diagnostic) => Err((*diagnostic).into()),
+    }
+}
+
+fn read<T>(
+    sources: &Sources,
+    id: FileId,
+    rule: Rule,
+    lower: impl FnOnce(&mut lower::Lower<'_>, Pair<'_>) -> T,
+) -> Result<(T, Diagnostics), Box<Diagnostic>> {
+    let text = &sources.get(id).text;
+    limits::check(text, id)?;
+    let mut pairs =
+        Grammar::parse(rule, text).map_err(|_| Box::new(errors::explain(text, id, 0, rule)))?;
+    let pair = pairs.next().expect("an entry rule yields one pair");
+    let mut lowering = lower::Lower::new(text, id);
+    let tree = lower(&mut lowering, pair);
+    Ok((tree, lowering.diagnostics))
+}
+
+fn span(id: FileId, pair: &Pair<'_>) -> Span {
+    let start = pair.as_span().start();
+    // A rule that ends in something optional has passed the white space before it.
+    Span { file: id, start, end: start + pair.as_str().trim_end().len() }
+}

@@ -1,0 +1,257 @@
+//! The syntax tree: what stands in a text, with spans, before any name has a meaning.
+
+use super::source::Span;
+
+/// A name where it stands.
+#[derive(Clone, Debug)]
+pub struct Name {
+    pub text: String,
+    pub span: Span,
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct File {
+    /// `//!` at the top, without the marks.
+    pub doc: String,
+    pub uses: Vec<Use>,
+    pub defines: Vec<Define>,
+    pub pipelines: Vec<Pipeline>,
+}
+
+/// `use std.augment.{a, b}`: each imported name is one entry with its whole path.
+#[derive(Clone, Debug)]
+pub struct Use {
+    /// Starts with a dot: relative to the file's folder.
+    pub relative: bool,
+    /// The path without the imported name.
+    pub module: Vec<Name>,
+    pub name: Name,
+}
+
+#[derive(Clone, Debug)]
+pub struct Define {
+    pub signature: Signature,
+    pub body: Vec<Statement>,
+    pub body_span: Span,
+}
+
+/// A name, its parameters and what it makes; shared by defines and by registered constructors.
+#[derive(Clone, Debug)]
+pub struct Signature {
+    pub doc: String,
+    pub name: Name,
+    pub parameters: Vec<Parameter>,
+    pub result: Type,
+    /// From the name to the end of the result.
+    pub span: Span,
+}
+
+#[derive(Clone, Debug)]
+pub struct Parameter {
+    pub doc: String,
+    pub name: Name,
+    /// `name?: Type`: may be left out, and has no default.
+    pub optional: bool,
+    pub kind: Type,
+    pub bound: Option<Bound>,
+    pub default: Option<Expr>,
+    pub span: Span,
+}
+
+#[derive(Clone, Debug)]
+pub enum Bound {
+    Compare(Comparison, Expr),
+    In(Expr),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    Greater,
+    GreaterEqual,
+    Less,
+    LessEqual,
+}
+
+#[derive(Clone, Debug)]
+pub struct Type {
+    pub kind: TypeKind,
+    pub span: Span,
+}
+
+#[derive(Clone, Debug)]
+pub enum TypeKind {
+    /// `small | imagenet`
+    Choices(Vec<Name>),
+    /// `Tensor[n, d]`, `Encoder[Image[3, h, w] -> Feature[512]]`
+    Named(String, Vec<TypeArgument>),
+}
+
+#[derive(Clone, Debug)]
+pub enum TypeArgument {
+    Type(Type),
+    Function(Type, Type),
+    Size(Expr),
+}
+
+#[derive(Clone, Debug)]
+pub enum Statement {
+    Let(Binding),
+    Given(Given),
+    Minimize(Expr),
+    Report(Binding),
+    /// The value of a define that is no objective.
+    Result(Expr),
+}
+
+/// `let name = value`, `report name = value`.
+#[derive(Clone, Debug)]
+pub struct Binding {
+    pub name: Name,
+    pub value: Expr,
+}
+
+#[derive(Clone, Debug)]
+pub struct Given {
+    pub views: Vec<Name>,
+    pub label: Option<Name>,
+    pub span: Span,
+}
+
+#[derive(Clone, Debug)]
+pub struct Pipeline {
+    pub doc: String,
+    pub name: Name,
+    pub parameters: Vec<Parameter>,
+    pub members: Vec<Member>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Member {
+    Value(ValueDeclaration),
+    Stage(Stage),
+    Profile(Profile),
+}
+
+/// `kind name = value`; `let` is a kind like any other here.
+#[derive(Clone, Debug)]
+pub struct ValueDeclaration {
+    pub kind: Name,
+    pub name: Name,
+    pub value: Expr,
+}
+
+#[derive(Clone, Debug)]
+pub struct Stage {
+    pub kind: Name,
+    pub name: Name,
+    pub fields: Vec<Binding>,
+    pub span: Span,
+}
+
+#[derive(Clone, Debug)]
+pub struct Profile {
+    pub doc: String,
+    pub name: Name,
+    pub settings: Vec<Setting>,
+}
+
+/// `moco.temperature: 0.2`
+#[derive(Clone, Debug)]
+pub struct Setting {
+    pub path: Vec<Name>,
+    pub value: Expr,
+}
+
+#[derive(Clone, Debug)]
+pub struct Expr {
+    pub kind: ExprKind,
+    pub span: Span,
+}
+
+#[derive(Clone, Debug)]
+pub enum ExprKind {
+    Int(i64),
+    Float(f64),
+    Percent(f64),
+    /// A number with a unit, which may be unknown; whether it was written without a point.
+    Quantity(f64, Name),
+    Bool(bool),
+    Text(String),
+    Name(String),
+    /// Operators of one precedence, left to right.
+    Binary(Box<Expr>, Vec<(Operator, Expr)>),
+    /// `a >> b >> c`
+    Pipe(Vec<Expr>),
+    Range(Box<Expr>, Box<Expr>),
+    Negate(Box<Expr>),
+    Call(Box<Expr>, Vec<Argument>),
+    Access(Box<Expr>, Name),
+    If(Box<Expr>, Box<Expr>, Box<Expr>),
+}
+
+#[derive(Clone, Debug)]
+pub struct Argument {
+    pub name: Option<Name>,
+    pub value: Expr,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operator {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+}
+
+impl Statement {
+    /// The expression in the statement, if it has one.
+    pub fn expr(&self) -> Option<&Expr> {
+        match self {
+            Statement::Let(binding) | Statement::Report(binding) => Some(&binding.value),
+            Statement::Minimize(expr) | Statement::Result(expr) => Some(expr),
+            Statement::Given(_) => None,
+        }
+    }
+}
+
+impl Member {
+    pub fn exprs(&self) -> Vec<&Expr> {
+        match self {
+            Member::Value(value) => vec![&value.value],
+            Member::Stage(stage) => stage.fields.iter().map(|field| &field.value).collect(),
+            Member::Profile(profile) => {
+                profile.settings.iter().map(|setting| &setting.value).collect()
+            }
+        }
+    }
+}
+
+/// Adds every name that an expression mentions to `names`.
+pub fn names<'t>(expr: &'t Expr, names: &mut std::collections::BTreeSet<&'t str>) {
+    let mut stack = vec![expr];
+    while let Some(expr) = stack.pop() {
+        match &expr.kind {
+            ExprKind::Name(name) => {
+                names.insert(name);
+            }
+            ExprKind::Binary(first, rest) => {
+                stack.push(first);
+                stack.extend(rest.iter().map(|(_, operand)| operand));
+            }
+            ExprKind::Pipe(parts) => stack.extend(parts),
+            ExprKind::Range(low, high) => stack.extend([&**low, &**high]),
+            ExprKind::Negate(inner) | ExprKind::Access(inner, _) => stack.push(inner),
+            ExprKind::Call(callee, arguments) => {
+                stack.push(callee);
+                stack.extend(arguments.iter().map(|argument| &argument.value));
+            }
+            ExprKind::If(condition, yes, no) => stack.extend([&**condition, &**yes, &**no]),
+            ExprKind::Int(_)
+            | ExprKind::Float(_)
+            | ExprKind::Percent(_)
+            | ExprKind::Quantity(..)
+            | ExprKind::Bool(_)
+            | ExprKind::Text(_) => {}
+        }
+    }
+}

@@ -1,0 +1,631 @@
+//! Calls: arguments bound to a signature, registered constructors made into values.
+
+use std::collections::BTreeMap;
+
+use super::objective::{Body, Network};
+use super::size::Size;
+use super::types::{self, Sizes};
+use super::value::{
+    AugmentValue, DatasetValue, EncoderValue, HeadValue, Kind, NetworkValue, SizedTransform,
+    SplitValue, TensorValue, Value, args, duration,
+};
+use super::{Checker, Scope};
+use crate::diagnostics::Diagnostic;
+use crate::graph::objective::Op;
+use crate::graph::term::{Call, Term};
+use crate::registry::{Entry, Implementation};
+use crate::resolve::{Item, ModuleId};
+use crate::syntax::Span;
+use crate::syntax::tree::{
+    Argument, Bound, Expr, ExprKind, Name, Parameter, Signature, Type, TypeKind,
+};
+
+/// The arguments of a call, checked, by parameter name.
+pub(super) struct Bound_ {
+    pub values: BTreeMap<String, Value>,
+    /// What the names of sizes in the signature stand for.
+    pub sizes: Sizes,
+}
+
+/// What is being bound: it decides the words of the messages.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    Argument,
+    Field,
+}
+
+/// A value offered for a parameter that the text leaves out, such as the classes of a head.
+pub(super) struct Fill<'a> {
+    pub name: &'a str,
+    pub value: Value,
+}
+
+impl Checker<'_> {
+    pub(super) fn call(
+        &mut self,
+        expr: &Expr,
+        callee: &Expr,
+        arguments: &[Argument],
+        scope: &Scope,
+        path: Option<&str>,
+    ) -> Value {
+        self.call_filled(expr, callee, arguments, scope, path, None)
+    }
+
+    /// A call, one of whose arguments may be filled in by what stands around it.
+    pub(super) fn call_filled(
+        &mut self,
+        expr: &Expr,
+        callee: &Expr,
+        arguments: &[Argument],
+        scope: &Scope,
+        path: Option<&str>,
+        fill: Option<Fill<'_>>,
+    ) -> Value {
+        let span = expr.span;
+        let name = match &callee.kind {
+            ExprKind::Name(name) => name,
+            ExprKind::Access(base, method) if method.text == "sample" => {
+                return self.sample(base, method, arguments, scope, span);
+            }
+            _ => {
+                let network = self.eval(callee, scope, None, None);
+                return self.apply(&network, arguments, scope, span);
+            }
+        };
+        let is_value =
+            scope.locals.contains_key(name) || (scope.in_pipeline && self.state.declares(name));
+        if is_value {
+            let network = self.eval(callee, scope, None, None);
+            return self.apply(&network, arguments, scope, span);
+        }
+        match self.callable(name, scope) {
+            Some(Item::Entry(entry)) => {
+                let signature = self.signature(entry);
+                let bound =
+                    self.bind(&signature, arguments, span, What::Argument, scope, path, None, fill);
+                match bound {
+                    Some(bound) => self.construct(entry, &signature, bound, span),
+                    None => Value::poison(span),
+                }
+            }
+            Some(Item::Define(module, index)) => {
+                let program = self.program;
+                let signature = &program.define(module, index).signature;
+                let owner = Some(module);
+                let bound =
+                    self.bind(signature, arguments, span, What::Argument, scope, path, owner, fill);
+                match bound {
+                    Some(bound) => self.expand(module, index, bound.values, Some(span)),
+                    None => Value::poison(span),
+                }
+            }
+            Some(Item::Pipeline(..)) => {
+                let message = format!("`{name}` is a pipeline: it is run, not called");
+                self.error("type-mismatch", callee.span, message);
+                Value::poison(span)
+            }
+            None => {
+                self.unknown(name, callee.span, scope);
+                Value::poison(span)
+            }
+        }
+    }
+
+    // ------------------------------------------------------------ binding
+
+    /// Evaluates and checks arguments against a signature. `owner` is the module of a define, in
+    /// whose scope defaults are evaluated. `None` where an argument is wrong or missing.
+    #[expect(clippy::too_many_arguments, reason = "a call is all of these")]
+    pub(super) fn bind(
+        &mut self,
+        signature: &Signature,
+        arguments: &[Argument],
+        span: Span,
+        what: What,
+        scope: &Scope,
+        path: Option<&str>,
+        owner: Option<ModuleId>,
+        mut fill: Option<Fill<'_>>,
+    ) -> Option<Bound_> {
+        let errors = self.errors();
+        let mut given = self.assign(signature, arguments, what);
+        let mut bound = Bound_ { values: BTreeMap::new(), sizes: Sizes::new() };
+        for parameter in &signature.parameters {
+            let name = parameter.name.text.as_str();
+            let own_path = path.map(|path| format!("{path}.{name}"));
+            let overridden = own_path.as_deref().and_then(|path| self.state.take_override(path));
+            let value = if let Some(over) = overridden {
+                let value = self.eval_override(&over, Some(&parameter.kind));
+                self.state.resolve(own_path.as_deref(), &value, over.origin);
+                value
+            } else if let Some(expr) = given.remove(name) {
+                let value = self.eval_argument(
+                    expr,
+                    parameter,
+                    scope,
+                    own_path.as_deref(),
+                    fill.take_if(|_| is_named(&parameter.kind, "Network")),
+                );
+                self.state.resolve_text(own_path.as_deref(), &value);
+                value
+            } else if let Some(fill) = fill.take_if(|fill| fill.name == name) {
+                fill.value
+            } else if let Some(default) = &parameter.default {
+                let module = owner.unwrap_or(scope.module);
+                let scope = Scope::new(module, bound.values.clone());
+                let value = self.eval(default, &scope, Some(&parameter.kind), None);
+                self.state.resolve_default(own_path.as_deref(), &value, &signature.name.text);
+                value
+            } else if parameter.optional {
+                continue;
+            } else {
+                self.missing(signature, parameter, span, what);
+                continue;
+            };
+            let value = self.fit(value, parameter, &mut bound.sizes, what);
+            if let Kind::Int(size) = &value.kind {
+                bound.sizes.insert(name.to_owned(), size.clone());
+            }
+            bound.values.insert(name.to_owned(), value);
+        }
+        let poisoned = bound.values.values().any(Value::is_poison);
+        (self.errors() == errors && !poisoned).then_some(bound)
+    }
+
+    /// Evaluates one argument; the head of a fine-tune stage is a call that is filled in.
+    fn eval_argument(
+        &mut self,
+        expr: &Expr,
+        parameter: &Parameter,
+        scope: &Scope,
+        path: Option<&str>,
+        fill: Option<Fill<'_>>,
+    ) -> Value {
+        match (&expr.kind, fill) {
+            (ExprKind::Call(callee, arguments), Some(fill))
+                if is_named(&parameter.kind, "Network") =>
+            {
+                self.call_filled(expr, callee, arguments, scope, path, Some(fill))
+            }
+            _ => self.eval(expr, scope, Some(&parameter.kind), path),
+        }
+    }
+
+    /// Sorts arguments to parameters by position and name.
+    fn assign<'e>(
+        &mut self,
+        signature: &Signature,
+        arguments: &'e [Argument],
+        what: What,
+    ) -> BTreeMap<String, &'e Expr> {
+        let mut given: BTreeMap<String, &Expr> = BTreeMap::new();
+        let mut named = false;
+        for (position, argument) in arguments.iter().enumerate() {
+            let name = match &argument.name {
+                Some(name) => {
+                    named = true;
+                    if !signature.parameters.iter().any(|p| p.name.text == name.text) {
+                        self.unknown_argument(signature, name, what);
+                        continue;
+                    }
+                    name.text.clone()
+                }
+                None if named => {
+                    let error = Diagnostic::error(
+                        "unknown-argument",
+                        argument.value.span,
+                        "an argument without a name stands after named ones",
+                    );
+                    self.report(error.help("name this one too"));
+                    continue;
+                }
+                None => match signature.parameters.get(position) {
+                    Some(parameter) => parameter.name.text.clone(),
+                    None => {
+                        let count = signature.parameters.len();
+                        let message = format!(
+                            "`{}` takes {count} argument{}",
+                            signature.name.text,
+                            if count == 1 { "" } else { "s" }
+                        );
+                        let error =
+                            Diagnostic::error("unknown-argument", argument.value.span, message);
+                        self.report(
+                            error.label("one too many").also(signature.span, "its signature"),
+                        );
+                        continue;
+                    }
+                },
+            };
+            if given.contains_key(&name) {
+                let span = argument.name.as_ref().map_or(argument.value.span, |name| name.span);
+                self.error("duplicate-name", span, format!("`{name}` is given twice"));
+            } else {
+                given.insert(name, &argument.value);
+            }
+        }
+        given
+    }
+
+    fn unknown_argument(&mut self, signature: &Signature, name: &Name, what: What) {
+        let callee = &signature.name.text;
+        let (code, message) = match what {
+            What::Argument => ("unknown-argument", format!("`{callee}` takes no `{}`", name.text)),
+            What::Field => ("unknown-field", format!("`{callee}` has no field `{}`", name.text)),
+        };
+        let names = signature.parameters.iter().map(|parameter| parameter.name.text.as_str());
+        let near = crate::diagnostics::suggest::nearest(&name.text, names);
+        let error =
+            Diagnostic::error(code, name.span, message).also(signature.span, "its signature");
+        self.report(match near {
+            Some(near) => error.help(format!("did you mean `{near}`?")),
+            None => error,
+        });
+    }
+
+    fn missing(&mut self, signature: &Signature, parameter: &Parameter, span: Span, what: What) {
+        let (callee, name) = (&signature.name.text, &parameter.name.text);
+        let kind = types::describe(&parameter.kind);
+        let (code, message) = match what {
+            What::Argument => ("missing-argument", format!("`{callee}` needs `{name}`")),
+            What::Field => ("missing-field", format!("`{callee}` needs the field `{name}`")),
+        };
+        let error = Diagnostic::error(code, span, message);
+        let error = error.label(format!("`{name}: {kind}` is missing"));
+        self.report(error.also(parameter.span, "declared here, without a default"));
+    }
+
+    /// Checks a value against a parameter's type and bound.
+    pub(super) fn fit(
+        &mut self,
+        value: Value,
+        parameter: &Parameter,
+        sizes: &mut Sizes,
+        what: What,
+    ) -> Value {
+        let name = &parameter.name.text;
+        let value = match types::accept(&value, &parameter.kind, sizes) {
+            Ok(value) => value,
+            Err(wanted) => {
+                self.mismatch(&value, name, &wanted, parameter, what);
+                return Value::poison(value.span);
+            }
+        };
+        let holds = match &parameter.bound {
+            None => true,
+            Some(Bound::Compare(comparison, limit)) => match (value.number(), literal(limit)) {
+                (Some(number), Some(limit)) => types::satisfies(number, *comparison, limit),
+                _ => true,
+            },
+            Some(Bound::In(range)) => match (value.number(), range_of(range)) {
+                (Some(number), Some((low, high))) => (low..=high).contains(&number),
+                _ => true,
+            },
+        };
+        if !holds {
+            let message = format!("`{name}` is out of its range: {}", value.describe());
+            let error = Diagnostic::error("out-of-range", value.span, message);
+            self.report(error.also(parameter.span, "its range is declared here"));
+            return Value::poison(value.span);
+        }
+        value
+    }
+
+    fn mismatch(
+        &mut self,
+        value: &Value,
+        name: &str,
+        wanted: &str,
+        parameter: &Parameter,
+        what: What,
+    ) {
+        let found = value.describe();
+        let is_shape =
+            matches!(value.kind, Kind::Tensor(_) | Kind::Labels(_)) && wanted.starts_with("Tensor");
+        let code = if is_shape { "shape-mismatch" } else { "type-mismatch" };
+        let place = match what {
+            What::Argument => "argument",
+            What::Field => "field",
+        };
+        let message = format!("{place} `{name}` wants {wanted}, not {found}");
+        let error = Diagnostic::error(code, value.span, message).label(format!("this is {found}"));
+        let error = error.also(parameter.span, "declared here");
+        let help = match (wanted, &value.kind) {
+            ("Duration", Kind::Int(_) | Kind::Float(_)) => {
+                let number = value.number().unwrap_or(200.0);
+                Some(format!("a length has a unit: `{number} epochs` or `{number} steps`"))
+            }
+            ("Percent", Kind::Int(_)) => {
+                Some(format!("write `{}%`", value.number().unwrap_or(10.0)))
+            }
+            ("Percent", Kind::Float(Some(value))) => Some(format!("write `{}%`", value * 100.0)),
+            ("Float", Kind::Percent(Some(value))) => Some(format!("write `{}`", value / 100.0)),
+            ("Split", Kind::Dataset(_)) => {
+                Some("name a part of it: `.train`, `.test` or `.train.unlabeled`".to_owned())
+            }
+            ("Tensor[n, d]", Kind::Network(_) | Kind::Encoder(_)) => {
+                Some("apply it to a view first: `query(a)`".to_owned())
+            }
+            ("Model", Kind::Stage(_)) | ("Encoder", Kind::Stage(_)) => {
+                Some("name an output of the stage, such as `.encoder`".to_owned())
+            }
+            _ => None,
+        };
+        self.report(match help {
+            Some(help) => error.help(help),
+            None => error,
+        });
+    }
+
+    // ------------------------------------------------------------ constructors
+
+    /// The value that a registered constructor makes.
+    fn construct(
+        &mut self,
+        entry: &'static Entry,
+        signature: &Signature,
+        bound: Bound_,
+        span: Span,
+    ) -> Value {
+        let term =
+            args(&bound.values).map(|args| Term::Call(Call { name: entry.name.to_owned(), args }));
+        let result = &signature.result;
+        let sizes = |name: &str| {
+            types::sizes_of(types::inner(result, name).unwrap_or_default(), &bound.sizes)
+        };
+        let kind = match &entry.implementation {
+            Implementation::Dataset(_) => {
+                let Some(Term::Call(call)) = term else { return Value::poison(span) };
+                let [channels, height, width] = <[Size; 3]>::try_from(sizes("Image"))
+                    .expect("a dataset's signature gives Image[c, h, w]");
+                let classes = sizes("Label")
+                    .into_iter()
+                    .next()
+                    .expect("a dataset's signature gives Label[c]");
+                Kind::Dataset(DatasetValue {
+                    call: Some(call),
+                    image: [channels, height, width],
+                    classes,
+                })
+            }
+            Implementation::Augment(_) => {
+                let size = sizes("Augment").into_iter().next();
+                let place = bound.values.get("size").map_or(span, |value| value.span);
+                let sized = size.map(|size| SizedTransform { name: entry.name, size, span: place });
+                Kind::Augment(AugmentValue { term, sizes: sized.into_iter().collect() })
+            }
+            Implementation::Module(module) => {
+                let output = sizes("Feature")
+                    .into_iter()
+                    .next()
+                    .expect("a module's signature gives Feature[d]");
+                if module.encoder {
+                    let id = self.fresh_id();
+                    let channels = sizes("Image").into_iter().next();
+                    Kind::Encoder(EncoderValue { term, channels, features: output, id })
+                } else {
+                    let head = Value::new(Kind::Head(HeadValue { term, output }), span);
+                    // Inside of an objective each call makes a network with weights of its own.
+                    if self.builder.is_some() {
+                        let network = self.as_network(&head);
+                        return network
+                            .map_or(Value::poison(span), |n| Value::new(Kind::Network(n), span));
+                    }
+                    return head;
+                }
+            }
+            Implementation::Tensor(tensor) => {
+                return self.primitive(entry.name, tensor.gradient, signature, bound, span);
+            }
+            Implementation::Ema => return self.ema(&bound, span),
+            Implementation::Optimizer(_) => Kind::Optimizer(term),
+            Implementation::Schedule(_) => Kind::Schedule(term),
+            Implementation::Protocol(_) => Kind::Protocol(term),
+        };
+        Value { kind, span }
+    }
+
+    fn primitive(
+        &mut self,
+        name: &str,
+        through: &[&str],
+        signature: &Signature,
+        bound: Bound_,
+        span: Span,
+    ) -> Value {
+        let mut inputs = Vec::new();
+        let mut gradient = false;
+        let mut rest = BTreeMap::new();
+        for parameter in &signature.parameters {
+            let name = parameter.name.text.as_str();
+            match bound.values.get(name) {
+                Some(Value { kind: Kind::Tensor(tensor) | Kind::Labels(tensor), .. }) => {
+                    inputs.push(tensor.node);
+                    gradient |= tensor.gradient && through.contains(&name);
+                }
+                Some(value) => {
+                    rest.insert(name.to_owned(), value.clone());
+                }
+                None => {}
+            }
+        }
+        let shape = types::sizes_of(
+            types::inner(&signature.result, "Tensor").unwrap_or_default(),
+            &bound.sizes,
+        );
+        self.tensor(Op::Primitive(name.to_owned()), inputs, args(&rest), shape, gradient, span)
+    }
+
+    fn ema(&mut self, bound: &Bound_, span: Span) -> Value {
+        let network = bound.values.get("network").and_then(|value| self.as_network(value));
+        let (Some(of), Some(builder)) = (network, self.builder.as_mut()) else {
+            return Value::poison(span);
+        };
+        if !builder.is_trained(of.network) {
+            self.error("type-mismatch", span, "this network is an average already");
+            return Value::poison(span);
+        }
+        let momentum = bound.values.get("momentum").and_then(Value::term);
+        let body = Body::Ema { of: of.network, momentum };
+        let network = builder.network(Network { body, output: of.output.clone() });
+        Value::new(Kind::Network(NetworkValue { network, output: of.output }), span)
+    }
+
+    /// A network applied to a view or to features.
+    fn apply(
+        &mut self,
+        callee: &Value,
+        arguments: &[Argument],
+        scope: &Scope,
+        span: Span,
+    ) -> Value {
+        if callee.is_poison() {
+            return Value::poison(span);
+        }
+        let Some(network) = self.as_network(callee) else {
+            if !matches!(callee.kind, Kind::Encoder(_) | Kind::Head(_)) {
+                let message = format!("{} cannot be called", callee.describe());
+                self.error("type-mismatch", callee.span, message);
+            }
+            return Value::poison(span);
+        };
+        let [Argument { value: argument, .. }] = arguments else {
+            self.error("unknown-argument", span, "a network is applied to one tensor");
+            return Value::poison(span);
+        };
+        let input = self.eval(argument, scope, None, None);
+        let tensor = match input.kind {
+            Kind::Poison => return Value::poison(span),
+            Kind::Tensor(tensor) => tensor,
+            _ => {
+                let message = format!("a network is applied to a tensor, not {}", input.describe());
+                self.error("type-mismatch", input.span, message);
+                return Value::poison(span);
+            }
+        };
+        if !self.feeds(&network, &tensor, input.span) {
+            return Value::poison(span);
+        }
+        let trained =
+            self.builder.as_ref().is_some_and(|builder| builder.is_trained(network.network));
+        // Through an averaged network no gradient flows at all.
+        let gradient = trained;
+        let shape = vec![tensor.shape[0].clone(), network.output.clone()];
+        self.tensor(
+            Op::Apply(network.network),
+            vec![tensor.node],
+            Some(Default::default()),
+            shape,
+            gradient,
+            span,
+        )
+    }
+
+    /// Whether the first module of a network takes that tensor.
+    fn feeds(&mut self, network: &NetworkValue, tensor: &TensorValue, span: Span) -> bool {
+        let Some(builder) = &self.builder else { return false };
+        let Some(first) = builder.chain(network.network).first().copied() else { return false };
+        let takes_images = builder.modules[first].encoder.is_some();
+        match (takes_images, tensor.shape.as_slice()) {
+            (true, [_, _, _, _]) => true,
+            (false, [_, features]) => {
+                let features = features.clone();
+                self.feed(first, &features, span)
+            }
+            (takes_images, shape) => {
+                let shape = super::value::shape(shape);
+                let message = match takes_images {
+                    true => format!("an encoder takes a view, Tensor[batch, c, h, w], not {shape}"),
+                    false => format!("this network takes features, Tensor[n, d], not {shape}"),
+                };
+                self.error("shape-mismatch", span, message);
+                false
+            }
+        }
+    }
+
+    fn sample(
+        &mut self,
+        base: &Expr,
+        method: &Name,
+        arguments: &[Argument],
+        scope: &Scope,
+        span: Span,
+    ) -> Value {
+        let split = match self.eval(base, scope, None, None) {
+            Value { kind: Kind::Split(split), .. } => split,
+            other => {
+                if !other.is_poison() {
+                    let message = format!("{} has no `sample`", other.describe());
+                    let error = Diagnostic::error("unknown-field", method.span, message);
+                    self.report(error.help("a split has it: `data.train.sample(10%)`"));
+                }
+                return Value::poison(span);
+            }
+        };
+        let [Argument { value: share, .. }] = arguments else {
+            let error = Diagnostic::error("missing-argument", span, "`sample` takes one share");
+            self.report(error.help("write `.sample(10%)`"));
+            return Value::poison(span);
+        };
+        let share = self.eval(share, scope, None, None);
+        let percent = match share.kind {
+            Kind::Percent(percent) => percent,
+            Kind::Poison => return Value::poison(span),
+            _ => {
+                let message = format!("`sample` takes a Percent, not {}", share.describe());
+                let error = Diagnostic::error("type-mismatch", share.span, message);
+                self.report(error.help("write `.sample(10%)`"));
+                return Value::poison(span);
+            }
+        };
+        if percent.is_some_and(|percent| !(percent > 0.0 && percent <= 100.0)) {
+            let message =
+                format!("a share lies above 0% and at most at 100%: {}", share.describe());
+            self.error("out-of-range", share.span, message);
+            return Value::poison(span);
+        }
+        let combined = split.percent.zip(percent).map(|(outer, inner)| outer * inner / 100.0);
+        Value::new(Kind::Split(SplitValue { percent: combined, ..split }), span)
+    }
+}
+
+pub(super) fn is_named(wanted: &Type, name: &str) -> bool {
+    matches!(&wanted.kind, TypeKind::Named(own, _) if own == name)
+}
+
+/// The number that a bound's expression is.
+fn literal(expr: &Expr) -> Option<f64> {
+    match &expr.kind {
+        ExprKind::Int(value) => Some(*value as f64),
+        ExprKind::Float(value) | ExprKind::Percent(value) | ExprKind::Quantity(value, _) => {
+            Some(*value)
+        }
+        ExprKind::Negate(inner) => literal(inner).map(|value| -value),
+        _ => None,
+    }
+}
+
+fn range_of(expr: &Expr) -> Option<(f64, f64)> {
+    match &expr.kind {
+        ExprKind::Range(low, high) => Some((literal(low)?, literal(high)?)),
+        _ => None,
+    }
+}
+
+/// A value as the run's record shows it.
+pub(super) fn show(value: &Value) -> Option<String> {
+    let shown = match &value.kind {
+        Kind::Int(size) => size.to_string(),
+        Kind::Float(Some(value)) => value.to_string(),
+        Kind::Percent(Some(value)) => format!("{value}%"),
+        Kind::Bool(Some(value)) => value.to_string(),
+        Kind::Range(Some((low, high))) => format!("{low}..={high}"),
+        Kind::Text(Some(text)) => format!("{text:?}"),
+        Kind::Choice(Some(choice)) => choice.clone(),
+        Kind::Duration(Some(length)) => duration(*length),
+        _ => return value.term().map(|term| term.to_string()),
+    };
+    Some(shown)
+}

@@ -1,0 +1,23 @@
+//! Sizes that signatures declare, for calls whose arguments are known.
+
+use super::size::Size;
+use super::types::{Sizes, inner, sizes_of};
+use crate::graph::term::{Call, Term};
+use crate::registry;
+use crate::syntax::{Sources, parse};
+
+/// The first size of the part called `part` in the result of a call: of `Feature` the number of
+/// features that an encoder yields, of `Label` the number of a dataset's classes.
+pub fn declared_size(call: &Call, part: &str) -> Option<usize> {
+    let entry = registry::find(&call.name)?;
+    let mut sources = Sources::default();
+    let file = sources.add(entry.name, entry.signature);
+    let signature = parse::signature(&sources, file).ok()?;
+    let number = |(name, term): (&String, &Term)| match term {
+        Term::Int(value) => Some((name.clone(), Size::constant(*value))),
+        _ => None,
+    };
+    let sizes: Sizes = call.args.0.iter().filter_map(number).collect();
+    let size = sizes_of(inner(&signature.result, part)?, &sizes).into_iter().next()?;
+    usize::try_from(size.as_constant()?).ok()
+}

@@ -1,0 +1,475 @@
+//! Defines: expanded where they are called, and checked once on their own with unknown arguments.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use super::call::What;
+use super::objective::Builder;
+use super::size::Size;
+use super::types::{self, Sizes};
+use super::value::{
+    AugmentValue, DatasetValue, EncoderValue, HeadValue, Kind, ObjectiveValue, SplitValue,
+    TensorValue, Value,
+};
+use super::{Checker, Frame, MOST_EXPANSIONS, Scope};
+use crate::diagnostics::Diagnostic;
+use crate::graph::objective::Op;
+use crate::graph::term::Part;
+use crate::resolve::ModuleId;
+use crate::syntax::Span;
+use crate::syntax::tree::{
+    Define, Given, Parameter, Signature, Statement, Type, TypeArgument, TypeKind,
+};
+
+impl Checker<'_> {
+    /// Checks a define with unknown arguments, so that its mistakes are found although no pipeline
+    /// uses it, and once.
+    pub(super) fn define_alone(&mut self, module: ModuleId, index: usize) {
+        let errors = self.errors();
+        let program = self.program;
+        let define = program.define(module, index);
+        self.signature_types(&define.signature);
+        if self.errors() == errors {
+            let mut sizes = Sizes::new();
+            let mut locals = BTreeMap::new();
+            let is_objective = super::call::is_named(&define.signature.result, "Objective");
+            // A helper over tensors is checked inside of an objective of its own.
+            let helper = !is_objective && takes_tensors(&define.signature);
+            if helper {
+                self.builder = Some(Builder::default());
+            }
+            for parameter in &define.signature.parameters {
+                if let Some(default) = &parameter.default {
+                    let scope = Scope::new(module, locals.clone());
+                    let value = self.eval(default, &scope, Some(&parameter.kind), None);
+                    self.fit(value, parameter, &mut sizes, What::Argument);
+                }
+                let value = self.unknown_value(parameter);
+                locals.insert(parameter.name.text.clone(), value);
+            }
+            if self.errors() == errors {
+                self.expand(module, index, locals, None);
+            }
+            if helper {
+                self.builder = None;
+            }
+        }
+        if self.errors() > errors {
+            self.broken.insert((module, index));
+        }
+    }
+
+    /// Reports types that do not exist.
+    pub(super) fn signature_types(&mut self, signature: &Signature) {
+        let parameters = signature.parameters.iter().map(|parameter| &parameter.kind);
+        for kind in parameters.chain([&signature.result]) {
+            self.known_type(kind);
+        }
+    }
+
+    pub(super) fn known_type(&mut self, kind: &Type) {
+        let TypeKind::Named(name, arguments) = &kind.kind else { return };
+        if !types::TYPES.contains(&name.as_str()) {
+            let error =
+                Diagnostic::error("unknown-type", kind.span, format!("there is no type `{name}`"));
+            self.report(error.nearest(name, types::TYPES.iter().copied()));
+        }
+        for argument in arguments {
+            match argument {
+                TypeArgument::Type(inner) => self.known_type(inner),
+                TypeArgument::Function(from, to) => {
+                    self.known_type(from);
+                    self.known_type(to);
+                }
+                TypeArgument::Size(_) => {}
+            }
+        }
+    }
+
+    /// A value of the parameter's type of which nothing more is known.
+    fn unknown_value(&mut self, parameter: &Parameter) -> Value {
+        let name = &parameter.name.text;
+        let span = parameter.name.span;
+        let symbol = |suffix: &str| Size::symbol(&format!("{name}{suffix}"));
+        let TypeKind::Named(kind, arguments) = &parameter.kind.kind else {
+            return Value::new(Kind::Choice(None), span);
+        };
+        let dataset = || DatasetValue {
+            call: None,
+            image: [symbol(".channels"), symbol(".height"), symbol(".width")],
+            classes: symbol(".classes"),
+        };
+        let kind = match kind.as_str() {
+            "Int" => Kind::Int(Size::symbol(name)),
+            "Float" => Kind::Float(None),
+            "Percent" => Kind::Percent(None),
+            "Bool" => Kind::Bool(None),
+            "Range" => Kind::Range(None),
+            "Text" => Kind::Text(None),
+            "Duration" => Kind::Duration(None),
+            "Dataset" => Kind::Dataset(dataset()),
+            "Split" => Kind::Split(SplitValue {
+                dataset: dataset(),
+                part: Part::Train,
+                labeled: true,
+                percent: None,
+            }),
+            "Augment" => Kind::Augment(AugmentValue { term: None, sizes: Vec::new() }),
+            "Encoder" | "Model" => {
+                let id = self.fresh_id();
+                Kind::Encoder(EncoderValue {
+                    term: None,
+                    channels: None,
+                    features: symbol(".width"),
+                    id,
+                })
+            }
+            "Network" => Kind::Head(HeadValue { term: None, output: symbol(".width") }),
+            "Optimizer" => Kind::Optimizer(None),
+            "Schedule" => Kind::Schedule(None),
+            "Protocol" => Kind::Protocol(None),
+            "Tensor" | "Labels" => {
+                let shape = types::sizes_of(arguments, &Sizes::new());
+                let value = self.tensor(Op::View(0), Vec::new(), None, shape.clone(), true, span);
+                match (kind.as_str(), value.kind) {
+                    ("Labels", Kind::Tensor(tensor)) => Kind::Labels(tensor),
+                    (_, kind) => kind,
+                }
+            }
+            _ => {
+                let message = format!("a parameter cannot have the type `{kind}`");
+                self.error("type-mismatch", parameter.kind.span, message);
+                Kind::Poison
+            }
+        };
+        let value = Value::new(kind, span);
+        match (&value.kind, self.builder.is_some()) {
+            (Kind::Head(_), true) => {
+                let network = self.as_network(&value);
+                network
+                    .map_or(Value::poison(span), |network| Value::new(Kind::Network(network), span))
+            }
+            _ => value,
+        }
+    }
+
+    /// The value of a define's body for the given arguments.
+    pub(super) fn expand(
+        &mut self,
+        module: ModuleId,
+        index: usize,
+        arguments: BTreeMap<String, Value>,
+        call: Option<Span>,
+    ) -> Value {
+        let program = self.program;
+        let define = program.define(module, index);
+        let name = &define.signature.name;
+        let span = call.unwrap_or(name.span);
+        if self.broken.contains(&(module, index)) {
+            return Value::poison(span);
+        }
+        if self.stack.iter().any(|frame| frame.define == (module, index)) {
+            let message = format!("`{}` is defined by itself", name.text);
+            let error = Diagnostic::error("recursive-define", span, message);
+            self.report(
+                error.help("a define is expanded where it is used, so it cannot use itself"),
+            );
+            return Value::poison(span);
+        }
+        self.expansions += 1;
+        if self.expansions > MOST_EXPANSIONS {
+            if self.expansions == MOST_EXPANSIONS + 1 {
+                let message = format!("this program expands more than {MOST_EXPANSIONS} defines");
+                let error = Diagnostic::error("too-many-expansions", span, message);
+                // Without the whole tower of uses.
+                self.diagnostics.push(error.help("a define that uses another twice doubles it"));
+            }
+            return Value::poison(span);
+        }
+        self.stack.push(Frame { define: (module, index), name: name.text.clone(), call });
+        let is_objective = super::call::is_named(&define.signature.result, "Objective");
+        let value = match is_objective {
+            true => self.expand_objective(define, module, arguments, span, call.is_none()),
+            false => self.expand_value(define, module, arguments, span, call.is_none()),
+        };
+        self.stack.pop();
+        value
+    }
+
+    fn expand_value(
+        &mut self,
+        define: &Define,
+        module: ModuleId,
+        arguments: BTreeMap<String, Value>,
+        span: Span,
+        alone: bool,
+    ) -> Value {
+        let errors = self.errors();
+        let mut scope = Scope::new(module, arguments);
+        let mut result = None;
+        for (position, statement) in define.body.iter().enumerate() {
+            match statement {
+                Statement::Let(binding) => self.let_(&mut scope, binding),
+                Statement::Result(expr) if position + 1 == define.body.len() => {
+                    result = Some(self.eval(expr, &scope, Some(&define.signature.result), None));
+                }
+                Statement::Result(expr) => {
+                    let error =
+                        Diagnostic::error("unused-name", expr.span, "this value goes nowhere");
+                    self.report(
+                        error
+                            .help("the last line is the value of a define; name others with `let`"),
+                    );
+                }
+                Statement::Given(Given { span, .. }) => self.objective_only("given", *span),
+                Statement::Minimize(expr) => self.objective_only("minimize", expr.span),
+                Statement::Report(binding) => self.objective_only("report", binding.name.span),
+            }
+        }
+        if alone {
+            self.unused(define, &scope, errors);
+        }
+        let Some(result) = result else {
+            let message = format!("`{}` has no value", define.signature.name.text);
+            let error = Diagnostic::error("missing-result", define.signature.name.span, message);
+            self.report(error.help("its last line is its value"));
+            return Value::poison(span);
+        };
+        match types::accept(&result, &define.signature.result, &mut Sizes::new()) {
+            Ok(value) => Value { span, ..value },
+            Err(wanted) => {
+                let message = format!(
+                    "`{}` makes {}, and says {wanted}",
+                    define.signature.name.text,
+                    result.describe()
+                );
+                let error = Diagnostic::error("type-mismatch", result.span, message);
+                self.report(error.also(define.signature.result.span, "declared here"));
+                Value::poison(span)
+            }
+        }
+    }
+
+    fn objective_only(&mut self, word: &str, span: Span) {
+        let error = Diagnostic::error(
+            "outside-objective",
+            span,
+            format!("`{word}` belongs in an objective"),
+        );
+        self.report(error.help("declare the define as `-> Objective`"));
+    }
+
+    fn let_(&mut self, scope: &mut Scope, binding: &crate::syntax::tree::Binding) {
+        let name = &binding.name;
+        let value = self.eval(&binding.value, scope, None, None);
+        if let Some(first) = scope.locals.get(&name.text) {
+            let error = Diagnostic::error(
+                "duplicate-name",
+                name.span,
+                format!("`{}` already has a value", name.text),
+            );
+            let first = first.span;
+            self.report(error.also(first, "the first one"));
+            return;
+        }
+        scope.locals.insert(name.text.clone(), Value { span: name.span, ..value });
+    }
+
+    fn expand_objective(
+        &mut self,
+        define: &Define,
+        module: ModuleId,
+        arguments: BTreeMap<String, Value>,
+        span: Span,
+        alone: bool,
+    ) -> Value {
+        if self.builder.is_some() {
+            self.error("type-mismatch", span, "an objective cannot stand inside of another");
+            return Value::poison(span);
+        }
+        let errors = self.errors();
+        let encoder = define.signature.parameters.iter().find_map(|parameter| {
+            match arguments.get(&parameter.name.text).map(|value| &value.kind) {
+                Some(Kind::Encoder(encoder)) => Some(encoder.clone()),
+                _ => None,
+            }
+        });
+        self.builder = Some(Builder::default());
+        let mut scope = Scope::new(module, arguments);
+        let mut minimized: Option<Span> = None;
+        for statement in &define.body {
+            match statement {
+                Statement::Let(binding) => self.let_(&mut scope, binding),
+                Statement::Given(given) => self.given(&mut scope, given),
+                Statement::Report(binding) => {
+                    if let Some(node) = self.scalar(&binding.value, &scope, "a reported value")
+                        && let Some(builder) = &mut self.builder
+                    {
+                        builder.reports.push((binding.name.text.clone(), node.node));
+                    }
+                }
+                Statement::Minimize(expr) => match minimized {
+                    Some(first) => {
+                        let error = Diagnostic::error(
+                            "duplicate-name",
+                            expr.span,
+                            "an objective minimizes one value",
+                        );
+                        self.report(
+                            error
+                                .also(first, "the first one")
+                                .help("add the two: `minimize a + b`"),
+                        );
+                    }
+                    None => {
+                        minimized = Some(expr.span);
+                        self.minimize(expr, &scope);
+                    }
+                },
+                Statement::Result(expr) => {
+                    let error =
+                        Diagnostic::error("unused-name", expr.span, "this value goes nowhere");
+                    self.report(error.help("an objective ends in `minimize`"));
+                }
+            }
+        }
+        let builder = self.builder.take().unwrap_or_default();
+        let name = &define.signature.name;
+        if minimized.is_none() {
+            let message = format!("`{}` minimizes nothing", name.text);
+            let error = Diagnostic::error("missing-result", name.span, message);
+            self.report(error.help("end it with `minimize …`"));
+        }
+        if alone {
+            self.unused(define, &scope, errors);
+        }
+        if self.errors() > errors {
+            return Value::poison(span);
+        }
+        let objective = ObjectiveValue { name: name.text.clone(), builder, encoder };
+        Value::new(Kind::Objective(Rc::new(objective)), span)
+    }
+
+    fn given(&mut self, scope: &mut Scope, given: &Given) {
+        let Some(builder) = &mut self.builder else { return };
+        let offset = builder.views;
+        builder.views += given.views.len();
+        let image = [
+            Size::batch(),
+            Size::symbol("channels"),
+            Size::symbol("height"),
+            Size::symbol("width"),
+        ];
+        let mut values = Vec::new();
+        for (index, name) in given.views.iter().enumerate() {
+            let op = Op::View(offset + index);
+            values.push((
+                name,
+                self.tensor(
+                    op,
+                    Vec::new(),
+                    Some(Default::default()),
+                    image.to_vec(),
+                    false,
+                    name.span,
+                ),
+            ));
+        }
+        if let Some(name) = &given.label {
+            if let Some(builder) = &mut self.builder {
+                builder.labels = Some(name.span);
+            }
+            let shape = vec![Size::batch()];
+            let value = self.tensor(
+                Op::Labels,
+                Vec::new(),
+                Some(Default::default()),
+                shape,
+                false,
+                name.span,
+            );
+            if let Kind::Tensor(TensorValue { node, shape, gradient }) = value.kind {
+                let kind = Kind::Labels(TensorValue { node, shape, gradient });
+                values.push((name, Value::new(kind, name.span)));
+            }
+        }
+        for (name, value) in values {
+            if scope.locals.contains_key(&name.text) {
+                self.error(
+                    "duplicate-name",
+                    name.span,
+                    format!("`{}` already has a value", name.text),
+                );
+            } else {
+                scope.locals.insert(name.text.clone(), value);
+            }
+        }
+    }
+
+    fn minimize(&mut self, expr: &crate::syntax::tree::Expr, scope: &Scope) {
+        let Some(loss) = self.scalar(expr, scope, "what is minimized") else { return };
+        if !loss.gradient {
+            let error = Diagnostic::error(
+                "no-gradient",
+                expr.span,
+                "no gradient reaches a trained network from here",
+            );
+            self.report(error.label("nothing would be learned").help(
+                "at least one side must come from a network that is not averaged or detached",
+            ));
+        }
+        if let Some(builder) = &mut self.builder {
+            builder.loss = Some(loss.node);
+        }
+    }
+
+    /// A value that has to be a single number.
+    fn scalar(
+        &mut self,
+        expr: &crate::syntax::tree::Expr,
+        scope: &Scope,
+        what: &str,
+    ) -> Option<TensorValue> {
+        let value = self.eval(expr, scope, None, None);
+        match value.kind {
+            Kind::Poison => None,
+            Kind::Tensor(tensor) if tensor.shape.is_empty() => Some(tensor),
+            _ => {
+                let found = value.describe();
+                let message = format!("{what} is a single number, Tensor[], not {found}");
+                self.error("shape-mismatch", value.span, message);
+                None
+            }
+        }
+    }
+
+    /// Warns of parameters and names that nothing reads.
+    fn unused(&mut self, define: &Define, scope: &Scope, errors: usize) {
+        // What was not understood may have read them.
+        if self.errors() > errors {
+            return;
+        }
+        let used = scope.used.borrow().clone();
+        let parameters = define.signature.parameters.iter().map(|parameter| &parameter.name);
+        let lets = define.body.iter().filter_map(|statement| match statement {
+            Statement::Let(binding) => Some(&binding.name),
+            _ => None,
+        });
+        for name in parameters.chain(lets) {
+            if !used.contains(&name.text) && !name.text.starts_with('_') {
+                let message = format!("`{}` is never used", name.text);
+                self.report(
+                    Diagnostic::warning("unused-name", name.span, message).help("remove it"),
+                );
+            }
+        }
+    }
+}
+
+fn takes_tensors(signature: &Signature) -> bool {
+    let tensor = |kind: &Type| {
+        super::call::is_named(kind, "Tensor") || super::call::is_named(kind, "Labels")
+    };
+    signature.parameters.iter().any(|parameter| tensor(&parameter.kind))
+        || tensor(&signature.result)
+}

@@ -1,0 +1,507 @@
+//! Expressions to values.
+
+use super::objective::{Body, Module, Network, Node};
+use super::size::Size;
+use super::types::arithmetic;
+use super::value::{
+    AugmentValue, HeadValue, Kind, NetworkValue, SplitValue, TensorValue, Value, shape,
+};
+use super::{Checker, Scope};
+use crate::diagnostics::Diagnostic;
+use crate::graph::objective::Op;
+use crate::graph::term::{Part, Term, Unit};
+use crate::registry;
+use crate::resolve::Item;
+use crate::syntax::Span;
+use crate::syntax::tree::{Expr, ExprKind, Name, Operator, Type, TypeKind};
+
+impl Checker<'_> {
+    /// Evaluates an expression. `wanted` tells bare names that are choices from names of values;
+    /// `path` is the dotted name under which overrides reach the arguments of a call.
+    pub(super) fn eval(
+        &mut self,
+        expr: &Expr,
+        scope: &Scope,
+        wanted: Option<&Type>,
+        path: Option<&str>,
+    ) -> Value {
+        let span = expr.span;
+        let kind = match &expr.kind {
+            ExprKind::Int(value) => Kind::Int(Size::constant(*value)),
+            ExprKind::Float(value) => Kind::Float(Some(*value)),
+            ExprKind::Percent(value) => Kind::Percent(Some(*value)),
+            ExprKind::Quantity(value, unit) => self.quantity(*value, unit),
+            ExprKind::Bool(value) => Kind::Bool(Some(*value)),
+            ExprKind::Text(text) => Kind::Text(Some(text.clone())),
+            ExprKind::Name(name) => return self.name(name, span, scope, wanted),
+            ExprKind::Binary(first, rest) => {
+                let mut total = self.eval(first, scope, None, None);
+                for (operator, operand) in rest {
+                    let right = self.eval(operand, scope, None, None);
+                    total = self.operate(*operator, total, right);
+                }
+                total.kind
+            }
+            ExprKind::Pipe(parts) => {
+                let mut parts =
+                    parts.iter().map(|part| self.eval(part, scope, None, None)).collect::<Vec<_>>();
+                let first = parts.remove(0);
+                parts.into_iter().fold(first, |left, right| self.pipe(left, right)).kind
+            }
+            ExprKind::Range(low, high) => self.range(low, high, scope),
+            ExprKind::Negate(inner) => {
+                let inner = self.eval(inner, scope, None, None);
+                let minus_one = Value::new(Kind::Int(Size::constant(-1)), span);
+                self.operate(Operator::Multiply, minus_one, inner).kind
+            }
+            ExprKind::Call(callee, arguments) => {
+                return self.call(expr, callee, arguments, scope, path);
+            }
+            ExprKind::Access(base, name) => self.access(base, name, scope),
+            ExprKind::If(condition, yes, no) => {
+                return self.conditional(condition, yes, no, scope, wanted);
+            }
+        };
+        Value { kind, span }
+    }
+
+    fn quantity(&mut self, value: f64, unit: &Name) -> Kind {
+        match unit.text.as_str() {
+            "epochs" | "epoch" => Kind::Duration(Some((value, Unit::Epochs))),
+            "steps" | "step" => Kind::Duration(Some((value, Unit::Steps))),
+            other => {
+                let error = Diagnostic::error(
+                    "unknown-unit",
+                    unit.span,
+                    format!("there is no unit `{other}`"),
+                );
+                let error =
+                    error.help("the units are `epochs` and `steps`; a share is written `10%`");
+                self.report(error.nearest(other, ["epochs", "steps"]));
+                Kind::Poison
+            }
+        }
+    }
+
+    // ------------------------------------------------------------ names
+
+    fn name(&mut self, name: &str, span: Span, scope: &Scope, wanted: Option<&Type>) -> Value {
+        if let Some(value) = scope.locals.get(name) {
+            scope.used.borrow_mut().insert(name.to_owned());
+            return Value { span, ..value.clone() };
+        }
+        if scope.in_pipeline
+            && let Some(value) = self.declared(name, span)
+        {
+            return value;
+        }
+        if let Some(Type { kind: TypeKind::Choices(choices), .. }) = wanted {
+            if choices.iter().any(|choice| choice.text == name) {
+                return Value::new(Kind::Choice(Some(name.to_owned())), span);
+            }
+            let choices: Vec<&str> = choices.iter().map(|choice| choice.text.as_str()).collect();
+            let message = format!("`{name}` is none of the choices {}", choices.join(", "));
+            self.report(Diagnostic::error("unknown-name", span, message).nearest(name, choices));
+            return Value::poison(span);
+        }
+        if self.program.module(scope.module).scope.contains_key(name)
+            || registry::find(name).is_some()
+        {
+            let message = format!("`{name}` is a constructor: it makes a value when it is called");
+            let error = Diagnostic::error("type-mismatch", span, message);
+            self.report(error.help(format!("write `{name}(…)`")));
+            return Value::poison(span);
+        }
+        self.unknown(name, span, scope);
+        Value::poison(span)
+    }
+
+    /// Reports a name that means nothing here, with the nearest that does.
+    pub(super) fn unknown(&mut self, name: &str, span: Span, scope: &Scope) {
+        // Its `use` was reported, and whatever depends on it is wrong for that reason alone.
+        if self.program.module(scope.module).missing.contains(name) {
+            self.silent += 1;
+            return;
+        }
+        let error =
+            Diagnostic::error("unknown-name", span, format!("nothing here is called `{name}`"));
+        let exported = registry::find(name).filter(|entry| !entry.module.is_empty());
+        let error = match exported {
+            Some(entry) => error.help(format!("import it: `use {}.{name}`", entry.module)),
+            None => {
+                let program = self.program;
+                let module = program.module(scope.module).scope.keys();
+                let prelude = registry::entries().filter(|entry| entry.module.is_empty());
+                let mut names: Vec<&str> = scope.locals.keys().map(String::as_str).collect();
+                if scope.in_pipeline {
+                    names.extend(self.state.names());
+                }
+                names.extend(module.map(String::as_str));
+                names.extend(prelude.map(|entry| entry.name));
+                error.nearest(name, names)
+            }
+        };
+        self.report(error);
+    }
+
+    /// What a name that is called stands for.
+    pub(super) fn callable(&self, name: &str, scope: &Scope) -> Option<Item> {
+        let own = self.program.module(scope.module).scope.get(name).copied();
+        own.or_else(|| {
+            let entry = registry::find(name)?;
+            // Overrides are written on a command line, where nothing is imported.
+            let visible = entry.module.is_empty() || self.state.in_override;
+            visible.then_some(Item::Entry(entry))
+        })
+    }
+
+    fn access(&mut self, base: &Expr, name: &Name, scope: &Scope) -> Kind {
+        let value = self.eval(base, scope, None, None);
+        let known: &[&str] = match (&value.kind, name.text.as_str()) {
+            (Kind::Poison, _) => return Kind::Poison,
+            (Kind::Dataset(dataset), "train" | "test") => {
+                let part = if name.text == "train" { Part::Train } else { Part::Test };
+                return Kind::Split(SplitValue {
+                    dataset: dataset.clone(),
+                    part,
+                    labeled: true,
+                    percent: Some(100.0),
+                });
+            }
+            (Kind::Dataset(dataset), "classes") => return Kind::Int(dataset.classes.clone()),
+            (Kind::Dataset(_), _) => &["train", "test", "classes"],
+            (Kind::Split(split), "unlabeled") => {
+                return Kind::Split(SplitValue { labeled: false, ..split.clone() });
+            }
+            (Kind::Split(_), _) => &["unlabeled", "sample"],
+            (Kind::Encoder(encoder), "width") => return Kind::Int(encoder.features.clone()),
+            (Kind::Network(network), "width") => return Kind::Int(network.output.clone()),
+            (Kind::Encoder(_) | Kind::Network(_), _) => &["width"],
+            (Kind::Stage(stage), _) => return self.output(*stage, name),
+            _ => &[],
+        };
+        let message = format!("{} has no `{}`", article(&value.describe()), name.text);
+        let error = Diagnostic::error("unknown-field", name.span, message);
+        let error = match known {
+            [] => error,
+            known => error.help(format!("it has {}", known.join(", "))),
+        };
+        self.report(error.nearest(&name.text, known.iter().copied()));
+        Kind::Poison
+    }
+
+    // ------------------------------------------------------------ operators
+
+    fn range(&mut self, low: &Expr, high: &Expr, scope: &Scope) -> Kind {
+        let ends = [self.eval(low, scope, None, None), self.eval(high, scope, None, None)];
+        for end in &ends {
+            if !matches!(end.kind, Kind::Int(_) | Kind::Float(_) | Kind::Poison) {
+                let message = format!("an end of a range is a number, not {}", end.describe());
+                self.error("type-mismatch", end.span, message);
+                return Kind::Poison;
+            }
+        }
+        if ends.iter().any(Value::is_poison) {
+            return Kind::Poison;
+        }
+        match (ends[0].number(), ends[1].number()) {
+            (Some(low), Some(high)) if low > high => {
+                let span = ends[0].span.to(ends[1].span);
+                let error = Diagnostic::error("out-of-range", span, "this range is empty");
+                self.report(error.help(format!("the smaller end comes first: `{high}..={low}`")));
+                Kind::Poison
+            }
+            (Some(low), Some(high)) => Kind::Range(Some((low, high))),
+            _ => Kind::Range(None),
+        }
+    }
+
+    fn operate(&mut self, operator: Operator, left: Value, right: Value) -> Value {
+        let span = left.span.to(right.span);
+        let apply = |a: f64, b: f64| match operator {
+            Operator::Add => a + b,
+            Operator::Subtract => a - b,
+            Operator::Multiply => a * b,
+            Operator::Divide => a / b,
+        };
+        let both = |a: Option<f64>, b: Option<f64>| a.zip(b).map(|(a, b)| apply(a, b));
+        let scales = matches!(operator, Operator::Multiply | Operator::Divide);
+        let kind = match (&left.kind, &right.kind) {
+            (Kind::Poison, _) | (_, Kind::Poison) => Kind::Poison,
+            (Kind::Int(a), Kind::Int(b)) => match arithmetic(operator, a, b) {
+                Some(size) => Kind::Int(size),
+                None => {
+                    let message = format!("{a} and {b} cannot be combined to a whole number here");
+                    let error = Diagnostic::error("out-of-range", span, message);
+                    self.report(error.help("for a fraction write one of them with a point, `1.0`"));
+                    Kind::Poison
+                }
+            },
+            (Kind::Int(_) | Kind::Float(_), Kind::Int(_) | Kind::Float(_)) => {
+                match both(left.number(), right.number()) {
+                    Some(value) if !value.is_finite() => {
+                        self.error("out-of-range", span, "this is no finite number");
+                        Kind::Poison
+                    }
+                    value => Kind::Float(value),
+                }
+            }
+            (Kind::Duration(a), Kind::Int(_) | Kind::Float(_)) if scales => {
+                let scaled =
+                    a.zip(right.number()).map(|((amount, unit), by)| (apply(amount, by), unit));
+                match scaled {
+                    Some((amount, _)) if !amount.is_finite() || amount < 0.0 => {
+                        self.error("out-of-range", span, "this is no length");
+                        Kind::Poison
+                    }
+                    scaled => Kind::Duration(scaled),
+                }
+            }
+            (Kind::Tensor(_), Kind::Tensor(_) | Kind::Int(_) | Kind::Float(_))
+            | (Kind::Int(_) | Kind::Float(_), Kind::Tensor(_)) => {
+                return self.operate_tensors(operator, left, right);
+            }
+            _ => {
+                let sign = match operator {
+                    Operator::Add => '+',
+                    Operator::Subtract => '-',
+                    Operator::Multiply => '*',
+                    Operator::Divide => '/',
+                };
+                let message = format!(
+                    "`{sign}` does not combine {} and {}",
+                    left.describe(),
+                    right.describe()
+                );
+                self.error("type-mismatch", span, message);
+                Kind::Poison
+            }
+        };
+        Value { kind, span }
+    }
+
+    fn operate_tensors(&mut self, operator: Operator, left: Value, right: Value) -> Value {
+        let span = left.span.to(right.span);
+        let (Some(left), Some(right)) = (self.as_tensor(left), self.as_tensor(right)) else {
+            return Value::poison(span);
+        };
+        let shape_of = if left.shape.is_empty() { &right.shape } else { &left.shape };
+        if !left.shape.is_empty() && !right.shape.is_empty() && left.shape != right.shape {
+            let message =
+                format!("{} and {} have different shapes", shape(&left.shape), shape(&right.shape));
+            self.error("shape-mismatch", span, message);
+            return Value::poison(span);
+        }
+        let op = match operator {
+            Operator::Add => Op::Add,
+            Operator::Subtract => Op::Subtract,
+            Operator::Multiply => Op::Multiply,
+            Operator::Divide => Op::Divide,
+        };
+        let gradient = left.gradient || right.gradient;
+        let shape = shape_of.clone();
+        self.tensor(
+            op,
+            vec![left.node, right.node],
+            Some(Default::default()),
+            shape,
+            gradient,
+            span,
+        )
+    }
+
+    /// A tensor, or a number as a scalar tensor. Only inside of an objective.
+    fn as_tensor(&mut self, value: Value) -> Option<TensorValue> {
+        if let Kind::Tensor(tensor) = value.kind {
+            return Some(tensor);
+        }
+        // An unknown number stands for one in a define that is checked on its own.
+        let number = value.number().unwrap_or(1.0);
+        match self
+            .tensor(
+                Op::Constant(number),
+                Vec::new(),
+                Some(Default::default()),
+                Vec::new(),
+                false,
+                value.span,
+            )
+            .kind
+        {
+            Kind::Tensor(tensor) => Some(tensor),
+            _ => None,
+        }
+    }
+
+    /// Adds a node to the objective that is being built.
+    pub(super) fn tensor(
+        &mut self,
+        op: Op,
+        inputs: Vec<usize>,
+        args: Option<crate::graph::term::Args>,
+        shape: Vec<Size>,
+        gradient: bool,
+        span: Span,
+    ) -> Value {
+        let Some(builder) = &mut self.builder else {
+            let error = Diagnostic::error(
+                "outside-objective",
+                span,
+                "tensors exist inside of an objective only",
+            );
+            self.report(error.help("write this in a `define … -> Objective`"));
+            return Value::poison(span);
+        };
+        let node = builder.node(Node { op, inputs, args, shape: shape.clone(), gradient, span });
+        Value::new(Kind::Tensor(TensorValue { node, shape, gradient }), span)
+    }
+
+    fn pipe(&mut self, left: Value, right: Value) -> Value {
+        let span = left.span.to(right.span);
+        let kind = match (&left.kind, &right.kind) {
+            (Kind::Poison, _) | (_, Kind::Poison) => Kind::Poison,
+            (Kind::Augment(first), Kind::Augment(second)) => {
+                let parts = |term: &Term| match term {
+                    Term::Chain(parts) => parts.clone(),
+                    other => vec![other.clone()],
+                };
+                let term = first.term.as_ref().zip(second.term.as_ref());
+                let term = term.map(|(a, b)| Term::Chain([parts(a), parts(b)].concat()));
+                let sizes = [first.sizes.clone(), second.sizes.clone()].concat();
+                Kind::Augment(AugmentValue { term, sizes })
+            }
+            (Kind::Encoder(_) | Kind::Network(_), Kind::Network(_) | Kind::Head(_)) => {
+                let networks = self.as_network(&left).zip(self.as_network(&right));
+                networks.map_or(Kind::Poison, |(first, second)| self.chain(&first, &second, span))
+            }
+            _ => {
+                let message =
+                    format!("`>>` does not join {} and {}", left.describe(), right.describe());
+                let error = Diagnostic::error("type-mismatch", span, message);
+                self.report(
+                    error.help("it joins augmentations, or an encoder and the networks after it"),
+                );
+                Kind::Poison
+            }
+        };
+        Value { kind, span }
+    }
+
+    fn chain(&mut self, first: &NetworkValue, second: &NetworkValue, span: Span) -> Kind {
+        let Some(builder) = &mut self.builder else { return Kind::Poison };
+        if !builder.is_trained(first.network) || !builder.is_trained(second.network) {
+            let error =
+                Diagnostic::error("type-mismatch", span, "an averaged network cannot be extended");
+            self.report(
+                error.help(
+                    "join the networks first and average the whole: `ema(encoder >> mlp(…))`",
+                ),
+            );
+            return Kind::Poison;
+        }
+        let modules = [builder.chain(first.network), builder.chain(second.network)].concat();
+        let head = builder.chain(second.network).first().copied();
+        let output = second.output.clone();
+        let network =
+            builder.network(Network { body: Body::Chain(modules), output: output.clone() });
+        match head {
+            Some(head) if !self.feed(head, &first.output, span) => Kind::Poison,
+            _ => Kind::Network(NetworkValue { network, output }),
+        }
+    }
+
+    /// Fixes the size of what a module is given, or says that it is given two sizes.
+    pub(super) fn feed(&mut self, module: usize, size: &Size, span: Span) -> bool {
+        let Some(builder) = &mut self.builder else { return false };
+        let module = &mut builder.modules[module];
+        let (message, place) = match &module.input {
+            Some(known) if known != size => (
+                format!("this network is given {size} features here and {known} elsewhere"),
+                module.span,
+            ),
+            _ if module.encoder.is_some() => {
+                (format!("an encoder takes images, not {size} features"), module.span)
+            }
+            _ => {
+                module.input = Some(size.clone());
+                return true;
+            }
+        };
+        self.report(
+            Diagnostic::error("shape-mismatch", span, message)
+                .also(place, "the network is made here"),
+        );
+        false
+    }
+
+    /// An encoder or a head as a network of the objective that is being built.
+    pub(super) fn as_network(&mut self, value: &Value) -> Option<NetworkValue> {
+        let (output, module, encoder) = match &value.kind {
+            Kind::Network(network) => return Some(network.clone()),
+            Kind::Encoder(encoder) => {
+                (encoder.features.clone(), encoder.term.clone(), Some(encoder.id))
+            }
+            Kind::Head(HeadValue { term, output }) => (output.clone(), term.clone(), None),
+            _ => return None,
+        };
+        let Some(builder) = &mut self.builder else {
+            let error = Diagnostic::error(
+                "outside-objective",
+                value.span,
+                "networks are joined inside of an objective only",
+            );
+            self.report(error.help("write this in a `define … -> Objective`"));
+            return None;
+        };
+        let module =
+            Module { term: module, input: None, output: output.clone(), encoder, span: value.span };
+        let position = match encoder {
+            Some(id) => builder.encoder(id, module),
+            None => {
+                builder.modules.push(module);
+                builder.modules.len() - 1
+            }
+        };
+        let network =
+            builder.network(Network { body: Body::Chain(vec![position]), output: output.clone() });
+        Some(NetworkValue { network, output })
+    }
+
+    fn conditional(
+        &mut self,
+        condition: &Expr,
+        yes: &Expr,
+        no: &Expr,
+        scope: &Scope,
+        wanted: Option<&Type>,
+    ) -> Value {
+        let value = self.eval(condition, scope, None, None);
+        match value.kind {
+            Kind::Bool(Some(true)) => self.eval(yes, scope, wanted, None),
+            Kind::Bool(Some(false)) => self.eval(no, scope, wanted, None),
+            Kind::Bool(None) => {
+                let yes = self.eval(yes, scope, wanted, None);
+                let no = self.eval(no, scope, wanted, None);
+                let same = std::mem::discriminant(&yes.kind) == std::mem::discriminant(&no.kind);
+                if !same && !yes.is_poison() && !no.is_poison() {
+                    let message =
+                        format!("one branch is {}, the other {}", yes.describe(), no.describe());
+                    self.error("type-mismatch", yes.span.to(no.span), message);
+                }
+                yes
+            }
+            Kind::Poison => Value::poison(condition.span),
+            _ => {
+                let message = format!("a condition is a Bool, not {}", value.describe());
+                self.error("type-mismatch", condition.span, message);
+                Value::poison(condition.span)
+            }
+        }
+    }
+}
+
+/// "a Split", "an Encoder"
+fn article(text: &str) -> String {
+    let vowel = text.starts_with(['A', 'E', 'I', 'O', 'U']);
+    format!("{} {text}", if vowel { "an" } else { "a" })
+}

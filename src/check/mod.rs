@@ -1,0 +1,151 @@
+//! Modules to a typed pipeline: values evaluated, `define`s expanded, types, units, ranges and
+//! shapes checked.
+
+mod call;
+mod declared;
+mod define;
+mod expr;
+pub mod objective;
+mod overrides;
+mod pipeline;
+pub mod size;
+mod stages;
+mod types;
+pub mod value;
+
+pub use declared::declared_size;
+pub use overrides::{Override, parse as parse_override};
+pub use pipeline::{Origin, Resolved, Selection, TypedPipeline, TypedStage};
+pub use stages::{STAGES, StageKind};
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use crate::diagnostics::{Diagnostic, Diagnostics, Severity};
+use crate::registry::Entry;
+use crate::resolve::{ModuleId, Program};
+use crate::syntax::{Sources, Span, parse, tree};
+use objective::Builder;
+use value::Value;
+
+/// Expansions of defines in one compilation. The largest method takes about ten; a program that
+/// takes thousands doubles itself.
+const MOST_EXPANSIONS: usize = 5_000;
+
+/// Checks every define of the program on its own, then the selected pipeline, if there is one.
+pub fn check(
+    sources: &mut Sources,
+    program: &Program,
+    selection: Selection<'_>,
+) -> (Option<TypedPipeline>, Diagnostics) {
+    let mut checker = Checker::new(sources, program);
+    for module in program.ids() {
+        for index in 0..program.module(module).tree.defines.len() {
+            checker.define_alone(module, index);
+        }
+    }
+    let typed = checker.pipeline(selection);
+    (typed, checker.diagnostics)
+}
+
+struct Checker<'a> {
+    sources: &'a mut Sources,
+    program: &'a Program,
+    diagnostics: Diagnostics,
+    /// Parsed signatures of registered constructors, by name.
+    signatures: BTreeMap<&'static str, Rc<tree::Signature>>,
+    /// The objective being built, while one is.
+    builder: Option<Builder>,
+    /// The defines being expanded, outermost first, and where each was called.
+    stack: Vec<Frame>,
+    expansions: usize,
+    /// Defines that are wrong by themselves: their expansions say nothing more.
+    broken: BTreeSet<(ModuleId, usize)>,
+    state: pipeline::State<'a>,
+    next_id: usize,
+    /// Errors that were reported elsewhere and are not repeated.
+    silent: usize,
+}
+
+struct Frame {
+    define: (ModuleId, usize),
+    name: String,
+    call: Option<Span>,
+}
+
+/// The names that an expression can see.
+struct Scope {
+    module: ModuleId,
+    locals: BTreeMap<String, Value>,
+    used: RefCell<BTreeSet<String>>,
+    /// Whether the declarations of the pipeline are in sight.
+    in_pipeline: bool,
+}
+
+impl Scope {
+    fn new(module: ModuleId, locals: BTreeMap<String, Value>) -> Self {
+        Scope { module, locals, used: RefCell::default(), in_pipeline: false }
+    }
+}
+
+impl<'a> Checker<'a> {
+    fn new(sources: &'a mut Sources, program: &'a Program) -> Self {
+        Checker {
+            sources,
+            program,
+            diagnostics: Diagnostics::default(),
+            signatures: BTreeMap::new(),
+            builder: None,
+            stack: Vec::new(),
+            expansions: 0,
+            broken: BTreeSet::new(),
+            state: pipeline::State::default(),
+            next_id: 0,
+            silent: 0,
+        }
+    }
+
+    /// Reports, naming the expansion it happened in.
+    fn report(&mut self, mut diagnostic: Diagnostic) {
+        for frame in self.stack.iter().rev() {
+            if let Some(call) = frame.call {
+                diagnostic = diagnostic.also(call, format!("in this use of `{}`", frame.name));
+            }
+        }
+        self.diagnostics.push(diagnostic);
+    }
+
+    fn error(&mut self, name: &'static str, span: Span, message: impl Into<String>) {
+        self.report(Diagnostic::error(name, span, message));
+    }
+
+    /// How many errors there have been so far.
+    fn errors(&self) -> usize {
+        self.diagnostics.count(Severity::Error) + self.silent
+    }
+
+    fn fresh_id(&mut self) -> usize {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    /// The signature of a registered constructor, parsed once.
+    fn signature(&mut self, entry: &'static Entry) -> Rc<tree::Signature> {
+        self.parsed_signature(entry.name, entry.signature)
+    }
+
+    fn parsed_signature(&mut self, name: &'static str, text: &'static str) -> Rc<tree::Signature> {
+        if let Some(signature) = self.signatures.get(name) {
+            return Rc::clone(signature);
+        }
+        let file = self.sources.add(format!("<{name}>"), text);
+        let signature = parse::signature(self.sources, file);
+        // A test parses every registered signature.
+        let signature = Rc::new(
+            signature.unwrap_or_else(|_| panic!("the signature of `{name}` does not parse")),
+        );
+        self.signatures.insert(name, Rc::clone(&signature));
+        signature
+    }
+}

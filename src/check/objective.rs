@@ -1,0 +1,86 @@
+//! The tensor graph of an objective while its text is evaluated.
+
+use super::size::Size;
+use crate::graph::objective::Op;
+use crate::graph::term::Term;
+use crate::syntax::Span;
+
+/// Modules, networks and nodes in the order of the text, with the places where they were written.
+#[derive(Clone, Debug, Default)]
+pub struct Builder {
+    pub views: usize,
+    pub labels: Option<Span>,
+    pub modules: Vec<Module>,
+    pub networks: Vec<Network>,
+    pub nodes: Vec<Node>,
+    pub loss: Option<usize>,
+    pub reports: Vec<(String, usize)>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Module {
+    pub term: Option<Term>,
+    /// The features it is given, known once it is applied to something.
+    pub input: Option<Size>,
+    pub output: Size,
+    /// The identity of the encoder value, for a module that is one.
+    pub encoder: Option<usize>,
+    pub span: Span,
+}
+
+#[derive(Clone, Debug)]
+pub struct Network {
+    pub body: Body,
+    pub output: Size,
+}
+
+#[derive(Clone, Debug)]
+pub enum Body {
+    Chain(Vec<usize>),
+    Ema { of: usize, momentum: Option<Term> },
+}
+
+#[derive(Clone, Debug)]
+pub struct Node {
+    pub op: Op,
+    pub inputs: Vec<usize>,
+    /// Arguments that are no tensors; `None` where one is unknown.
+    pub args: Option<crate::graph::term::Args>,
+    pub shape: Vec<Size>,
+    pub gradient: bool,
+    pub span: Span,
+}
+
+impl Builder {
+    pub fn node(&mut self, node: Node) -> usize {
+        self.nodes.push(node);
+        self.nodes.len() - 1
+    }
+
+    pub fn network(&mut self, network: Network) -> usize {
+        self.networks.push(network);
+        self.networks.len() - 1
+    }
+
+    /// The module of an encoder: one, wherever the encoder is named.
+    pub fn encoder(&mut self, id: usize, module: Module) -> usize {
+        let known = self.modules.iter().position(|module| module.encoder == Some(id));
+        known.unwrap_or_else(|| {
+            self.modules.push(module);
+            self.modules.len() - 1
+        })
+    }
+
+    /// Whether a gradient can reach parameters of the network.
+    pub fn is_trained(&self, network: usize) -> bool {
+        matches!(self.networks[network].body, Body::Chain(_))
+    }
+
+    /// The modules that an input flows through, first to last.
+    pub fn chain(&self, network: usize) -> &[usize] {
+        match &self.networks[network].body {
+            Body::Chain(modules) => modules,
+            Body::Ema { of, .. } => self.chain(*of),
+        }
+    }
+}

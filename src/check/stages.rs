@@ -1,0 +1,447 @@
+//! The kinds of stage: their fields, their outputs, and what has to hold between the fields.
+
+use super::call::Fill;
+use super::pipeline::{TypedStage, field, objective};
+use super::size::Size;
+use super::value::{EncoderValue, Kind, ModelValue, SplitValue, Value};
+use super::{Checker, Scope};
+use crate::diagnostics::Diagnostic;
+use crate::graph::objective::Op;
+use crate::graph::term::{Output, Part, Term};
+use crate::registry::{self, Implementation};
+use crate::syntax::Span;
+use crate::syntax::tree;
+
+/// Kinds of value declarations, and the type that each has to have.
+pub const VALUE_KINDS: &[(&str, Option<&str>)] = &[
+    ("augment", Some("Augment")),
+    ("dataset", Some("Dataset")),
+    ("encoder", Some("Encoder")),
+    ("objective", Some("Objective")),
+    ("optimizer", Some("Optimizer")),
+    ("protocol", Some("Protocol")),
+    ("schedule", Some("Schedule")),
+    ("let", None),
+];
+
+pub const STAGES: &[StageKind] = &[StageKind::Pretrain, StageKind::Evaluate, StageKind::Finetune];
+
+/// A kind of stage. Its fields are declared as a signature, like the parameters of anything else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum StageKind {
+    Pretrain,
+    Evaluate,
+    Finetune,
+}
+
+const PRETRAIN: &str = "\
+/// Trains an encoder by an objective over augmented views.
+///
+/// Outputs: `encoder`, and with `keep` also `history`, the encoders of every so many epochs.
+pretrain(
+  data:      Split,
+  views:     Augment,
+  objective: Objective,
+  optimizer: Optimizer,
+  schedule:  Schedule = constant(),
+  length:    Duration > 0,
+  batch:     Int > 1,
+  keep?:     Duration > 0,
+) -> Encoder";
+
+const EVALUATE: &str = "\
+/// Measures an encoder or a model on examples that it was not fitted on.
+///
+/// `fit` gives the examples that a protocol such as kNN or a linear probe learns from.
+evaluate(
+  model:    Model,
+  protocol: Protocol,
+  fit?:     Split,
+  on:       Split,
+) -> Float";
+
+const FINETUNE: &str = "\
+/// Trains a classifier from an encoder: all of it, or the head alone (`train: head`).
+///
+/// Outputs: `model`, and `encoder`, its encoder after the tuning.
+finetune(
+  encoder:   Encoder,
+  head:      Network,
+  data:      Split,
+  views:     Augment,
+  optimizer: Optimizer,
+  schedule:  Schedule = constant(),
+  length:    Duration > 0,
+  batch:     Int > 1,
+  train:     all | head = all,
+) -> Model";
+
+impl StageKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            StageKind::Pretrain => "pretrain",
+            StageKind::Evaluate => "evaluate",
+            StageKind::Finetune => "finetune",
+        }
+    }
+
+    pub fn signature(self) -> &'static str {
+        match self {
+            StageKind::Pretrain => PRETRAIN,
+            StageKind::Evaluate => EVALUATE,
+            StageKind::Finetune => FINETUNE,
+        }
+    }
+
+    pub fn outputs(self) -> &'static [&'static str] {
+        match self {
+            StageKind::Pretrain => &["encoder", "history"],
+            StageKind::Evaluate => &[],
+            StageKind::Finetune => &["model", "encoder"],
+        }
+    }
+
+    /// The value of an output, or what is wrong with asking for it and what would be right.
+    pub(super) fn output(
+        self,
+        stage: &TypedStage,
+        position: usize,
+        name: &str,
+    ) -> Result<Kind, (String, String)> {
+        let term = Term::Output(Output { stage: position, output: name.to_owned() });
+        // Ids of values start at one and stay far below; outputs need ones that stay the same.
+        let id = usize::MAX - position;
+        let from = |encoder: EncoderValue| EncoderValue { term: Some(term.clone()), id, ..encoder };
+        let encoder = match self {
+            StageKind::Pretrain => {
+                objective(stage.fields.get("objective")).and_then(|o| o.encoder.clone())
+            }
+            StageKind::Finetune => encoder_of(stage.fields.get("encoder")),
+            StageKind::Evaluate => None,
+        };
+        match (self, name, encoder) {
+            (StageKind::Pretrain | StageKind::Finetune, "encoder", Some(encoder)) => {
+                Ok(Kind::Encoder(from(encoder)))
+            }
+            (StageKind::Pretrain, "history", Some(encoder)) => {
+                match stage.fields.contains_key("keep") {
+                    true => Ok(Kind::History(from(encoder))),
+                    false => Err((
+                        format!("`{}` keeps no encoders on its way", stage.name),
+                        format!("add `keep: 1 epochs` to `{}`", stage.name),
+                    )),
+                }
+            }
+            (StageKind::Finetune, "model", Some(encoder)) => {
+                let classes = split_of(stage.fields.get("data")).map(|split| split.dataset.classes);
+                let classes = classes.unwrap_or_default();
+                Ok(Kind::Model(ModelValue { term, classes, encoder }))
+            }
+            _ => {
+                let outputs = self.outputs();
+                let help = match outputs {
+                    [] => format!(
+                        "an `{}` stage has no outputs: it is where a pipeline ends",
+                        self.name()
+                    ),
+                    outputs => format!("a `{}` stage has {}", self.name(), outputs.join(" and ")),
+                };
+                Err((format!("`{}` has no output `{name}`", stage.name), help))
+            }
+        }
+    }
+
+    /// A head is written without the number of classes: the dataset knows it.
+    pub(super) fn fill(
+        self,
+        checker: &mut Checker<'_>,
+        stage: &tree::Stage,
+        scope: &Scope,
+    ) -> Option<Fill<'static>> {
+        if self != StageKind::Finetune
+            || !field(stage, "head").is_some_and(super::pipeline::is_call)
+        {
+            return None;
+        }
+        let data = checker.eval(field(stage, "data")?, scope, None, None);
+        let kind =
+            split_of(Some(&data)).map_or(Kind::Poison, |split| Kind::Int(split.dataset.classes));
+        Some(Fill { name: "out", value: Value::new(kind, data.span) })
+    }
+}
+
+fn encoder_of(value: Option<&Value>) -> Option<EncoderValue> {
+    match value.map(|value| &value.kind) {
+        Some(Kind::Encoder(encoder) | Kind::History(encoder)) => Some(encoder.clone()),
+        Some(Kind::Model(model)) => Some(model.encoder.clone()),
+        _ => None,
+    }
+}
+
+fn split_of(value: Option<&Value>) -> Option<SplitValue> {
+    match value.map(|value| &value.kind) {
+        Some(Kind::Split(split)) => Some(split.clone()),
+        _ => None,
+    }
+}
+
+impl Checker<'_> {
+    /// What has to hold between the fields of a stage.
+    pub(super) fn check_stage(&mut self, stage: &TypedStage) {
+        match stage.kind {
+            StageKind::Pretrain => self.check_pretrain(stage),
+            StageKind::Evaluate => self.check_evaluate(stage),
+            StageKind::Finetune => self.check_finetune(stage),
+        }
+    }
+
+    fn check_pretrain(&mut self, stage: &TypedStage) {
+        let (Some(data), Some(objective)) =
+            (split_of(stage.fields.get("data")), objective(stage.fields.get("objective")))
+        else {
+            return;
+        };
+        let place = span_of(stage, "data");
+        self.trains_on(&data, place);
+        match (objective.builder.labels, data.labeled) {
+            (Some(given), false) => {
+                let message = format!("`{}` reads labels, and this split has none", objective.name);
+                let error = Diagnostic::error("labels-missing", place, message);
+                self.report(error.also(given, "it reads them here").help("leave out `.unlabeled`"));
+            }
+            (None, true) => {
+                let message = format!("`{}` reads no labels, and is handed some", objective.name);
+                let error = Diagnostic::error("labels-unused", place, message);
+                self.report(error.help("write `.unlabeled`, so that no label can reach it"));
+            }
+            _ => {}
+        }
+        if objective.encoder.is_none()
+            || !objective.builder.modules.iter().any(|module| module.encoder.is_some())
+        {
+            let message = format!("`{}` trains no encoder", objective.name);
+            self.error("no-encoder", span_of(stage, "objective"), message);
+        }
+        self.check_images(stage, &data, objective.encoder.as_ref());
+        self.check_batch(stage, &data);
+        self.check_queues(stage, &objective.builder);
+    }
+
+    /// A queue holds whole batches, so that no step sees half of another.
+    fn check_queues(&mut self, stage: &TypedStage, builder: &super::objective::Builder) {
+        let Some(batch) = stage.fields.get("batch") else { return };
+        let Kind::Int(batch_size) = &batch.kind else { return };
+        let Some(batch_size) = batch_size.as_constant() else { return };
+        for node in &builder.nodes {
+            let is_queue = matches!(&node.op, Op::Primitive(name) if name == "fifo");
+            let size = node.args.as_ref().and_then(|args| match args.get("size") {
+                Some(Term::Int(size)) => Some(*size),
+                _ => None,
+            });
+            let (true, Some(size)) = (is_queue, size) else { continue };
+            if size % batch_size != 0 {
+                let below = size - size % batch_size;
+                let right = match below {
+                    0 => format!("{batch_size}"),
+                    below => format!("{below} or {}", below + batch_size),
+                };
+                let message =
+                    format!("the queue of {size} does not hold whole batches of {batch_size}");
+                let error = Diagnostic::error("queue-batch", batch.span, message);
+                let error =
+                    error.label("the batch").also(node.span, format!("the queue of {size}"));
+                self.report(error.help(format!("a queue of {right} does")));
+            }
+        }
+    }
+
+    fn check_finetune(&mut self, stage: &TypedStage) {
+        let Some(data) = split_of(stage.fields.get("data")) else { return };
+        let place = span_of(stage, "data");
+        self.trains_on(&data, place);
+        self.needs_labels(&data, place, "fine-tuning");
+        if let Some(Value { kind: Kind::Head(head), span }) = stage.fields.get("head")
+            && head.output != data.dataset.classes
+        {
+            let message = format!(
+                "the head yields {} values for {} classes",
+                head.output, data.dataset.classes
+            );
+            let error = Diagnostic::error("shape-mismatch", *span, message);
+            self.report(error.help("leave out `out`: the dataset knows it"));
+        }
+        self.check_images(stage, &data, encoder_of(stage.fields.get("encoder")).as_ref());
+        self.check_batch(stage, &data);
+    }
+
+    fn check_evaluate(&mut self, stage: &TypedStage) {
+        let (Some(model), Some(protocol)) =
+            (stage.fields.get("model"), stage.fields.get("protocol"))
+        else {
+            return;
+        };
+        let Kind::Protocol(Some(Term::Call(call))) = &protocol.kind else { return };
+        let Some(Implementation::Protocol(entry)) =
+            registry::find(&call.name).map(|entry| &entry.implementation)
+        else {
+            return;
+        };
+        let is_model = matches!(model.kind, Kind::Model(_));
+        if entry.logits != is_model {
+            let (message, help) = match is_model {
+                true => (
+                    format!("`{}` judges features, and this model yields classes", call.name),
+                    "name the encoder: `.encoder`",
+                ),
+                false => (
+                    format!("`{}` judges classes, and an encoder yields features", call.name),
+                    "use `knn()` or `linear_probe()`, or name a tuned `.model`",
+                ),
+            };
+            self.report(Diagnostic::error("type-mismatch", model.span, message).help(help));
+        }
+        let fit = split_of(stage.fields.get("fit"));
+        match (&fit, entry.fits) {
+            (None, true) => {
+                let message =
+                    format!("`{}` learns from examples: the field `fit` is missing", call.name);
+                self.report(
+                    Diagnostic::error("missing-field", stage.span, message)
+                        .help("write `fit: data.train`"),
+                );
+            }
+            (Some(_), false) => {
+                let message = format!("`{}` fits nothing, so `fit` has no use", call.name);
+                self.error("unknown-field", span_of(stage, "fit"), message);
+            }
+            _ => {}
+        }
+        let Some(on) = split_of(stage.fields.get("on")) else { return };
+        self.needs_labels(&on, span_of(stage, "on"), "an evaluation");
+        if let Some(fit) = fit {
+            let place = span_of(stage, "fit");
+            self.needs_labels(&fit, place, "a protocol");
+            self.trains_on(&fit, place);
+            if fit.dataset.call != on.dataset.call {
+                let message = "the protocol is fitted on one dataset and judged on another";
+                let error = Diagnostic::error("type-mismatch", span_of(stage, "on"), message);
+                self.report(error.also(place, "fitted on this one"));
+            }
+            let k = match call.args.get("k") {
+                Some(Term::Int(k)) => usize::try_from(*k).ok(),
+                _ => None,
+            };
+            if let (Some(k), Some(examples)) = (k, examples(&fit))
+                && k > examples
+            {
+                let message = format!("{k} neighbours of only {examples} examples");
+                self.error("out-of-range", protocol.span, message);
+            }
+        }
+        self.channels(stage, &on, encoder_of(Some(model)).as_ref());
+    }
+
+    // ------------------------------------------------------------ shared
+
+    fn trains_on(&mut self, split: &SplitValue, place: Span) {
+        if split.part == Part::Test {
+            let error =
+                Diagnostic::error("test-leak", place, "the test examples would be trained on");
+            self.report(
+                error.help("write `.train`; the test examples are for `on` of an `evaluate`"),
+            );
+        }
+    }
+
+    fn needs_labels(&mut self, split: &SplitValue, place: Span, what: &str) {
+        if !split.labeled {
+            let error = Diagnostic::error(
+                "labels-missing",
+                place,
+                format!("{what} needs labels, and this split has none"),
+            );
+            self.report(error.help("leave out `.unlabeled`"));
+        }
+    }
+
+    /// Views no larger than what they are cut from, of the channels that the encoder takes.
+    fn check_images(
+        &mut self,
+        stage: &TypedStage,
+        data: &SplitValue,
+        encoder: Option<&EncoderValue>,
+    ) {
+        if let Some(Value { kind: Kind::Augment(augment), .. }) = stage.fields.get("views") {
+            let [_, height, width] = &data.dataset.image;
+            let mut current = height.as_constant().zip(width.as_constant());
+            for transform in &augment.sizes {
+                let (Some(size), Some((height, width))) = (transform.size.as_constant(), current)
+                else {
+                    break;
+                };
+                let cuts = transform.name.contains("crop");
+                if cuts && size > height.min(width) {
+                    let message = format!(
+                        "a crop of {size} pixels does not fit into images of {height} × {width}"
+                    );
+                    let error =
+                        Diagnostic::error("crop-too-large", span_of(stage, "views"), message);
+                    let error = error.also(
+                        span_of(stage, "data"),
+                        format!("these images are {height} × {width}"),
+                    );
+                    let error = error.also(transform.span, format!("the crop of {size}"));
+                    self.report(error.help(format!(
+                        "crop at most {}, or enlarge first: `resize(size: {size}) >> …`",
+                        height.min(width)
+                    )));
+                    break;
+                }
+                current = Some((size, size));
+            }
+        }
+        self.channels(stage, data, encoder);
+    }
+
+    fn channels(&mut self, stage: &TypedStage, data: &SplitValue, encoder: Option<&EncoderValue>) {
+        let Some(wanted) =
+            encoder.and_then(|encoder| encoder.channels.as_ref()).and_then(Size::as_constant)
+        else {
+            return;
+        };
+        let Some(found) = data.dataset.image[0].as_constant() else { return };
+        if wanted != found {
+            let message =
+                format!("the encoder takes images of {wanted} channels, and these have {found}");
+            self.error("shape-mismatch", stage.span, message);
+        }
+    }
+
+    fn check_batch(&mut self, stage: &TypedStage, data: &SplitValue) {
+        let Some(batch) = stage.fields.get("batch") else { return };
+        if let (Some(size), Some(examples)) = (batch.number(), examples(data))
+            && size > examples as f64
+        {
+            let message = format!("a batch of {size} from only {examples} examples");
+            self.error("out-of-range", batch.span, message);
+        }
+    }
+}
+
+/// How many examples a split has, where its dataset says so before it is loaded.
+pub fn examples(split: &SplitValue) -> Option<usize> {
+    let call = split.dataset.call.as_ref()?;
+    let Implementation::Dataset(entry) = &registry::find(&call.name)?.implementation else {
+        return None;
+    };
+    let sizes = (entry.sizes)(&call.args);
+    let all = match split.part {
+        Part::Train => sizes.train,
+        Part::Test => sizes.test,
+    };
+    Some((all as f64 * split.percent? / 100.0) as usize)
+}
+
+fn span_of(stage: &TypedStage, field: &str) -> Span {
+    stage.fields.get(field).map_or(stage.span, |value| value.span)
+}

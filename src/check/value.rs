@@ -1,0 +1,245 @@
+//! What expressions mean while a program is checked.
+//!
+//! The same evaluation serves twice: with the arguments of a pipeline, where every value is known,
+//! and for a `define` on its own, where its parameters are unknown. `None` and symbolic sizes stand
+//! for what is not known yet.
+
+use std::rc::Rc;
+
+use super::objective::Builder;
+use super::size::Size;
+use crate::graph::term::{Args, Call, Part, Term, Unit};
+use crate::syntax::Span;
+
+/// A value and the place where it was written.
+#[derive(Clone, Debug)]
+pub struct Value {
+    pub kind: Kind,
+    pub span: Span,
+}
+
+#[derive(Clone, Debug)]
+pub enum Kind {
+    /// Stands for something wrong that has been reported.
+    Poison,
+    Int(Size),
+    Float(Option<f64>),
+    Percent(Option<f64>),
+    Bool(Option<bool>),
+    Range(Option<(f64, f64)>),
+    Text(Option<String>),
+    Choice(Option<String>),
+    Duration(Option<(f64, Unit)>),
+    Dataset(DatasetValue),
+    Split(SplitValue),
+    Augment(AugmentValue),
+    Encoder(EncoderValue),
+    /// A module outside of an objective, such as a fine-tune head.
+    Head(HeadValue),
+    /// A network inside of an objective.
+    Network(NetworkValue),
+    Tensor(TensorValue),
+    Labels(TensorValue),
+    Objective(Rc<ObjectiveValue>),
+    Optimizer(Option<Term>),
+    Schedule(Option<Term>),
+    Protocol(Option<Term>),
+    /// An encoder with a head that yields classes.
+    Model(ModelValue),
+    /// The encoders that a training stage kept on its way.
+    History(EncoderValue),
+    /// A stage itself, whose outputs can be named.
+    Stage(usize),
+}
+
+#[derive(Clone, Debug)]
+pub struct DatasetValue {
+    pub call: Option<Call>,
+    /// Channels, height, width.
+    pub image: [Size; 3],
+    pub classes: Size,
+}
+
+#[derive(Clone, Debug)]
+pub struct SplitValue {
+    pub dataset: DatasetValue,
+    pub part: Part,
+    pub labeled: bool,
+    pub percent: Option<f64>,
+}
+
+#[derive(Clone, Debug)]
+pub struct AugmentValue {
+    pub term: Option<Term>,
+    /// Those transforms, in order, that set the size of the image.
+    pub sizes: Vec<SizedTransform>,
+}
+
+#[derive(Clone, Debug)]
+pub struct SizedTransform {
+    pub name: &'static str,
+    pub size: Size,
+    pub span: Span,
+}
+
+#[derive(Clone, Debug)]
+pub struct EncoderValue {
+    pub term: Option<Term>,
+    /// Channels of the images it takes; unknown for an encoder parameter.
+    pub channels: Option<Size>,
+    pub features: Size,
+    /// Equal for one encoder wherever it is named: its weights are the same.
+    pub id: usize,
+}
+
+#[derive(Clone, Debug)]
+pub struct HeadValue {
+    pub term: Option<Term>,
+    pub output: Size,
+}
+
+#[derive(Clone, Debug)]
+pub struct NetworkValue {
+    /// Its position in the builder.
+    pub network: usize,
+    pub output: Size,
+}
+
+#[derive(Clone, Debug)]
+pub struct TensorValue {
+    /// Its node in the builder.
+    pub node: usize,
+    pub shape: Vec<Size>,
+    pub gradient: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct ObjectiveValue {
+    /// The define that it is an expansion of.
+    pub name: String,
+    pub builder: Builder,
+    pub encoder: Option<EncoderValue>,
+}
+
+#[derive(Clone, Debug)]
+pub struct ModelValue {
+    pub term: Term,
+    pub classes: Size,
+    pub encoder: EncoderValue,
+}
+
+impl Value {
+    pub fn new(kind: Kind, span: Span) -> Self {
+        Value { kind, span }
+    }
+
+    pub fn poison(span: Span) -> Self {
+        Value { kind: Kind::Poison, span }
+    }
+
+    pub fn is_poison(&self) -> bool {
+        matches!(self.kind, Kind::Poison)
+    }
+
+    /// The number in an `Int`, `Float` or `Percent`, where it is known.
+    pub fn number(&self) -> Option<f64> {
+        match &self.kind {
+            Kind::Int(size) => size.as_constant().map(|value| value as f64),
+            Kind::Float(value) | Kind::Percent(value) => *value,
+            Kind::Duration(value) => value.map(|(amount, _)| amount),
+            _ => None,
+        }
+    }
+
+    /// The value as a term of the graph; `None` where part of it is unknown, or where it is
+    /// something that no stage can be given.
+    pub fn term(&self) -> Option<Term> {
+        match &self.kind {
+            Kind::Int(size) => size.as_constant().map(Term::Int),
+            Kind::Float(value) => value.map(Term::Float),
+            Kind::Percent(value) => value.map(Term::Percent),
+            Kind::Bool(value) => value.map(Term::Bool),
+            Kind::Range(value) => value.map(|(low, high)| Term::Range(low, high)),
+            Kind::Text(value) => value.clone().map(Term::Text),
+            Kind::Choice(value) => value.clone().map(Term::Symbol),
+            Kind::Duration(value) => value.map(|(amount, unit)| Term::Duration(amount, unit)),
+            Kind::Dataset(dataset) => dataset.call.clone().map(Term::Call),
+            Kind::Split(split) => Some(Term::Split(crate::graph::term::Split {
+                dataset: split.dataset.call.clone()?,
+                part: split.part,
+                labeled: split.labeled,
+                percent: split.percent?,
+            })),
+            Kind::Augment(augment) => augment.term.clone(),
+            Kind::Encoder(encoder) | Kind::History(encoder) => encoder.term.clone(),
+            Kind::Head(head) => head.term.clone(),
+            Kind::Optimizer(term) | Kind::Schedule(term) | Kind::Protocol(term) => term.clone(),
+            Kind::Model(model) => Some(model.term.clone()),
+            Kind::Poison
+            | Kind::Network(_)
+            | Kind::Tensor(_)
+            | Kind::Labels(_)
+            | Kind::Objective(_)
+            | Kind::Stage(_) => None,
+        }
+    }
+
+    /// What it is, in the language of types.
+    pub fn describe(&self) -> String {
+        let known = |name: &str, text: Option<String>| match text {
+            Some(text) => format!("{name} {text}"),
+            None => name.to_owned(),
+        };
+        match &self.kind {
+            Kind::Poison => "something wrong".to_owned(),
+            Kind::Int(size) => format!("Int {size}"),
+            Kind::Float(value) => known("Float", value.map(|value| value.to_string())),
+            Kind::Percent(value) => known("Percent", value.map(|value| format!("{value}%"))),
+            Kind::Bool(value) => known("Bool", value.map(|value| value.to_string())),
+            Kind::Range(value) => {
+                known("Range", value.map(|(low, high)| format!("{low}..={high}")))
+            }
+            Kind::Text(value) => known("Text", value.as_ref().map(|value| format!("{value:?}"))),
+            Kind::Choice(value) => {
+                known("the choice", value.as_ref().map(|value| format!("`{value}`")))
+            }
+            Kind::Duration(value) => known("Duration", value.map(duration)),
+            Kind::Dataset(_) => "Dataset".to_owned(),
+            Kind::Split(split) if split.labeled => "Split with labels".to_owned(),
+            Kind::Split(_) => "Split without labels".to_owned(),
+            Kind::Augment(_) => "Augment".to_owned(),
+            Kind::Encoder(encoder) => format!("Encoder[Image -> Feature[{}]]", encoder.features),
+            Kind::Head(head) => format!("Network[Feature[{}]]", head.output),
+            Kind::Network(network) => format!("Network[Feature[{}]]", network.output),
+            Kind::Tensor(tensor) => shape(&tensor.shape),
+            Kind::Labels(_) => "Labels".to_owned(),
+            Kind::Objective(_) => "Objective".to_owned(),
+            Kind::Optimizer(_) => "Optimizer".to_owned(),
+            Kind::Schedule(_) => "Schedule".to_owned(),
+            Kind::Protocol(_) => "Protocol".to_owned(),
+            Kind::Model(model) => format!("Model[Label[{}]]", model.classes),
+            Kind::History(_) => "History".to_owned(),
+            Kind::Stage(_) => "a stage".to_owned(),
+        }
+    }
+}
+
+/// `Tensor[batch, 128]`
+pub fn shape(sizes: &[Size]) -> String {
+    let sizes: Vec<String> = sizes.iter().map(Size::to_string).collect();
+    format!("Tensor[{}]", sizes.join(", "))
+}
+
+/// `200 epochs`
+pub fn duration((amount, unit): (f64, Unit)) -> String {
+    match unit {
+        Unit::Epochs => format!("{amount} epochs"),
+        Unit::Steps => format!("{amount} steps"),
+    }
+}
+
+/// The arguments of a call as terms, where all are known.
+pub fn args<'v>(values: impl IntoIterator<Item = (&'v String, &'v Value)>) -> Option<Args> {
+    let term = |(name, value): (&String, &Value)| Some((name.clone(), value.term()?));
+    values.into_iter().map(term).collect::<Option<_>>().map(Args)
+}

@@ -1,0 +1,127 @@
+//! A typed pipeline to its graph.
+
+use std::collections::BTreeMap;
+
+use petgraph::algo::toposort;
+use petgraph::graph::{DiGraph, NodeIndex};
+
+use super::canonical::canonical;
+use super::objective::ObjectiveGraph;
+use super::term::{Output, Term};
+use super::{Graph, Stage, Use, hash};
+use crate::check::value::{Kind, ObjectiveValue, Value};
+use crate::check::{TypedPipeline, TypedStage};
+
+/// Builds the canonical graph of a checked pipeline.
+///
+/// # Panics
+///
+/// Where a value of the pipeline is unknown or stages form a circle: the checker lets neither
+/// through.
+pub fn build(pipeline: &TypedPipeline) -> Graph {
+    let stages: Vec<Stage> = pipeline.stages.iter().map(stage).collect();
+    let order = canonical_order(stages);
+    let mut graph = DiGraph::new();
+    for stage in order {
+        graph.add_node(stage);
+    }
+    let uses = |node: NodeIndex| {
+        let stage: &Stage = &graph[node];
+        let all = stage
+            .fields
+            .iter()
+            .flat_map(|(field, term)| outputs(term).map(move |output| (field.clone(), output)));
+        all.map(|(field, output)| (output.stage, Use { field, output: output.output.clone() }))
+            .collect::<Vec<_>>()
+    };
+    let edges: Vec<(usize, NodeIndex, Use)> = graph
+        .node_indices()
+        .flat_map(|node| uses(node).into_iter().map(move |(from, edge)| (from, node, edge)))
+        .collect();
+    for (from, to, edge) in edges {
+        graph.add_edge(NodeIndex::new(from), to, edge);
+    }
+    Graph { name: pipeline.name.clone(), stages: graph }
+}
+
+fn stage(stage: &TypedStage) -> Stage {
+    let image = image_size(stage);
+    let term = |value: &Value| match &value.kind {
+        Kind::Objective(objective) => Term::Objective(Box::new(objective_graph(objective, image))),
+        _ => value.term().expect("the checker has made every value of a stage known"),
+    };
+    let fields = stage.fields.iter().map(|(name, value)| (name.clone(), term(value))).collect();
+    Stage { name: stage.name.clone(), kind: stage.kind, hash: String::new(), fields }
+}
+
+fn objective_graph(objective: &ObjectiveValue, image: [i64; 3]) -> ObjectiveGraph {
+    canonical(&objective.builder, image)
+        .expect("the checker has made every size and argument known")
+}
+
+/// `[channels, height, width]` of the views of a stage.
+fn image_size(stage: &TypedStage) -> [i64; 3] {
+    let mut image = [0; 3];
+    if let Some(Kind::Split(split)) = stage.fields.get("data").map(|value| &value.kind) {
+        image = split.dataset.image.clone().map(|size| size.as_constant().unwrap_or_default());
+    }
+    if let Some(Kind::Augment(augment)) = stage.fields.get("views").map(|value| &value.kind)
+        && let Some(size) = augment.sizes.last().and_then(|transform| transform.size.as_constant())
+    {
+        image = [image[0], size, size];
+    }
+    image
+}
+
+/// The stages by depth, kind and hash, their references renumbered to match.
+fn canonical_order(stages: Vec<Stage>) -> Vec<Stage> {
+    let mut graph: DiGraph<usize, ()> = DiGraph::new();
+    let nodes: Vec<NodeIndex> = (0..stages.len()).map(|index| graph.add_node(index)).collect();
+    for (index, stage) in stages.iter().enumerate() {
+        for output in stage.fields.values().flat_map(outputs) {
+            graph.add_edge(nodes[output.stage], nodes[index], ());
+        }
+    }
+    let sorted =
+        toposort(&graph, None).expect("the checker refuses stages that depend on themselves");
+    let mut hashes: Vec<Option<String>> = vec![None; stages.len()];
+    let mut depths = vec![0_usize; stages.len()];
+    for node in sorted {
+        let index = graph[node];
+        hashes[index] = Some(hash::stage(&stages[index], &hashes));
+        let inputs = graph.neighbors_directed(node, petgraph::Direction::Incoming);
+        depths[index] = inputs.map(|input| depths[graph[input]] + 1).max().unwrap_or(0);
+    }
+    let mut order: Vec<usize> = (0..stages.len()).collect();
+    order.sort_by_key(|index| (depths[*index], stages[*index].kind as u8, hashes[*index].clone()));
+    let mut positions: BTreeMap<usize, usize> = BTreeMap::new();
+    positions.extend(order.iter().enumerate().map(|(position, index)| (*index, position)));
+    let place = |index: usize| {
+        let mut stage = stages[index].clone();
+        stage.hash = hashes[index].clone().unwrap_or_default();
+        stage.fields.values_mut().for_each(|term| renumber(term, &positions));
+        stage
+    };
+    order.into_iter().map(place).collect()
+}
+
+/// Every output of another stage that a term names.
+pub fn outputs(term: &Term) -> Box<dyn Iterator<Item = &Output> + '_> {
+    match term {
+        Term::Output(output) => Box::new(std::iter::once(output)),
+        Term::Objective(objective) => {
+            Box::new(objective.modules.iter().flat_map(|module| outputs(&module.term)))
+        }
+        _ => Box::new(std::iter::empty()),
+    }
+}
+
+fn renumber(term: &mut Term, positions: &BTreeMap<usize, usize>) {
+    match term {
+        Term::Output(output) => output.stage = positions[&output.stage],
+        Term::Objective(objective) => {
+            objective.modules.iter_mut().for_each(|module| renumber(&mut module.term, positions));
+        }
+        _ => {}
+    }
+}

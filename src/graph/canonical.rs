@@ -1,0 +1,131 @@
+//! The canonical form of an objective: what its text computes, numbered by the computation.
+
+use std::collections::BTreeMap;
+
+use super::objective::{
+    ModuleNode, NetworkBody, NetworkNode, ObjectiveGraph, Op, Size, TensorNode,
+};
+use super::term::Term;
+use crate::check::objective::{Body, Builder};
+use crate::check::size;
+
+/// Numbers what the loss and the reports need, depth first; drops the rest.
+///
+/// `image` is the size of a view, `[channels, height, width]`. `None` where a part of the objective
+/// is not known, which a checked pipeline excludes.
+pub fn canonical(builder: &Builder, image: [i64; 3]) -> Option<ObjectiveGraph> {
+    let mut walk = Walk { builder, image, graph: ObjectiveGraph::default(), ..Walk::new(builder) };
+    walk.graph.views = builder.views;
+    walk.graph.labels = builder.labels.is_some();
+    walk.graph.loss = walk.visit(builder.loss?)?;
+    let reports: BTreeMap<&String, usize> =
+        builder.reports.iter().map(|(name, node)| (name, *node)).collect();
+    for (name, node) in reports {
+        let node = walk.visit(node)?;
+        walk.graph.reports.push((name.clone(), node));
+    }
+    Some(walk.graph)
+}
+
+struct Walk<'b> {
+    builder: &'b Builder,
+    image: [i64; 3],
+    graph: ObjectiveGraph,
+    nodes: Vec<Option<usize>>,
+    networks: Vec<Option<usize>>,
+    modules: Vec<Option<usize>>,
+}
+
+impl<'b> Walk<'b> {
+    fn new(builder: &'b Builder) -> Self {
+        Walk {
+            builder,
+            image: [0; 3],
+            graph: ObjectiveGraph::default(),
+            nodes: vec![None; builder.nodes.len()],
+            networks: vec![None; builder.networks.len()],
+            modules: vec![None; builder.modules.len()],
+        }
+    }
+
+    /// The new number of a node, after its inputs. Iterative: sums of losses can be long.
+    fn visit(&mut self, root: usize) -> Option<usize> {
+        let mut stack = vec![(root, false)];
+        while let Some((node, ready)) = stack.pop() {
+            if self.nodes[node].is_some() {
+                continue;
+            }
+            if ready {
+                self.nodes[node] = Some(self.emit(node)?);
+            } else {
+                stack.push((node, true));
+                stack.extend(
+                    self.builder.nodes[node].inputs.iter().rev().map(|input| (*input, false)),
+                );
+            }
+        }
+        self.nodes[root]
+    }
+
+    fn emit(&mut self, node: usize) -> Option<usize> {
+        let node = &self.builder.nodes[node];
+        let op = match &node.op {
+            Op::Apply(network) => Op::Apply(self.network(*network)?),
+            other => other.clone(),
+        };
+        let inputs = node.inputs.iter().map(|input| self.nodes[*input]).collect::<Option<_>>()?;
+        let shape = node.shape.iter().map(|size| self.size(size)).collect::<Option<_>>()?;
+        let args = node.args.clone()?;
+        self.graph.nodes.push(TensorNode { op, inputs, args, shape, gradient: node.gradient });
+        Some(self.graph.nodes.len() - 1)
+    }
+
+    fn size(&self, size: &size::Size) -> Option<Size> {
+        let names = ["channels", "height", "width"];
+        let known = names.iter().zip(self.image);
+        let size =
+            known.fold(Some(size.clone()), |size, (name, value)| size?.substitute(name, value))?;
+        let (batch, constant) = size.in_batches()?;
+        Some(Size {
+            batch: usize::try_from(batch).ok()?,
+            constant: usize::try_from(constant).ok()?,
+        })
+    }
+
+    fn network(&mut self, network: usize) -> Option<usize> {
+        if self.networks[network].is_none() {
+            let body = match &self.builder.networks[network].body {
+                Body::Chain(modules) => NetworkBody::Chain(
+                    modules.iter().map(|module| self.module(*module)).collect::<Option<_>>()?,
+                ),
+                Body::Ema { of, momentum } => {
+                    NetworkBody::Ema { of: self.network(*of)?, momentum: momentum.clone()? }
+                }
+            };
+            self.graph.networks.push(NetworkNode { body });
+            self.networks[network] = Some(self.graph.networks.len() - 1);
+        }
+        self.networks[network]
+    }
+
+    fn module(&mut self, module: usize) -> Option<usize> {
+        if self.modules[module].is_none() {
+            let built = &self.builder.modules[module];
+            let size = |size: &size::Size| usize::try_from(size.as_constant()?).ok();
+            let input = match &built.input {
+                Some(input) => Some(size(input)?),
+                None => None,
+            };
+            let term: Term = built.term.clone()?;
+            let encoder = built.encoder.is_some();
+            self.graph.modules.push(ModuleNode {
+                term,
+                input,
+                output: size(&built.output)?,
+                encoder,
+            });
+            self.modules[module] = Some(self.graph.modules.len() - 1);
+        }
+        self.modules[module]
+    }
+}

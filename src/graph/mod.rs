@@ -1,0 +1,96 @@
+//! The graph of a pipeline: stages on the first level, the tensor graph of each objective on the
+//! second. Canonical: it depends on what is computed, not on names, layout, comments or order.
+
+mod build;
+mod canonical;
+mod hash;
+pub mod objective;
+mod render;
+mod show;
+pub mod term;
+
+pub use build::build;
+pub use render::{dot, mermaid};
+
+use std::collections::BTreeMap;
+
+use petgraph::graph::DiGraph;
+use serde::{Deserialize, Serialize};
+
+use crate::check::StageKind;
+use term::Term;
+
+/// The version of the RON form and of the hashes. It grows when either changes its meaning.
+pub const VERSION: u32 = 1;
+
+/// A compiled pipeline.
+#[derive(Clone, Debug)]
+pub struct Graph {
+    pub name: String,
+    /// In canonical order: by depth, then kind, then hash. A node's index is its position.
+    pub stages: DiGraph<Stage, Use>,
+}
+
+/// Work that runs, is stored, and has outputs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stage {
+    /// A label: no part of the hash.
+    pub name: String,
+    pub kind: StageKind,
+    /// What makes the stage what it is: its fields and, through them, all that they depend on.
+    pub hash: String,
+    pub fields: BTreeMap<String, Term>,
+}
+
+/// An edge: a field that uses an output of another stage.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Use {
+    pub field: String,
+    pub output: String,
+}
+
+/// The public, versioned form.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename = "Graph")]
+pub struct GraphFile {
+    pub version: u32,
+    pub pipeline: String,
+    pub hash: String,
+    pub stages: Vec<Stage>,
+}
+
+impl Graph {
+    /// The stages in canonical order.
+    pub fn ordered(&self) -> impl Iterator<Item = &Stage> {
+        self.stages.node_weights()
+    }
+
+    pub fn stage(&self, position: usize) -> Option<&Stage> {
+        self.stages.node_weights().nth(position)
+    }
+
+    /// The hash of the whole pipeline.
+    pub fn hash(&self) -> String {
+        hash::combine(self.ordered().map(|stage| stage.hash.as_str()))
+    }
+
+    pub fn to_file(&self) -> GraphFile {
+        GraphFile {
+            version: VERSION,
+            pipeline: self.name.clone(),
+            hash: self.hash(),
+            stages: self.ordered().cloned().collect(),
+        }
+    }
+
+    /// The RON form.
+    pub fn to_ron(&self) -> String {
+        let config = ron::ser::PrettyConfig::new()
+            .indentor("  ")
+            .compact_arrays(true)
+            .extensions(ron::extensions::Extensions::UNWRAP_VARIANT_NEWTYPES);
+        // Every field is a plain value, which RON can always write.
+        let text = ron::ser::to_string_pretty(&self.to_file(), config);
+        text.expect("a graph is plain data") + "\n"
+    }
+}

@@ -1,0 +1,116 @@
+//! Graphs as pictures: DOT for Graphviz, Mermaid for Markdown.
+
+use std::fmt::Write as _;
+
+use petgraph::visit::EdgeRef;
+
+use super::objective::{NetworkBody, ObjectiveGraph, Op, Size, TensorNode};
+use super::term::Term;
+use super::{Graph, Stage};
+
+/// The graph in Graphviz' language. Stages are clusters; a pretrain stage shows its tensor graph.
+pub fn dot(graph: &Graph) -> String {
+    let mut out = format!(
+        "digraph {:?} {{\n  rankdir=LR;\n  node [shape=box, fontname=monospace];\n",
+        graph.name
+    );
+    for (position, stage) in graph.ordered().enumerate() {
+        let _ = writeln!(out, "  s{position} [label={:?}, style=bold];", title(stage));
+        if let Some(objective) = objective(stage) {
+            let _ = writeln!(
+                out,
+                "  subgraph cluster_{position} {{\n    label={:?};",
+                format!("objective of {}", stage.name)
+            );
+            for (index, node) in objective.nodes.iter().enumerate() {
+                let _ =
+                    writeln!(out, "    s{position}t{index} [label={:?}];", tensor(objective, node));
+            }
+            for (index, node) in objective.nodes.iter().enumerate() {
+                for input in &node.inputs {
+                    let _ = writeln!(out, "    s{position}t{input} -> s{position}t{index};");
+                }
+            }
+            let _ = writeln!(
+                out,
+                "  }}\n  s{position}t{} -> s{position} [label=minimize];",
+                objective.loss
+            );
+        }
+    }
+    for edge in graph.stages.edge_references() {
+        let (from, to) = (edge.source().index(), edge.target().index());
+        let _ = writeln!(out, "  s{from} -> s{to} [label={:?}];", edge.weight().output);
+    }
+    out.push_str("}\n");
+    out
+}
+
+/// The graph as a Mermaid flow chart.
+pub fn mermaid(graph: &Graph) -> String {
+    let mut out = String::from("flowchart LR\n");
+    for (position, stage) in graph.ordered().enumerate() {
+        let _ = writeln!(out, "  s{position}[\"{}\"]", escape(&title(stage)));
+        if let Some(objective) = objective(stage) {
+            let _ =
+                writeln!(out, "  subgraph o{position} [\"objective of {}\"]", escape(&stage.name));
+            for (index, node) in objective.nodes.iter().enumerate() {
+                let _ = writeln!(
+                    out,
+                    "    s{position}t{index}[\"{}\"]",
+                    escape(&tensor(objective, node))
+                );
+            }
+            for (index, node) in objective.nodes.iter().enumerate() {
+                for input in &node.inputs {
+                    let _ = writeln!(out, "    s{position}t{input} --> s{position}t{index}");
+                }
+            }
+            let _ = writeln!(
+                out,
+                "  end\n  s{position}t{} -- minimize --> s{position}",
+                objective.loss
+            );
+        }
+    }
+    for edge in graph.stages.edge_references() {
+        let (from, to) = (edge.source().index(), edge.target().index());
+        let _ = writeln!(out, "  s{from} -- {} --> s{to}", edge.weight().output);
+    }
+    out
+}
+
+fn title(stage: &Stage) -> String {
+    format!("{} {}", stage.kind.name(), stage.name)
+}
+
+fn objective(stage: &Stage) -> Option<&ObjectiveGraph> {
+    stage.fields.values().find_map(|term| match term {
+        Term::Objective(objective) => Some(&**objective),
+        _ => None,
+    })
+}
+
+fn tensor(graph: &ObjectiveGraph, node: &TensorNode) -> String {
+    let name = match &node.op {
+        Op::View(index) => format!("view {index}"),
+        Op::Labels => "labels".to_owned(),
+        Op::Apply(network) => match graph.networks.get(*network).map(|network| &network.body) {
+            Some(NetworkBody::Ema { of, .. }) => format!("ema of network {of}"),
+            _ => format!("network {network}"),
+        },
+        Op::Primitive(name) => name.clone(),
+        Op::Constant(value) => value.to_string(),
+        Op::Add => "+".to_owned(),
+        Op::Subtract => "-".to_owned(),
+        Op::Multiply => "*".to_owned(),
+        Op::Divide => "/".to_owned(),
+    };
+    let sizes: Vec<String> = node.shape.iter().map(Size::to_string).collect();
+    format!("{name} [{}]", sizes.join(", "))
+}
+
+/// Mermaid ends a label at a quote and reads entities.
+fn escape(text: &str) -> String {
+    text.replace('"', "#quot;")
+}

@@ -1,0 +1,357 @@
+//! Loads a file and what it uses.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{Files, library};
+use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::registry::{self, Entry};
+use crate::syntax::tree::{self, Name, Use};
+use crate::syntax::{FileId, Sources, Span, parse};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ModuleId(usize);
+
+/// What a name at the top of a module stands for.
+#[derive(Clone, Copy)]
+pub enum Item {
+    /// The define at that position of that module.
+    Define(ModuleId, usize),
+    /// A registered constructor.
+    Entry(&'static Entry),
+    /// A pipeline: it is run, not called.
+    Pipeline(ModuleId, usize),
+}
+
+pub struct Module {
+    /// `std.objectives.moco_v2`, or a path.
+    pub name: String,
+    pub file: FileId,
+    pub tree: Arc<tree::File>,
+    /// Its own definitions and its imports.
+    pub scope: BTreeMap<String, Item>,
+    /// Imported names that could not be found, and were reported.
+    pub missing: BTreeSet<String>,
+}
+
+/// A file and everything that it uses, directly or not.
+pub struct Program {
+    pub modules: Vec<Module>,
+    pub root: ModuleId,
+}
+
+impl Program {
+    pub fn module(&self, id: ModuleId) -> &Module {
+        // A `ModuleId` is only made by `load`, and nothing is ever removed.
+        &self.modules[id.0]
+    }
+
+    pub fn ids(&self) -> impl Iterator<Item = ModuleId> {
+        (0..self.modules.len()).map(ModuleId)
+    }
+
+    pub fn define(&self, module: ModuleId, index: usize) -> &tree::Define {
+        &self.module(module).tree.defines[index]
+    }
+}
+
+/// Where a module's text comes from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Place {
+    Library(String),
+    File(PathBuf),
+}
+
+/// Loads the program whose root is the file at `path`, or the embedded module of that name.
+pub fn load(
+    sources: &mut Sources,
+    files: &dyn Files,
+    path: &str,
+) -> (Option<Program>, Diagnostics) {
+    let mut loader = Loader {
+        sources,
+        files,
+        modules: Vec::new(),
+        loaded: BTreeMap::new(),
+        loading: Vec::new(),
+        diagnostics: Diagnostics::default(),
+    };
+    let place = match library::text(path) {
+        Some(_) => Place::Library(path.to_owned()),
+        None => Place::File(PathBuf::from(path)),
+    };
+    let root = match loader.read(&place) {
+        Ok(text) => loader.module(place, text),
+        Err(diagnostic) => {
+            loader.diagnostics.push(*diagnostic);
+            None
+        }
+    };
+    let diagnostics = loader.diagnostics;
+    (root.map(|root| Program { modules: loader.modules, root }), diagnostics)
+}
+
+struct Loader<'a> {
+    sources: &'a mut Sources,
+    files: &'a dyn Files,
+    modules: Vec<Module>,
+    loaded: BTreeMap<Place, ModuleId>,
+    /// The modules whose imports are being followed, outermost first.
+    loading: Vec<Place>,
+    diagnostics: Diagnostics,
+}
+
+impl Loader<'_> {
+    fn read(&self, place: &Place) -> Result<String, Box<Diagnostic>> {
+        let path = match place {
+            Place::Library(name) => {
+                return Ok(library::text(name).map(str::to_owned).unwrap_or_default());
+            }
+            Place::File(path) => path,
+        };
+        let shown = path.display();
+        let bytes = self.files.read(path).map_err(|error| {
+            let unreadable = Diagnostic::general("file-unreadable", format!("cannot read {shown}: {error}"));
+            Box::new(unreadable.help("give the path of a .cpipe file, or the name of a pipeline of the library, such as std.pipelines.moco_cifar10"))
+        })?;
+        String::from_utf8(bytes).map_err(|error| {
+            let at = error.utf8_error().valid_up_to();
+            let message = format!("{shown} is no text: byte {at} is not valid UTF-8");
+            Box::new(
+                Diagnostic::general("not-text", message)
+                    .help("a program is UTF-8 text: is this the right file?"),
+            )
+        })
+    }
+
+    /// Parses a module and follows its imports.
+    fn module(&mut self, place: Place, text: String) -> Option<ModuleId> {
+        let name = match &place {
+            Place::Library(name) => name.clone(),
+            Place::File(path) => path.display().to_string(),
+        };
+        let file = self.sources.add(name.clone(), text);
+        let (tree, diagnostics) = parse::file(self.sources, file);
+        self.diagnostics.extend(diagnostics);
+        let tree = Arc::new(tree);
+        let id = ModuleId(self.modules.len());
+        let scope = self.own_items(id, &tree);
+        self.modules.push(Module {
+            name,
+            file,
+            tree: Arc::clone(&tree),
+            scope,
+            missing: BTreeSet::new(),
+        });
+        self.loaded.insert(place.clone(), id);
+        self.loading.push(place.clone());
+        self.imports(id, &place, &tree);
+        self.loading.pop();
+        Some(id)
+    }
+
+    fn own_items(&mut self, id: ModuleId, tree: &tree::File) -> BTreeMap<String, Item> {
+        let defines = tree.defines.iter().enumerate();
+        let defines =
+            defines.map(|(index, define)| (&define.signature.name, Item::Define(id, index)));
+        let pipelines = tree.pipelines.iter().enumerate();
+        let pipelines =
+            pipelines.map(|(index, pipeline)| (&pipeline.name, Item::Pipeline(id, index)));
+        let mut scope = BTreeMap::new();
+        let mut places: BTreeMap<&str, Span> = BTreeMap::new();
+        for (name, item) in defines.chain(pipelines) {
+            match places.get(name.text.as_str()) {
+                Some(first) => self.taken(name, *first),
+                None => {
+                    places.insert(&name.text, name.span);
+                    scope.insert(name.text.clone(), item);
+                }
+            }
+        }
+        scope
+    }
+
+    fn imports(&mut self, id: ModuleId, place: &Place, tree: &tree::File) {
+        let mut places: BTreeMap<&str, Span> = BTreeMap::new();
+        for import in &tree.uses {
+            let Some(item) = self.import(place, import) else {
+                self.modules[id.0].missing.insert(import.name.text.clone());
+                continue;
+            };
+            let name = &import.name;
+            let own = self.modules[id.0].scope.get(&name.text).map(|item| self.place_of(item));
+            match places.get(name.text.as_str()).copied().or(own.flatten()) {
+                Some(first) => self.taken(name, first),
+                None => {
+                    places.insert(&name.text, name.span);
+                    self.modules[id.0].scope.insert(name.text.clone(), item);
+                }
+            }
+        }
+        let used = used_names(tree);
+        for import in &tree.uses {
+            if !used.contains(import.name.text.as_str()) {
+                let message = format!("`{}` is imported and never used", import.name.text);
+                let warning = Diagnostic::warning("unused-import", import.name.span, message);
+                self.diagnostics.push(warning.help("remove it from the `use`"));
+            }
+        }
+    }
+
+    fn place_of(&self, item: &Item) -> Option<Span> {
+        match item {
+            Item::Define(module, index) => {
+                Some(self.modules[module.0].tree.defines[*index].signature.name.span)
+            }
+            Item::Pipeline(module, index) => {
+                Some(self.modules[module.0].tree.pipelines[*index].name.span)
+            }
+            Item::Entry(_) => None,
+        }
+    }
+
+    fn taken(&mut self, name: &Name, first: Span) {
+        let message = format!("`{}` already has a meaning here", name.text);
+        let error = Diagnostic::error("duplicate-name", name.span, message);
+        self.diagnostics.push(error.label("the second meaning").also(first, "the first meaning"));
+    }
+
+    /// What a `use` names: an item of the module it names, or of the module of its own name.
+    fn import(&mut self, from: &Place, import: &Use) -> Option<Item> {
+        let dotted =
+            |names: &[&Name]| -> Vec<String> { names.iter().map(|n| n.text.clone()).collect() };
+        let parent: Vec<&Name> = import.module.iter().collect();
+        let mut own = parent.clone();
+        own.push(&import.name);
+        let span = own.first().map_or(import.name.span, |first| {
+            if first.span.start <= import.name.span.start {
+                first.span.to(import.name.span)
+            } else {
+                import.name.span
+            }
+        });
+        let mut offered: Vec<String> = Vec::new();
+        let mut found_module = None;
+        for path in [dotted(&own), dotted(&parent)] {
+            if path.is_empty() {
+                continue;
+            }
+            if !import.relative {
+                let module = path.join(".");
+                if let Some(entry) = registry::entries()
+                    .find(|entry| entry.module == module && entry.name == import.name.text)
+                {
+                    return Some(Item::Entry(entry));
+                }
+                let here = registry::entries().filter(|entry| entry.module == module);
+                let before = offered.len();
+                offered.extend(here.map(|entry| entry.name.to_owned()));
+                if offered.len() > before {
+                    found_module = Some(module);
+                }
+            }
+            let Some(place) = self.locate(from, import.relative, &path) else { continue };
+            if self.loading.contains(&place) {
+                let message = format!("`{}` uses this file in turn", path.join("."));
+                let error = Diagnostic::error("import-cycle", span, message)
+                    .label("the circle closes here");
+                self.diagnostics.push(error.help("move what both need into a third file"));
+                return None;
+            }
+            let id = match self.loaded.get(&place) {
+                Some(id) => *id,
+                None => {
+                    let text = match self.read(&place) {
+                        Ok(text) => text,
+                        Err(_) => continue,
+                    };
+                    self.module(place.clone(), text)?
+                }
+            };
+            let module = &self.modules[id.0];
+            let items = module.scope.iter().filter(|(_, item)| match item {
+                Item::Define(owner, _) | Item::Pipeline(owner, _) => *owner == id,
+                Item::Entry(_) => false,
+            });
+            for (name, item) in items {
+                if *name == import.name.text {
+                    return Some(*item);
+                }
+                offered.push(name.clone());
+            }
+            found_module = Some(module.name.clone());
+        }
+        self.not_found(import, span, found_module, &offered);
+        None
+    }
+
+    fn not_found(&mut self, import: &Use, span: Span, module: Option<String>, offered: &[String]) {
+        let path: Vec<&str> = import.module.iter().map(|name| name.text.as_str()).collect();
+        let prefix = if import.relative { "." } else { "" };
+        let error = match module {
+            Some(module) => {
+                let message = format!("`{module}` has nothing called `{}`", import.name.text);
+                let error = Diagnostic::error("import-not-found", import.name.span, message);
+                let list = format!("it has {}", offered.join(", "));
+                let near = crate::diagnostics::suggest::nearest(
+                    &import.name.text,
+                    offered.iter().map(String::as_str),
+                );
+                match near {
+                    Some(near) => error.help(format!("did you mean `{near}`?")),
+                    None => error.help(list),
+                }
+            }
+            None => {
+                let whole =
+                    format!("{prefix}{}", [&path[..], &[&import.name.text]].concat().join("."));
+                let message = format!("there is no module or definition `{whole}`");
+                let known = library::embedded().iter().map(|(name, _)| *name);
+                let entries = registry::entries().filter(|entry| !entry.module.is_empty());
+                let entries: Vec<String> =
+                    entries.map(|entry| format!("{}.{}", entry.module, entry.name)).collect();
+                Diagnostic::error("import-not-found", span, message)
+                    .nearest(&whole, known.chain(entries.iter().map(String::as_str)))
+            }
+        };
+        self.diagnostics.push(error);
+    }
+
+    /// The text that a module path names, if there is one.
+    fn locate(&self, from: &Place, relative: bool, path: &[String]) -> Option<Place> {
+        let place = match (relative, from) {
+            (false, _) => Place::Library(path.join(".")),
+            (true, Place::Library(name)) => {
+                let parent = name.rsplit_once('.').map_or("", |(parent, _)| parent);
+                Place::Library(format!("{parent}.{}", path.join(".")))
+            }
+            (true, Place::File(file)) => {
+                let folder = file.parent().unwrap_or(Path::new(""));
+                let mut path: PathBuf = folder.join(path.iter().collect::<PathBuf>());
+                path.set_extension("cpipe");
+                Place::File(path)
+            }
+        };
+        let exists = match &place {
+            Place::Library(name) => library::text(name).is_some(),
+            Place::File(path) => self.loaded.contains_key(&place) || self.files.read(path).is_ok(),
+        };
+        exists.then_some(place)
+    }
+}
+
+/// Every name that stands anywhere in a file's definitions.
+fn used_names(tree: &tree::File) -> BTreeSet<&str> {
+    let mut names = BTreeSet::new();
+    let mut see = |expr| tree::names(expr, &mut names);
+    for define in &tree.defines {
+        define.signature.parameters.iter().filter_map(|p| p.default.as_ref()).for_each(&mut see);
+        define.body.iter().filter_map(tree::Statement::expr).for_each(&mut see);
+    }
+    for pipeline in &tree.pipelines {
+        pipeline.parameters.iter().filter_map(|p| p.default.as_ref()).for_each(&mut see);
+        pipeline.members.iter().flat_map(tree::Member::exprs).for_each(&mut see);
+    }
+    names
+}

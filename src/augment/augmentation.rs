@@ -1,0 +1,216 @@
+//! Chains of transforms and the views that they make.
+
+use super::canvas::{Canvas, Source};
+use crate::data::images::Normalization;
+use crate::graph::term::Term;
+use crate::random::{Key, Rng};
+use crate::registry::{self, Implementation};
+
+/// A random function of an image.
+pub trait Transform: Send + Sync {
+    /// Changes the image. All chance comes from `rng`.
+    fn apply(&self, image: &mut Canvas, rng: &mut Rng);
+
+    /// The height and width made of an image of that height and width.
+    fn output_size(&self, size: [usize; 2]) -> [usize; 2] {
+        size
+    }
+}
+
+/// The image as it is.
+pub(super) struct Identity;
+
+impl Transform for Identity {
+    fn apply(&self, _: &mut Canvas, _: &mut Rng) {}
+}
+
+/// Transforms, one after the other.
+pub struct Augmentation {
+    transforms: Vec<Box<dyn Transform>>,
+}
+
+impl Augmentation {
+    /// The augmentation that a term of type `Augment` stands for. Chains within chains are the
+    /// same as one chain.
+    ///
+    /// # Panics
+    ///
+    /// Where the term is not an augmentation, which the checker excludes.
+    pub fn from_term(term: &Term) -> Self {
+        let mut transforms = Vec::new();
+        collect(term, &mut transforms);
+        Augmentation { transforms }
+    }
+
+    /// The height and width of every view of images of that height and width.
+    pub fn output_size(&self, height: usize, width: usize) -> [usize; 2] {
+        self.transforms.iter().fold([height, width], |size, transform| transform.output_size(size))
+    }
+
+    /// Makes one view of an image, normalised, into `out`, `[3, height, width]` of
+    /// [`Augmentation::output_size`].
+    ///
+    /// The view depends on the image and `key` alone. Each transform draws from a key of its own,
+    /// by its position in the chain: another in its place leaves the draws of the rest alone.
+    pub fn render(
+        &self,
+        image: Source<'_>,
+        key: Key,
+        normalization: &Normalization,
+        canvas: &mut Canvas,
+        out: &mut [f32],
+    ) {
+        canvas.load(image);
+        for (position, transform) in self.transforms.iter().enumerate() {
+            transform.apply(canvas, &mut key.fold(position as u64).stream());
+        }
+        canvas.write(normalization, out);
+    }
+}
+
+fn collect(term: &Term, transforms: &mut Vec<Box<dyn Transform>>) {
+    match term {
+        Term::Chain(terms) => terms.iter().for_each(|term| collect(term, transforms)),
+        Term::Call(call) => match registry::find(&call.name).map(|entry| &entry.implementation) {
+            Some(Implementation::Augment(entry)) => transforms.push((entry.build)(&call.args)),
+            _ => panic!("`{}` is not an augmentation, but was checked as one", call.name),
+        },
+        other => panic!("{other:?} is not an augmentation, but was checked as one"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::ENTRIES;
+    use super::*;
+    use crate::graph::term::{Args, Call};
+
+    const UNCHANGED: Normalization = Normalization { mean: [0.0; 3], std: [1.0; 3] };
+
+    fn call(name: &str, args: &[(&str, Term)]) -> Term {
+        let args = args.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
+        Term::Call(Call { name: name.into(), args: Args(args) })
+    }
+
+    /// A call of every entry.
+    fn calls() -> Vec<Term> {
+        let percent = |value| ("probability", Term::Percent(value));
+        vec![
+            call(
+                "random_resized_crop",
+                &[
+                    ("size", Term::Int(6)),
+                    ("scale", Term::Range(0.08, 1.0)),
+                    ("ratio", Term::Range(0.75, 4.0 / 3.0)),
+                ],
+            ),
+            call("random_crop", &[("size", Term::Int(7)), ("padding", Term::Int(2))]),
+            call("center_crop", &[("size", Term::Int(5))]),
+            call("resize", &[("size", Term::Int(9))]),
+            call("random_horizontal_flip", &[percent(50.0)]),
+            call(
+                "color_jitter",
+                &[
+                    ("brightness", Term::Float(0.4)),
+                    ("contrast", Term::Float(0.4)),
+                    ("saturation", Term::Float(0.4)),
+                    ("hue", Term::Float(0.1)),
+                    percent(80.0),
+                ],
+            ),
+            call("random_grayscale", &[percent(20.0)]),
+            call("gaussian_blur", &[("sigma", Term::Range(0.1, 2.0)), percent(50.0)]),
+            call("solarize", &[("threshold", Term::Float(0.5)), percent(20.0)]),
+            call("identity", &[]),
+        ]
+    }
+
+    fn bytes(height: usize, width: usize) -> Vec<u8> {
+        (0..3 * height * width).map(|i| (37 * i * i + 91 * i + 13) as u8).collect()
+    }
+
+    fn view(term: &Term, key: Key) -> Vec<f32> {
+        let augmentation = Augmentation::from_term(term);
+        let [height, width] = augmentation.output_size(8, 10);
+        let mut out = vec![f32::NAN; 3 * height * width];
+        let source = Source { bytes: &bytes(8, 10), height: 8, width: 10 };
+        augmentation.render(source, key, &UNCHANGED, &mut Canvas::new(), &mut out);
+        out
+    }
+
+    #[test]
+    fn every_entry_is_built_and_keeps_what_it_says_of_sizes_and_values() {
+        let calls = calls();
+        assert_eq!(calls.len(), ENTRIES.len());
+        for (term, entry) in calls.iter().zip(ENTRIES) {
+            let Term::Call(call) = term else { unreachable!() };
+            assert_eq!(call.name, entry.name);
+            let Implementation::Augment(augment) = &entry.implementation else {
+                panic!("{} is no augmentation", entry.name)
+            };
+            let expected = (augment.output)(&call.args).map_or([8, 10], |size| [size as usize; 2]);
+            assert_eq!(Augmentation::from_term(term).output_size(8, 10), expected);
+            for seed in 0..20 {
+                let view = view(term, Key::root(seed));
+                assert!(view.iter().all(|value| (0.0..=1.0).contains(value)), "{}", entry.name);
+            }
+        }
+    }
+
+    #[test]
+    fn nested_chains_are_one_chain() {
+        let calls = calls();
+        let flat = Term::Chain(calls.clone());
+        let [head, tail] = [calls[..3].to_vec(), calls[3..].to_vec()].map(Term::Chain);
+        let nested = Term::Chain(vec![head, Term::Chain(vec![tail])]);
+        assert_eq!(view(&flat, Key::root(1)), view(&nested, Key::root(1)));
+        assert_ne!(view(&flat, Key::root(1)), view(&flat, Key::root(2)));
+    }
+
+    /// However much the first of a chain draws, the second's crop lands at the same place.
+    #[test]
+    fn a_transform_s_draws_do_not_depend_on_those_before_it() {
+        let crop = call("random_crop", &[("size", Term::Int(4)), ("padding", Term::Int(0))]);
+        let never = |name: &str| {
+            let mut args = vec![("probability", Term::Percent(0.0))];
+            if name == "gaussian_blur" {
+                args.push(("sigma", Term::Range(1.0, 2.0)));
+            }
+            call(name, &args)
+        };
+        for seed in 0..20 {
+            let after =
+                |first: Term| view(&Term::Chain(vec![first, crop.clone()]), Key::root(seed));
+            let expected = after(call("identity", &[]));
+            assert_eq!(after(never("gaussian_blur")), expected);
+            assert_eq!(after(never("random_horizontal_flip")), expected);
+        }
+    }
+
+    /// What a canvas was used for before leaves no trace.
+    #[test]
+    fn a_used_canvas_is_as_good_as_a_new_one() {
+        let mut canvas = Canvas::new();
+        let large = bytes(20, 30);
+        for (seed, term) in calls().iter().enumerate() {
+            let key = Key::root(seed as u64);
+            let augmentation = Augmentation::from_term(term);
+            let [height, width] = augmentation.output_size(20, 30);
+            let source = Source { bytes: &large, height: 20, width: 30 };
+            let mut out = vec![0.0; 3 * height * width];
+            augmentation.render(source, key, &UNCHANGED, &mut canvas, &mut out);
+
+            let [height, width] = augmentation.output_size(8, 10);
+            let source = Source { bytes: &bytes(8, 10), height: 8, width: 10 };
+            let mut out = vec![0.0; 3 * height * width];
+            augmentation.render(source, key, &UNCHANGED, &mut canvas, &mut out);
+            assert_eq!(out, view(term, key));
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "`resnet18` is not an augmentation")]
+    fn anything_else_is_the_checker_s_fault() {
+        Augmentation::from_term(&call("resnet18", &[]));
+    }
+}

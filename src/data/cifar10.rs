@@ -1,0 +1,363 @@
+//! CIFAR-10: 60 000 colour images of 32 by 32 pixels in ten classes. Krizhevsky 2009, "Learning
+//! multiple layers of features from tiny images".
+//!
+//! It is published in two forms that say the same: binary records, and pickles of Python. Both are
+//! read, from folders or from the archives that they come in. Every batch is brought into the
+//! binary form, `[count, 1 + 3 * 32 * 32]` bytes of label and RGB planes, whose checksum says that
+//! it is what was published, however it was packed.
+
+use std::borrow::Cow;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use md5::{Digest, Md5};
+use rayon::prelude::*;
+
+use super::archive::Members;
+use super::download::{Remote, download, exclusive, hexadecimal};
+use super::error::{DataError, NotDownloaded};
+use super::images::{Images, Normalization};
+use super::{Source, pickle};
+
+/// Mean and standard deviation of the training images.
+pub const NORMALIZATION: Normalization =
+    Normalization { mean: [0.4914, 0.4822, 0.4465], std: [0.2470, 0.2435, 0.2616] };
+
+const NAME: &str = "cifar10";
+/// Height and width in pixels.
+const SIDE: usize = 32;
+/// Bytes of an image.
+const IMAGE: usize = 3 * SIDE * SIDE;
+/// The batches, five of training images and one of test images.
+const BATCHES: [&str; 6] =
+    ["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"];
+
+/// What was published, by which a copy of it is known.
+struct Release {
+    /// Images in each batch.
+    count: usize,
+    /// BLAKE3 of each batch in the binary form.
+    blake3: [&'static str; BATCHES.len()],
+    /// MD5 of each file of the Python form.
+    python: [&'static str; BATCHES.len()],
+    /// Where the archives are.
+    url: &'static str,
+    /// Size in bytes and MD5 of the archive of the binary form.
+    archive: (u64, &'static str),
+}
+
+/// The checksums in MD5 are the publisher's own.
+const RELEASE: Release = Release {
+    count: 10_000,
+    blake3: [
+        "1b3fcad40d258858f510c4bcd1afcfe8c314b9ce56dd1e5497433a7084a97293",
+        "d6e4b10488a9921e026b4d5ee9f7e3dd326e866f8b48d623538c7cef1a8ffc79",
+        "a736d929656ecfb2eab80ea59e8573caeea112d8d60a45f4a0a4504214bdd281",
+        "afd36c14a4d2a00e0c9eab2d984d5c1ebe5a5d7f35ce865c8d6ce74275afb0eb",
+        "fc1cbe676c343edd20366fde0b046aa5251665fe07c5bc068044656a5e5d45eb",
+        "69a7d1df5b1d17f8c98089666dffee384a8f3da4421e368f08a80f067ae79ffc",
+    ],
+    python: [
+        "c99cafc152244af753f735de768cd75f",
+        "d4bba439e000b95fd0a9bffe97cbabec",
+        "54ebc095f3ab1f0389bbae665268c751",
+        "634d18415352ddfa80567beed471001a",
+        "482c414d41f54cd18b22e5b47cb7c3cb",
+        "40351d587109b95175f43aff81a1287e",
+    ],
+    url: "https://www.cs.toronto.edu/~kriz",
+    archive: (170_052_171, "c32a1d4ab5d03f1284b67883e8d87530"),
+};
+
+/// The training and the test images.
+///
+/// They are looked for in `--data-dir`, and nowhere else if it is given; otherwise in `CPIPE_DATA`,
+/// which may lack them, and in the user's cache, into which they are downloaded where they are
+/// missing. A copy that is there and damaged or incomplete is an error, not passed over.
+pub fn load(source: &Source<'_>) -> Result<(Images, Images), DataError> {
+    RELEASE.load(source)
+}
+
+/// How the batches are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Binary,
+    Python,
+}
+
+/// A copy of the dataset.
+#[derive(Debug, PartialEq, Eq)]
+enum Found {
+    Folder(PathBuf, Form),
+    Archive(PathBuf, Form),
+}
+
+impl Form {
+    const ALL: [Form; 2] = [Form::Binary, Form::Python];
+
+    fn folder(self) -> &'static str {
+        match self {
+            Form::Binary => "cifar-10-batches-bin",
+            Form::Python => "cifar-10-batches-py",
+        }
+    }
+
+    fn archive(self) -> &'static str {
+        match self {
+            Form::Binary => "cifar-10-binary.tar.gz",
+            Form::Python => "cifar-10-python.tar.gz",
+        }
+    }
+
+    /// The files of the batches.
+    fn files(self) -> [String; BATCHES.len()] {
+        BATCHES.map(|batch| match self {
+            Form::Binary => format!("{batch}.bin"),
+            Form::Python => batch.to_owned(),
+        })
+    }
+}
+
+impl Release {
+    fn load(&self, source: &Source<'_>) -> Result<(Images, Images), DataError> {
+        if let Some(place) = source.data_dir {
+            let why = NotDownloaded::DataDir;
+            let copy = find(place)?.ok_or_else(|| missing(vec![place.to_owned()], why))?;
+            return self.read(&copy);
+        }
+        let places: Vec<PathBuf> =
+            source.environment.iter().chain([&source.cache]).cloned().collect();
+        for place in &places {
+            if let Some(copy) = find(place)? {
+                return self.read(&copy);
+            }
+        }
+        if source.offline {
+            return Err(missing(places, NotDownloaded::Offline));
+        }
+        self.read(&self.fetch(source)?)
+    }
+
+    /// Downloads the binary form into the cache.
+    fn fetch(&self, source: &Source<'_>) -> Result<Found, DataError> {
+        let cache = source.cache.as_path();
+        let _lock = exclusive(&cache.join("cifar-10.lock"))?;
+        // Another process may have just done it.
+        if let Some(copy) = find(cache)? {
+            return Ok(copy);
+        }
+        let form = Form::Binary;
+        let archive = cache.join(form.archive());
+        let base = source.mirror.unwrap_or(self.url).trim_end_matches('/');
+        let url = format!("{base}/{}", form.archive());
+        let (size, md5) = self.archive;
+        download(&Remote { url: &url, size, md5 }, &archive, source.progress)?;
+
+        // The folder appears under its name with everything in it, or not at all.
+        let unpacked = tempfile::Builder::new().prefix(".cifar-10-").tempdir_in(cache);
+        let unpacked = unpacked.map_err(DataError::io("write", cache))?;
+        let inner = unpacked.path().join(form.folder());
+        fs::create_dir(&inner).map_err(DataError::io("create", &inner))?;
+        self.members(&archive, form, &form.files()).unpack(&inner)?;
+        let folder = cache.join(form.folder());
+        fs::rename(&inner, &folder).map_err(DataError::io("create", &folder))?;
+        fs::remove_file(&archive).map_err(DataError::io("remove", &archive))?;
+        Ok(Found::Folder(folder, form))
+    }
+
+    fn read(&self, copy: &Found) -> Result<(Images, Images), DataError> {
+        match copy {
+            Found::Folder(folder, form) => {
+                let files = form.files();
+                self.assemble(|batch| {
+                    let path = folder.join(&files[batch]);
+                    self.bounded(&path, *form)?;
+                    let bytes = fs::read(&path).map_err(DataError::io("read", &path))?;
+                    self.records(Cow::Owned(bytes), *form, batch, &path)
+                })
+            }
+            Found::Archive(archive, form) => {
+                let files = form.files();
+                let contents = self.members(archive, *form, &files).read()?;
+                self.assemble(|batch| {
+                    let path = archive.join(&files[batch]);
+                    self.records(Cow::Borrowed(&contents[batch]), *form, batch, &path)
+                })
+            }
+        }
+    }
+
+    /// Refuses to read what is too long by far to be a batch.
+    fn bounded(&self, path: &Path, form: Form) -> Result<(), DataError> {
+        let length = fs::metadata(path).map_err(DataError::io("read", path))?.len();
+        if length <= self.limit(form) {
+            return Ok(());
+        }
+        let (expected, found) = (self.expected_size(form), format!("{length} bytes"));
+        Err(DataError::Damaged { path: path.to_owned(), expected, found })
+    }
+
+    fn members<'a>(&self, archive: &'a Path, form: Form, names: &'a [String]) -> Members<'a> {
+        Members { archive, folder: form.folder(), names, limit: self.limit(form) }
+    }
+
+    /// Bytes of a batch in the binary form.
+    fn batch_size(&self) -> usize {
+        self.count * (1 + IMAGE)
+    }
+
+    /// The most bytes of a batch's file. Pickles hold the names of the images too, and written by
+    /// Python 3 for Python 2, half of all pixels take two bytes.
+    fn limit(&self, form: Form) -> u64 {
+        match form {
+            Form::Binary => self.batch_size() as u64,
+            Form::Python => 2 * self.batch_size() as u64 + (1 << 20),
+        }
+    }
+
+    fn expected_size(&self, form: Form) -> String {
+        match form {
+            Form::Binary => format!("{} bytes", self.limit(form)),
+            Form::Python => format!("at most {} bytes", self.limit(form)),
+        }
+    }
+
+    /// A batch in the binary form, found to be what was published. `path` is where it comes from.
+    fn records<'a>(
+        &self,
+        bytes: Cow<'a, [u8]>,
+        form: Form,
+        batch: usize,
+        path: &Path,
+    ) -> Result<Cow<'a, [u8]>, DataError> {
+        let damaged =
+            |expected, found| Err(DataError::Damaged { path: path.to_owned(), expected, found });
+        let digest = |records: &[u8]| blake3::hash(records).to_hex();
+        match form {
+            Form::Binary if bytes.len() != self.batch_size() => {
+                damaged(self.expected_size(form), format!("{} bytes", bytes.len()))
+            }
+            Form::Binary => match (digest(&bytes), self.blake3[batch]) {
+                (found, expected) if found.as_str() == expected => Ok(bytes),
+                (found, expected) => {
+                    damaged(format!("blake3 {expected}"), format!("blake3 {found}"))
+                }
+            },
+            Form::Python => {
+                let expected = self.python[batch];
+                let problem = match self.unpickle(&bytes) {
+                    // The same images, or the published file itself.
+                    Ok(records) if digest(&records).as_str() == self.blake3[batch] => {
+                        return Ok(Cow::Owned(records));
+                    }
+                    Ok(records) => match hexadecimal(Md5::new_with_prefix(&bytes)) {
+                        found if found == expected => return Ok(Cow::Owned(records)),
+                        found => format!("md5 {found}"),
+                    },
+                    Err(problem) => problem,
+                };
+                damaged(format!("a pickle of md5 {expected}"), problem)
+            }
+        }
+    }
+
+    /// Brings a pickled batch into the binary form.
+    fn unpickle(&self, bytes: &[u8]) -> Result<Vec<u8>, String> {
+        let batch = pickle::read_batch(bytes).map_err(|error| error.to_string())?;
+        let [rows, columns] = batch.shape;
+        if [rows, columns] != [self.count, IMAGE] {
+            return Err(format!("{rows} x {columns} bytes in place of {} x {IMAGE}", self.count));
+        }
+        if batch.labels.len() != self.count {
+            return Err(format!("{} labels for {} images", batch.labels.len(), self.count));
+        }
+        let mut records = Vec::with_capacity(self.batch_size());
+        for (&label, image) in batch.labels.iter().zip(batch.data.chunks_exact(IMAGE)) {
+            records.push(label);
+            records.extend_from_slice(image);
+        }
+        Ok(records)
+    }
+
+    /// The images of the batches, all of which are had and taken apart at the same time.
+    fn assemble<'a>(
+        &self,
+        records: impl Fn(usize) -> Result<Cow<'a, [u8]>, DataError> + Sync,
+    ) -> Result<(Images, Images), DataError> {
+        let [mut train, mut test] = [BATCHES.len() - 1, 1].map(|batches| Images {
+            pixels: vec![0; batches * self.count * IMAGE],
+            labels: vec![0; batches * self.count],
+            height: SIDE,
+            width: SIDE,
+        });
+        let mut parts: Vec<(&mut [u8], &mut [u8])> = [&mut train, &mut test]
+            .into_iter()
+            .flat_map(|images| {
+                let pixels = images.pixels.chunks_exact_mut(self.count * IMAGE);
+                pixels.zip(images.labels.chunks_exact_mut(self.count))
+            })
+            .collect();
+        let results: Vec<Result<(), DataError>> = parts
+            .par_iter_mut()
+            .enumerate()
+            .map(|(batch, (pixels, labels))| {
+                let records = records(batch)?;
+                let images = pixels.chunks_exact_mut(IMAGE).zip(labels.iter_mut());
+                for (record, (image, label)) in records.chunks_exact(1 + IMAGE).zip(images) {
+                    *label = record[0];
+                    image.copy_from_slice(&record[1..]);
+                }
+                Ok(())
+            })
+            .collect();
+        // The first fault in the order of the batches, whichever thread was first to meet one.
+        results.into_iter().collect::<Result<(), DataError>>()?;
+        Ok((train, test))
+    }
+}
+
+/// The copy of the dataset in a place: its folder or its archive, there or in a folder `cifar10`,
+/// or the batches themselves. Folders are faster to read and come before archives.
+fn find(place: &Path) -> Result<Option<Found>, DataError> {
+    let mut incomplete = None;
+    for base in [place.to_owned(), place.join(NAME)] {
+        for form in Form::ALL {
+            for folder in [base.join(form.folder()), base.clone()] {
+                let mut missing = form.files().to_vec();
+                missing.retain(|file| !folder.join(file).is_file());
+                match missing.len() {
+                    0 => return Ok(Some(Found::Folder(folder, form))),
+                    absent if absent == BATCHES.len() => {}
+                    _ => {
+                        incomplete.get_or_insert((folder, missing));
+                    }
+                }
+            }
+        }
+        for form in Form::ALL {
+            let archive = base.join(form.archive());
+            if archive.is_file() {
+                return Ok(Some(Found::Archive(archive, form)));
+            }
+        }
+    }
+    match incomplete {
+        Some((folder, missing)) => Err(DataError::Incomplete { dataset: NAME, folder, missing }),
+        None => Ok(None),
+    }
+}
+
+fn missing(searched: Vec<PathBuf>, why: NotDownloaded) -> DataError {
+    let [binary, python] = Form::ALL;
+    let accepted = format!(
+        "`{}`, `{}`, `{}` or `{}`",
+        binary.folder(),
+        python.folder(),
+        binary.archive(),
+        python.archive()
+    );
+    DataError::Missing { dataset: NAME, searched, accepted, why }
+}
+
+#[cfg(test)]
+mod tests;

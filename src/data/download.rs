@@ -1,0 +1,316 @@
+//! Downloads that survive a broken connection and end with the published bytes or none.
+//!
+//! What arrives is kept in a file beside the target, named with `.part`, and a later attempt asks
+//! for the rest of it (RFC 9110, section 14). Only what has the right length and checksum gets the
+//! target's name.
+
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
+
+use md5::{Digest, Md5};
+use ureq::http::StatusCode;
+use ureq::{Agent, Body, http};
+
+use super::error::DataError;
+
+/// A published file.
+#[derive(Clone, Copy, Debug)]
+pub struct Remote<'a> {
+    pub url: &'a str,
+    /// In bytes.
+    pub size: u64,
+    /// In lower-case hexadecimal digits.
+    pub md5: &'a str,
+}
+
+/// What a download has to tell, in bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// `done` bytes are there from an earlier attempt.
+    Started { name: String, total: Option<u64>, done: u64 },
+    /// `done` bytes are there in all. Fewer than before where a download had to begin again.
+    Advanced { done: u64 },
+    /// The download has ended, well or not.
+    Finished,
+}
+
+/// Downloads a file to `target`, whose folder is created where it is missing.
+///
+/// Two downloads of one target at the same time are not for this function to tell apart: see
+/// [`exclusive`].
+pub fn download(
+    remote: &Remote<'_>,
+    target: &Path,
+    progress: &dyn Fn(Progress),
+) -> Result<(), DataError> {
+    Client::default().download(remote, target, progress)
+}
+
+/// Waits until no other process holds this lock, and holds it as long as the result lives.
+pub fn exclusive(lock: &Path) -> Result<File, DataError> {
+    if let Some(folder) = lock.parent() {
+        fs::create_dir_all(folder).map_err(DataError::io("create", folder))?;
+    }
+    let file = OpenOptions::new().create(true).append(true).open(lock);
+    let file = file.map_err(DataError::io("write", lock))?;
+    match file.lock() {
+        // Where a file system knows no locks, the checksum still tells a mixture from a download.
+        Err(cause) if cause.kind() != io::ErrorKind::Unsupported => {
+            Err(DataError::io("lock", lock)(cause))
+        }
+        _ => Ok(file),
+    }
+}
+
+/// How downloads are made.
+struct Client {
+    agent: Agent,
+    /// How often in a row an attempt may bring nothing.
+    attempts: u32,
+    /// Before the second attempt; doubled before each further one.
+    pause: Duration,
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        let config = Agent::config_builder()
+            // Statuses are told apart here.
+            .http_status_as_error(false)
+            .timeout_connect(Some(Duration::from_secs(30)))
+            .timeout_recv_response(Some(Duration::from_secs(60)))
+            // A stalled connection, not a slow one: the whole may take hours.
+            .timeout_per_read(Some(Duration::from_secs(60)));
+        let agent = Agent::new_with_config(config.build());
+        Client { agent, attempts: 4, pause: Duration::from_millis(500) }
+    }
+}
+
+/// How an attempt ended before the file was whole.
+enum Stop {
+    /// It may go better another time.
+    Broken(String),
+    /// The server has no part of the file to give; from the beginning it may.
+    NoRange,
+    Failed(DataError),
+}
+
+/// The file that is being filled.
+struct Part<'a> {
+    path: PathBuf,
+    file: File,
+    have: u64,
+    progress: &'a dyn Fn(Progress),
+}
+
+impl Client {
+    fn download(
+        &self,
+        remote: &Remote<'_>,
+        target: &Path,
+        progress: &dyn Fn(Progress),
+    ) -> Result<(), DataError> {
+        if let Some(folder) = target.parent() {
+            fs::create_dir_all(folder).map_err(DataError::io("create", folder))?;
+        }
+        let mut part = Part::open(target, remote.size, progress)?;
+        let name = remote.url.rsplit('/').next().unwrap_or(remote.url).to_owned();
+        progress(Progress::Started { name, total: Some(remote.size), done: part.have });
+        let result = self.fill_and_verify(remote, &mut part);
+        progress(Progress::Finished);
+        result?;
+        part.file.sync_all().map_err(DataError::io("write", &part.path))?;
+        fs::rename(&part.path, target).map_err(DataError::io("rename", &part.path))
+    }
+
+    fn fill_and_verify(&self, remote: &Remote<'_>, part: &mut Part<'_>) -> Result<(), DataError> {
+        // What lay there may have been of another file: a wrong whole that contains it says
+        // nothing about the server.
+        if part.have > 0 {
+            self.fill(remote, part)?;
+            if part.md5()? == remote.md5 {
+                return Ok(());
+            }
+            part.restart()?;
+        }
+        self.fill(remote, part)?;
+        let found = part.md5()?;
+        if found == remote.md5 {
+            return Ok(());
+        }
+        let _ = fs::remove_file(&part.path);
+        Err(damaged(remote, part, format!("md5 {}", remote.md5), format!("md5 {found}")))
+    }
+
+    /// Makes attempts until the part has all its bytes.
+    fn fill(&self, remote: &Remote<'_>, part: &mut Part<'_>) -> Result<(), DataError> {
+        let mut vain = 0;
+        let mut from_start = false;
+        while part.have < remote.size {
+            let before = part.have;
+            let problem = match self.attempt(remote, part) {
+                Ok(()) => continue,
+                Err(Stop::Failed(error)) => return Err(error),
+                Err(Stop::NoRange) if !from_start => {
+                    from_start = true;
+                    part.restart()?;
+                    continue;
+                }
+                Err(Stop::NoRange) => "the server gives no part of the file".to_owned(),
+                Err(Stop::Broken(problem)) => problem,
+            };
+            vain = if part.have > before { 0 } else { vain + 1 };
+            if vain == self.attempts {
+                return Err(failed(remote, part, problem));
+            }
+            thread::sleep(self.pause * 2_u32.pow(vain));
+        }
+        Ok(())
+    }
+
+    /// One request, and what it brings.
+    fn attempt(&self, remote: &Remote<'_>, part: &mut Part<'_>) -> Result<(), Stop> {
+        // Compressed on the way, ranges and lengths would count other bytes.
+        let mut request = self.agent.get(remote.url).header("Accept-Encoding", "identity");
+        if part.have > 0 {
+            request = request.header("Range", format!("bytes={}-", part.have));
+        }
+        let response = request.call().map_err(|error| match error {
+            error if part.have > 0 => Stop::Broken(error.to_string()),
+            // Nothing has ever come from there: an address or a network that is wrong stays so.
+            ureq::Error::Timeout(_) => Stop::Broken(error.to_string()),
+            error => Stop::Failed(failed(remote, part, error.to_string())),
+        })?;
+        match response.status() {
+            StatusCode::PARTIAL_CONTENT if part.have > 0 => {
+                if range_start(&response) != Some(part.have) {
+                    return Err(Stop::NoRange);
+                }
+            }
+            StatusCode::OK => part.restart().map_err(Stop::Failed)?,
+            StatusCode::RANGE_NOT_SATISFIABLE if part.have > 0 => return Err(Stop::NoRange),
+            status => {
+                let problem = format!("the server answered {status}");
+                let passing = status.is_server_error()
+                    || [StatusCode::REQUEST_TIMEOUT, StatusCode::TOO_MANY_REQUESTS]
+                        .contains(&status);
+                return Err(match passing {
+                    true => Stop::Broken(problem),
+                    false => Stop::Failed(failed(remote, part, problem)),
+                });
+            }
+        }
+        if let Some(length) = response.body().content_length()
+            && part.have + length != remote.size
+        {
+            let found = format!("{} bytes", part.have + length);
+            let _ = fs::remove_file(&part.path);
+            let expected = format!("{} bytes", remote.size);
+            return Err(Stop::Failed(damaged(remote, part, expected, found)));
+        }
+        let missing = remote.size - part.have;
+        part.append(response.into_body().into_reader().take(missing))?;
+        if part.have < remote.size {
+            let problem =
+                format!("the connection ended after {} of {} bytes", part.have, remote.size);
+            return Err(Stop::Broken(problem));
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Part<'a> {
+    /// The part of `target`, emptied if it is longer than the whole is to be.
+    fn open(target: &Path, size: u64, progress: &'a dyn Fn(Progress)) -> Result<Self, DataError> {
+        let mut path = OsString::from(target);
+        path.push(".part");
+        let path = PathBuf::from(path);
+        let open = || -> io::Result<(File, u64)> {
+            let mut options = OpenOptions::new();
+            let mut file =
+                options.read(true).write(true).create(true).truncate(false).open(&path)?;
+            let mut have = file.seek(SeekFrom::End(0))?;
+            if have > size {
+                file.set_len(0)?;
+                have = file.seek(SeekFrom::Start(0))?;
+            }
+            Ok((file, have))
+        };
+        let (file, have) = open().map_err(DataError::io("write", &path))?;
+        Ok(Part { path, file, have, progress })
+    }
+
+    /// Drops what is there.
+    fn restart(&mut self) -> Result<(), DataError> {
+        let emptied = self.file.set_len(0).and_then(|()| self.file.seek(SeekFrom::Start(0)));
+        emptied.map_err(DataError::io("write", &self.path))?;
+        if self.have > 0 {
+            (self.progress)(Progress::Advanced { done: 0 });
+        }
+        self.have = 0;
+        Ok(())
+    }
+
+    fn append(&mut self, mut body: impl Read) -> Result<(), Stop> {
+        let mut buffer = vec![0; 1 << 17];
+        loop {
+            let read = match body.read(&mut buffer) {
+                Ok(0) => return Ok(()),
+                Ok(read) => read,
+                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => continue,
+                Err(cause) => return Err(Stop::Broken(cause.to_string())),
+            };
+            let written = self.file.write_all(&buffer[..read]);
+            written.map_err(DataError::io("write", &self.path)).map_err(Stop::Failed)?;
+            self.have += read as u64;
+            (self.progress)(Progress::Advanced { done: self.have });
+        }
+    }
+
+    /// Of all that is there.
+    fn md5(&mut self) -> Result<String, DataError> {
+        let mut digest = Md5::new();
+        let mut hash = || -> io::Result<()> {
+            self.file.seek(SeekFrom::Start(0))?;
+            io::copy(&mut BufReader::with_capacity(1 << 17, &mut self.file), &mut digest)?;
+            Ok(())
+        };
+        hash().map_err(DataError::io("read", &self.path))?;
+        Ok(hexadecimal(digest))
+    }
+}
+
+/// The digits of a digest.
+pub(super) fn hexadecimal(digest: Md5) -> String {
+    format!("{:x}", digest.finalize())
+}
+
+/// Where the range of a partial response begins: 5 in `bytes 5-9/10`.
+fn range_start(response: &http::Response<Body>) -> Option<u64> {
+    let range = response.headers().get("Content-Range")?.to_str().ok()?;
+    range.strip_prefix("bytes ")?.split('-').next()?.parse().ok()
+}
+
+/// A download that ends here. What has arrived stays; an empty file is not left behind.
+fn failed(remote: &Remote<'_>, part: &Part<'_>, problem: String) -> DataError {
+    let kept = part.have > 0;
+    if !kept {
+        let _ = fs::remove_file(&part.path);
+    }
+    DataError::Download {
+        url: remote.url.to_owned(),
+        problem,
+        part: kept.then(|| part.path.clone()),
+    }
+}
+
+fn damaged(remote: &Remote<'_>, part: &Part<'_>, expected: String, found: String) -> DataError {
+    let (url, path) = (remote.url.to_owned(), part.path.clone());
+    DataError::DownloadDamaged { url, path, expected, found }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,197 @@
+use std::cell::RefCell;
+
+use super::*;
+use crate::data::testing::{Server, answer};
+
+const BODY: &[u8] = b"the bytes that were published";
+
+/// Without a proxy of the environment, and without waiting.
+fn client() -> Client {
+    let config = Agent::config_builder().http_status_as_error(false).proxy(None);
+    Client { agent: Agent::new_with_config(config.build()), attempts: 3, pause: Duration::ZERO }
+}
+
+struct Outcome {
+    result: Result<(), DataError>,
+    events: Vec<Progress>,
+    /// What is at the target and in the part afterwards.
+    target: Option<Vec<u8>>,
+    part: Option<Vec<u8>>,
+}
+
+/// Downloads from `server` to an empty folder, in which a part lies already if one is given.
+fn fetch(server: &str, part: Option<&[u8]>) -> Outcome {
+    let folder = tempfile::tempdir().expect("a folder");
+    let target = folder.path().join("sub/file.bin");
+    let part_path = folder.path().join("sub/file.bin.part");
+    if let Some(part) = part {
+        fs::create_dir(folder.path().join("sub")).expect("a folder");
+        fs::write(&part_path, part).expect("a part");
+    }
+    let url = format!("{server}/some/file.bin");
+    let md5 = hexadecimal(Md5::new_with_prefix(BODY));
+    let remote = Remote { url: &url, size: BODY.len() as u64, md5: &md5 };
+    let events = RefCell::new(Vec::new());
+    let result = client().download(&remote, &target, &|event| events.borrow_mut().push(event));
+    let events = events.into_inner();
+    Outcome { result, events, target: fs::read(target).ok(), part: fs::read(part_path).ok() }
+}
+
+fn whole() -> Vec<u8> {
+    answer("200 OK", "", BODY.len(), BODY)
+}
+
+fn rest(from: usize) -> Vec<u8> {
+    let range = format!("Content-Range: bytes {from}-{}/{}\r\n", BODY.len() - 1, BODY.len());
+    answer("206 Partial Content", &range, BODY.len() - from, &BODY[from..])
+}
+
+/// The `Range` of each request.
+fn ranges(server: Server) -> Vec<Option<String>> {
+    server.requests().into_iter().map(|request| request.range).collect()
+}
+
+fn assert_whole(outcome: &Outcome) {
+    assert!(outcome.result.is_ok(), "{:?}", outcome.result);
+    assert_eq!(outcome.target.as_deref(), Some(BODY));
+    assert_eq!(outcome.part, None);
+    assert_eq!(outcome.events.last(), Some(&Progress::Finished));
+}
+
+#[test]
+fn a_whole_file() {
+    let server = Server::start(vec![whole()]);
+    let outcome = fetch(&server.url, None);
+    assert_whole(&outcome);
+    let total = BODY.len() as u64;
+    let started = Progress::Started { name: "file.bin".into(), total: Some(total), done: 0 };
+    assert_eq!(outcome.events[0], started);
+    assert!(outcome.events.contains(&Progress::Advanced { done: total }));
+    let requests = server.requests();
+    assert_eq!((requests[0].path.as_str(), &requests[0].range), ("/some/file.bin", &None));
+}
+
+#[test]
+fn a_cut_connection_goes_on_where_it_was_cut() {
+    let cut = answer("200 OK", "", BODY.len(), &BODY[..7]);
+    let server = Server::start(vec![cut, rest(7)]);
+    assert_whole(&fetch(&server.url, None));
+    assert_eq!(ranges(server), [None, Some("bytes=7-".into())]);
+}
+
+#[test]
+fn a_part_from_before_is_completed() {
+    let server = Server::start(vec![rest(11)]);
+    let outcome = fetch(&server.url, Some(&BODY[..11]));
+    assert_whole(&outcome);
+    assert!(matches!(outcome.events[0], Progress::Started { done: 11, .. }));
+    assert_eq!(ranges(server), [Some("bytes=11-".into())]);
+}
+
+#[test]
+fn a_part_that_is_whole_needs_no_server() {
+    assert_whole(&fetch("http://127.0.0.1:9", Some(BODY)));
+}
+
+#[test]
+fn a_server_without_ranges_gives_all_of_it() {
+    let server = Server::start(vec![whole()]);
+    assert_whole(&fetch(&server.url, Some(&BODY[..5])));
+    assert_eq!(ranges(server), [Some("bytes=5-".into())]);
+}
+
+#[test]
+fn a_range_that_is_refused_or_another_one_starts_over() {
+    let refused = answer("416 Range Not Satisfiable", "", 0, b"");
+    for first in [refused, rest(3)] {
+        let server = Server::start(vec![first, whole()]);
+        assert_whole(&fetch(&server.url, Some(&BODY[..5])));
+        assert_eq!(ranges(server), [Some("bytes=5-".into()), None]);
+    }
+}
+
+#[test]
+fn a_part_of_another_file_starts_over() {
+    let server = Server::start(vec![rest(4), whole()]);
+    assert_whole(&fetch(&server.url, Some(b"XXXX")));
+    assert_eq!(ranges(server), [Some("bytes=4-".into()), None]);
+    let server = Server::start(vec![whole()]);
+    assert_whole(&fetch(&server.url, Some(&[b'X'; 100])));
+    assert_eq!(ranges(server), [None]);
+}
+
+#[test]
+fn a_wrong_checksum_names_both_and_leaves_nothing() {
+    let wrong = BODY.to_ascii_uppercase();
+    let server = Server::start(vec![answer("200 OK", "", wrong.len(), &wrong)]);
+    let outcome = fetch(&server.url, None);
+    let error = outcome.result.expect_err("wrong bytes");
+    assert_eq!(error.name(), "download-damaged");
+    for part in [
+        "file.bin",
+        &hexadecimal(Md5::new_with_prefix(BODY)),
+        &hexadecimal(Md5::new_with_prefix(&wrong)),
+    ] {
+        assert!(error.message().contains(part), "{error}");
+    }
+    assert_eq!((outcome.target, outcome.part), (None, None));
+    assert_eq!(outcome.events.last(), Some(&Progress::Finished));
+}
+
+/// As a login page of a network in a hotel is.
+#[test]
+fn a_wrong_length_is_told_before_it_is_fetched() {
+    let server = Server::start(vec![answer("200 OK", "", 5, b"hello")]);
+    let outcome = fetch(&server.url, None);
+    let error = outcome.result.expect_err("another file");
+    assert!(error.message().contains("expected 29 bytes, found 5 bytes"), "{error}");
+    assert_eq!((outcome.target, outcome.part), (None, None));
+}
+
+#[test]
+fn a_missing_file_is_not_asked_for_again() {
+    let server = Server::start(vec![answer("404 Not Found", "", 4, b"gone")]);
+    let outcome = fetch(&server.url, None);
+    let error = outcome.result.expect_err("no such file");
+    assert_eq!(error.name(), "download-failed");
+    assert!(error.message().contains("404 Not Found"), "{error}");
+    assert!(error.message().contains("/some/file.bin"), "{error}");
+    assert_eq!((outcome.target, outcome.part), (None, None));
+}
+
+#[test]
+fn a_busy_server_is_asked_again_and_not_forever() {
+    let busy = answer("503 Service Unavailable", "", 0, b"");
+    let server = Server::start(vec![busy.clone(), busy.clone(), whole()]);
+    assert_whole(&fetch(&server.url, None));
+    let server = Server::start(vec![busy; 3]);
+    let outcome = fetch(&server.url, Some(&BODY[..6]));
+    let error = outcome.result.expect_err("a busy server");
+    assert!(error.message().contains("503"), "{error}");
+    assert!(error.help().is_some_and(|help| help.contains("file.bin.part")));
+    assert_eq!(outcome.part.as_deref(), Some(&BODY[..6]));
+    assert_eq!(ranges(server).len(), 3);
+}
+
+#[test]
+fn nobody_there_is_told_at_once() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("the address of a bound socket");
+    drop(listener);
+    let outcome = fetch(&format!("http://{address}"), None);
+    let error = outcome.result.expect_err("nobody");
+    assert_eq!(error.name(), "download-failed");
+    assert_eq!((outcome.target, outcome.part), (None, None));
+    assert_eq!(outcome.events.last(), Some(&Progress::Finished));
+}
+
+#[test]
+fn one_at_a_time() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let lock = folder.path().join("sub/lock");
+    let held = exclusive(&lock).expect("a lock");
+    let other = File::open(&lock).expect("the lock's file");
+    assert!(other.try_lock().is_err());
+    drop(held);
+    assert!(other.try_lock().is_ok());
+}

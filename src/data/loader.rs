@@ -1,0 +1,417 @@
+//! Batches of views, made ahead of the step that trains on them.
+//!
+//! Batches are pure functions of the loader and their place in the epoch: neither the number of
+//! threads nor an interruption changes a bit of them.
+//!
+//! Plain threads make whole batches in turn, thread `t` of `n` every `n`-th from `t`, each with a
+//! channel of its own, which the training loop reads in the same turn. Nothing else is shared, so
+//! that there is no pool to compete with the one in which a processor backend runs its kernels,
+//! and a machine of two cores gives exactly one of them to views.
+
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use super::images::{Images, Normalization};
+use crate::augment::{Augmentation, Canvas, Source};
+use crate::random::Key;
+
+/// Examples of a batch, each seen in one or more views.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Batch {
+    /// `[n]`, positions in the dataset.
+    pub indices: Vec<u32>,
+    /// `[n]`
+    pub labels: Vec<u8>,
+    /// For each view `[n, 3, height, width]`, normalised.
+    pub views: Vec<Vec<f32>>,
+    /// Height and width of every view.
+    pub size: [usize; 2],
+}
+
+/// Makes the batches of every epoch.
+#[derive(Clone)]
+pub struct Loader {
+    pub images: Arc<Images>,
+    /// Which of the images are used, by position.
+    pub examples: Arc<Vec<u32>>,
+    pub augmentation: Arc<Augmentation>,
+    pub normalization: Normalization,
+    /// Views of each example.
+    pub views: usize,
+    /// Examples in a batch, at least 1.
+    pub batch: usize,
+    /// All that is random follows from it.
+    pub key: Key,
+    /// Leave out the last batch of an epoch where it is not full.
+    pub drop_last: bool,
+    /// Threads that make batches, at least 1; see [`default_threads`].
+    pub threads: usize,
+}
+
+/// Half of the processor's cores, for the step needs the other half where it runs on the same
+/// processor, and at most eight, which keep up with a large GPU.
+pub fn default_threads() -> usize {
+    thread::available_parallelism().map_or(1, |cores| cores.get() / 2).clamp(1, 8)
+}
+
+impl Loader {
+    /// Batches in an epoch.
+    pub fn batches(&self) -> usize {
+        if self.drop_last {
+            self.examples.len() / self.batch
+        } else {
+            self.examples.len().div_ceil(self.batch)
+        }
+    }
+
+    /// The examples in the order of that epoch.
+    pub fn order(&self, epoch: u64) -> Vec<u32> {
+        let mut order = self.examples.to_vec();
+        self.key.named("order").fold(epoch).stream().shuffle(&mut order);
+        order
+    }
+
+    /// The batches of an epoch from `first_batch` on, which is how an interrupted epoch goes on.
+    ///
+    /// Work starts at once and goes on in the background, a few batches ahead of the caller; it
+    /// ends when the iterator is dropped.
+    pub fn epoch(&self, epoch: u64, first_batch: usize) -> Batches {
+        let end = self.batches();
+        let order = Arc::new(self.order(epoch));
+        let stop = Arc::new(AtomicBool::new(false));
+        let threads = self.threads.clamp(1, end.saturating_sub(first_batch).max(1));
+        // Each thread holds one more batch, the one it is making: two or three in all are enough.
+        let ahead = [2, 1].get(threads - 1).copied().unwrap_or(0);
+        let workers = (0..threads)
+            .map(|turn| {
+                let (made, batches) = sync_channel(ahead);
+                let (recycle, spent) = channel();
+                let work = Work {
+                    loader: self.clone(),
+                    views_key: self.key.named("views").fold(epoch),
+                    order: Arc::clone(&order),
+                    stop: Arc::clone(&stop),
+                    made,
+                    spent,
+                };
+                let turns = (first_batch + turn..end).step_by(threads);
+                Worker { batches, recycle, thread: thread::spawn(move || work.run(turns)) }
+            })
+            .collect();
+        Batches { workers, stop, turn: 0, remaining: end.saturating_sub(first_batch) }
+    }
+}
+
+/// What one thread needs to make its batches.
+struct Work {
+    loader: Loader,
+    views_key: Key,
+    order: Arc<Vec<u32>>,
+    stop: Arc<AtomicBool>,
+    made: SyncSender<Batch>,
+    spent: Receiver<Batch>,
+}
+
+impl Work {
+    fn run(self, turns: impl Iterator<Item = usize>) {
+        let mut canvas = Canvas::new();
+        for turn in turns {
+            let start = turn * self.loader.batch;
+            let end = (start + self.loader.batch).min(self.order.len());
+            let mut batch = self.spent.try_recv().unwrap_or_default();
+            if !self.fill(&self.order[start..end], &mut canvas, &mut batch) {
+                return;
+            }
+            // The other side is gone when the iterator was dropped.
+            if self.made.send(batch).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Makes the views of `examples` into `batch`; false when told to stop halfway.
+    fn fill(&self, examples: &[u32], canvas: &mut Canvas, batch: &mut Batch) -> bool {
+        let Loader { images, augmentation, normalization, views, .. } = &self.loader;
+        batch.size = augmentation.output_size(images.height, images.width);
+        batch.indices.clear();
+        batch.indices.extend_from_slice(examples);
+        batch.labels.clear();
+        batch.labels.extend(examples.iter().map(|&example| images.labels[example as usize]));
+        batch.views.resize_with(*views, Vec::new);
+        let volume = 3 * batch.size[0] * batch.size[1];
+        for view in &mut batch.views {
+            view.resize(examples.len() * volume, 0.0);
+        }
+        for (row, &example) in examples.iter().enumerate() {
+            if self.stop.load(Ordering::Relaxed) {
+                return false;
+            }
+            let image = Source::of(images, example as usize);
+            let key = self.views_key.fold(u64::from(example));
+            for (view, out) in batch.views.iter_mut().enumerate() {
+                let out = &mut out[row * volume..][..volume];
+                augmentation.render(image, key.fold(view as u64), normalization, canvas, out);
+            }
+        }
+        true
+    }
+}
+
+/// The batches of one epoch, in order.
+pub struct Batches {
+    workers: Vec<Worker>,
+    stop: Arc<AtomicBool>,
+    /// Batches taken so far.
+    turn: usize,
+    remaining: usize,
+}
+
+struct Worker {
+    batches: Receiver<Batch>,
+    recycle: Sender<Batch>,
+    thread: JoinHandle<()>,
+}
+
+impl Batches {
+    /// Gives a batch back that is no longer needed, so that its memory is used for another one.
+    pub fn recycle(&self, batch: Batch) {
+        // To the worker whose turn is next. Where it has finished, the batch is just dropped.
+        let turn = self.turn.checked_rem(self.workers.len());
+        if let Some(next) = turn.and_then(|turn| self.workers.get(turn)) {
+            let _ = next.recycle.send(batch);
+        }
+    }
+}
+
+impl Iterator for Batches {
+    type Item = Batch;
+
+    fn next(&mut self) -> Option<Batch> {
+        self.remaining = self.remaining.checked_sub(1)?;
+        let turn = self.turn % self.workers.len();
+        self.turn += 1;
+        if let Ok(batch) = self.workers[turn].batches.recv() {
+            return Some(batch);
+        }
+        // A worker that still owes batches ends early only by a panic, which goes on here.
+        self.remaining = 0;
+        match self.workers.swap_remove(turn).thread.join() {
+            Err(panic) => resume_unwind(panic),
+            Ok(()) => unreachable!("a worker of the loader ended before its last batch"),
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.remaining, Some(self.remaining))
+    }
+}
+
+impl ExactSizeIterator for Batches {}
+
+impl Drop for Batches {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for Worker { batches, recycle, thread } in self.workers.drain(..) {
+            // A worker that waits for room in its channel is woken by the end of it.
+            drop((batches, recycle));
+            // Its panic, if any, has been met in `next` or concerns a batch nobody asked for.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Images as they are, normalised: `[n, 3, height, width]`, for evaluation. The indices are below
+/// [`Images::len`].
+pub fn plain(images: &Images, indices: &[u32], normalization: &Normalization) -> Vec<f32> {
+    let volume = 3 * images.height * images.width;
+    let mut out = vec![0.0; indices.len() * volume];
+    let mut canvas = Canvas::new();
+    for (&index, out) in indices.iter().zip(out.chunks_exact_mut(volume)) {
+        canvas.load(Source::of(images, index as usize));
+        canvas.write(normalization, out);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::{AssertUnwindSafe, catch_unwind};
+
+    use super::*;
+    use crate::graph::term::{Args, Call, Term};
+
+    const NORMALIZATION: Normalization = Normalization { mean: [0.5; 3], std: [0.25; 3] };
+
+    fn images(count: usize) -> Images {
+        let pixels = (0..count * 3 * 36).map(|i| (i * i / 7 + i) as u8).collect();
+        let labels = (0..count).map(|i| (i % 10) as u8).collect();
+        Images { pixels, labels, height: 6, width: 6 }
+    }
+
+    fn augmentation() -> Augmentation {
+        let call = |name: &str, args: &[(&str, Term)]| {
+            let args = args.iter().map(|(name, value)| (name.to_string(), value.clone()));
+            Term::Call(Call { name: name.into(), args: Args(args.collect()) })
+        };
+        Augmentation::from_term(&Term::Chain(vec![
+            call("random_crop", &[("size", Term::Int(5)), ("padding", Term::Int(1))]),
+            call("random_horizontal_flip", &[("probability", Term::Percent(50.0))]),
+        ]))
+    }
+
+    fn loader() -> Loader {
+        Loader {
+            images: Arc::new(images(50)),
+            // Part of the images, so that a place in the list is no place in the dataset.
+            examples: Arc::new((3..50).collect()),
+            augmentation: Arc::new(augmentation()),
+            normalization: NORMALIZATION,
+            views: 2,
+            batch: 8,
+            key: Key::root(1),
+            drop_last: false,
+            threads: 1,
+        }
+    }
+
+    /// Each example of an epoch with its label and views.
+    fn examples(loader: &Loader, epoch: u64) -> Vec<(u32, u8, Vec<Vec<f32>>)> {
+        let volume = 3 * 5 * 5;
+        let of = |batch: Batch| {
+            (0..batch.indices.len()).map(move |row| {
+                let views = batch.views.iter();
+                let views = views.map(|view| view[row * volume..][..volume].to_vec()).collect();
+                (batch.indices[row], batch.labels[row], views)
+            })
+        };
+        loader.epoch(epoch, 0).flat_map(of).collect()
+    }
+
+    #[test]
+    fn threads_and_batch_size_change_nothing_but_speed() {
+        let expected = examples(&loader(), 4);
+        assert_eq!(expected.len(), 47);
+        for (threads, batch) in [(1, 47), (2, 8), (3, 5), (5, 1), (64, 16)] {
+            let found = examples(&Loader { threads, batch, ..loader() }, 4);
+            assert_eq!(found, expected, "{threads} threads, batches of {batch}");
+        }
+    }
+
+    #[test]
+    fn an_epoch_goes_on_where_it_was_interrupted() {
+        for threads in [1, 2, 3] {
+            let loader = Loader { threads, ..loader() };
+            let whole: Vec<Batch> = loader.epoch(2, 0).collect();
+            for first in 0..=whole.len() + 1 {
+                let rest: Vec<Batch> = loader.epoch(2, first).collect();
+                assert_eq!(rest, whole[first.min(whole.len())..]);
+            }
+        }
+    }
+
+    #[test]
+    fn batches_hold_what_they_say() {
+        let loader = loader();
+        let batches: Vec<Batch> = loader.epoch(0, 0).collect();
+        assert_eq!(batches.len(), loader.batches());
+        assert_eq!(batches.last().map(|batch| batch.indices.len()), Some(7));
+        for batch in &batches {
+            assert_eq!(batch.size, [5, 5]);
+            assert_eq!(batch.views.len(), 2);
+            assert_ne!(batch.views[0], batch.views[1]);
+            for view in &batch.views {
+                assert_eq!(view.len(), batch.indices.len() * 3 * 5 * 5);
+            }
+            for (&index, &label) in batch.indices.iter().zip(&batch.labels) {
+                assert_eq!(label, loader.images.labels[index as usize]);
+            }
+        }
+    }
+
+    #[test]
+    fn every_epoch_takes_each_example_once_in_another_order() {
+        let loader = loader();
+        let orders = [0, 1].map(|epoch| loader.order(epoch));
+        assert_ne!(orders[0], orders[1]);
+        assert_ne!(orders[0], *loader.examples);
+        for (epoch, order) in orders.into_iter().enumerate() {
+            let taken = loader.epoch(epoch as u64, 0).flat_map(|batch| batch.indices);
+            assert_eq!(taken.collect::<Vec<_>>(), order);
+            let mut sorted = order;
+            sorted.sort_unstable();
+            assert_eq!(sorted, *loader.examples);
+        }
+    }
+
+    #[test]
+    fn views_differ_by_epoch_and_key_and_not_by_subset() {
+        let sorted = |loader: &Loader, epoch| {
+            let mut examples = examples(loader, epoch);
+            examples.sort_by_key(|example| example.0);
+            examples
+        };
+        let first = sorted(&loader(), 0);
+        assert_ne!(first, sorted(&loader(), 1));
+        assert_ne!(first, sorted(&Loader { key: Key::root(2), ..loader() }, 0));
+        let few = Loader { examples: Arc::new(vec![3, 4, 5]), ..loader() };
+        assert_eq!(first[..3], sorted(&few, 0));
+    }
+
+    #[test]
+    fn an_incomplete_batch_can_be_left_out() {
+        let loader = Loader { drop_last: true, ..loader() };
+        assert_eq!(loader.batches(), 5);
+        assert!(loader.epoch(0, 0).all(|batch| batch.indices.len() == 8));
+        let few = Loader { batch: 48, ..loader };
+        assert_eq!((few.batches(), few.epoch(0, 0).count()), (0, 0));
+    }
+
+    #[test]
+    fn recycled_batches_leave_no_trace() {
+        for threads in [1, 2] {
+            let loader = Loader { threads, ..loader() };
+            let expected: Vec<Batch> = loader.epoch(0, 0).collect();
+            let mut batches = loader.epoch(0, 0);
+            let mut found = Vec::new();
+            while let Some(batch) = batches.next() {
+                found.push(batch.clone());
+                batches.recycle(batch);
+            }
+            assert_eq!(found, expected);
+        }
+    }
+
+    /// Nothing to hold on to: the threads are gone once the iterator is.
+    #[test]
+    fn dropping_the_iterator_ends_its_threads() {
+        for threads in [1, 3] {
+            let loader = Loader { threads, batch: 1, ..loader() };
+            let mut batches = loader.epoch(0, 0);
+            batches.next();
+            assert!(Arc::strong_count(&loader.images) > 1);
+            drop(batches);
+            assert_eq!(Arc::strong_count(&loader.images), 1);
+        }
+    }
+
+    #[test]
+    fn a_fault_in_a_thread_reaches_the_caller() {
+        let loader = Loader { examples: Arc::new(vec![7, 1000]), threads: 2, ..loader() };
+        let count = AssertUnwindSafe(|| loader.epoch(0, 0).count());
+        assert!(catch_unwind(count).is_err());
+    }
+
+    #[test]
+    fn plain_images_are_only_normalised() {
+        let images = images(4);
+        let plain = plain(&images, &[2, 0], &NORMALIZATION);
+        let expected = images.image(2).iter().chain(images.image(0));
+        assert_eq!(plain.len(), 2 * 3 * 36);
+        for (value, &byte) in plain.iter().zip(expected) {
+            assert_eq!(*value, (f32::from(byte) / 255.0 - 0.5) * 4.0);
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Shares of a dataset that keep its classes in proportion.
+
+use crate::random::Key;
+
+/// A random sample of `percent` per cent of each class, rounded, and at least one example of every
+/// class that has any: positions in `labels`, ascending. All of them from 100 per cent on.
+///
+/// A larger share under the same key holds the smaller one. At most `u32::MAX` labels.
+pub fn stratified(labels: &[u8], percent: f64, key: Key) -> Vec<u32> {
+    if percent >= 100.0 {
+        return (0..labels.len() as u32).collect();
+    }
+    let mut classes = vec![Vec::new(); usize::from(u8::MAX) + 1];
+    for (index, &label) in (0u32..).zip(labels) {
+        classes[usize::from(label)].push(index);
+    }
+    let mut sample = Vec::new();
+    for (class, mut members) in (0u64..).zip(classes) {
+        if members.is_empty() {
+            continue;
+        }
+        let count = (members.len() as f64 * percent / 100.0).round() as usize;
+        key.fold(class).stream().shuffle(&mut members);
+        sample.extend_from_slice(&members[..count.clamp(1, members.len())]);
+    }
+    sample.sort_unstable();
+    sample
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels() -> Vec<u8> {
+        (0..1000).map(|index| if index % 4 == 0 { 7 } else { (index % 3) as u8 }).collect()
+    }
+
+    fn count(labels: &[u8], sample: &[u32], class: u8) -> usize {
+        sample.iter().filter(|&&index| labels[index as usize] == class).count()
+    }
+
+    #[test]
+    fn every_class_keeps_its_share() {
+        let labels = labels();
+        for percent in [0.5, 1.0, 10.0, 33.3, 99.0] {
+            let sample = stratified(&labels, percent, Key::root(1));
+            assert!(sample.windows(2).all(|pair| pair[0] < pair[1]));
+            for class in [0, 1, 2, 7] {
+                let all = labels.iter().filter(|&&label| label == class).count();
+                let expected = (all as f64 * percent / 100.0).round().max(1.0) as usize;
+                assert_eq!(count(&labels, &sample, class), expected, "{percent} % of {class}");
+            }
+        }
+    }
+
+    #[test]
+    fn no_class_is_lost_and_none_is_invented() {
+        assert_eq!(stratified(&[3, 3, 9], 0.0, Key::root(1)).len(), 2);
+        assert!(stratified(&[], 10.0, Key::root(1)).is_empty());
+    }
+
+    #[test]
+    fn everything_is_everything() {
+        let all: Vec<u32> = (0..1000).collect();
+        assert_eq!(stratified(&labels(), 100.0, Key::root(1)), all);
+        assert_eq!(stratified(&labels(), 250.0, Key::root(1)), all);
+    }
+
+    #[test]
+    fn the_key_chooses_and_a_larger_share_holds_the_smaller() {
+        let labels = labels();
+        let few = stratified(&labels, 10.0, Key::root(1));
+        assert_eq!(few, stratified(&labels, 10.0, Key::root(1)));
+        assert_ne!(few, stratified(&labels, 10.0, Key::root(2)));
+        let many = stratified(&labels, 40.0, Key::root(1));
+        assert!(few.iter().all(|index| many.contains(index)));
+    }
+}

@@ -1,0 +1,135 @@
+//! Which machine part computes: `--device` to a backend of burn.
+
+use burn::tensor::Device;
+
+/// A device that is there, and what it is called.
+#[derive(Clone, Debug)]
+pub struct Selected {
+    pub device: Device,
+    /// Part of a stage's identity: results are the same to the bit on one kind of device only.
+    pub kind: String,
+}
+
+/// Why a device cannot be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceError {
+    pub message: String,
+    pub help: String,
+}
+
+/// What `--device` takes.
+pub const CHOICES: &str = "auto, flex, libtorch, libtorch-cpu, libtorch-cuda or libtorch-cuda:N";
+
+/// The device of that name; `auto` is the fastest that is there.
+pub fn select(name: &str) -> Result<Selected, DeviceError> {
+    match name {
+        "auto" => auto(),
+        "flex" => flex(),
+        "libtorch" => libtorch::best(),
+        "libtorch-cpu" => libtorch::cpu(),
+        "libtorch-cuda" => libtorch::cuda(0),
+        other => match other.strip_prefix("libtorch-cuda:").map(str::parse) {
+            Some(Ok(index)) => libtorch::cuda(index),
+            _ => {
+                let names = ["auto", "flex", "libtorch", "libtorch-cpu", "libtorch-cuda"];
+                let near = crate::diagnostics::suggest::nearest(other, names);
+                let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+                let help = format!("{near}the devices are {CHOICES}");
+                Err(DeviceError { message: format!("there is no device `{other}`"), help })
+            }
+        },
+    }
+}
+
+fn auto() -> Result<Selected, DeviceError> {
+    libtorch::best().or_else(|_| flex())
+}
+
+#[cfg(feature = "flex")]
+fn flex() -> Result<Selected, DeviceError> {
+    Ok(Selected { device: Device::flex(), kind: "flex".to_owned() })
+}
+
+#[cfg(not(feature = "flex"))]
+fn flex() -> Result<Selected, DeviceError> {
+    let message = "this build of cpipe has no embedded backend".to_owned();
+    Err(DeviceError { message, help: "build it with `--features flex`".to_owned() })
+}
+
+#[cfg(feature = "libtorch")]
+mod libtorch {
+    // burn marks its libtorch backend as deprecated; this module is the one place that names it.
+    #![expect(deprecated, reason = "burn-tch is pinned until its successor reaches its speed")]
+
+    use super::{Device, DeviceError, Selected};
+
+    pub fn best() -> Result<Selected, DeviceError> {
+        if tch::Cuda::is_available() { cuda(0) } else { cpu() }
+    }
+
+    pub fn cpu() -> Result<Selected, DeviceError> {
+        Ok(Selected { device: Device::libtorch(), kind: "libtorch-cpu".to_owned() })
+    }
+
+    pub fn cuda(index: usize) -> Result<Selected, DeviceError> {
+        let count = if tch::Cuda::is_available() { tch::Cuda::device_count() } else { 0 };
+        if (index as i64) < count {
+            let device = Device::libtorch_cuda(index);
+            return Ok(Selected { device, kind: "libtorch-cuda".to_owned() });
+        }
+        let (message, help) = match count {
+            0 => (
+                "libtorch sees no CUDA device".to_owned(),
+                "this needs an NVIDIA GPU, its driver, and a libtorch built for CUDA; \
+                 `--device libtorch-cpu` needs none of them"
+                    .to_owned(),
+            ),
+            count => (
+                format!("there is no CUDA device {index}"),
+                format!("there are {count}, counted from 0"),
+            ),
+        };
+        Err(DeviceError { message, help })
+    }
+}
+
+#[cfg(not(feature = "libtorch"))]
+mod libtorch {
+    use super::{DeviceError, Selected};
+
+    fn absent() -> Result<Selected, DeviceError> {
+        let message = "this build of cpipe has no libtorch".to_owned();
+        let help = "build it with `--features libtorch`, or use `--device flex`".to_owned();
+        Err(DeviceError { message, help })
+    }
+
+    pub fn best() -> Result<Selected, DeviceError> {
+        absent()
+    }
+
+    pub fn cpu() -> Result<Selected, DeviceError> {
+        absent()
+    }
+
+    pub fn cuda(_: usize) -> Result<Selected, DeviceError> {
+        absent()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_and_absent_devices_say_what_there_is() {
+        let error = select("flx").unwrap_err();
+        assert!(error.help.starts_with("did you mean `flex`?"), "{}", error.help);
+        assert!(select("libtorch-cuda:999").is_err());
+        assert!(select("libtorch-cuda:many").is_err());
+    }
+
+    #[test]
+    fn auto_is_always_there() {
+        assert!(select("auto").is_ok());
+    }
+}

@@ -1,0 +1,222 @@
+//! Weighted k-nearest-neighbour classification, Wu et al. 2018, arXiv:1805.01978, section 3.4.
+
+use std::cmp::Ordering;
+
+use burn::tensor::Device;
+use rayon::prelude::*;
+
+use super::features::{argmax, to_tensor};
+use super::{Accuracy, EvaluateError, Features, accuracy};
+
+/// How many similarities are held at once: 16 MiB, small enough for an allocator to keep them.
+const BLOCK: usize = 1 << 22;
+
+/// Classifies each example of `on` by the `k` examples of `fit` that are most similar to it.
+///
+/// Similarity `s` is the cosine of the features; a neighbour votes for its class with the weight
+/// `exp(s / temperature)`. Of equally similar neighbours the one that stands first is nearer, of
+/// equal votes the first class wins.
+///
+/// Similarities are products of matrices on `device`; neighbours are found by the processor, one
+/// block of examples at a time, so that memory stays bounded whatever the sizes.
+///
+/// # Errors
+///
+/// Where `k` exceeds the examples of `fit`, the splits do not fit together, or values are not
+/// finite.
+pub fn knn(
+    fit: &Features,
+    on: &Features,
+    classes: usize,
+    k: usize,
+    temperature: f64,
+    device: &Device,
+) -> Result<Accuracy, EvaluateError> {
+    Features::check_pair(fit, on, classes)?;
+    if k > fit.len() {
+        return Err(EvaluateError::TooFewNeighbours { k, examples: fit.len() });
+    }
+    let bank = to_tensor(unit_rows(&fit.values, fit.dim), fit.dim, device).transpose();
+    let block = (BLOCK / fit.len()).clamp(1, on.len());
+    let mut predictions = Vec::with_capacity(on.len());
+    for queries in on.values.chunks(block * on.dim) {
+        let queries = to_tensor(unit_rows(queries, on.dim), on.dim, device);
+        let similarities = queries.matmul(bank.clone()).into_data().convert::<f32>();
+        let similarities = similarities.as_slice::<f32>().expect("converted to f32 above");
+        predictions.par_extend(similarities.par_chunks_exact(fit.len()).map(|row| {
+            let neighbours = nearest(row, k);
+            vote(&neighbours, &fit.labels, classes, temperature)
+        }));
+    }
+    let protocol = format!(
+        "weighted kNN, k {k}, temperature {temperature}, on the encoder's {} features, plain \
+         images; fitted on {}; top-1 on {}; nothing was selected on them",
+        fit.dim,
+        accuracy::examples(fit),
+        accuracy::examples(on)
+    );
+    Ok(Accuracy::of(predictions, on, classes, protocol))
+}
+
+/// The rows divided by their lengths; rows of zeros stay.
+fn unit_rows(values: &[f32], dim: usize) -> Vec<f32> {
+    let mut values = values.to_vec();
+    values.par_chunks_exact_mut(dim).for_each(|row| {
+        // In f64 no finite row's length overflows or vanishes.
+        let square: f64 = row.iter().map(|&v| f64::from(v) * f64::from(v)).sum();
+        if square > 0.0 {
+            let scale = 1.0 / square.sqrt();
+            row.iter_mut().for_each(|v| *v = (f64::from(*v) * scale) as f32);
+        }
+    });
+    values
+}
+
+/// A similarity and the example that has it.
+type Neighbour = (f32, usize);
+
+/// More similar first, then earlier first.
+fn nearer(a: &Neighbour, b: &Neighbour) -> Ordering {
+    b.0.total_cmp(&a.0).then(a.1.cmp(&b.1))
+}
+
+/// The `k` highest of `similarities`, of which there are at least `k`, in no order.
+fn nearest(similarities: &[f32], k: usize) -> Vec<Neighbour> {
+    // Most values are below the k-th best so far, and cost one comparison.
+    let mut best: Vec<Neighbour> = Vec::with_capacity(2 * k);
+    let mut threshold = f32::NEG_INFINITY;
+    for (index, &similarity) in similarities.iter().enumerate() {
+        if similarity > threshold || best.len() < k {
+            best.push((similarity, index));
+            if best.len() == 2 * k {
+                let (_, kth, _) = best.select_nth_unstable_by(k - 1, nearer);
+                threshold = kth.0;
+                best.truncate(k);
+            }
+        }
+    }
+    if best.len() > k {
+        best.select_nth_unstable_by(k - 1, nearer);
+        best.truncate(k);
+    }
+    best
+}
+
+/// The class with the most weight among the neighbours, of which there is at least one.
+fn vote(neighbours: &[Neighbour], labels: &[u8], classes: usize, temperature: f64) -> usize {
+    // Weights are relative to the nearest neighbour's, which no temperature can overflow.
+    let max = neighbours.iter().map(|&(s, _)| s).fold(f32::NEG_INFINITY, f32::max);
+    let mut votes = vec![0.0_f64; classes];
+    // Sums depend on the order: let it not depend on how the neighbours were found.
+    let mut ordered = neighbours.to_vec();
+    ordered.sort_unstable_by(nearer);
+    for (similarity, index) in ordered {
+        let weight = (f64::from(similarity - max) / temperature).exp();
+        votes[usize::from(labels[index])] += weight;
+    }
+    argmax(&votes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::term::Part;
+    use crate::random::{Key, Rng};
+
+    /// Features scattered about a direction for each class.
+    fn scattered(n: usize, dim: usize, classes: usize, noise: f32, rng: &mut Rng) -> Features {
+        let mut values = Vec::new();
+        let labels: Vec<u8> = (0..n).map(|i| (i % classes) as u8).collect();
+        for &label in &labels {
+            for d in 0..dim {
+                let centre = if d % classes == usize::from(label) { 1.0 } else { 0.0 };
+                values.push(3.0 * (centre + noise * rng.normal()));
+            }
+        }
+        Features { values, dim, labels, part: Part::Train }
+    }
+
+    /// The definition, in f64, with a full sort.
+    fn naive(fit: &Features, on: &Features, classes: usize, k: usize, t: f64) -> Vec<usize> {
+        let unit = |row: &[f32]| -> Vec<f64> {
+            let length = row.iter().map(|&v| f64::from(v).powi(2)).sum::<f64>().sqrt();
+            row.iter().map(|&v| f64::from(v) / length).collect()
+        };
+        let classify = |index| {
+            let query = unit(on.row(index));
+            let similarity =
+                |i| -> f64 { unit(fit.row(i)).iter().zip(&query).map(|(a, b)| a * b).sum() };
+            let mut all: Vec<_> = (0..fit.len()).map(|i| (similarity(i), i)).collect();
+            all.sort_by(|a, b| b.0.total_cmp(&a.0));
+            let mut votes = vec![0.0; classes];
+            for (s, i) in &all[..k] {
+                votes[usize::from(fit.labels[*i])] += (s / t).exp();
+            }
+            argmax(&votes)
+        };
+        (0..on.len()).map(classify).collect()
+    }
+
+    #[test]
+    fn agrees_with_the_definition() {
+        let mut rng = Key::root(3).stream();
+        let fit = scattered(311, 7, 5, 0.6, &mut rng);
+        let on = Features { part: Part::Test, ..scattered(97, 7, 5, 0.6, &mut rng) };
+        for (k, t) in [(1, 0.1), (17, 0.1), (200, 0.07), (311, 1.0)] {
+            let predictions = naive(&fit, &on, 5, k, t);
+            let expected = Accuracy::of(predictions, &on, 5, String::new());
+            let found = knn(&fit, &on, 5, k, t, &Device::flex()).unwrap();
+            assert_eq!(found.classes, expected.classes, "k {k}, temperature {t}");
+            assert!(found.top1 > 0.3 && found.top1 < 1.0, "a test too easy or too hard");
+        }
+    }
+
+    #[test]
+    fn says_what_was_done() {
+        let mut rng = Key::root(3).stream();
+        let fit = scattered(1200, 4, 3, 0.1, &mut rng);
+        let on = Features { part: Part::Test, ..scattered(30, 4, 3, 0.1, &mut rng) };
+        let accuracy = knn(&fit, &on, 3, 200, 0.1, &Device::flex()).unwrap();
+        assert_eq!(
+            accuracy.protocol,
+            "weighted kNN, k 200, temperature 0.1, on the encoder's 4 features, plain images; \
+             fitted on the 1,200 training examples; top-1 on the 30 test examples; nothing was \
+             selected on them"
+        );
+    }
+
+    #[test]
+    fn nearest_is_a_sort_cut_off() {
+        let mut rng = Key::root(9).stream();
+        // Coarse values, so that there are ties.
+        let values: Vec<f32> = (0..500).map(|_| (rng.uniform() * 40.0).floor()).collect();
+        let mut all: Vec<Neighbour> = values.iter().copied().zip(0..).collect();
+        all.sort_by(nearer);
+        for k in [1, 2, 3, 50, 249, 250, 251, 499, 500] {
+            let mut found = nearest(&values, k);
+            found.sort_by(nearer);
+            assert_eq!(found, all[..k], "k {k}");
+        }
+    }
+
+    #[test]
+    fn closeness_outvotes_number() {
+        let labels = [0, 1, 1];
+        let neighbours = [(0.9, 0), (0.5, 1), (0.5, 2)];
+        assert_eq!(vote(&neighbours, &labels, 2, 0.1), 0);
+        assert_eq!(vote(&neighbours, &labels, 2, 10.0), 1);
+        // exp(0.9 / 0.001) is beyond any float.
+        assert_eq!(vote(&neighbours, &labels, 2, 0.001), 0);
+    }
+
+    #[test]
+    fn more_neighbours_than_examples_is_an_error() {
+        let fit = scattered(10, 4, 2, 0.1, &mut Key::root(0).stream());
+        let error = knn(&fit, &fit, 2, 11, 0.1, &Device::flex()).unwrap_err();
+        assert_eq!(error, EvaluateError::TooFewNeighbours { k: 11, examples: 10 });
+        assert_eq!(
+            error.to_string(),
+            "knn asks for 11 neighbours of 10 examples: k is at most 10 here"
+        );
+    }
+}

@@ -1,0 +1,314 @@
+//! Residual networks, parameter for parameter torchvision's. He et al. 2015, arXiv:1512.03385.
+
+use burn::tensor::{Device, Tensor};
+
+use super::init::{Declaration, materialize};
+use super::layers::Conv2d;
+use super::module::{Activation, Module, Pass};
+use super::norm::BatchNorm;
+use super::ops;
+use super::params::Params;
+use crate::graph::term::Args;
+use crate::random::Key;
+
+/// How an image enters the network.
+#[derive(Clone, Copy, PartialEq)]
+enum Stem {
+    /// A 3x3 convolution at full resolution, for small images.
+    Small,
+    /// A 7x7 convolution and a pooling, each of stride two.
+    ImageNet,
+}
+
+/// What a residual block is made of.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// Two 3x3 convolutions.
+    Basic,
+    /// 1x1, 3x3 and 1x1 convolutions; the last one widens four times. The 3x3 one carries the
+    /// stride, as in torchvision.
+    Bottleneck,
+}
+
+pub(super) fn resnet18(args: &Args, _: Option<usize>) -> Box<dyn Module> {
+    Box::new(ResNet::from_args(args, Kind::Basic, [2, 2, 2, 2]))
+}
+
+pub(super) fn resnet34(args: &Args, _: Option<usize>) -> Box<dyn Module> {
+    Box::new(ResNet::from_args(args, Kind::Basic, [3, 4, 6, 3]))
+}
+
+pub(super) fn resnet50(args: &Args, _: Option<usize>) -> Box<dyn Module> {
+    Box::new(ResNet::from_args(args, Kind::Bottleneck, [3, 4, 6, 3]))
+}
+
+/// `[n, 3, h, w]` to `[n, features]`, the global average of the last maps.
+struct ResNet {
+    stem: Stem,
+    entry: Unit,
+    blocks: Vec<Block>,
+}
+
+impl ResNet {
+    fn from_args(args: &Args, kind: Kind, depths: [usize; 4]) -> Self {
+        let stem = if args.symbol("stem") == "small" { Stem::Small } else { Stem::ImageNet };
+        Self::new(stem, kind, depths, args.size("width"))
+    }
+
+    /// `depths` blocks in the four groups; `width` channels after the stem, doubled by each group
+    /// but the first.
+    fn new(stem: Stem, kind: Kind, depths: [usize; 4], width: usize) -> Self {
+        let (kernel, stride) = match stem {
+            Stem::Small => (3, 1),
+            Stem::ImageNet => (7, 2),
+        };
+        let entry = Unit::new("conv1", "bn1", [3, width], kernel, stride);
+        let mut blocks = Vec::new();
+        let mut input = width;
+        for (group, depth) in depths.into_iter().enumerate() {
+            for index in 0..depth {
+                let name = format!("layer{}.{index}", group + 1);
+                let stride = if group > 0 && index == 0 { 2 } else { 1 };
+                let block = Block::new(&name, kind, input, width << group, stride);
+                input = block.output;
+                blocks.push(block);
+            }
+        }
+        ResNet { stem, entry, blocks }
+    }
+}
+
+impl Module for ResNet {
+    fn init(&self, key: Key, device: &Device) -> Params {
+        let mut declarations = Vec::new();
+        self.entry.declare(&mut declarations);
+        for block in &self.blocks {
+            block.declare(&mut declarations);
+        }
+        materialize(declarations, key, device)
+    }
+
+    fn forward(&self, pass: &mut Pass<'_>, x: Activation) -> Activation {
+        let mut x = ops::relu(self.entry.forward(pass, x.expect_maps()));
+        if self.stem == Stem::ImageNet {
+            x = ops::max_pool2d(x, 3, 2, 1);
+        }
+        for block in &self.blocks {
+            x = block.forward(pass, x);
+        }
+        Activation::Features(ops::global_average_pool(x))
+    }
+}
+
+/// A convolution and its batch norm.
+struct Unit {
+    conv: Conv2d,
+    norm: BatchNorm,
+}
+
+impl Unit {
+    fn new(
+        conv: &str,
+        norm: &str,
+        [input, output]: [usize; 2],
+        kernel: usize,
+        stride: usize,
+    ) -> Self {
+        Unit {
+            conv: Conv2d::new(conv, input, output, kernel, stride),
+            norm: BatchNorm::new(norm, output),
+        }
+    }
+
+    fn declare(&self, into: &mut Vec<Declaration>) {
+        self.conv.declare(into);
+        self.norm.declare(into);
+    }
+
+    fn forward(&self, pass: &mut Pass<'_>, x: Tensor<4>) -> Tensor<4> {
+        let x = self.conv.forward(pass, x);
+        self.norm.forward(pass, x)
+    }
+}
+
+/// A residual block: the input, projected where its shape changes, plus the units' output.
+struct Block {
+    units: Vec<Unit>,
+    downsample: Option<Unit>,
+    output: usize,
+}
+
+impl Block {
+    fn new(name: &str, kind: Kind, input: usize, planes: usize, stride: usize) -> Self {
+        // Channels in and out, kernel, stride.
+        let (output, shapes) = match kind {
+            Kind::Basic => (planes, vec![([input, planes], 3, stride), ([planes, planes], 3, 1)]),
+            Kind::Bottleneck => (
+                4 * planes,
+                vec![
+                    ([input, planes], 1, 1),
+                    ([planes, planes], 3, stride),
+                    ([planes, 4 * planes], 1, 1),
+                ],
+            ),
+        };
+        let unit = |(index, (channels, kernel, stride)): (usize, ([usize; 2], usize, usize))| {
+            let (conv, norm) = (index + 1, index + 1);
+            Unit::new(
+                &format!("{name}.conv{conv}"),
+                &format!("{name}.bn{norm}"),
+                channels,
+                kernel,
+                stride,
+            )
+        };
+        let units = shapes.into_iter().enumerate().map(unit).collect();
+        let downsample = (stride != 1 || input != output).then(|| {
+            let [conv, norm] = [0, 1].map(|index| format!("{name}.downsample.{index}"));
+            Unit::new(&conv, &norm, [input, output], 1, stride)
+        });
+        Block { units, downsample, output }
+    }
+
+    fn declare(&self, into: &mut Vec<Declaration>) {
+        for unit in self.units.iter().chain(&self.downsample) {
+            unit.declare(into);
+        }
+    }
+
+    fn forward(&self, pass: &mut Pass<'_>, x: Tensor<4>) -> Tensor<4> {
+        let mut y = x.clone();
+        for (index, unit) in self.units.iter().enumerate() {
+            if index > 0 {
+                y = ops::relu(y);
+            }
+            y = unit.forward(pass, y);
+        }
+        let shortcut = match &self.downsample {
+            Some(unit) => unit.forward(pass, x),
+            None => x,
+        };
+        ops::relu(y + shortcut)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::TensorData;
+    use indexmap::IndexMap;
+
+    use super::*;
+    use crate::nn::{Array, Role};
+
+    /// Four images of a fixed pattern.
+    fn images(size: usize) -> Activation {
+        let values: Vec<f32> =
+            (0..4 * 3 * size * size).map(|i| (i * 37 % 101) as f32 / 50.0 - 1.0).collect();
+        let data = TensorData::new(values, [4, 3, size, size]);
+        Activation::Maps(Tensor::from_data(data, &Device::default()))
+    }
+
+    fn close(found: &[f32], expected: &[f32], tolerance: f32) {
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((found - expected).abs() < tolerance, "{found} is not {expected}");
+        }
+    }
+
+    /// The number of parameters of torchvision's models without their `fc`.
+    #[test]
+    fn counts_are_torchvisions() {
+        for (kind, depths, count) in [
+            (Kind::Basic, [2, 2, 2, 2], 11_176_512),
+            (Kind::Basic, [3, 4, 6, 3], 21_284_672),
+            (Kind::Bottleneck, [3, 4, 6, 3], 23_508_032),
+        ] {
+            let net = ResNet::new(Stem::ImageNet, kind, depths, 64);
+            let mut declarations = Vec::new();
+            net.entry.declare(&mut declarations);
+            net.blocks.iter().for_each(|block| block.declare(&mut declarations));
+            let trained = declarations.iter().filter(|d| d.role.is_trained());
+            assert_eq!(trained.map(|d| d.shape.iter().product::<usize>()).sum::<usize>(), count);
+        }
+    }
+
+    #[test]
+    fn names_and_shapes_are_torchvisions() {
+        let net = ResNet::new(Stem::ImageNet, Kind::Basic, [2, 2, 2, 2], 4);
+        let params = net.init(Key::root(0), &Device::default());
+        let names: Vec<&str> = params.0.keys().map(String::as_str).collect();
+        assert_eq!(names.len(), 120);
+        assert_eq!(
+            names[..6],
+            [
+                "conv1.weight",
+                "bn1.weight",
+                "bn1.bias",
+                "bn1.running_mean",
+                "bn1.running_var",
+                "bn1.num_batches_tracked"
+            ]
+        );
+        assert_eq!(params.0["conv1.weight"].value.shape(), [4, 3, 7, 7]);
+        assert_eq!(params.0["layer2.0.downsample.0.weight"].value.shape(), [8, 4, 1, 1]);
+        assert_eq!(params.0["layer4.1.bn2.running_var"].role, Role::Buffer);
+        assert!(!params.0.contains_key("layer1.0.downsample.0.weight"));
+
+        let net = ResNet::new(Stem::Small, Kind::Bottleneck, [3, 4, 6, 3], 2);
+        let params = net.init(Key::root(0), &Device::default());
+        assert_eq!(params.0["conv1.weight"].value.shape(), [2, 3, 3, 3]);
+        assert_eq!(params.0["layer1.0.downsample.0.weight"].value.shape(), [8, 2, 1, 1]);
+        assert_eq!(params.0["layer4.2.conv3.weight"].value.shape(), [64, 16, 1, 1]);
+    }
+
+    #[test]
+    fn convolutions_start_kaiming_normal() {
+        let net = ResNet::new(Stem::Small, Kind::Basic, [1, 1, 1, 1], 16);
+        let params = net.init(Key::root(0), &Device::default());
+        let weight = params.0["layer4.0.conv2.weight"].value.to_vec();
+        let variance = weight.iter().map(|w| w * w).sum::<f32>() / weight.len() as f32;
+        let expected = 2.0 / (128.0 * 9.0);
+        assert!((variance / expected - 1.0).abs() < 0.03, "{variance}");
+    }
+
+    /// Features, gradients and running statistics of torchvision 0.24 on PyTorch 2.9, with these
+    /// very weights.
+    #[test]
+    fn basic_blocks_compute_what_torchvisions_do() {
+        let net = ResNet::new(Stem::Small, Kind::Basic, [2, 2, 2, 2], 4);
+        let params = net.init(Key::root(7), &Device::default()).tracked();
+        let run = |training| {
+            let mut updates = IndexMap::new();
+            let mut pass = Pass { params: &params, training, updates: &mut updates };
+            let y = net.forward(&mut pass, images(16)).expect_features();
+            let gradients = (y.clone() * y.clone()).sum().backward();
+            let Array::R4(conv) = &params.0["layer2.0.downsample.0.weight"].value else {
+                unreachable!()
+            };
+            let gradient = conv.grad(&gradients).expect("tracked");
+            let values = |data: TensorData| data.try_to_vec::<f32>().expect("made of f32");
+            (values(y.into_data()), values(gradient.into_data()), updates)
+        };
+        let (y, gradient, updates) = run(true);
+        close(&y, &[0.5468725, 0.9225347, 0.4678099, 0.2323824, 0.5686187, 0.9261662], 2e-4);
+        close(&gradient, &[-3.0610893, 0.2351956], 1e-2);
+        close(&updates["bn1.running_var"].to_vec(), &[0.9239287, 0.9119796], 1e-5);
+        close(&updates["layer4.0.bn1.running_mean"].to_vec(), &[0.0504355, -0.0716799], 1e-4);
+
+        let (y, gradient, updates) = run(false);
+        close(&y, &[0.764802, 1.131624, 0.1190629, 0.544073, 0.0757085, 0.2979359], 1e-4);
+        close(&gradient, &[22.379349, 7.2836165], 1e-2);
+        assert!(updates.is_empty());
+    }
+
+    #[test]
+    fn bottlenecks_compute_what_torchvisions_do() {
+        let net = ResNet::new(Stem::ImageNet, Kind::Bottleneck, [3, 4, 6, 3], 2);
+        let params = net.init(Key::root(7), &Device::default());
+        let mut updates = IndexMap::new();
+        let mut pass = Pass { params: &params, training: false, updates: &mut updates };
+        let y = net.forward(&mut pass, images(64)).expect_features();
+        assert_eq!(y.dims(), [4, 64]);
+        let y = y.into_data().try_to_vec::<f32>().expect("made of f32");
+        close(&y, &[6.299499, 0.0505893, 1.089754, 0.0, 3.081511, 2.045879], 1e-3);
+    }
+}

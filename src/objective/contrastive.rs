@@ -1,0 +1,93 @@
+//! Contrastive losses without labels.
+
+use super::stateless;
+use crate::registry::Entry;
+
+#[cfg(feature = "run")]
+pub use math::*;
+
+#[cfg(feature = "run")]
+use super::Value;
+
+pub const INFO_NCE: Entry = stateless!(
+    "info_nce",
+    gradient: &["query", "key", "negatives"],
+    "/// Cross entropy of picking, for each query, its key among all negatives:
+///
+/// ```text
+/// mean_i  -log( exp(q_i·k_i / t) / (exp(q_i·k_i / t) + sum_j exp(q_i·m_j / t)) )
+/// ```
+///
+/// Row i of `key` is the positive of row i of `query`; every row of `negatives` is a negative of
+/// every query. Similarity is the dot product: normalise the inputs for cosine similarity.
+///
+/// InfoNCE, van den Oord et al. 2018, arXiv:1807.03748; with a queue of negatives as in MoCo,
+/// He et al. 2019, arXiv:1911.05722, eq. 1.
+info_nce(query: Tensor[n, d], key: Tensor[n, d], negatives: Tensor[k, d], temperature: Float > 0 = 0.07) -> Tensor[]",
+    |args, x| {
+        let [query, key, negatives] = [x[0].matrix(), x[1].matrix(), x[2].matrix()];
+        Value::Scalar(info_nce(query, key, negatives, args.float("temperature")))
+    },
+);
+
+pub const NT_XENT: Entry = stateless!(
+    "nt_xent",
+    gradient: &["a", "b"],
+    "/// Cross entropy of picking, for each of the `2n` views, its other view among the remaining
+/// `2n - 1`; the mean over all `2n`.
+///
+/// Row i of `a` and row i of `b` are the two views of example i; a view is never compared with
+/// itself. Similarity is the dot product: SimCLR's loss normalises, so give it normalised inputs.
+///
+/// NT-Xent, Chen et al. 2020, arXiv:2002.05709, eq. 1.
+nt_xent(a: Tensor[n, d], b: Tensor[n, d], temperature: Float > 0 = 0.5) -> Tensor[]",
+    |args, x| Value::Scalar(nt_xent(x[0].matrix(), x[1].matrix(), args.float("temperature"))),
+);
+
+#[cfg(feature = "run")]
+mod math {
+    use burn::tensor::{Bool, Tensor};
+
+    use crate::objective::similarity::log_sum_exp;
+
+    /// `query, key: [n, d]`, `negatives: [k, d]`.
+    ///
+    /// The negatives are read in place, and the positive logit is never joined to the `[n, k]`
+    /// matrix of the others, which would copy it forward and backward.
+    pub fn info_nce(
+        query: Tensor<2>,
+        key: Tensor<2>,
+        negatives: Tensor<2>,
+        temperature: f64,
+    ) -> Tensor<1> {
+        let query = query / temperature;
+        let positive = (query.clone() * key).sum_dim(1);
+        let negative = query.matmul(negatives.transpose());
+        let max = negative.clone().inner().max_dim(1).max_pair(positive.clone().inner());
+        let sum = (negative - max.clone()).exp().sum_dim(1);
+        let sum = sum + (positive.clone() - max.clone()).exp();
+        (sum.log() + max - positive).mean()
+    }
+
+    /// `a, b: [n, d]`.
+    pub fn nt_xent(a: Tensor<2>, b: Tensor<2>, temperature: f64) -> Tensor<1> {
+        let positive = (a.clone() * b.clone()).sum_dim(1) / temperature;
+        let others = log_sum_exp(pair_logits(a, b, temperature));
+        // The two views of an example share their positive logit.
+        others.mean() - positive.mean()
+    }
+
+    /// Similarities of all views with all others, `[2n, 2n]`, with `-inf` for each with itself.
+    pub fn pair_logits(a: Tensor<2>, b: Tensor<2>, temperature: f64) -> Tensor<2> {
+        let views = Tensor::cat(vec![a, b], 0);
+        let logits = (views.clone() / temperature).matmul(views.transpose());
+        let itself = same_position(logits.dims()[0], &logits);
+        logits.mask_fill(itself, f32::NEG_INFINITY)
+    }
+
+    /// True on the diagonal of `[n, n]`.
+    pub fn same_position(n: usize, like: &Tensor<2>) -> Tensor<2, Bool> {
+        // burn's mask marks what a triangle operation would overwrite: all but the diagonal.
+        Tensor::<2, Bool>::diag_mask([n, n], 0, &like.device()).bool_not()
+    }
+}

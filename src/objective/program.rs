@@ -1,0 +1,241 @@
+//! An objective made ready to run: its weights, its averages and its memories.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use burn::tensor::Device;
+
+use super::flow::Flow;
+use super::memory::Fifo;
+use super::primitive;
+use crate::graph::objective::{NetworkBody, ObjectiveGraph, Op, Size, TensorNode};
+use crate::graph::term::Term;
+use crate::nn::{self, Array, Module, Params, Role, map_array};
+use crate::random::Key;
+
+/// Everything that an objective keeps from one step to the next.
+///
+/// A step is [`Program::forward`], the optimizer's move of [`Program::params_mut`] by the gradients
+/// of [`super::StepOutput::tracked`], and [`Program::commit`].
+pub struct Program {
+    pub(super) graph: ObjectiveGraph,
+    pub(super) flow: Flow,
+    pub(super) device: Device,
+    pub(super) modules: Vec<Box<dyn Module>>,
+    /// By module.
+    pub(super) params: Vec<Params>,
+    /// By network.
+    pub(super) networks: Vec<Network>,
+    /// What exponential moving averages own, by network and module.
+    pub(super) copies: BTreeMap<(usize, usize), Params>,
+    /// By the node that reads them.
+    pub(super) queues: BTreeMap<usize, Fifo>,
+}
+
+/// A network with its averages of averages resolved.
+pub(super) struct Network {
+    /// The modules that it applies, first to last.
+    pub chain: Vec<usize>,
+    /// How many averages lie between it and the trained weights: 0 where it applies those.
+    pub depth: usize,
+}
+
+impl Program {
+    /// Prepares `graph` for steps of `batch` examples.
+    ///
+    /// The weights follow from `key`, except those of the encoder where they are given.
+    ///
+    /// # Errors
+    ///
+    /// Where the graph names an unknown primitive, a queue cannot be filled by whole batches, or
+    /// the given encoder is not the one that the graph names.
+    pub fn new(
+        graph: &ObjectiveGraph,
+        key: Key,
+        device: &Device,
+        batch: usize,
+        encoder: Option<&Params>,
+    ) -> Result<Self, ProgramError> {
+        let flow = Flow::of(graph)?;
+        let modules: Vec<_> =
+            graph.modules.iter().map(|node| nn::build(&node.term, node.input)).collect();
+        let mut params = Vec::with_capacity(modules.len());
+        for (index, (node, module)) in graph.modules.iter().zip(&modules).enumerate() {
+            let key = match node.encoder {
+                true => encoder_key(key, &node.term),
+                false => key.named("module").fold(index as u64),
+            };
+            let fresh = module.init(key, device);
+            params.push(match encoder {
+                Some(given) if node.encoder => {
+                    same_layout(&fresh, given)?;
+                    given.clone()
+                }
+                _ => fresh,
+            });
+        }
+        let mut program = Self {
+            networks: (0..graph.networks.len()).map(|index| resolve(graph, index)).collect(),
+            graph: graph.clone(),
+            flow,
+            device: device.clone(),
+            modules,
+            params,
+            copies: BTreeMap::new(),
+            queues: BTreeMap::new(),
+        };
+        program.copy_networks();
+        program.fill_queues(key, batch)?;
+        Ok(program)
+    }
+
+    pub fn graph(&self) -> &ObjectiveGraph {
+        &self.graph
+    }
+
+    /// The parameters of each module, in the order of the graph.
+    pub fn params(&self) -> &[Params] {
+        &self.params
+    }
+
+    /// The parameters of each module, for the optimizer to move. What it leaves there must be
+    /// untracked.
+    pub fn params_mut(&mut self) -> &mut [Params] {
+        &mut self.params
+    }
+
+    /// Whether each module receives a gradient.
+    pub fn trained(&self) -> &[bool] {
+        &self.flow.trained
+    }
+
+    /// The parameters of the encoder that was handed to the objective.
+    pub fn encoder(&self) -> Option<&Params> {
+        let index = self.graph.modules.iter().position(|node| node.encoder)?;
+        Some(&self.params[index])
+    }
+
+    /// The averaged parameters of a module, where network `network` is an average that applies it.
+    pub fn average(&self, network: usize, module: usize) -> Option<&Params> {
+        self.copies.get(&(network, module))
+    }
+
+    /// The averages, those nearest to the trained weights first.
+    pub(super) fn averages(&self) -> Vec<usize> {
+        let depth = |&index: &usize| self.networks[index].depth;
+        let mut order: Vec<_> = (0..self.networks.len()).filter(|i| depth(i) > 0).collect();
+        order.sort_by_key(depth);
+        order
+    }
+
+    /// The weights that network `network` applies for one of its modules.
+    pub(super) fn weights(&self, network: usize, module: usize) -> &Params {
+        // Only averages have entries among the copies.
+        self.copies.get(&(network, module)).unwrap_or(&self.params[module])
+    }
+
+    fn copy_networks(&mut self) {
+        for network in self.averages() {
+            let NetworkBody::Ema { of, .. } = self.graph.networks[network].body else { continue };
+            for &module in &self.networks[network].chain {
+                let copy = self.weights(of, module).map(|param| deep_copy(&param.value));
+                self.copies.insert((network, module), copy);
+            }
+        }
+    }
+
+    fn fill_queues(&mut self, key: Key, batch: usize) -> Result<(), ProgramError> {
+        for (index, node) in self.graph.nodes.iter().enumerate() {
+            if !keeps_state(node) {
+                continue;
+            }
+            let [size, d] = dimensions(&node.shape, batch)?;
+            let pushed = node.inputs.first().map(|&input| &self.graph.nodes[input].shape[..]);
+            let [n, _] = dimensions(pushed.unwrap_or_default(), batch)?;
+            if n == 0 || size % n != 0 {
+                return Err(ProgramError(format!(
+                    "a queue of {size} rows cannot be filled by {n} rows a step: \
+                     its size has to be a multiple of {n}"
+                )));
+            }
+            let key = key.named("fifo").fold(index as u64);
+            self.queues.insert(index, Fifo::new(size, d, key, &self.device));
+        }
+        Ok(())
+    }
+}
+
+/// The key under which an encoder's weights are drawn: the same wherever the same encoder is used
+/// in a run of the same seed, whatever surrounds it.
+pub fn encoder_key(key: Key, term: &Term) -> Key {
+    let text = serde_json::to_string(term).expect("a term is plain data with text keys");
+    key.named("encoder").named(&text)
+}
+
+/// Whether the node's primitive has a queue.
+pub(super) fn keeps_state(node: &TensorNode) -> bool {
+    matches!(&node.op, Op::Primitive(name) if primitive(name).is_some_and(|p| p.state))
+}
+
+fn resolve(graph: &ObjectiveGraph, network: usize) -> Network {
+    // The checker has made sure that averages do not follow each other in a circle.
+    match &graph.networks[network].body {
+        NetworkBody::Chain(chain) => Network { chain: chain.clone(), depth: 0 },
+        NetworkBody::Ema { of, .. } => {
+            let followed = resolve(graph, *of);
+            Network { depth: followed.depth + 1, ..followed }
+        }
+    }
+}
+
+/// The same values in memory of their own, so that what is done in place to one is not seen by the
+/// other.
+fn deep_copy(array: &Array) -> Array {
+    map_array!(array, t => t.clone() * 1.0)
+}
+
+fn dimensions(shape: &[Size], batch: usize) -> Result<[usize; 2], ProgramError> {
+    match shape {
+        [rows, columns] => Ok([rows, columns].map(|size| size.batch * batch + size.constant)),
+        _ => Err(ProgramError(format!("a queue holds rows, not a tensor of rank {}", shape.len()))),
+    }
+}
+
+/// Whether given parameters can stand in for fresh ones.
+fn same_layout(fresh: &Params, given: &Params) -> Result<(), ProgramError> {
+    let layout = |params: &Params| -> Vec<(String, Role, Vec<usize>)> {
+        let parts = params.0.iter().map(|(name, p)| (name.clone(), p.role, p.value.shape()));
+        parts.collect()
+    };
+    let (fresh, given) = (layout(fresh), layout(given));
+    match fresh.iter().zip(&given).find(|(a, b)| a != b) {
+        Some(((name, _, shape), (other, _, found))) => Err(ProgramError(format!(
+            "the given encoder is another one: it has `{other}` {found:?} in the place of \
+             `{name}` {shape:?}"
+        ))),
+        None if fresh.len() != given.len() => Err(ProgramError(format!(
+            "the given encoder is another one: it has {} parameters in the place of {}",
+            given.len(),
+            fresh.len()
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Why an objective cannot be run or restored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProgramError(pub(super) String);
+
+impl ProgramError {
+    pub(super) fn unknown(primitive: &str) -> Self {
+        Self(format!("there is no tensor primitive called `{primitive}`"))
+    }
+}
+
+impl fmt::Display for ProgramError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ProgramError {}

@@ -1,0 +1,538 @@
+use burn::tensor::{Device, TensorData};
+
+use super::*;
+use crate::graph::objective::{ModuleNode, NetworkNode, ObjectiveGraph, Size, TensorNode};
+use crate::graph::term::{Args, Call};
+use crate::nn::Role;
+use crate::objective::contrastive::info_nce;
+use crate::objective::similarity::normalize;
+use crate::objective::{ProgramError, encoder_key};
+use crate::random::Key;
+
+const BATCH: usize = 4;
+const QUEUE: usize = 12;
+const DIM: usize = 8;
+
+fn call(name: &str, args: &[(&str, Term)]) -> Term {
+    let args = args.iter().map(|(name, term)| (name.to_string(), term.clone())).collect();
+    Term::Call(Call { name: name.into(), args: Args(args) })
+}
+
+fn symbol(name: &str) -> Term {
+    Term::Symbol(name.into())
+}
+
+fn encoder() -> ModuleNode {
+    let args = [("stem", symbol("small")), ("width", Term::Int(2))];
+    ModuleNode { term: call("resnet18", &args), input: None, output: 16, encoder: true }
+}
+
+fn head(input: usize) -> ModuleNode {
+    let args = [
+        ("hidden", Term::Int(16)),
+        ("out", Term::Int(DIM as i64)),
+        ("layers", Term::Int(2)),
+        ("norm", symbol("batch")),
+        ("output_norm", symbol("none")),
+        ("bias", Term::Bool(true)),
+    ];
+    ModuleNode { term: call("mlp", &args), input: Some(input), output: DIM, encoder: false }
+}
+
+fn rows(batch: usize, constant: usize) -> Vec<Size> {
+    vec![Size { batch, constant }, Size { batch: 0, constant: DIM }]
+}
+
+fn node(op: Op, inputs: &[usize]) -> TensorNode {
+    let (inputs, args) = (inputs.to_vec(), Args::default());
+    TensorNode { op, inputs, args, shape: rows(1, 0), gradient: false }
+}
+
+fn primitive(name: &str, inputs: &[usize]) -> TensorNode {
+    node(Op::Primitive(name.into()), inputs)
+}
+
+fn with(mut node: TensorNode, name: &str, term: Term) -> TensorNode {
+    node.args.0.insert(name.into(), term);
+    node
+}
+
+fn chain(modules: &[usize]) -> NetworkNode {
+    NetworkNode { body: NetworkBody::Chain(modules.to_vec()) }
+}
+
+fn ema(of: usize, momentum: Term) -> NetworkNode {
+    NetworkNode { body: NetworkBody::Ema { of, momentum } }
+}
+
+fn moco() -> ObjectiveGraph {
+    let mut queue = with(primitive("fifo", &[5]), "size", Term::Int(QUEUE as i64));
+    queue.shape = rows(0, QUEUE);
+    ObjectiveGraph {
+        views: 2,
+        labels: false,
+        modules: vec![encoder(), head(16)],
+        networks: vec![chain(&[0, 1]), ema(0, Term::Float(0.9))],
+        nodes: vec![
+            node(Op::View(0), &[]),
+            node(Op::Apply(0), &[0]),
+            primitive("normalize", &[1]),
+            node(Op::View(1), &[]),
+            node(Op::Apply(1), &[3]),
+            primitive("normalize", &[4]),
+            queue,
+            with(primitive("info_nce", &[2, 5, 6]), "temperature", Term::Float(0.2)),
+            primitive("contrast_accuracy", &[2, 5, 6]),
+        ],
+        loss: 7,
+        reports: vec![("accuracy".into(), 8)],
+    }
+}
+
+/// `nt_xent(f(a), f(b)) / 2 + 1`, with `spread(f(a))` reported.
+fn simclr() -> ObjectiveGraph {
+    ObjectiveGraph {
+        views: 2,
+        labels: false,
+        modules: vec![encoder(), head(16)],
+        networks: vec![chain(&[0, 1])],
+        nodes: vec![
+            node(Op::View(0), &[]),
+            node(Op::Apply(0), &[0]),
+            primitive("normalize", &[1]),
+            node(Op::View(1), &[]),
+            node(Op::Apply(0), &[3]),
+            primitive("normalize", &[4]),
+            with(primitive("nt_xent", &[2, 5]), "temperature", Term::Float(0.5)),
+            node(Op::Constant(2.0), &[]),
+            node(Op::Divide, &[6, 7]),
+            node(Op::Constant(1.0), &[]),
+            node(Op::Add, &[8, 9]),
+            primitive("spread", &[1]),
+        ],
+        loss: 10,
+        reports: vec![("spread".into(), 11)],
+    }
+}
+
+/// Both directions of BYOL, with a second average behind the first.
+fn byol() -> ObjectiveGraph {
+    let schedule = || call("cosine", &[]);
+    ObjectiveGraph {
+        views: 2,
+        labels: false,
+        modules: vec![encoder(), head(16), head(DIM)],
+        // The average of the average stands before what it follows.
+        networks: vec![ema(2, Term::Float(0.5)), chain(&[0, 1]), ema(1, schedule()), chain(&[2])],
+        nodes: vec![
+            node(Op::View(0), &[]),
+            node(Op::Apply(1), &[0]),
+            node(Op::Apply(3), &[1]),
+            node(Op::View(1), &[]),
+            node(Op::Apply(2), &[3]),
+            primitive("cosine_distance", &[2, 4]),
+            node(Op::Apply(1), &[3]),
+            node(Op::Apply(3), &[6]),
+            node(Op::Apply(2), &[0]),
+            primitive("cosine_distance", &[7, 8]),
+            node(Op::Add, &[5, 9]),
+            node(Op::Apply(0), &[0]),
+            primitive("mean_squared", &[1, 11]),
+        ],
+        loss: 10,
+        reports: vec![("drift".into(), 12)],
+    }
+}
+
+fn program(graph: &ObjectiveGraph, seed: u64) -> Program {
+    Program::new(graph, Key::root(seed), &Device::flex(), BATCH, None).unwrap()
+}
+
+fn views(step: u64) -> Vec<Tensor<4>> {
+    let view = |view| {
+        let mut rng = Key::root(100).fold(step).fold(view).stream();
+        let values: Vec<f32> = (0..BATCH * 3 * 64).map(|_| rng.normal()).collect();
+        Tensor::from_data(TensorData::new(values, [BATCH, 3, 8, 8]), &Device::flex())
+    };
+    vec![view(0), view(1)]
+}
+
+fn momentum(term: &Term) -> f64 {
+    match term {
+        Term::Float(momentum) => *momentum,
+        _ => 0.75,
+    }
+}
+
+/// Plain gradient descent.
+fn descend(program: &mut Program, loss: &Tensor<1>, tracked: &[Option<Params>]) {
+    let tape = loss.backward();
+    for (params, tracked) in program.params_mut().iter_mut().zip(tracked) {
+        let Some(tracked) = tracked else { continue };
+        for (name, param) in &mut params.0 {
+            param.value = match (&param.value, &tracked.0[name].value) {
+                (Array::R1(p), Array::R1(t)) if t.is_tracked() => {
+                    Array::R1(p.clone() - t.grad(&tape).unwrap() * 0.1)
+                }
+                (Array::R2(p), Array::R2(t)) => Array::R2(p.clone() - t.grad(&tape).unwrap() * 0.1),
+                (Array::R4(p), Array::R4(t)) => Array::R4(p.clone() - t.grad(&tape).unwrap() * 0.1),
+                (value, _) => value.clone(),
+            };
+        }
+    }
+}
+
+/// A whole step; gives the loss.
+fn train(program: &mut Program, step: u64) -> f32 {
+    let StepOutput { loss, tracked, effects, .. } = program.forward(&views(step), None);
+    descend(program, &loss, &tracked);
+    program.commit(effects, &momentum);
+    values(loss)[0]
+}
+
+fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor.into_data().try_into_vec().unwrap()
+}
+
+fn state(program: &Program) -> Vec<(String, Vec<f32>)> {
+    program.state().iter().map(|(name, array)| (name.clone(), array.to_vec())).collect()
+}
+
+fn queue(program: &Program) -> (Vec<f32>, usize) {
+    let queue = &program.queues[&6];
+    (values(queue.rows.clone()), queue.cursor)
+}
+
+/// What network `network` of a program makes of a view, normalised.
+fn project(program: &Program, network: usize, view: &Tensor<4>) -> Tensor<2> {
+    let x = Activation::Maps(view.clone());
+    let Activation::Features(x) = program.apply(network, x, &[], &mut Statistics::new()) else {
+        panic!("a head yields features")
+    };
+    normalize(x)
+}
+
+#[test]
+fn a_key_enters_the_queue_after_its_own_step() {
+    let mut program = program(&moco(), 1);
+    for step in 0..5 {
+        let (before, cursor) = queue(&program);
+        assert_eq!(cursor, step as usize * BATCH % QUEUE);
+        let views = views(step);
+        let query = project(&program, 0, &views[0]);
+        let key = project(&program, 1, &views[1]);
+        let rows = program.queues[&6].rows.clone();
+
+        let output = program.forward(&views, None);
+        let expected = values(info_nce(query, key.clone(), rows, 0.2))[0];
+        assert!((values(output.loss.clone())[0] - expected).abs() < 1e-5);
+        assert_eq!(queue(&program).0, before, "the forward pass changes nothing");
+        let share = values(output.reports[0].1.clone())[0];
+        assert!(output.reports[0].0 == "accuracy" && (0.0..=1.0).contains(&share));
+
+        descend(&mut program, &output.loss, &output.tracked);
+        program.commit(output.effects, &momentum);
+        let mut expected = before;
+        expected[cursor * DIM..][..BATCH * DIM].copy_from_slice(&values(key));
+        assert_eq!(queue(&program).0, expected);
+    }
+}
+
+#[test]
+fn the_queue_starts_with_unit_rows() {
+    let (rows, _) = queue(&program(&moco(), 1));
+    for row in rows.chunks(DIM) {
+        assert!((row.iter().map(|v| v * v).sum::<f32>() - 1.0).abs() < 1e-5);
+    }
+    assert_ne!(rows[..DIM], rows[DIM..2 * DIM]);
+}
+
+#[test]
+fn an_average_starts_equal_and_follows_exactly() {
+    for m in [0.0_f32, 0.9, 1.0] {
+        let mut program = program(&moco(), 2);
+        for module in [0, 1] {
+            let average = program.average(1, module).unwrap();
+            for (name, param) in &program.params()[module].0 {
+                assert_eq!(param.value.to_vec(), average.0[name].value.to_vec(), "{name}");
+            }
+        }
+        let old = [0, 1].map(|module| program.average(1, module).unwrap().clone());
+        let StepOutput { loss, tracked, effects, .. } = program.forward(&views(0), None);
+        descend(&mut program, &loss, &tracked);
+        program.commit(effects, &|_| f64::from(m));
+        for module in [0, 1] {
+            let average = program.average(1, module).unwrap();
+            for (name, param) in &program.params()[module].0 {
+                if param.role == Role::Buffer {
+                    continue;
+                }
+                let new = param.value.to_vec();
+                let found = average.0[name].value.to_vec();
+                for ((a, old), new) in found.iter().zip(old[module].0[name].value.to_vec()).zip(new)
+                {
+                    let expected = m * old + (1.0 - m) * new;
+                    assert!((a - expected).abs() <= 1e-6 * expected.abs(), "{name}, m {m}");
+                    assert!(m != 0.0 || *a == new, "exact at 0");
+                    assert!(m != 1.0 || *a == old, "exact at 1");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn an_average_keeps_its_own_running_statistics() {
+    let mut program = program(&moco(), 3);
+    let buffers = |params: &Params| -> Vec<Vec<f32>> {
+        let buffers = params.0.values().filter(|param| param.role == Role::Buffer);
+        buffers.map(|param| param.value.to_vec()).collect()
+    };
+    let fresh = buffers(&program.params()[0]);
+    assert!(!fresh.is_empty());
+    train(&mut program, 0);
+    let (own, average) = (buffers(&program.params()[0]), buffers(program.average(1, 0).unwrap()));
+    assert_ne!(own, fresh);
+    assert_ne!(average, fresh);
+    // Each has seen another view.
+    assert_ne!(own, average);
+}
+
+#[test]
+fn no_gradient_reaches_the_key_encoder() {
+    let program = program(&moco(), 4);
+    let views = views(0);
+    let output = program.forward(&views, None);
+    assert_eq!(program.trained(), [true, true]);
+    assert!(output.effects.pushes.iter().all(|(_, rows)| !rows.is_tracked()));
+
+    // The same loss, with the keys as numbers.
+    let tracked: Vec<_> = program.params().iter().map(|params| Some(params.tracked())).collect();
+    let x = Activation::Maps(views[0].clone());
+    let Activation::Features(query) = program.apply(0, x, &tracked, &mut Statistics::new()) else {
+        panic!("a head yields features")
+    };
+    let key = project(&program, 1, &views[1]);
+    assert!(!key.is_tracked());
+    let loss = info_nce(normalize(query), key, program.queues[&6].rows.clone(), 0.2);
+    let (found, expected) = (gradients(&output.loss, &output.tracked), gradients(&loss, &tracked));
+    assert!(found.len() > 20);
+    for ((name, found), (_, expected)) in found.iter().zip(&expected) {
+        let scale = expected.iter().fold(0.0_f32, |max, v| max.max(v.abs()));
+        for (a, b) in found.iter().zip(expected) {
+            assert!((a - b).abs() <= 1e-3 * scale + 1e-6, "{name}: {a} {b}");
+        }
+    }
+}
+
+fn gradients(loss: &Tensor<1>, tracked: &[Option<Params>]) -> Vec<(String, Vec<f32>)> {
+    let tape = loss.backward();
+    let mut found = Vec::new();
+    for params in tracked.iter().flatten() {
+        for (name, param) in params.0.iter().filter(|(_, param)| param.role.is_trained()) {
+            let gradient = map_array!(&param.value, t => t.grad(&tape).expect("trained"));
+            found.push((name.clone(), gradient.to_vec()));
+        }
+    }
+    found
+}
+
+#[test]
+fn one_network_on_two_views_is_one_set_of_weights() {
+    let mut program = program(&simclr(), 5);
+    let views = views(0);
+    let (a, b) = (project(&program, 0, &views[0]), project(&program, 0, &views[1]));
+    let output = program.forward(&views, None);
+    let expected = values(crate::objective::contrastive::nt_xent(a, b, 0.5))[0] / 2.0 + 1.0;
+    assert!((values(output.loss.clone())[0] - expected).abs() < 1e-5);
+    for (name, gradient) in gradients(&output.loss, &output.tracked) {
+        assert!(gradient.iter().all(|value| value.is_finite()), "{name}");
+    }
+    // Its running statistics have moved twice, by one view after the other.
+    let mut once = Statistics::new();
+    let [first, second] = [&views[0], &views[1]].map(|view| Activation::Maps(view.clone()));
+    program.apply(0, first, &[], &mut once);
+    let mut twice = once.clone();
+    program.apply(0, second, &[], &mut twice);
+    let found = &output.effects.statistics[&Owner::Module(0)];
+    for (name, value) in found {
+        let after = |statistics: &Statistics| statistics[&Owner::Module(0)][name].to_vec();
+        assert_eq!(value.to_vec(), after(&twice), "{name}");
+        assert_ne!(value.to_vec(), after(&once), "{name}");
+    }
+    program.commit(output.effects, &momentum);
+}
+
+#[test]
+fn training_lowers_the_loss() {
+    // Not so MoCo's on the same views again and again: its queue would fill with positives.
+    for graph in [simclr(), byol()] {
+        let mut program = program(&graph, 6);
+        let first = train(&mut program, 0);
+        let losses: Vec<_> = (0..20).map(|_| train(&mut program, 0)).collect();
+        let last = losses[losses.len() - 1];
+        assert!(last < first, "{first} {losses:?}");
+    }
+}
+
+#[test]
+fn averages_of_averages_follow_in_order() {
+    let mut program = program(&byol(), 7);
+    assert_eq!(program.trained(), [true, true, true]);
+    let old = values_of(program.average(2, 1).unwrap());
+    train(&mut program, 0);
+    let online = values_of(&program.params()[1]);
+    let first = values_of(program.average(2, 1).unwrap());
+    let second = values_of(program.average(0, 1).unwrap());
+    for i in 0..old.len() {
+        let target = 0.75 * old[i] + 0.25 * online[i];
+        assert!((first[i] - target).abs() < 1e-6);
+        assert!((second[i] - (0.5 * old[i] + 0.5 * target)).abs() < 1e-6);
+    }
+    // Only what its chain applies is copied.
+    assert!(program.average(2, 2).is_none());
+}
+
+fn values_of(params: &Params) -> Vec<f32> {
+    let trained = params.0.values().filter(|param| param.role.is_trained());
+    trained.flat_map(|param| param.value.to_vec()).collect()
+}
+
+#[test]
+fn a_report_leaves_no_trace() {
+    // Without its report, the objective trains the same.
+    let with_report = {
+        let mut graph = byol();
+        graph.nodes.push(node(Op::Apply(1), &[11]));
+        graph.nodes[13].inputs = vec![3];
+        graph.reports.push(("again".into(), 14));
+        graph.nodes.push(primitive("spread", &[13]));
+        graph
+    };
+    let mut without = byol();
+    without.reports.clear();
+    without.nodes.truncate(11);
+    let mut programs = [program(&with_report, 8), program(&without, 8)];
+    for program in &mut programs {
+        train(program, 0);
+    }
+    let [with_report, without] = programs;
+    let trained = |program: &Program| {
+        let mut state = state(program);
+        // The average that only a report reads has statistics of its own.
+        state.retain(|(name, _)| !name.starts_with("average.0"));
+        state
+    };
+    assert_eq!(trained(&with_report), trained(&without));
+}
+
+#[test]
+fn what_the_loss_does_not_reach_is_not_trained() {
+    let mut graph = simclr();
+    graph.modules.push(head(16));
+    graph.networks.push(chain(&[0, 2]));
+    graph.nodes.push(node(Op::Apply(1), &[0]));
+    graph.nodes.push(primitive("mean", &[12]));
+    graph.reports.push(("other".into(), 13));
+    let program = program(&graph, 9);
+    assert_eq!(program.trained(), [true, true, false]);
+    let output = program.forward(&views(0), None);
+    assert!(output.tracked[2].is_none());
+    assert!(!output.reports[1].1.is_tracked());
+}
+
+#[test]
+fn a_restored_program_continues_bit_for_bit() {
+    for graph in [moco(), byol()] {
+        let mut program = program(&graph, 10);
+        for step in 0..2 {
+            train(&mut program, step);
+        }
+        let saved = program.state();
+        let losses = [2, 3].map(|step| train(&mut program, step).to_bits());
+
+        let mut restored = self::program(&graph, 999);
+        assert_ne!(state(&restored), state(&program));
+        restored.load_state(&saved).unwrap();
+        let again = [2, 3].map(|step| train(&mut restored, step).to_bits());
+        assert_eq!(losses, again);
+        assert_eq!(state(&restored), state(&program));
+    }
+}
+
+#[test]
+fn another_objectives_state_is_refused() {
+    let mut program = program(&moco(), 11);
+    let before = state(&program);
+    let refusal = |program: &mut Program, state: &[(String, Array)]| {
+        program.load_state(state).unwrap_err().to_string()
+    };
+    let full = program.state();
+    let missing = refusal(&mut program, &full[1..]);
+    assert_eq!(missing, "`module.0.conv1.weight` is missing");
+
+    let mut other = full.clone();
+    other[0].1 = Array::R1(Tensor::zeros([3], &Device::flex()));
+    assert_eq!(
+        refusal(&mut program, &other),
+        "`module.0.conv1.weight` has the shape [3] in the place of [2, 3, 3, 3]"
+    );
+
+    let mut other = full.clone();
+    other.push(("module.7.weight".into(), full[0].1.clone()));
+    assert_eq!(
+        refusal(&mut program, &other),
+        "`module.7.weight` belongs to no part of this objective"
+    );
+
+    let mut other = full;
+    let cursor = other.iter_mut().find(|(name, _)| name == "queue.6.cursor").unwrap();
+    cursor.1 = Array::R1(Tensor::full([1], QUEUE as f32, &Device::flex()));
+    assert_eq!(refusal(&mut program, &other), "`queue.6.cursor` is 12, which is no row of 12");
+    assert_eq!(state(&program), before);
+}
+
+#[test]
+fn an_encoder_starts_the_same_wherever_it_is_used() {
+    let (a, b) = (program(&moco(), 12), program(&byol(), 12));
+    assert_eq!(values_of(a.encoder().unwrap()), values_of(b.encoder().unwrap()));
+    let other = program(&moco(), 13);
+    assert_ne!(values_of(a.encoder().unwrap()), values_of(other.encoder().unwrap()));
+    let key = Key::root(12);
+    assert_ne!(encoder_key(key, &encoder().term), encoder_key(key, &head(16).term));
+    // Two heads of one term are two sets of weights.
+    let mut twins = byol();
+    twins.modules[2] = head(16);
+    let twins = program(&twins, 12);
+    assert_ne!(values_of(&twins.params()[1]), values_of(&twins.params()[2]));
+}
+
+#[test]
+fn a_given_encoder_is_where_training_starts() {
+    let given = program(&moco(), 14).encoder().unwrap().clone();
+    let new = |encoder: &Params| {
+        Program::new(&moco(), Key::root(15), &Device::flex(), BATCH, Some(encoder))
+    };
+    let program = new(&given).unwrap();
+    assert_eq!(values_of(program.encoder().unwrap()), values_of(&given));
+    assert_eq!(values_of(program.average(1, 0).unwrap()), values_of(&given));
+
+    let wrong = Params(given.0.iter().skip(1).map(|(k, v)| (k.clone(), v.clone())).collect());
+    let error = new(&wrong).err().unwrap().to_string();
+    assert!(error.starts_with("the given encoder is another one"), "{error}");
+    assert!(error.contains("conv1.weight"), "{error}");
+}
+
+#[test]
+fn a_queue_that_batches_cannot_fill_is_refused() {
+    let new = |graph: &ObjectiveGraph, batch| {
+        Program::new(graph, Key::root(0), &Device::flex(), batch, None).err()
+    };
+    let expected = "a queue of 12 rows cannot be filled by 5 rows a step: its size has to be a \
+                    multiple of 5";
+    assert_eq!(new(&moco(), 5), Some(ProgramError(expected.into())));
+    let mut unknown = moco();
+    unknown.nodes[2] = primitive("normalise", &[1]);
+    let error = new(&unknown, 4).unwrap().to_string();
+    assert_eq!(error, "there is no tensor primitive called `normalise`");
+}

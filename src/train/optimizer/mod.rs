@@ -1,0 +1,146 @@
+//! Optimizers, with the update rules of `torch.optim`.
+
+use crate::registry::{Entry, Implementation};
+
+#[cfg(feature = "run")]
+mod adam;
+#[cfg(feature = "run")]
+mod rule;
+#[cfg(feature = "run")]
+mod sgd;
+
+#[cfg(feature = "run")]
+pub use interface::{Optimizer, StateError};
+
+/// A registered optimizer.
+pub struct OptimizerEntry {
+    #[cfg(feature = "run")]
+    pub build: fn(&crate::graph::term::Args) -> Box<dyn Optimizer>,
+}
+
+pub(super) const SGD: Entry = Entry {
+    name: "sgd",
+    signature: "\
+/// Stochastic gradient descent with momentum, as `torch.optim.SGD`. Sutskever et al. 2013.
+///
+/// The weight decay is an L2 penalty: it is added to the gradient. `exclude: norm_and_bias` spares
+/// biases and the scales and shifts of normalisations.
+sgd(
+  lr: Float > 0,
+  momentum: Float in 0..=1 = 0.0,
+  weight_decay: Float >= 0 = 0.0,
+  nesterov: Bool = false,
+  exclude: none | norm_and_bias = none,
+) -> Optimizer",
+    module: "",
+    implementation: Implementation::Optimizer(OptimizerEntry {
+        #[cfg(feature = "run")]
+        build: sgd::sgd,
+    }),
+};
+
+pub(super) const ADAM: Entry = Entry {
+    name: "adam",
+    signature: "\
+/// Adam, as `torch.optim.Adam`. Kingma and Ba 2014, arXiv:1412.6980.
+///
+/// The weight decay is an L2 penalty: it is added to the gradient. `exclude: norm_and_bias` spares
+/// biases and the scales and shifts of normalisations.
+adam(
+  lr: Float > 0 = 0.001,
+  beta1: Float in 0..=0.999999 = 0.9,
+  beta2: Float in 0..=0.999999 = 0.999,
+  epsilon: Float > 0 = 1e-8,
+  weight_decay: Float >= 0 = 0.0,
+  exclude: none | norm_and_bias = none,
+) -> Optimizer",
+    module: "",
+    implementation: Implementation::Optimizer(OptimizerEntry {
+        #[cfg(feature = "run")]
+        build: adam::adam,
+    }),
+};
+
+pub(super) const ADAMW: Entry = Entry {
+    name: "adamw",
+    signature: "\
+/// Adam with decoupled weight decay, as `torch.optim.AdamW`. Loshchilov and Hutter 2017,
+/// arXiv:1711.05101.
+///
+/// The parameters shrink by `lr * weight_decay` in each step, apart from the gradient.
+/// `exclude: norm_and_bias` spares biases and the scales and shifts of normalisations.
+adamw(
+  lr: Float > 0 = 0.001,
+  beta1: Float in 0..=0.999999 = 0.9,
+  beta2: Float in 0..=0.999999 = 0.999,
+  epsilon: Float > 0 = 1e-8,
+  weight_decay: Float >= 0 = 0.01,
+  exclude: none | norm_and_bias = none,
+) -> Optimizer",
+    module: "",
+    implementation: Implementation::Optimizer(OptimizerEntry {
+        #[cfg(feature = "run")]
+        build: adam::adamw,
+    }),
+};
+
+#[cfg(feature = "run")]
+mod interface {
+    use std::fmt;
+
+    use burn::tensor::Gradients;
+    use indexmap::IndexMap;
+
+    use crate::nn::{Array, Params};
+
+    /// Moves parameters against their gradients.
+    ///
+    /// One optimizer serves several sets of parameters, such as an encoder and a head; a slot names
+    /// each of them.
+    pub trait Optimizer: Send {
+        /// One step of the set `slot` at learning rate `lr`.
+        ///
+        /// `tracked` is [`Params::tracked`] of `params`, as the forward pass used it. Buffers and
+        /// parameters that no gradient reached stay as they are. The gradients of these leaves are
+        /// taken out of `gradients`.
+        fn step(
+            &mut self,
+            slot: &str,
+            params: &mut Params,
+            tracked: &Params,
+            gradients: &mut Gradients,
+            lr: f64,
+        );
+
+        /// What the optimizer remembers between steps, by name, for a checkpoint.
+        fn state(&self) -> IndexMap<String, Array>;
+
+        /// Takes up a [`state`](Optimizer::state) of the sets of parameters listed by slot.
+        ///
+        /// On an error nothing has changed.
+        fn load_state(
+            &mut self,
+            state: IndexMap<String, Array>,
+            sets: &[(&str, &Params)],
+        ) -> Result<(), StateError>;
+
+        /// The learning rate of the text, before any schedule.
+        fn lr(&self) -> f64;
+    }
+
+    /// A checkpoint's optimizer state that does not fit the optimizer or its parameters.
+    #[derive(Clone, Debug, PartialEq, Eq)]
+    pub struct StateError {
+        /// One line for each array at fault.
+        pub problems: Vec<String>,
+    }
+
+    impl fmt::Display for StateError {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(f, "the stored optimizer state does not fit:")?;
+            self.problems.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
+        }
+    }
+
+    impl std::error::Error for StateError {}
+}

@@ -1,0 +1,224 @@
+//! Schedules: numbers that change over a run.
+
+use crate::graph::term::{Args, Term, Unit};
+use crate::registry::{Entry, Implementation};
+
+/// A registered schedule.
+pub struct ScheduleEntry {
+    pub value: fn(&Args, Progress) -> f64,
+}
+
+/// How far a run is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// The steps taken before this one.
+    pub step: usize,
+    /// The steps of the whole run.
+    pub steps: usize,
+    pub steps_per_epoch: usize,
+}
+
+pub(super) const COSINE: Entry = Entry {
+    name: "cosine",
+    signature: "\
+/// Half a period of a cosine, from one value to another. Loshchilov and Hutter 2016,
+/// arXiv:1608.03983, without restarts.
+///
+/// As a `schedule` it multiplies the learning rate; elsewhere it is the value itself. It rises
+/// linearly from zero to `from` during `warmup` and takes the rest of the run for the descent.
+/// With `per: epoch` the descent moves at the start of each epoch only, as in the official MoCo.
+cosine(from: Float = 1.0, to: Float = 0.0, warmup: Duration = 0 epochs, per: step | epoch = step) -> Schedule",
+    module: "",
+    implementation: Implementation::Schedule(ScheduleEntry { value: cosine }),
+};
+
+pub(super) const STEP: Entry = Entry {
+    name: "step",
+    signature: "\
+/// One, multiplied by `factor` each time `every` has passed since `start`.
+///
+/// `step(start: 80 epochs, every: 40 epochs)` drops at epochs 120, 160, 200 and so on. It rises
+/// linearly from zero during `warmup`, without moving the drops.
+step(every: Duration, factor: Float > 0 = 0.1, start: Duration = 0 epochs, warmup: Duration = 0 epochs) -> Schedule",
+    module: "",
+    implementation: Implementation::Schedule(ScheduleEntry { value: step }),
+};
+
+pub(super) const CONSTANT: Entry = Entry {
+    name: "constant",
+    signature: "\
+/// The same value throughout, after a linear rise from zero during `warmup`.
+constant(value: Float = 1.0, warmup: Duration = 0 epochs) -> Schedule",
+    module: "",
+    implementation: Implementation::Schedule(ScheduleEntry { value: constant }),
+};
+
+/// The value of a schedule, or of a plain number, at this step.
+///
+/// # Panics
+///
+/// If `term` is neither: the checker lets nothing else through.
+pub fn value(term: &Term, progress: Progress) -> f64 {
+    let call = match term {
+        Term::Float(value) => return *value,
+        Term::Call(call) => call,
+        other => panic!("a schedule is a number or a call, not {other:?}"),
+    };
+    match crate::registry::find(&call.name).map(|entry| &entry.implementation) {
+        Some(Implementation::Schedule(entry)) => (entry.value)(&call.args, progress),
+        _ => panic!("`{}` passed the checker as a schedule and is not one", call.name),
+    }
+}
+
+fn cosine(args: &Args, progress: Progress) -> f64 {
+    let (from, to) = (args.float("from"), args.float("to"));
+    let warmup = progress.length(args, "warmup");
+    if let Some(share) = progress.rise(warmup) {
+        return from * share;
+    }
+    let step = match args.symbol("per") {
+        "epoch" => progress.step - progress.step % progress.steps_per_epoch.max(1),
+        _ => progress.step,
+    };
+    // A length of zero only arises where the warm-up takes the whole run.
+    let length = (progress.steps as f64 - warmup).max(1.0);
+    let share = ((step as f64 - warmup) / length).clamp(0.0, 1.0);
+    to + (from - to) * 0.5 * (1.0 + libm::cos(std::f64::consts::PI * share))
+}
+
+fn step(args: &Args, progress: Progress) -> f64 {
+    let every = progress.length(args, "every").max(1.0);
+    let passed = progress.step as f64 - progress.length(args, "start");
+    let drops = (passed / every).floor().max(0.0);
+    let rise = progress.rise(progress.length(args, "warmup")).unwrap_or(1.0);
+    rise * libm::pow(args.float("factor"), drops)
+}
+
+fn constant(args: &Args, progress: Progress) -> f64 {
+    let rise = progress.rise(progress.length(args, "warmup")).unwrap_or(1.0);
+    rise * args.float("value")
+}
+
+impl Progress {
+    /// The length in steps of the `Duration` called `name`.
+    fn length(self, args: &Args, name: &str) -> f64 {
+        match args.duration(name) {
+            (amount, Unit::Epochs) => amount * self.steps_per_epoch as f64,
+            (amount, Unit::Steps) => amount,
+        }
+    }
+
+    /// How far a warm-up of `warmup` steps has come, in `[0, 1)`; `None` once it is over.
+    fn rise(self, warmup: f64) -> Option<f64> {
+        let step = self.step as f64;
+        (step < warmup).then(|| step / warmup)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::term::Call;
+
+    fn schedule(name: &str, args: &[(&str, Term)]) -> impl Fn(usize) -> f64 + use<> {
+        let args = args.iter().map(|(name, term)| ((*name).to_owned(), term.clone())).collect();
+        let term = Term::Call(Call { name: name.to_owned(), args: Args(args) });
+        move |step| value(&term, Progress { step, steps: 100, steps_per_epoch: 10 })
+    }
+
+    fn cosine(from: f64, to: f64, warmup: (f64, Unit), per: &str) -> impl Fn(usize) -> f64 + use<> {
+        let args = [
+            ("from", Term::Float(from)),
+            ("to", Term::Float(to)),
+            ("warmup", Term::Duration(warmup.0, warmup.1)),
+            ("per", Term::Symbol(per.to_owned())),
+        ];
+        schedule("cosine", &args)
+    }
+
+    fn close(found: f64, expected: f64) {
+        assert!((found - expected).abs() < 1e-12, "{found} is not {expected}");
+    }
+
+    #[test]
+    fn a_number_is_constant() {
+        let progress = Progress { step: 3, steps: 4, steps_per_epoch: 2 };
+        assert_eq!(value(&Term::Float(0.99), progress), 0.99);
+    }
+
+    #[test]
+    fn cosine_by_step() {
+        let lr = cosine(1.0, 0.0, (0.0, Unit::Epochs), "step");
+        close(lr(0), 1.0);
+        close(lr(25), 0.5 + 0.5 * 0.5_f64.sqrt());
+        close(lr(50), 0.5);
+        close(lr(100), 0.0);
+    }
+
+    /// The momentum of BYOL: 1 - (1 - base) * (cos(pi k / K) + 1) / 2.
+    #[test]
+    fn cosine_upwards() {
+        let momentum = cosine(0.996, 1.0, (0.0, Unit::Epochs), "step");
+        close(momentum(0), 0.996);
+        close(momentum(50), 0.998);
+        close(momentum(100), 1.0);
+    }
+
+    #[test]
+    fn cosine_by_epoch_moves_at_epochs() {
+        let lr = cosine(1.0, 0.0, (0.0, Unit::Epochs), "epoch");
+        assert_eq!(lr(59), lr(50));
+        close(lr(59), 0.5);
+        assert!(lr(60) < lr(59));
+    }
+
+    #[test]
+    fn warmup_rises_then_the_rest_descends() {
+        let lr = cosine(2.0, 0.0, (2.0, Unit::Epochs), "step");
+        close(lr(0), 0.0);
+        close(lr(5), 0.5);
+        close(lr(20), 2.0);
+        close(lr(60), 1.0);
+        close(lr(100), 0.0);
+        // A warm-up in the middle of an epoch does not lift the descent above its start.
+        let lr = cosine(1.0, 0.0, (15.0, Unit::Steps), "epoch");
+        close(lr(16), 1.0);
+    }
+
+    #[test]
+    fn warmup_as_long_as_the_run() {
+        let lr = cosine(1.0, 0.0, (10.0, Unit::Epochs), "step");
+        close(lr(99), 0.99);
+        close(lr(100), 1.0);
+    }
+
+    #[test]
+    fn step_drops() {
+        let duration = |epochs| Term::Duration(epochs, Unit::Epochs);
+        let lr = schedule(
+            "step",
+            &[
+                ("every", duration(2.0)),
+                ("factor", Term::Float(0.1)),
+                ("start", duration(4.0)),
+                ("warmup", duration(1.0)),
+            ],
+        );
+        close(lr(5), 0.5);
+        close(lr(10), 1.0);
+        close(lr(59), 1.0);
+        close(lr(60), 0.1);
+        close(lr(80), 0.01);
+    }
+
+    #[test]
+    fn constant_after_warmup() {
+        let lr = schedule(
+            "constant",
+            &[("value", Term::Float(0.5)), ("warmup", Term::Duration(10.0, Unit::Steps))],
+        );
+        close(lr(5), 0.25);
+        close(lr(10), 0.5);
+        close(lr(99), 0.5);
+    }
+}

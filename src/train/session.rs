@@ -1,0 +1,403 @@
+//! The loop of a training stage: epochs, batches, schedule, measurements, checkpoints.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use burn::tensor::{Device, Int, Tensor, TensorData};
+use indexmap::IndexMap;
+
+use super::schedule::{self, Progress};
+use crate::data::loader::{Batch, Loader};
+use crate::graph::term::{Term, Unit};
+use crate::nn::Array;
+use crate::run::checkpoint::Checkpoint;
+use crate::run::error::RunError;
+use crate::run::events::{Event, Events, Measured};
+use crate::run::interrupt::Interrupt;
+use crate::run::store::Partial;
+
+/// What is trained: the part of a stage that the loop knows nothing about.
+pub trait Task {
+    /// Takes one step at the learning rate `lr`. Gives the loss and further measurements, still on
+    /// the device; nothing here waits for it.
+    fn step(&mut self, batch: &Inputs, lr: f64, progress: Progress) -> Measurements;
+
+    /// The learning rate of the text, before the schedule.
+    fn lr(&self) -> f64;
+
+    /// Everything that steps change, by name.
+    fn state(&self) -> Vec<(String, Array)>;
+
+    /// Continues from what [`Task::state`] gave.
+    fn load_state(&mut self, state: Vec<(String, Array)>) -> Result<(), String>;
+
+    /// The encoder as it is now, as safetensors.
+    fn snapshot(&self) -> Vec<u8>;
+}
+
+/// A batch on the device.
+pub struct Inputs {
+    /// `[n, 3, height, width]` each.
+    pub views: Vec<Tensor<4>>,
+    /// `[n]`
+    pub labels: Tensor<1, Int>,
+}
+
+/// One element each.
+pub struct Measurements {
+    pub loss: Tensor<1>,
+    pub others: Vec<(String, Tensor<1>)>,
+}
+
+/// A stage's training, but for the task.
+pub struct Session<'a> {
+    pub stage: &'a str,
+    pub loader: Loader,
+    pub length: (f64, Unit),
+    pub schedule: &'a Term,
+    /// Keep an encoder every so many epochs.
+    pub keep: Option<u64>,
+    pub device: &'a Device,
+    pub events: &'a Events,
+    pub interrupt: &'a Interrupt,
+}
+
+/// What a finished training leaves besides the task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Trained {
+    pub steps: u64,
+    pub epochs: u64,
+    /// The epochs after which an encoder was kept.
+    pub kept: Vec<u64>,
+    /// The means of the last epoch.
+    pub last: Measured,
+}
+
+/// Why a training has stopped.
+#[derive(Debug)]
+pub enum TrainError {
+    /// Asked to; a checkpoint holds the state.
+    Interrupted,
+    /// The loss became NaN or infinite in this step.
+    NotFinite {
+        step: u64,
+        epoch: u64,
+        loss: f64,
+        saved: Option<u64>,
+    },
+    /// A checkpoint that fits another training.
+    State(String),
+    Run(RunError),
+}
+
+impl From<RunError> for TrainError {
+    fn from(error: RunError) -> Self {
+        TrainError::Run(error)
+    }
+}
+
+/// The name of the encoder kept after `epoch` epochs.
+pub fn kept_name(epoch: u64) -> String {
+    format!("encoder-{epoch:05}.safetensors")
+}
+
+/// Seconds between two events that tell of single steps.
+const TELL_EVERY: f64 = 0.25;
+
+impl Session<'_> {
+    /// Steps in an epoch.
+    pub fn steps_per_epoch(&self) -> u64 {
+        self.loader.batches() as u64
+    }
+
+    /// Steps in all.
+    pub fn steps(&self) -> u64 {
+        match self.length {
+            (amount, Unit::Steps) => amount.round() as u64,
+            (amount, Unit::Epochs) => (amount * self.steps_per_epoch() as f64).round() as u64,
+        }
+    }
+
+    /// Trains to the end, from the last checkpoint in `partial` if there is one.
+    pub fn run(&self, task: &mut dyn Task, partial: &mut Partial) -> Result<Trained, TrainError> {
+        let mut run =
+            Running { session: self, kept: Vec::new(), saved: None, mean: Mean::default() };
+        let start = run.resume(task, partial)?;
+        let (steps, per_epoch) = (self.steps(), self.steps_per_epoch());
+        let mut step = start;
+        while step < steps {
+            let epoch = step / per_epoch;
+            let end = steps.min((epoch + 1) * per_epoch);
+            step = run.epoch(task, partial, step, end)?;
+        }
+        Ok(Trained {
+            steps,
+            epochs: steps.div_ceil(per_epoch),
+            kept: run.kept,
+            last: run.mean.measured,
+        })
+    }
+}
+
+/// A training under way.
+struct Running<'s, 'a> {
+    session: &'s Session<'a>,
+    kept: Vec<u64>,
+    /// The step of the last checkpoint.
+    saved: Option<u64>,
+    /// Over the epoch under way, or the last one.
+    mean: Mean,
+}
+
+impl Running<'_, '_> {
+    fn resume(&mut self, task: &mut dyn Task, partial: &mut Partial) -> Result<u64, TrainError> {
+        let session = self.session;
+        let Some(loaded) = Checkpoint::load(partial)? else { return Ok(0) };
+        if let Some(error) = &loaded.newest_damaged {
+            session.events.emit(Event::warning(session.stage, error))?;
+        }
+        let Checkpoint { step, epoch, tensors, meta, .. } = loaded.checkpoint;
+        let array = |(name, shape, values): (String, Vec<usize>, Vec<f32>)| {
+            (name, Array::from_vec(values, &shape, session.device))
+        };
+        task.load_state(tensors.into_iter().map(array).collect()).map_err(TrainError::State)?;
+        if let Some(mean) = meta.get(MEAN) {
+            self.mean =
+                serde_json::from_str(mean).map_err(|error| TrainError::State(error.to_string()))?;
+        }
+        // The encoders that were kept before belong to what this process will finish.
+        if let Some(every) = session.keep {
+            for epoch in (1..=epoch).filter(|epoch| epoch % every == 0) {
+                let path = partial.folder().join(kept_name(epoch));
+                let bytes = std::fs::read(&path).map_err(RunError::store_read(&path))?;
+                partial.write(&kept_name(epoch), &bytes)?;
+                self.kept.push(epoch);
+            }
+        }
+        self.saved = Some(step);
+        let stage = session.stage.to_owned();
+        session.events.emit(Event::StageResumed { stage, step, epoch })?;
+        Ok(step)
+    }
+
+    /// Takes the steps `start..end` of one epoch.
+    fn epoch(
+        &mut self,
+        task: &mut dyn Task,
+        partial: &mut Partial,
+        start: u64,
+        end: u64,
+    ) -> Result<u64, TrainError> {
+        let session = self.session;
+        let per_epoch = session.steps_per_epoch();
+        let epoch = start / per_epoch;
+        if start == epoch * per_epoch {
+            self.mean = Mean::default();
+        }
+        let mut batches = session.loader.epoch(epoch, (start % per_epoch) as usize);
+        let mut clock = Clock::start();
+        // Measurements are read one step late, while the device is at the next step.
+        let mut pending: Option<(u64, f64, Measurements)> = None;
+        let mut step = start;
+        while step < end {
+            let Some(batch) = batches.next() else { break };
+            let images = batch.indices.len();
+            let inputs = self.inputs(&batch);
+            batches.recycle(batch);
+            let progress = Progress {
+                step: step as usize,
+                steps: session.steps() as usize,
+                steps_per_epoch: per_epoch as usize,
+            };
+            let lr = task.lr() * schedule::value(session.schedule, progress);
+            let measurements = task.step(&inputs, lr, progress);
+            step += 1;
+            if let Some(pending) = pending.replace((step, lr, measurements)) {
+                self.measure(pending, partial, &mut clock)?;
+            }
+            clock.images(images);
+            if session.interrupt.requested() && step < end {
+                if let Some(pending) = pending.take() {
+                    self.measure(pending, partial, &mut clock)?;
+                }
+                self.save(task, partial, step)?;
+                return Err(TrainError::Interrupted);
+            }
+        }
+        if let Some(pending) = pending.take() {
+            self.measure(pending, partial, &mut clock)?;
+        }
+        let stage = session.stage.to_owned();
+        let measured = self.mean.measured.clone();
+        session.events.emit(Event::Epoch { stage, measured, images_per_second: clock.rate() })?;
+        let complete = step / per_epoch;
+        if let Some(every) = session.keep
+            && step == complete * per_epoch
+            && complete.is_multiple_of(every)
+        {
+            partial.write(&kept_name(complete), &task.snapshot())?;
+            self.kept.push(complete);
+        }
+        self.save(task, partial, step)?;
+        match session.interrupt.requested() && step < session.steps() {
+            true => Err(TrainError::Interrupted),
+            false => Ok(step),
+        }
+    }
+
+    fn inputs(&self, batch: &Batch) -> Inputs {
+        let device = self.session.device;
+        let n = batch.indices.len();
+        let [height, width] = batch.size;
+        let view = |values: &Vec<f32>| {
+            Tensor::from_data(TensorData::new(values.clone(), [n, 3, height, width]), device)
+        };
+        let labels: Vec<i64> = batch.labels.iter().map(|label| i64::from(*label)).collect();
+        Inputs {
+            views: batch.views.iter().map(view).collect(),
+            labels: Tensor::from_data(TensorData::new(labels, [n]), device),
+        }
+    }
+
+    /// Reads a step's measurements, notes them, and stops where the loss is no number.
+    fn measure(
+        &mut self,
+        (step, lr, measurements): (u64, f64, Measurements),
+        partial: &mut Partial,
+        clock: &mut Clock,
+    ) -> Result<(), TrainError> {
+        let session = self.session;
+        let number = |tensor: Tensor<1>| f64::from(tensor.into_scalar::<f32>());
+        let loss = number(measurements.loss);
+        let epoch = (step - 1) / session.steps_per_epoch() + 1;
+        if !loss.is_finite() {
+            return Err(TrainError::NotFinite { step, epoch, loss, saved: self.saved });
+        }
+        let metrics = measurements.others.into_iter().map(|(name, value)| (name, number(value)));
+        let measured = Measured { step, epoch, loss, lr, metrics: metrics.collect() };
+        partial.log(&measured)?;
+        self.mean.add(&measured);
+        if clock.tells() || step == 1 {
+            let stage = session.stage.to_owned();
+            session.events.emit(Event::Step {
+                stage,
+                measured,
+                images_per_second: clock.rate(),
+            })?;
+        }
+        Ok(())
+    }
+
+    fn save(
+        &mut self,
+        task: &dyn Task,
+        partial: &mut Partial,
+        step: u64,
+    ) -> Result<(), TrainError> {
+        let session = self.session;
+        let tensors =
+            task.state().into_iter().map(|(name, array)| (name, array.shape(), array.to_vec()));
+        // The mean of an epoch goes on where it stopped.
+        let mean = serde_json::to_string(&self.mean)
+            .map_err(|error| TrainError::State(error.to_string()))?;
+        let checkpoint = Checkpoint {
+            step,
+            epoch: step / session.steps_per_epoch(),
+            log_len: partial.log_len(),
+            meta: BTreeMap::from([(MEAN.to_owned(), mean)]),
+            tensors: tensors.collect(),
+        };
+        checkpoint.save(partial)?;
+        self.saved = Some(step);
+        session.events.emit(Event::CheckpointSaved { stage: session.stage.to_owned(), step })?;
+        Ok(())
+    }
+}
+
+/// Under which a checkpoint keeps the mean of the epoch so far.
+const MEAN: &str = "mean";
+
+/// Running means over an epoch.
+#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
+struct Mean {
+    count: u64,
+    measured: Measured,
+}
+
+impl Mean {
+    fn add(&mut self, new: &Measured) {
+        self.count += 1;
+        let share = 1.0 / self.count as f64;
+        let mix = |mean: f64, value: f64| mean + (value - mean) * share;
+        let before = std::mem::take(&mut self.measured);
+        let metrics = new.metrics.iter().map(|(name, value)| {
+            (name.clone(), mix(before.metrics.get(name).copied().unwrap_or(0.0), *value))
+        });
+        self.measured = Measured {
+            step: new.step,
+            epoch: new.epoch,
+            loss: mix(before.loss, new.loss),
+            lr: new.lr,
+            metrics: metrics.collect(),
+        };
+    }
+}
+
+/// Images a second, over the epoch so far.
+struct Clock {
+    started: Instant,
+    told: Instant,
+    images: usize,
+}
+
+impl Clock {
+    fn start() -> Self {
+        let now = Instant::now();
+        Clock { started: now, told: now, images: 0 }
+    }
+
+    fn images(&mut self, count: usize) {
+        self.images += count;
+    }
+
+    fn rate(&self) -> f64 {
+        self.images as f64 / self.started.elapsed().as_secs_f64().max(1e-9)
+    }
+
+    /// Whether it is time for another event.
+    fn tells(&mut self) -> bool {
+        let due = self.told.elapsed().as_secs_f64() >= TELL_EVERY;
+        if due {
+            self.told = Instant::now();
+        }
+        due
+    }
+}
+
+/// State by name under a prefix.
+pub fn prefixed(
+    prefix: &str,
+    state: IndexMap<String, Array>,
+) -> impl Iterator<Item = (String, Array)> {
+    state.into_iter().map(move |(name, array)| (format!("{prefix}.{name}"), array))
+}
+
+/// Splits state into what stands under each prefix, in the order of `prefixes`; what stands under
+/// none is an error.
+pub fn split_state<const N: usize>(
+    state: Vec<(String, Array)>,
+    prefixes: [&str; N],
+) -> Result<[IndexMap<String, Array>; N], String> {
+    let mut parts: [IndexMap<String, Array>; N] = std::array::from_fn(|_| IndexMap::new());
+    for (name, array) in state {
+        let place = prefixes.iter().enumerate().find_map(|(index, prefix)| {
+            let rest = name.strip_prefix(prefix)?.strip_prefix('.')?;
+            Some((index, rest.to_owned()))
+        });
+        let Some((index, rest)) = place else {
+            return Err(format!("`{name}` belongs to no part of the training"));
+        };
+        parts[index].insert(rest, array);
+    }
+    Ok(parts)
+}

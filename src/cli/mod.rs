@@ -1,0 +1,79 @@
+//! The command line: one file a subcommand, each thin.
+
+mod check;
+mod graph;
+mod output;
+#[cfg(feature = "run")]
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Bad input: what was given, not what was tried, is wrong.
+const BAD_INPUT: u8 = 2;
+
+/// A typed language for contrastive pre-training, and its interpreter.
+#[derive(Parser)]
+#[command(name = "cpipe", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Check files without running them: names, types, units, ranges, shapes, label use.
+    Check(check::Arguments),
+    /// Write the compiled graph of a pipeline.
+    Graph(graph::Arguments),
+    /// Run a pipeline: train, evaluate, fine-tune, and keep what was made.
+    #[cfg(feature = "run")]
+    Run(run::Arguments),
+}
+
+/// Which pipeline to compile, and with which values.
+#[derive(Args, Clone, Debug)]
+struct Selected {
+    /// A .cpipe file, or a pipeline of the library such as std.pipelines.moco_cifar10.
+    file: String,
+    /// The pipeline to take, where the file declares several.
+    #[arg(long, value_name = "NAME")]
+    pipeline: Option<String>,
+    /// A profile that the pipeline declares.
+    #[arg(short, long, value_name = "NAME")]
+    profile: Option<String>,
+    /// Give a parameter, an argument or a field another value: epochs="400 epochs",
+    /// moco.temperature=0.2, base.optimizer.lr=0.1.
+    #[arg(short = 'o', long = "override", value_name = "NAME=VALUE")]
+    overrides: Vec<String>,
+}
+
+/// Runs the command line. Exit codes: 0 done, 1 failed, 2 bad input, 130 interrupted.
+pub fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Graph(arguments) => graph::run(&arguments),
+        #[cfg(feature = "run")]
+        Command::Run(arguments) => run::run(&arguments),
+    }
+}
+
+impl Selected {
+    fn request(&self) -> crate::Request<'_> {
+        crate::Request {
+            file: &self.file,
+            pipeline: self.pipeline.as_deref(),
+            profile: self.profile.as_deref(),
+            overrides: &self.overrides,
+            required: true,
+        }
+    }
+
+    /// Compiles, showing what is wrong. `None` where something is.
+    fn compile(&self) -> Option<(crate::Compiled, crate::syntax::Sources)> {
+        let compilation = crate::compile(&self.request(), &crate::resolve::Disk);
+        output::diagnostics(&compilation);
+        compilation.compiled.map(|compiled| (compiled, compilation.sources))
+    }
+}

@@ -1,0 +1,98 @@
+//! cpipe: a typed, declarative language for contrastive pre-training, and its interpreter.
+//!
+//! The modules are the passes, in the order in which a program takes them: [`syntax`] reads text,
+//! [`resolve`] follows its imports, [`check`] gives it types and values, [`graph`] its canonical
+//! form. What comes after needs the feature `run`: `run` carries a graph out, with `data`,
+//! `augment`, `nn`, `objective`, `train` and `evaluate` at work on the `device`.
+
+pub mod augment;
+pub mod check;
+pub mod cli;
+pub mod data;
+#[cfg(feature = "run")]
+pub mod device;
+pub mod diagnostics;
+pub mod evaluate;
+pub mod graph;
+pub mod nn;
+pub mod objective;
+#[cfg(feature = "run")]
+pub mod random;
+pub mod registry;
+#[cfg(feature = "run")]
+pub mod report;
+pub mod resolve;
+#[cfg(feature = "run")]
+pub mod run;
+pub mod syntax;
+pub mod train;
+
+use std::collections::BTreeMap;
+
+use diagnostics::{Diagnostic, Diagnostics};
+use graph::Graph;
+use syntax::{Sources, Span};
+
+/// What a compilation has found: every text it read, what is wrong, and, where nothing is, the
+/// graph.
+pub struct Compilation {
+    pub sources: Sources,
+    /// Sorted by place.
+    pub diagnostics: Vec<Diagnostic>,
+    pub compiled: Option<Compiled>,
+}
+
+/// A compiled pipeline.
+pub struct Compiled {
+    pub graph: Graph,
+    /// Its values and where each came from.
+    pub resolved: Vec<check::Resolved>,
+    /// Where each stage is declared, by name.
+    pub stages: BTreeMap<String, Span>,
+}
+
+/// What is to be compiled.
+#[derive(Clone, Debug, Default)]
+pub struct Request<'r> {
+    /// A path, or the name of an embedded module such as `std.pipelines.moco_cifar10`.
+    pub file: &'r str,
+    pub pipeline: Option<&'r str>,
+    pub profile: Option<&'r str>,
+    /// `name=value`, as on the command line.
+    pub overrides: &'r [String],
+    /// Whether a file without a pipeline is an error. Where it is none, every pipeline of the file
+    /// is checked under each of its profiles.
+    pub required: bool,
+}
+
+/// Takes a file through every pass of the front half.
+pub fn compile(request: &Request<'_>, files: &dyn resolve::Files) -> Compilation {
+    let mut sources = Sources::default();
+    let (program, mut diagnostics) = resolve::load(&mut sources, files, request.file);
+    let mut compiled = None;
+    // What could not be read would only be missed by everything that comes after.
+    let readable = !diagnostics.iter().any(|diagnostic| diagnostic.name == "syntax-error");
+    if let Some(program) = program.filter(|_| readable) {
+        let mut overrides = Vec::new();
+        for argument in request.overrides {
+            match check::parse_override(&mut sources, argument) {
+                Ok(over) => overrides.push(over),
+                Err(errors) => diagnostics.extend(errors),
+            }
+        }
+        let selection = check::Selection {
+            pipeline: request.pipeline,
+            profile: request.profile,
+            overrides,
+            required: request.required && !diagnostics.has_errors(),
+        };
+        let (typed, found) = check::check(&mut sources, &program, selection);
+        diagnostics.extend(found);
+        compiled = typed.filter(|_| !diagnostics.has_errors()).map(|typed| {
+            let graph = graph::build(&typed);
+            let stages = typed.stages.iter().map(|stage| (stage.name.clone(), stage.span));
+            Compiled { graph, stages: stages.collect(), resolved: typed.resolved }
+        });
+    }
+    Compilation { sources, diagnostics: Diagnostics::sorted(diagnostics), compiled }
+}

@@ -1,0 +1,5 @@
+//! What people see of a run.
+
+pub mod download;
+pub mod table;
+pub mod terminal;

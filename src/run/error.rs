@@ -1,0 +1,154 @@
+//! What can go wrong around a run: its store, its checkpoints and its record.
+
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A fault outside the pipeline itself, with the place and what would be right.
+#[derive(Debug)]
+pub enum RunError {
+    /// The store of finished stages cannot be created or written.
+    StoreUnwritable { path: PathBuf, cause: io::Error },
+    /// A file of the store is there and cannot be read.
+    StoreUnreadable { path: PathBuf, cause: io::Error },
+    /// Another process, or another handle of this one, is running the same stage.
+    StageLocked { path: PathBuf },
+    /// A finished stage is not what its manifest says; it is not used.
+    StageDamaged { path: PathBuf, what: String },
+    /// A checkpoint is not what was written.
+    CheckpointDamaged { path: PathBuf, what: String },
+    /// The metrics of a stage in progress are not what its checkpoint says.
+    LogDamaged { path: PathBuf, what: String },
+    /// The folder of this run's record cannot be created or written.
+    RunFolderUnwritable { path: PathBuf, cause: io::Error },
+    /// The handler of Ctrl-C and the termination signals could not be installed.
+    SignalsUnavailable { cause: String },
+}
+
+impl RunError {
+    /// The name of the error: stable, and the same in every output format.
+    pub fn name(&self) -> &'static str {
+        match self {
+            RunError::StoreUnwritable { .. } => "store-unwritable",
+            RunError::StoreUnreadable { .. } => "store-unreadable",
+            RunError::StageLocked { .. } => "stage-locked",
+            RunError::StageDamaged { .. } => "stage-damaged",
+            RunError::CheckpointDamaged { .. } => "checkpoint-damaged",
+            RunError::LogDamaged { .. } => "log-damaged",
+            RunError::RunFolderUnwritable { .. } => "run-folder-unwritable",
+            RunError::SignalsUnavailable { .. } => "signals-unavailable",
+        }
+    }
+
+    /// What happened, and where.
+    pub fn message(&self) -> String {
+        match self {
+            RunError::StoreUnwritable { path, cause } => {
+                format!("cannot write to the store at `{}`: {cause}", path.display())
+            }
+            RunError::StoreUnreadable { path, cause } => {
+                format!("cannot read `{}` of the store: {cause}", path.display())
+            }
+            RunError::StageLocked { path } => {
+                format!("another run is computing this stage (it holds `{}`)", path.display())
+            }
+            RunError::StageDamaged { path, what } => {
+                format!("the stored stage `{}` is damaged: {what}", path.display())
+            }
+            RunError::CheckpointDamaged { path, what } => {
+                format!("the checkpoint `{}` is damaged: {what}", path.display())
+            }
+            RunError::LogDamaged { path, what } => {
+                format!("the metrics `{}` are damaged: {what}", path.display())
+            }
+            RunError::RunFolderUnwritable { path, cause } => {
+                format!("cannot write this run's record to `{}`: {cause}", path.display())
+            }
+            RunError::SignalsUnavailable { cause } => {
+                format!("cannot listen for Ctrl-C and termination signals: {cause}")
+            }
+        }
+    }
+
+    /// What would be right.
+    pub fn help(&self) -> Option<String> {
+        match self {
+            RunError::StoreUnwritable { cause, .. } if is_full(cause) => {
+                Some("make room on that disk, or set CPIPE_HOME to a folder on another".into())
+            }
+            RunError::StoreUnwritable { .. } => {
+                Some("set CPIPE_HOME to a folder that can be written".into())
+            }
+            RunError::StoreUnreadable { .. } => {
+                Some("make the file readable, or set CPIPE_HOME to another folder".into())
+            }
+            RunError::StageLocked { .. } => {
+                Some("wait until that run ends; its result will be used, not computed again".into())
+            }
+            RunError::StageDamaged { .. } => Some("the stage is computed again".into()),
+            RunError::CheckpointDamaged { path, .. } | RunError::LogDamaged { path, .. } => {
+                let folder = path.parent().unwrap_or(path);
+                Some(format!("remove `{}` to start the stage from its beginning", folder.display()))
+            }
+            RunError::RunFolderUnwritable { cause, .. } if is_full(cause) => {
+                Some("make room on that disk, or name another folder with --output".into())
+            }
+            RunError::RunFolderUnwritable { .. } => {
+                Some("name a folder that can be written with --output".into())
+            }
+            RunError::SignalsUnavailable { .. } => None,
+        }
+    }
+
+    /// For `map_err`: a failed write below the store's root.
+    pub(crate) fn store_write(path: &Path) -> impl FnOnce(io::Error) -> RunError {
+        move |cause| RunError::StoreUnwritable { path: path.to_owned(), cause }
+    }
+
+    /// For `map_err`: a failed read below the store's root.
+    pub(crate) fn store_read(path: &Path) -> impl FnOnce(io::Error) -> RunError {
+        move |cause| RunError::StoreUnreadable { path: path.to_owned(), cause }
+    }
+
+    /// For `map_err`: a failed write to the run's record.
+    pub(crate) fn record_write(path: &Path) -> impl FnOnce(io::Error) -> RunError {
+        move |cause| RunError::RunFolderUnwritable { path: path.to_owned(), cause }
+    }
+}
+
+fn is_full(cause: &io::Error) -> bool {
+    matches!(cause.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message())
+    }
+}
+
+impl std::error::Error for RunError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            RunError::StoreUnwritable { cause, .. }
+            | RunError::StoreUnreadable { cause, .. }
+            | RunError::RunFolderUnwritable { cause, .. } => Some(cause),
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_from_a_forbidden_folder() {
+        let error = |kind| RunError::store_write(Path::new("/s"))(io::Error::from(kind));
+        let full = error(io::ErrorKind::StorageFull);
+        assert_eq!(full.name(), "store-unwritable");
+        assert!(full.message().contains("`/s`"), "{full}");
+        assert!(full.help().is_some_and(|help| help.contains("make room")));
+        let forbidden = error(io::ErrorKind::PermissionDenied);
+        assert!(forbidden.help().is_some_and(|help| help.contains("can be written")));
+    }
+}

@@ -1,0 +1,115 @@
+//! Files that are there whole or not at all, whenever the power goes.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// How the name of a file that is still being written starts.
+///
+/// What starts so is nobody's: an interrupted write left it.
+pub(crate) const UNFINISHED: &str = ".unfinished-";
+
+/// Writes `folder/name` so that it holds the old bytes or the new, never a part of them, and so
+/// that the new are on the disk when this returns.
+///
+/// Two writers of the same name must be kept apart by the caller.
+pub(crate) fn write_atomic(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
+    let temporary = write_unfinished(folder, name, bytes)?;
+    fs::rename(&temporary, folder.join(name))?;
+    sync_folder(folder)
+}
+
+/// The first half of [`write_atomic`]: the bytes are on the disk, under another name.
+pub(crate) fn write_unfinished(folder: &Path, name: &str, bytes: &[u8]) -> io::Result<PathBuf> {
+    let temporary = folder.join(format!("{UNFINISHED}{name}"));
+    let mut file = File::create(&temporary)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    if let Err(error) = written {
+        // The room that it takes may be what is missing.
+        let _ = fs::remove_file(&temporary);
+        return Err(error);
+    }
+    Ok(temporary)
+}
+
+/// Makes the names in a folder durable: a rename is one only after this.
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    // Only Unix opens a folder as a file; elsewhere the file system sees to it.
+    if cfg!(unix) {
+        File::open(folder)?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// Puts the file `source` at `folder/name`, replacing what is there: by a hard link where the two
+/// share a file system, as a copy otherwise.
+pub(crate) fn link_or_copy(source: &Path, folder: &Path, name: &str) -> io::Result<()> {
+    let temporary = folder.join(format!("{UNFINISHED}{name}"));
+    remove_if_there(&temporary)?;
+    if fs::hard_link(source, &temporary).is_err() {
+        fs::copy(source, &temporary)?;
+        // Opened for writing, as some systems sync only such handles.
+        File::options().append(true).open(&temporary)?.sync_all()?;
+    }
+    fs::rename(&temporary, folder.join(name))?;
+    // Renaming one link over another of the same file does nothing at all.
+    remove_if_there(&temporary)?;
+    sync_folder(folder)
+}
+
+pub(crate) fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Reads a file, or `None` where there is none.
+pub(crate) fn read_if_there(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a name is one plain file name, neither hidden nor leading out of its folder.
+pub(crate) fn is_plain(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    !name.is_empty() && !name.starts_with('.') && name.chars().all(allowed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_write_replaces_the_whole_file_and_leaves_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        // As after a crash in the middle of a longer write.
+        fs::write(folder.path().join(".unfinished-a"), b"half of something longer").unwrap();
+        write_atomic(folder.path(), "a", b"first").unwrap();
+        write_atomic(folder.path(), "a", b"2nd").unwrap();
+        assert_eq!(fs::read(folder.path().join("a")).unwrap(), b"2nd");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn linking_twice_is_the_same_as_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = folder.path().join("source");
+        fs::write(&source, b"bytes").unwrap();
+        link_or_copy(&source, folder.path(), "copy").unwrap();
+        link_or_copy(&source, folder.path(), "copy").unwrap();
+        assert_eq!(fs::read(folder.path().join("copy")).unwrap(), b"bytes");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn plain_names() {
+        assert!(is_plain("encoder.safetensors"));
+        for name in ["", ".", "..", ".hidden", "a/b", "../a", "a\\b", "C:", "a b"] {
+            assert!(!is_plain(name), "{name:?}");
+        }
+    }
+}

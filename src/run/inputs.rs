@@ -1,0 +1,128 @@
+//! What stages are given: datasets and parts of them, each loaded once.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use indexmap::IndexMap;
+use indicatif::ProgressBar;
+
+use crate::data::{DataError, Images, Normalization, Progress, Source, stratified};
+use crate::graph::term::{Call, Part, Split};
+use crate::random::Key;
+use crate::registry::{Implementation, find};
+use crate::report::download::download_bar;
+
+/// Where datasets are looked for and kept.
+#[derive(Clone, Debug)]
+pub struct Locations {
+    /// `--data-dir`
+    pub data_dir: Option<PathBuf>,
+    /// `CPIPE_DATA`
+    pub environment: Option<PathBuf>,
+    /// Where downloads go.
+    pub cache: PathBuf,
+    /// Never download.
+    pub offline: bool,
+    /// No progress bar.
+    pub quiet: bool,
+}
+
+/// A dataset in memory, shared with the threads that make views.
+#[derive(Clone)]
+pub struct Loaded {
+    pub train: Arc<Images>,
+    pub test: Arc<Images>,
+    pub normalization: Normalization,
+}
+
+/// A part of a dataset in memory.
+pub struct Examples {
+    pub images: Arc<Images>,
+    /// Which of them, ascending.
+    pub indices: Arc<Vec<u32>>,
+    pub normalization: Normalization,
+}
+
+/// The datasets that a run has loaded.
+pub struct Datasets<'a> {
+    locations: &'a Locations,
+    loaded: IndexMap<String, Loaded>,
+}
+
+impl<'a> Datasets<'a> {
+    pub fn new(locations: &'a Locations) -> Self {
+        Datasets { locations, loaded: IndexMap::new() }
+    }
+
+    /// The examples of a split; a share of them follows from `key`.
+    pub fn split(&mut self, split: &Split, key: Key) -> Result<Examples, DataError> {
+        let dataset = self.dataset(&split.dataset)?;
+        let images = match split.part {
+            Part::Train => dataset.train,
+            Part::Test => dataset.test,
+        };
+        let indices = match split.percent < 100.0 {
+            true => stratified(&images.labels, split.percent, key.named("sample")),
+            false => (0..images.len() as u32).collect(),
+        };
+        let normalization = dataset.normalization;
+        Ok(Examples { images, indices: Arc::new(indices), normalization })
+    }
+
+    fn dataset(&mut self, call: &Call) -> Result<Loaded, DataError> {
+        let name = call.to_string();
+        if let Some(loaded) = self.loaded.get(&name) {
+            return Ok(loaded.clone());
+        }
+        let Some(Implementation::Dataset(entry)) =
+            find(&call.name).map(|entry| &entry.implementation)
+        else {
+            panic!("`{name}` passed the checker as a dataset and is none")
+        };
+        let locations = self.locations;
+        let progress = Download::new(locations.quiet);
+        let source = Source {
+            data_dir: locations.data_dir.as_deref(),
+            environment: locations.environment.clone(),
+            cache: locations.cache.clone(),
+            offline: locations.offline,
+            mirror: None,
+            progress: &|event| progress.show(event),
+        };
+        let dataset = (entry.load)(&call.args, &source)?;
+        let loaded = Loaded {
+            train: Arc::new(dataset.train),
+            test: Arc::new(dataset.test),
+            normalization: dataset.normalization,
+        };
+        self.loaded.insert(name, loaded.clone());
+        Ok(loaded)
+    }
+}
+
+/// The progress bar of a download.
+struct Download {
+    quiet: bool,
+    bar: RefCell<Option<ProgressBar>>,
+}
+
+impl Download {
+    fn new(quiet: bool) -> Self {
+        Download { quiet, bar: RefCell::new(None) }
+    }
+
+    fn show(&self, progress: Progress) {
+        let mut bar = self.bar.borrow_mut();
+        match (progress, bar.as_ref()) {
+            (Progress::Started { name, total, done }, _) => {
+                let started = download_bar(&name, total, self.quiet);
+                started.set_position(done);
+                *bar = Some(started);
+            }
+            (Progress::Advanced { done }, Some(bar)) => bar.set_position(done),
+            (Progress::Finished, Some(bar)) => bar.finish_and_clear(),
+            (Progress::Advanced { .. } | Progress::Finished, None) => {}
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! The manifest of a finished stage: what its files must be.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::error::RunError;
+
+/// `stage.json`: the contents and the digest that vouches for them.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Manifest {
+    pub blake3: String,
+    pub stage: Contents,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Contents {
+    pub format: u32,
+    pub key: String,
+    pub files: BTreeMap<String, Digest>,
+    pub result: Value,
+}
+
+impl Contents {
+    pub fn digest(&self) -> String {
+        let text = serde_json::to_vec(self).expect("JSON values and texts");
+        blake3::hash(&text).to_hex().to_string()
+    }
+}
+
+/// What a file must be.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Digest {
+    bytes: u64,
+    blake3: String,
+}
+
+impl Digest {
+    pub fn of(bytes: &[u8]) -> Self {
+        Digest { bytes: bytes.len() as u64, blake3: blake3::hash(bytes).to_hex().to_string() }
+    }
+
+    /// What is wrong with the file at `path`, if anything.
+    pub fn difference(&self, path: &Path) -> Result<Option<String>, RunError> {
+        let mut file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Ok(Some("is missing".into()));
+            }
+            Err(cause) => {
+                return Err(RunError::StoreUnreadable { path: path.to_owned(), cause });
+            }
+        };
+        let bytes = file.metadata().map_err(RunError::store_read(path))?.len();
+        if bytes != self.bytes {
+            return Ok(Some(format!("has {bytes} bytes, not {}", self.bytes)));
+        }
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_reader(&mut file).map_err(RunError::store_read(path))?;
+        let same = hasher.finalize().to_hex().as_str() == self.blake3;
+        Ok((!same).then(|| "is not what was written".into()))
+    }
+}

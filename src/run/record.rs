@@ -1,0 +1,82 @@
+//! What a run leaves in its folder.
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::error::RunError;
+use super::folder::RunFolder;
+use super::stages::Measured;
+use super::store::Finished;
+use crate::check::Resolved;
+use crate::graph::{Graph, Stage};
+use crate::syntax::Sources;
+
+/// The graph, the values and their origins, and what computed them: written before anything runs.
+pub fn beginning(
+    folder: &RunFolder,
+    graph: &Graph,
+    resolved: &[Resolved],
+    sources: &Sources,
+    seed: u64,
+    device: &str,
+) -> Result<(), RunError> {
+    folder.write("graph.ron", graph.to_ron().as_bytes())?;
+    let value = |resolved: &Resolved| json!({ "name": resolved.path, "value": resolved.value, "from": resolved.origin.show(sources) });
+    let record = json!({
+        "pipeline": graph.name,
+        "graph": graph.hash(),
+        "seed": seed,
+        "device": device,
+        "cpipe": env!("CARGO_PKG_VERSION"),
+        "values": resolved.iter().map(value).collect::<Vec<_>>(),
+    });
+    folder.write("values.json", pretty(&record).as_bytes())
+}
+
+/// The outputs and measurements of a finished stage, under its name.
+pub fn stage(folder: &RunFolder, stage: &Stage, finished: &Finished) -> Result<(), RunError> {
+    let outputs: Vec<String> = finished.outputs().map(str::to_owned).collect();
+    for output in outputs.iter().map(String::as_str).chain(["metrics.jsonl"]) {
+        if let Some(path) = finished.output(output) {
+            folder.add(&path, &format!("{}.{output}", stage.name))?;
+        }
+    }
+    Ok(())
+}
+
+/// Every number that the run was for.
+#[derive(Default)]
+pub struct Results(Vec<Entry>);
+
+#[derive(Serialize)]
+struct Entry {
+    stage: String,
+    hash: String,
+    #[serde(flatten)]
+    measured: Measured,
+}
+
+impl Results {
+    pub fn add(&mut self, stage: &Stage, measured: Measured) {
+        self.0.push(Entry { stage: stage.name.clone(), hash: stage.hash.clone(), measured });
+    }
+
+    pub fn write(&self, folder: &RunFolder) -> Result<(), RunError> {
+        folder.write("results.json", pretty(&self.0).as_bytes())?;
+        let line = |entry: &Entry| {
+            let Measured { what, accuracy, .. } = &entry.measured;
+            format!(
+                "{}: {what} {:.2} %\n  {}\n",
+                entry.stage,
+                100.0 * accuracy.top1,
+                accuracy.protocol
+            )
+        };
+        folder.write("report.txt", self.0.iter().map(line).collect::<String>().as_bytes())
+    }
+}
+
+fn pretty(value: &impl Serialize) -> String {
+    // Names, numbers and lists: nothing that JSON cannot hold.
+    serde_json::to_string_pretty(value).expect("a record is plain data") + "\n"
+}

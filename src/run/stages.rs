@@ -1,0 +1,393 @@
+//! What each kind of stage does.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::error::RunError;
+use super::failure::Cause;
+use super::inputs::Examples;
+use super::store::{Finished, Partial};
+use super::{Run, State};
+use crate::augment::Augmentation;
+use crate::check::{StageKind, declared_size};
+use crate::data::loader::{Loader, default_threads};
+use crate::evaluate::{Accuracy, Network, Problem, extract};
+use crate::graph::Stage;
+use crate::graph::objective::ObjectiveGraph;
+use crate::graph::term::{Args, Call, Output, Part, Split, Term, Unit};
+use crate::nn::{self, Module, Params, safetensors};
+use crate::objective::{Program, encoder_key};
+use crate::registry::{Implementation, find};
+use crate::run::events::Event;
+use crate::train::{Classifier, HEAD, Pretraining, Session, Tuned, build_optimizer, kept_name};
+
+const ENCODER: &str = "encoder.safetensors";
+const MODEL: &str = "model.safetensors";
+
+/// One result of an evaluation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Measured {
+    /// In the field's words: `kNN top-1`.
+    pub what: String,
+    /// The epochs of training before it, for the encoders that a training kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<u64>,
+    pub accuracy: Accuracy,
+}
+
+/// The results that a finished stage holds.
+pub fn results(stage: &Stage, finished: &Finished) -> Result<Vec<Measured>, RunError> {
+    if stage.kind != StageKind::Evaluate {
+        return Ok(Vec::new());
+    }
+    let results = finished.result().get("results").cloned().unwrap_or_default();
+    serde_json::from_value(results).map_err(|error| RunError::StageDamaged {
+        path: finished.folder().to_owned(),
+        what: error.to_string(),
+    })
+}
+
+impl Run<'_> {
+    pub(super) fn compute(
+        &self,
+        state: &mut State<'_>,
+        stage: &Stage,
+        partial: Partial,
+        reason: &str,
+    ) -> Result<Finished, Cause> {
+        match stage.kind {
+            StageKind::Pretrain => self.pretrain(state, stage, partial, reason),
+            StageKind::Evaluate => self.evaluate(state, stage, partial, reason),
+            StageKind::Finetune => self.finetune(state, stage, partial, reason),
+        }
+    }
+
+    fn pretrain(
+        &self,
+        state: &mut State<'_>,
+        stage: &Stage,
+        mut partial: Partial,
+        reason: &str,
+    ) -> Result<Finished, Cause> {
+        let fields = Fields(stage);
+        let objective = fields.objective();
+        let examples = state.datasets.split(fields.split("data"), state.key)?;
+        let session = self.session(state, stage, examples, objective.views, true)?;
+        self.started(&session, stage, reason)?;
+        // An objective over the output of another stage starts from that stage's weights.
+        let mut graph = objective.clone();
+        let mut weights = None;
+        for module in graph.modules.iter_mut().filter(|module| module.encoder) {
+            let (term, params) = self.encoder(state, &module.term)?;
+            if module.term != term {
+                weights = Some(params);
+            }
+            module.term = term;
+        }
+        let batch = fields.args().size("batch");
+        let program =
+            Program::new(&graph, state.key, &self.device.device, batch, weights.as_ref())?;
+        let mut task = Pretraining { program, optimizer: build_optimizer(fields.get("optimizer")) };
+        let trained = session.run(&mut task, &mut partial)?;
+        partial.write(ENCODER, &safetensors::to_bytes(&[("", task.encoder())]))?;
+        Ok(partial.finish(json!({
+            "steps": trained.steps, "epochs": trained.epochs, "kept": trained.kept, "last": trained.last,
+        }))?)
+    }
+
+    fn finetune(
+        &self,
+        state: &mut State<'_>,
+        stage: &Stage,
+        mut partial: Partial,
+        reason: &str,
+    ) -> Result<Finished, Cause> {
+        let fields = Fields(stage);
+        let examples = state.datasets.split(fields.split("data"), state.key)?;
+        let session = self.session(state, stage, examples, 1, false)?;
+        self.started(&session, stage, reason)?;
+        let mut task = Tuned {
+            classifier: self.classifier(state, stage)?,
+            optimizer: build_optimizer(fields.get("optimizer")),
+            all: fields.args().symbol("train") == "all",
+        };
+        let trained = session.run(&mut task, &mut partial)?;
+        partial.write(MODEL, &task.classifier.to_bytes())?;
+        partial.write(ENCODER, &safetensors::to_bytes(&[("", &task.classifier.encoder_params)]))?;
+        Ok(partial.finish(json!({
+            "steps": trained.steps, "epochs": trained.epochs, "last": trained.last,
+        }))?)
+    }
+
+    fn evaluate(
+        &self,
+        state: &mut State<'_>,
+        stage: &Stage,
+        partial: Partial,
+        reason: &str,
+    ) -> Result<Finished, Cause> {
+        self.events.emit(Event::StageStarted {
+            stage: stage.name.clone(),
+            kind: stage.kind.name().to_owned(),
+            reason: reason.to_owned(),
+            steps: None,
+            epochs: None,
+        })?;
+        let fields = Fields(stage);
+        let Term::Call(protocol) = fields.get("protocol") else {
+            unreachable!("checked by the signature")
+        };
+        let Some(Implementation::Protocol(entry)) =
+            find(&protocol.name).map(|entry| &entry.implementation)
+        else {
+            panic!("`{protocol}` passed the checker as a protocol and is none")
+        };
+        let on_split = fields.split("on");
+        let on = state.datasets.split(on_split, state.key)?;
+        let fit_split = stage.fields.contains_key("fit").then(|| fields.split("fit"));
+        let fit = fit_split.map(|split| state.datasets.split(split, state.key)).transpose()?;
+        let classes = declared(&on_split.dataset, "Label");
+        let device = &self.device.device;
+        let mut results = Vec::new();
+        for Candidate { epoch, network } in self.candidates(state, fields.get("model"))? {
+            let features = |examples: &Examples, part: Part| {
+                extract(
+                    &network,
+                    &examples.images,
+                    &examples.indices,
+                    &examples.normalization,
+                    part,
+                    device,
+                )
+            };
+            let on = features(&on, on_split.part);
+            let fit = fit.as_ref().zip(fit_split).map(|(fit, split)| features(fit, split.part));
+            let problem = Problem { fit: fit.as_ref(), on: &on, classes, device };
+            let accuracy = (entry.run)(&protocol.args, &problem)?;
+            let what = match epoch {
+                Some(epoch) => format!("{} after epoch {epoch}", entry.what),
+                None => entry.what.to_owned(),
+            };
+            results.push(Measured { what, epoch, accuracy });
+        }
+        Ok(partial.finish(json!({ "results": results }))?)
+    }
+
+    // ------------------------------------------------------------ training
+
+    fn session<'s>(
+        &'s self,
+        state: &State<'_>,
+        stage: &'s Stage,
+        examples: Examples,
+        views: usize,
+        drop_last: bool,
+    ) -> Result<Session<'s>, Cause> {
+        let fields = Fields(stage);
+        let args = fields.args();
+        let batch = args.size("batch");
+        let Examples { images, indices, normalization } = examples;
+        // Batch norm has no variance over a single example.
+        let drop_last = drop_last || indices.len() % batch == 1;
+        let loader = Loader {
+            images,
+            examples: indices,
+            augmentation: Arc::new(Augmentation::from_term(fields.get("views"))),
+            normalization,
+            views,
+            batch,
+            key: state.key,
+            drop_last,
+            threads: default_threads(),
+        };
+        let keep = match fields.0.fields.get("keep") {
+            Some(Term::Duration(amount, Unit::Epochs)) => Some((amount.round() as u64).max(1)),
+            _ => None,
+        };
+        let session = Session {
+            stage: &stage.name,
+            loader,
+            length: args.duration("length"),
+            schedule: fields.get("schedule"),
+            keep,
+            device: &self.device.device,
+            events: &self.events,
+            interrupt: &self.interrupt,
+        };
+        if session.steps_per_epoch() == 0 || session.steps() == 0 {
+            let message = format!(
+                "`{}` has no step to take: {} examples in batches of {batch}",
+                stage.name,
+                session.loader.examples.len()
+            );
+            return Err(Cause::Empty(message));
+        }
+        Ok(session)
+    }
+
+    fn started(&self, session: &Session<'_>, stage: &Stage, reason: &str) -> Result<(), RunError> {
+        let (steps, per_epoch) = (session.steps(), session.steps_per_epoch());
+        self.events.emit(Event::StageStarted {
+            stage: stage.name.clone(),
+            kind: stage.kind.name().to_owned(),
+            reason: reason.to_owned(),
+            steps: Some(steps),
+            epochs: steps.is_multiple_of(per_epoch).then(|| steps / per_epoch),
+        })
+    }
+
+    // ------------------------------------------------------------ networks
+
+    /// What a fine-tune stage starts from: the weights of its encoder, and a fresh head.
+    fn classifier(&self, state: &State<'_>, stage: &Stage) -> Result<Classifier, Cause> {
+        let fields = Fields(stage);
+        let (term, encoder_params) = self.encoder(state, fields.get("encoder"))?;
+        let encoder = nn::build(&term, None);
+        let Term::Call(constructor) = &term else {
+            panic!("{term} passed the checker as an encoder")
+        };
+        let head = nn::build(fields.get("head"), Some(declared(constructor, "Feature")));
+        let head_params = head.init(state.key.named("head"), &self.device.device);
+        Ok(Classifier { encoder, head, encoder_params, head_params })
+    }
+
+    /// The constructor of an encoder and its weights: fresh, or what another stage has made.
+    fn encoder(&self, state: &State<'_>, term: &Term) -> Result<(Term, Params), Cause> {
+        let Term::Output(output) = term else {
+            let module = nn::build(term, None);
+            let params = module.init(encoder_key(state.key, term), &self.device.device);
+            return Ok((term.clone(), params));
+        };
+        let architecture = self.architecture(output);
+        let module = nn::build(&architecture, None);
+        let params = self.read(state, output, ENCODER, module.as_ref())?;
+        Ok((architecture, params))
+    }
+
+    /// The registered constructor behind an output that is an encoder.
+    fn architecture(&self, output: &Output) -> Term {
+        let stage =
+            self.graph.stage(output.stage).expect("an output names a stage of its own graph");
+        let fields = Fields(stage);
+        let term = match stage.kind {
+            StageKind::Finetune => fields.get("encoder"),
+            _ => {
+                let module = fields.objective().modules.iter().find(|module| module.encoder);
+                &module.expect("the checker wants an encoder in every objective").term
+            }
+        };
+        match term {
+            Term::Output(inner) => self.architecture(inner),
+            term => term.clone(),
+        }
+    }
+
+    /// Weights from an output file of a finished stage.
+    fn read(
+        &self,
+        state: &State<'_>,
+        output: &Output,
+        file: &str,
+        module: &dyn Module,
+    ) -> Result<Params, Cause> {
+        let template = module.init(state.key, &self.device.device);
+        let bytes = self.bytes(state, output, file)?;
+        let mut sets = safetensors::from_bytes(&bytes, &[("", &template)], &self.device.device)?;
+        Ok(sets.remove(0))
+    }
+
+    fn bytes(&self, state: &State<'_>, output: &Output, file: &str) -> Result<Vec<u8>, Cause> {
+        let finished =
+            state.finished.get(&output.stage).expect("stages run after those they depend on");
+        let missing = || RunError::StageDamaged {
+            path: finished.folder().to_owned(),
+            what: format!("it has no {file}"),
+        };
+        Ok(finished.read(file)?.ok_or_else(missing)?)
+    }
+
+    /// The networks that an evaluation judges: one, or each that a training has kept.
+    fn candidates(&self, state: &State<'_>, model: &Term) -> Result<Vec<Candidate>, Cause> {
+        let encoder = |module, params| Network { parts: vec![(module, params)] };
+        match model {
+            Term::Output(output) if output.output == "model" => {
+                let stage = self
+                    .graph
+                    .stage(output.stage)
+                    .expect("an output names a stage of its own graph");
+                let classifier = self.classifier(state, stage)?;
+                let templates = [("", &classifier.encoder_params), (HEAD, &classifier.head_params)];
+                let bytes = self.bytes(state, output, MODEL)?;
+                let mut sets = safetensors::from_bytes(&bytes, &templates, &self.device.device)?;
+                let head_params = sets.remove(1);
+                let parts =
+                    vec![(classifier.encoder, sets.remove(0)), (classifier.head, head_params)];
+                Ok(vec![Candidate { epoch: None, network: Network { parts } }])
+            }
+            Term::Output(output) if output.output == "history" => {
+                let finished = state
+                    .finished
+                    .get(&output.stage)
+                    .expect("stages run after those they depend on");
+                let kept = finished.result().get("kept").cloned().unwrap_or_default();
+                let kept: Vec<u64> = serde_json::from_value(kept).unwrap_or_default();
+                let architecture = self.architecture(output);
+                let candidate = |epoch: u64| {
+                    let module = nn::build(&architecture, None);
+                    let params = self.read(state, output, &kept_name(epoch), module.as_ref())?;
+                    Ok(Candidate { epoch: Some(epoch), network: encoder(module, params) })
+                };
+                kept.into_iter().map(candidate).collect()
+            }
+            term => {
+                let (architecture, params) = self.encoder(state, term)?;
+                let network = encoder(nn::build(&architecture, None), params);
+                Ok(vec![Candidate { epoch: None, network }])
+            }
+        }
+    }
+}
+
+/// A network to be judged.
+struct Candidate {
+    epoch: Option<u64>,
+    network: Network,
+}
+
+/// Typed access to the fields of a checked stage.
+struct Fields<'s>(&'s Stage);
+
+impl<'s> Fields<'s> {
+    fn get(&self, name: &str) -> &'s Term {
+        let field = self.0.fields.get(name);
+        field.unwrap_or_else(|| {
+            panic!("the checker lets no `{}` through without `{name}`", self.0.kind.name())
+        })
+    }
+
+    fn args(&self) -> Args {
+        Args(self.0.fields.clone())
+    }
+
+    fn split(&self, name: &str) -> &'s Split {
+        match self.get(name) {
+            Term::Split(split) => split,
+            other => panic!("`{name}` passed the checker as a split and is {other}"),
+        }
+    }
+
+    fn objective(&self) -> &'s ObjectiveGraph {
+        match self.get("objective") {
+            Term::Objective(objective) => objective,
+            other => panic!("`objective` passed the checker and is {other}"),
+        }
+    }
+}
+
+/// A size that the signature of a checked constructor declares.
+fn declared(call: &Call, part: &str) -> usize {
+    let size = declared_size(call, part);
+    size.unwrap_or_else(|| panic!("the signature of `{}` declares no {part}[…]", call.name))
+}

@@ -1,0 +1,573 @@
+//! The store of finished stages, addressed by what made them.
+//!
+//! ```text
+//! <root>/<key>/            a finished stage: its outputs, metrics.jsonl and stage.json
+//! <root>/<key>.partial/    a stage in progress, kept when it is interrupted
+//! <root>/locks/<key>       held by whoever computes the stage
+//! ```
+//!
+//! The key is the hash of all that determines the result. `stage.json` is written last, with the
+//! size and the digest of every file, and the folder gets its final name by one rename: whenever a
+//! process or a machine stops, a stage is finished and whole, or it is not finished.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, TryLockError};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::error::RunError;
+use super::files;
+use super::manifest::{Contents, Digest, Manifest};
+
+/// The version of the layout above and of `stage.json`. It belongs into each stage's key.
+pub const FORMAT: u32 = 1;
+
+const MANIFEST: &str = "stage.json";
+const LOG: &str = "metrics.jsonl";
+
+/// A folder of finished stages.
+#[derive(Clone, Debug)]
+pub struct Store {
+    root: PathBuf,
+}
+
+impl Store {
+    /// Opens the store at `root`, creating it where there is none, and makes sure that it can be
+    /// written.
+    pub fn open(root: impl Into<PathBuf>) -> Result<Self, RunError> {
+        let root = root.into();
+        let locks = root.join("locks");
+        let probe = || -> io::Result<()> {
+            fs::create_dir_all(&locks)?;
+            tempfile::Builder::new().prefix(files::UNFINISHED).tempfile_in(&root)?.close()
+        };
+        probe().map_err(RunError::store_write(&root))?;
+        Ok(Store { root })
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The place of one stage. `key` is the hash of what makes it, in hexadecimal.
+    ///
+    /// Panics where the key is no such hash: it is a file name.
+    pub fn stage(&self, key: &str) -> StageStore {
+        let is_hex = !key.is_empty() && key.bytes().all(|byte| byte.is_ascii_hexdigit());
+        assert!(is_hex, "a stage's key is a hexadecimal hash, not {key:?}");
+        StageStore { root: self.root.clone(), key: key.to_owned() }
+    }
+}
+
+/// The place of one stage in the store, whether it is finished or not.
+#[derive(Clone, Debug)]
+pub struct StageStore {
+    root: PathBuf,
+    key: String,
+}
+
+/// What the store has of a stage.
+#[derive(Debug)]
+pub enum Lookup {
+    Absent,
+    Finished(Finished),
+    /// Something is there that is not what was written. It is never used: the stage is computed
+    /// again and takes its place.
+    Damaged(RunError),
+}
+
+impl StageStore {
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Where the stage lies once it is finished.
+    pub fn folder(&self) -> PathBuf {
+        self.root.join(&self.key)
+    }
+
+    fn partial_folder(&self) -> PathBuf {
+        self.root.join(format!("{}.partial", self.key))
+    }
+
+    /// The finished stage, if there is one and it is whole. [`StageStore::lookup`] also tells a
+    /// damaged stage from an absent one.
+    pub fn finished(&self) -> Result<Option<Finished>, RunError> {
+        Ok(match self.lookup()? {
+            Lookup::Finished(finished) => Some(finished),
+            Lookup::Absent | Lookup::Damaged(_) => None,
+        })
+    }
+
+    /// What the store has of this stage, with every byte of it checked.
+    pub fn lookup(&self) -> Result<Lookup, RunError> {
+        let folder = self.folder();
+        if !folder.try_exists().map_err(RunError::store_read(&folder))? {
+            return Ok(Lookup::Absent);
+        }
+        let contents = match self.read_manifest(&folder)? {
+            Ok(contents) => contents,
+            Err(what) => return Ok(Lookup::Damaged(RunError::StageDamaged { path: folder, what })),
+        };
+        for (name, expected) in &contents.files {
+            if let Some(what) = expected.difference(&folder.join(name))? {
+                let what = format!("`{name}` {what}");
+                return Ok(Lookup::Damaged(RunError::StageDamaged { path: folder, what }));
+            }
+        }
+        Ok(Lookup::Finished(Finished { folder, contents }))
+    }
+
+    /// Whether a stage in progress was left here, to be taken up by [`StageStore::begin`].
+    pub fn is_started(&self) -> bool {
+        self.partial_folder().is_dir()
+    }
+
+    /// Reads `stage.json`. The inner error says how it is damaged.
+    fn read_manifest(&self, folder: &Path) -> Result<Result<Contents, String>, RunError> {
+        let path = folder.join(MANIFEST);
+        let Some(bytes) = files::read_if_there(&path).map_err(RunError::store_read(&path))? else {
+            return Ok(Err(format!("`{MANIFEST}` is missing")));
+        };
+        let manifest: Manifest = match serde_json::from_slice(&bytes) {
+            Ok(manifest) => manifest,
+            Err(error) => return Ok(Err(format!("`{MANIFEST}` cannot be read: {error}"))),
+        };
+        let contents = manifest.stage;
+        Ok(if manifest.blake3 != contents.digest() {
+            Err(format!("`{MANIFEST}` is not what was written"))
+        } else if contents.format != FORMAT {
+            Err(format!("its layout is version {}, not {FORMAT}", contents.format))
+        } else if contents.key != self.key {
+            Err(format!("it is the stage {}", contents.key))
+        } else if let Some(name) = contents.files.keys().find(|name| !files::is_plain(name)) {
+            Err(format!("`{name}` is no name of an output"))
+        } else {
+            Ok(contents)
+        })
+    }
+
+    /// Starts the stage, or takes it up where it was interrupted.
+    ///
+    /// Fails with [`RunError::StageLocked`] while another process, or another [`Partial`] of this
+    /// one, is at the same stage.
+    pub fn begin(&self) -> Result<Partial, RunError> {
+        let lock = self.lock()?;
+        let folder = self.partial_folder();
+        let prepare = || -> io::Result<()> {
+            fs::create_dir_all(&folder)?;
+            for entry in fs::read_dir(&folder)? {
+                let entry = entry?;
+                if entry.file_name().to_string_lossy().starts_with(files::UNFINISHED) {
+                    fs::remove_file(entry.path())?;
+                }
+            }
+            files::sync_folder(&self.root)
+        };
+        prepare().map_err(RunError::store_write(&folder))?;
+        let place = self.clone();
+        Ok(Partial { place, folder, files: BTreeMap::new(), log: None, log_len: 0, _lock: lock })
+    }
+
+    /// The lock file is never removed: whoever had opened it before would hold a lock on a name
+    /// that somebody else then creates anew.
+    fn lock(&self) -> Result<File, RunError> {
+        let path = self.root.join("locks").join(&self.key);
+        let opened = File::options().create(true).truncate(false).write(true).open(&path);
+        let file = opened.map_err(RunError::store_write(&path))?;
+        match file.try_lock() {
+            Ok(()) => Ok(file),
+            Err(TryLockError::WouldBlock) => Err(RunError::StageLocked { path }),
+            Err(TryLockError::Error(cause)) => Err(RunError::StoreUnwritable { path, cause }),
+        }
+    }
+}
+
+/// A finished stage, checked when it was looked up.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finished {
+    folder: PathBuf,
+    contents: Contents,
+}
+
+impl Finished {
+    /// Where its files lie.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// What the stage found: such as an evaluation's numbers.
+    pub fn result(&self) -> &Value {
+        &self.contents.result
+    }
+
+    /// The names of the outputs, in alphabetical order.
+    pub fn outputs(&self) -> impl Iterator<Item = &str> {
+        self.contents.files.keys().map(String::as_str).filter(|name| *name != LOG)
+    }
+
+    /// The file of an output.
+    pub fn output(&self, name: &str) -> Option<PathBuf> {
+        self.contents.files.contains_key(name).then(|| self.folder.join(name))
+    }
+
+    /// The bytes of an output, or `None` where the stage has none of that name.
+    pub fn read(&self, name: &str) -> Result<Option<Vec<u8>>, RunError> {
+        let Some(path) = self.output(name) else { return Ok(None) };
+        fs::read(&path).map(Some).map_err(RunError::store_read(&path))
+    }
+
+    /// The lines that [`Partial::log`] wrote, oldest first.
+    pub fn log<T: DeserializeOwned>(&self) -> Result<Vec<T>, RunError> {
+        let bytes = self.read(LOG)?.unwrap_or_default();
+        let lines = bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let parsed: Result<Vec<T>, _> = lines.map(serde_json::from_slice).collect();
+        let path = self.folder.join(LOG);
+        parsed.map_err(|error| RunError::LogDamaged { path, what: error.to_string() })
+    }
+
+    /// Frees the room of checkpoints. The stage is whole with them and without, so a failure is
+    /// none of the run's.
+    fn remove_leftovers(&self) {
+        let Ok(entries) = fs::read_dir(&self.folder) else { return };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            if name != MANIFEST && !self.contents.files.contains_key(name.as_ref()) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+}
+
+/// A stage in progress, and the right to write it: nobody else has one for the same stage.
+///
+/// Dropped unfinished, it stays on the disk for the next [`StageStore::begin`].
+#[derive(Debug)]
+pub struct Partial {
+    place: StageStore,
+    folder: PathBuf,
+    files: BTreeMap<String, Digest>,
+    /// Open once this handle has logged or restored.
+    log: Option<File>,
+    /// The bytes of the log that count; what lies behind them came after the last checkpoint.
+    log_len: u64,
+    _lock: File,
+}
+
+impl Partial {
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Writes an output, replacing one of the same name: there whole or not at all.
+    ///
+    /// The outputs of a stage are what one handle has written: a stage that is taken up again
+    /// writes all of them. Panics where the name is no plain file name or has another use.
+    pub fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), RunError> {
+        let reserved = [MANIFEST, LOG, super::checkpoint::CURRENT, super::checkpoint::PREVIOUS];
+        let is_free = files::is_plain(name) && !reserved.contains(&name);
+        assert!(is_free, "`{name}` cannot name an output");
+        let written = files::write_atomic(&self.folder, name, bytes);
+        written.map_err(RunError::store_write(&self.folder.join(name)))?;
+        self.files.insert(name.to_owned(), Digest::of(bytes));
+        Ok(())
+    }
+
+    /// Appends one line of JSON to the stage's `metrics.jsonl`.
+    ///
+    /// The log is part of the result: nothing in a line may depend on the clock or on how often
+    /// the stage was interrupted.
+    pub fn log(&mut self, line: &impl Serialize) -> Result<(), RunError> {
+        let path = self.folder.join(LOG);
+        let mut text = serde_json::to_vec(line).map_err(|error| RunError::LogDamaged {
+            path: path.clone(),
+            what: error.to_string(),
+        })?;
+        text.push(b'\n');
+        let log = self.open_log()?;
+        log.write_all(&text).map_err(RunError::store_write(&path))?;
+        self.log_len += text.len() as u64;
+        Ok(())
+    }
+
+    /// How long the log is, in bytes: what a checkpoint keeps to have the log resume with it.
+    pub fn log_len(&self) -> u64 {
+        self.log_len
+    }
+
+    /// Takes up the log where a checkpoint left it, forgetting the lines that came after. A log
+    /// that is not restored starts empty.
+    pub(super) fn restore_log(&mut self, len: u64) -> Result<(), RunError> {
+        let path = self.folder.join(LOG);
+        let there = match fs::metadata(&path) {
+            Ok(metadata) => metadata.len(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
+            Err(cause) => return Err(RunError::StoreUnreadable { path, cause }),
+        };
+        if there < len {
+            let what = format!("{there} bytes are left of the {len} that the checkpoint knows");
+            return Err(RunError::LogDamaged { path, what });
+        }
+        self.log = None;
+        self.log_len = len;
+        self.open_log().map(|_| ())
+    }
+
+    /// Makes the log durable, so that a checkpoint may refer to it.
+    pub(super) fn sync_log(&mut self) -> Result<(), RunError> {
+        let path = self.folder.join(LOG);
+        self.open_log()?.sync_all().map_err(RunError::store_write(&path))
+    }
+
+    fn open_log(&mut self) -> Result<&mut File, RunError> {
+        let file = match self.log.take() {
+            Some(file) => file,
+            None => {
+                let path = self.folder.join(LOG);
+                let open = || -> io::Result<File> {
+                    let file = File::options().create(true).append(true).open(&path)?;
+                    file.set_len(self.log_len)?;
+                    Ok(file)
+                };
+                open().map_err(RunError::store_write(&path))?
+            }
+        };
+        Ok(self.log.insert(file))
+    }
+
+    /// Makes the stage a finished one, all at once.
+    ///
+    /// Checkpoints, and whatever else of an earlier attempt is not an output of this one, go.
+    pub fn finish(mut self, result: Value) -> Result<Finished, RunError> {
+        let target = self.place.folder();
+        // Computed by somebody else between this run's look into the store and its start.
+        if let Some(finished) = self.place.finished()? {
+            self.log = None;
+            let removed = fs::remove_dir_all(&self.folder);
+            removed.map_err(RunError::store_write(&self.folder))?;
+            return Ok(finished);
+        }
+        if self.log_len > 0 {
+            self.sync_log()?;
+            let path = self.folder.join(LOG);
+            let bytes = fs::read(&path).map_err(RunError::store_read(&path))?;
+            self.files.insert(LOG.into(), Digest::of(&bytes));
+        }
+        // An open file would keep some systems from renaming its folder.
+        self.log = None;
+
+        let key = self.place.key.clone();
+        let contents = Contents { format: FORMAT, key, files: self.files, result };
+        let manifest = Manifest { blake3: contents.digest(), stage: contents };
+        let text = serde_json::to_vec_pretty(&manifest).expect("JSON values and texts");
+        let publish = || -> io::Result<()> {
+            files::write_atomic(&self.folder, MANIFEST, &text)?;
+            let damaged = self.place.root.join(format!("{}.damaged", self.place.key));
+            if target.exists() {
+                remove_folder_if_there(&damaged)?;
+                fs::rename(&target, &damaged)?;
+            }
+            fs::rename(&self.folder, &target)?;
+            files::sync_folder(&self.place.root)?;
+            remove_folder_if_there(&damaged)
+        };
+        publish().map_err(RunError::store_write(&target))?;
+        let finished = Finished { folder: target, contents: manifest.stage };
+        finished.remove_leftovers();
+        Ok(finished)
+    }
+}
+
+fn remove_folder_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const KEY: &str = "0123456789abcdef";
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path().join("deep/store")).unwrap();
+        (folder, store)
+    }
+
+    fn finish_one(store: &Store) -> Finished {
+        let mut partial = store.stage(KEY).begin().unwrap();
+        partial.write("encoder.safetensors", b"weights").unwrap();
+        partial.log(&json!({"step": 1, "loss": 0.5})).unwrap();
+        partial.finish(json!({"steps": 1, "top1": 91.25})).unwrap()
+    }
+
+    fn damage(store: &Store) -> String {
+        match store.stage(KEY).lookup().unwrap() {
+            Lookup::Damaged(error) => {
+                assert_eq!(error.name(), "stage-damaged");
+                error.message()
+            }
+            other => panic!("the damage went unnoticed: {other:?}"),
+        }
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = fs::read_dir(folder).unwrap();
+        let mut names: Vec<_> =
+            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn a_finished_stage_is_found_again() {
+        let (_folder, store) = store();
+        assert!(store.stage(KEY).finished().unwrap().is_none());
+        let finished = finish_one(&store);
+        // As another process sees it.
+        let store = Store::open(store.root()).unwrap();
+        assert_eq!(store.stage(KEY).finished().unwrap(), Some(finished.clone()));
+        assert_eq!(finished.result()["top1"], 91.25);
+        assert_eq!(finished.read("encoder.safetensors").unwrap().unwrap(), b"weights");
+        assert_eq!(finished.outputs().collect::<Vec<_>>(), ["encoder.safetensors"]);
+        assert_eq!(finished.log::<Value>().unwrap(), [json!({"step": 1, "loss": 0.5})]);
+        assert_eq!(finished.output("classifier"), None);
+        assert_eq!(names(store.root()), [KEY, "locks"]);
+        assert!(store.stage("ff").finished().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_flipped_byte_or_a_missing_one_is_noticed() {
+        for name in ["encoder.safetensors", LOG, MANIFEST] {
+            let (_folder, store) = store();
+            let path = finish_one(&store).folder.join(name);
+            let bytes = fs::read(&path).unwrap();
+            for at in 0..bytes.len() {
+                let mut flipped = bytes.clone();
+                // Another digit, another letter, other white space.
+                flipped[at] ^= 1;
+                fs::write(&path, &flipped).unwrap();
+                let _ = damage(&store);
+            }
+            fs::write(&path, &bytes[..bytes.len() - 1]).unwrap();
+            let _ = damage(&store);
+            fs::remove_file(&path).unwrap();
+            let message = damage(&store);
+            assert!(message.contains(name) && message.contains("missing"), "{message}");
+            assert!(store.stage(KEY).finished().unwrap().is_none());
+        }
+    }
+
+    #[test]
+    fn a_damaged_stage_is_replaced() {
+        let (_folder, store) = store();
+        let finished = finish_one(&store);
+        fs::write(finished.output("encoder.safetensors").unwrap(), b"weighty").unwrap();
+        assert!(store.stage(KEY).finished().unwrap().is_none());
+        assert_eq!(finish_one(&store), finished);
+        assert_eq!(store.stage(KEY).finished().unwrap(), Some(finished));
+        assert_eq!(names(store.root()), [KEY, "locks"]);
+    }
+
+    #[test]
+    fn a_stage_under_another_key_is_not_taken() {
+        let (_folder, store) = store();
+        let finished = finish_one(&store);
+        let stage = store.stage("ffff");
+        fs::rename(&finished.folder, stage.folder()).unwrap();
+        assert!(matches!(stage.lookup().unwrap(), Lookup::Damaged(_)));
+    }
+
+    #[test]
+    fn what_a_crash_leaves_is_not_finished_and_does_not_get_into_the_result() {
+        let (_folder, store) = store();
+        let place = store.stage(KEY);
+        let mut partial = place.begin().unwrap();
+        partial.write("encoder.safetensors", b"old weights").unwrap();
+        partial.write("outdated.safetensors", b"old").unwrap();
+        partial.log(&json!({"step": 1})).unwrap();
+        let folder = partial.folder().to_owned();
+        drop(partial);
+        fs::write(folder.join(".unfinished-encoder.safetensors"), b"hal").unwrap();
+        fs::write(folder.join(".unfinished-stage.json"), b"{\"bla").unwrap();
+        // Even a crash between the manifest and the rename.
+        fs::write(folder.join(MANIFEST), b"{}").unwrap();
+        assert!(matches!(place.lookup().unwrap(), Lookup::Absent));
+        assert!(place.is_started());
+
+        let finished = finish_one(&store);
+        assert_eq!(place.finished().unwrap(), Some(finished.clone()));
+        assert_eq!(finished.log::<Value>().unwrap().len(), 1);
+        assert_eq!(names(&finished.folder), ["encoder.safetensors", LOG, MANIFEST]);
+        assert!(!place.is_started());
+    }
+
+    #[test]
+    fn one_stage_has_one_writer() {
+        let (_folder, store) = store();
+        let first = store.stage(KEY).begin().unwrap();
+        let error = Store::open(store.root()).unwrap().stage(KEY).begin().unwrap_err();
+        assert_eq!(error.name(), "stage-locked");
+        assert!(error.message().contains(KEY), "{error}");
+        store.stage("ff").begin().unwrap();
+        drop(first);
+        store.stage(KEY).begin().unwrap();
+    }
+
+    #[test]
+    fn a_stage_finished_by_somebody_else_meanwhile_is_kept() {
+        let (_folder, store) = store();
+        let finished = finish_one(&store);
+        let mut late = store.stage(KEY).begin().unwrap();
+        late.write("encoder.safetensors", b"weights").unwrap();
+        assert_eq!(late.finish(json!(null)).unwrap(), finished);
+        assert_eq!(names(store.root()), [KEY, "locks"]);
+    }
+
+    #[test]
+    fn the_log_resumes_where_the_checkpoint_left_it() {
+        let (_folder, store) = store();
+        let place = store.stage(KEY);
+        let mut partial = place.begin().unwrap();
+        partial.log(&json!({"step": 1})).unwrap();
+        let len = partial.log_len();
+        partial.log(&json!({"step": 2, "lost": true})).unwrap();
+        drop(partial);
+
+        let mut partial = place.begin().unwrap();
+        let error = partial.restore_log(1000).unwrap_err();
+        assert_eq!(error.name(), "log-damaged");
+        partial.restore_log(len).unwrap();
+        partial.log(&json!({"step": 2})).unwrap();
+        let finished = partial.finish(json!(null)).unwrap();
+        assert_eq!(finished.log::<Value>().unwrap(), [json!({"step": 1}), json!({"step": 2})]);
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_written_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, b"").unwrap();
+        let error = Store::open(file.join("store")).unwrap_err();
+        assert_eq!(error.name(), "store-unwritable");
+        assert!(error.message().contains(file.to_str().unwrap()), "{error}");
+        assert!(error.help().unwrap().contains("CPIPE_HOME"));
+    }
+
+    #[test]
+    #[should_panic(expected = "cannot name an output")]
+    fn an_output_stays_in_its_folder() {
+        let (_folder, store) = store();
+        let _ = store.stage(KEY).begin().unwrap().write("../escape", b"");
+    }
+}

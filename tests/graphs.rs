@@ -1,0 +1,39 @@
+//! The compiled graphs of what ships, in their public form.
+
+use cpipe::graph::{Graph, GraphFile, dot, mermaid};
+use cpipe::resolve::{Disk, embedded};
+use cpipe::{Request, compile};
+
+fn graph(file: &str, profile: Option<&str>) -> Graph {
+    let request = Request { file, profile, required: true, ..Request::default() };
+    let compilation = compile(&request, &Disk);
+    assert!(compilation.diagnostics.is_empty(), "{:?}", compilation.diagnostics);
+    compilation.compiled.expect("a pipeline").graph
+}
+
+#[test]
+fn every_shipped_pipeline() {
+    for (name, _) in embedded().iter().filter(|(name, _)| name.starts_with("std.pipelines.")) {
+        insta::assert_snapshot!(*name, graph(name, None).to_ron());
+    }
+}
+
+#[test]
+fn profile_quick() {
+    let graph = graph("std.pipelines.moco_cifar10", Some("quick"));
+    insta::assert_snapshot!("moco_cifar10_quick", graph.to_ron());
+}
+
+#[test]
+fn pictures() {
+    let graph = graph("std.pipelines.moco_cifar10", None);
+    insta::assert_snapshot!("moco_cifar10_dot", dot(&graph));
+    insta::assert_snapshot!("moco_cifar10_mermaid", mermaid(&graph));
+}
+
+#[test]
+fn the_written_form_reads_back() {
+    let graph = graph("std.pipelines.moco_cifar10", None);
+    let read: GraphFile = ron::from_str(&graph.to_ron()).expect("the form that was written");
+    assert_eq!(read, graph.to_file());
+}

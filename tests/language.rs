@@ -1,0 +1,218 @@
+//! What the language promises.
+
+use cpipe::graph::term::Term;
+use cpipe::{Request, compile};
+
+use crate::support::{SMALL, hash, names, text, with};
+
+// ---------------------------------------------------------------- the canonical form
+
+#[test]
+fn the_hash_ignores_names_layout_comments_and_order() {
+    let original = hash(SMALL);
+    let renamed =
+        SMALL.replace("backbone", "network").replace("base", "first").replace("neighbours", "near");
+    assert_eq!(hash(&renamed), original, "names");
+    let spaced = SMALL.replace("\n\n", "\n\n// a remark\n\n").replace(": ", ":   ");
+    assert_eq!(hash(&spaced), original, "layout and comments");
+    let encoder = "  encoder   backbone = resnet18(stem: small, width: width)\n";
+    let moved = SMALL
+        .replace(encoder, "")
+        .replace("\n  evaluate accuracy", &format!("\n{encoder}\n  evaluate accuracy"));
+    assert_eq!(hash(&moved), original, "order of declarations");
+    let reordered = SMALL.replace("queue: 32, momentum: 0.9", "momentum: 0.9, queue: 32");
+    assert_eq!(hash(&reordered), original, "order of arguments");
+    let explicit = SMALL.replace("linear()", "linear(bias: true)");
+    assert_eq!(hash(&explicit), original, "defaults written out");
+}
+
+#[test]
+fn the_hash_sees_every_value() {
+    let original = hash(SMALL);
+    for (from, to) in [
+        ("temperature: 0.1", "temperature: 0.2"),
+        ("moco_v2_crops(size: 32)", "moco_v2_crops(size: 32, blur: false)"),
+        ("data.train.sample(50%)", "data.train"),
+        ("k: 5", "k: 6"),
+        ("batch:     16", "batch:     32"),
+    ] {
+        let changed = SMALL.replace(from, to);
+        assert_ne!(changed, SMALL);
+        assert_ne!(hash(&changed), original, "{from} to {to}");
+    }
+}
+
+#[test]
+fn a_stage_keeps_its_hash_when_a_later_one_changes() {
+    let hashes = |source: &str| -> Vec<(String, String)> {
+        let graph = text(source).compiled.expect("a pipeline").graph;
+        graph.ordered().map(|stage| (stage.name.clone(), stage.hash.clone())).collect()
+    };
+    let before = hashes(SMALL);
+    let after = hashes(&SMALL.replace("tune_lr: Float = 0.03", "tune_lr: Float = 0.04"));
+    let changed = before.iter().zip(&after).filter(|(a, b)| a != b).map(|(a, _)| a.0.as_str());
+    let mut changed: Vec<&str> = changed.collect();
+    changed.sort_unstable();
+    assert_eq!(changed, ["accuracy", "classifier"]);
+}
+
+#[test]
+fn unneeded_parts_of_an_objective_leave_no_trace() {
+    let with_helper =
+        OWN.replace("  minimize", "  let _spare = mlp(hidden: 7, out: 7)\n  minimize");
+    assert_eq!(hash(&with_helper), hash(OWN));
+}
+
+// ---------------------------------------------------------------- objectives of users
+
+/// Somebody's own objective: asymmetric agreement of two views, with a predictor.
+pub const OWN: &str = "\
+use std.augment.moco_v2_crops
+use std.datasets.shapes
+use std.encoders.resnet18
+
+define follow(encoder: Encoder, dim: Int > 0 = 16, weight: Float >= 0 = 1.0) -> Objective {
+  let online    = encoder >> mlp(hidden: encoder.width, out: dim, norm: batch)
+  let predictor = mlp(hidden: dim * 2, out: dim, norm: batch)
+  let target    = ema(online, momentum: cosine(from: 0.9, to: 1.0))
+
+  given views a, b
+
+  minimize weight * cosine_distance(predictor(online(a)), target(b))
+         + weight * cosine_distance(predictor(online(b)), target(a))
+
+  report spread = spread(online(a))
+}
+
+pipeline own(epochs: Duration = 1 epochs) {
+  dataset   data     = shapes(train: 64, test: 40)
+  encoder   backbone = resnet18(stem: small, width: 4)
+  objective mine     = follow(backbone)
+
+  pretrain base {
+    data:      data.train.unlabeled
+    views:     moco_v2_crops(size: 32)
+    objective: mine
+    optimizer: adamw(lr: 0.001)
+    length:    epochs
+    batch:     16
+  }
+
+  evaluate probe { model: base.encoder, protocol: linear_probe(), fit: data.train, on: data.test }
+}
+";
+
+#[test]
+fn an_objective_of_a_users_own_compiles() {
+    let compiled = text(OWN).compiled.expect("it is right");
+    let stage = compiled.graph.ordered().next().expect("a stage");
+    let Some(Term::Objective(objective)) = stage.fields.get("objective") else {
+        panic!("no objective")
+    };
+    assert_eq!((objective.views, objective.modules.len(), objective.networks.len()), (2, 3, 3));
+    assert_eq!(
+        objective.modules[2].input,
+        Some(16),
+        "the predictor reads what the projector yields"
+    );
+}
+
+#[test]
+fn an_objective_with_labels_wants_labels() {
+    let supervised = OWN.replace("given views a, b", "given views a, b and label y").replace(
+        "weight * cosine_distance(predictor(online(b)), target(a))",
+        "sup_con(online(a), online(b), y)",
+    );
+    assert_eq!(names(&text(&supervised)), ["labels-missing"]);
+    let labeled = supervised.replace("data.train.unlabeled", "data.train");
+    assert_eq!(names(&text(&labeled)), [""; 0]);
+}
+
+// ---------------------------------------------------------------- overrides and origins
+
+fn overridden(overrides: &[&str], profile: Option<&str>) -> cpipe::Compilation {
+    let overrides: Vec<String> = overrides.iter().map(|over| (*over).to_owned()).collect();
+    let source =
+        SMALL.replace("\n}\n", "\n  profile fast { epochs: 1 epochs, moco.temperature: 0.3 }\n}\n");
+    with(&source, &Request { overrides: &overrides, profile, required: true, ..Request::default() })
+}
+
+fn value(compilation: &cpipe::Compilation, path: &str) -> (String, String) {
+    let resolved = &compilation.compiled.as_ref().expect("it is right").resolved;
+    let found =
+        resolved.iter().find(|resolved| resolved.path == path).expect("a value of that name");
+    (found.value.clone(), found.origin.show(&compilation.sources))
+}
+
+#[test]
+fn overrides_win_over_profiles_and_profiles_over_defaults() {
+    let plain = overridden(&[], None);
+    assert_eq!(value(&plain, "epochs").0, "2 epochs");
+    assert!(value(&plain, "epochs").1.starts_with("test.cpipe:6:"));
+    assert!(value(&plain, "backbone.stem").1.starts_with("test.cpipe:8:"));
+    let fast = overridden(&[], Some("fast"));
+    assert_eq!(value(&fast, "epochs").0, "1 epochs");
+    assert!(value(&fast, "epochs").1.starts_with("profile fast, test.cpipe:"));
+    assert_eq!(value(&fast, "moco.temperature").0, "0.3");
+    let given = overridden(&["epochs=3 epochs", "base.optimizer.lr=0.5"], Some("fast"));
+    assert_eq!(value(&given, "epochs"), ("3 epochs".to_owned(), "-o".to_owned()));
+    assert_eq!(value(&given, "base.optimizer.lr").0, "0.5");
+    assert!(value(&given, "base.optimizer.nesterov").1.starts_with("default of sgd"));
+}
+
+#[test]
+fn overrides_are_typed_and_must_exist() {
+    for (over, expected) in [
+        ("epocs=3 epochs", "unknown-parameter"),
+        ("moco.temprature=0.2", "unknown-parameter"),
+        ("epochs=3", "type-mismatch"),
+        ("moco.momentum=1.5", "out-of-range"),
+        ("epochs=", "syntax-error"),
+        ("epochs", "bad-override"),
+        ("width=many", "unknown-name"),
+    ] {
+        let compilation = overridden(&[over], None);
+        assert_eq!(names(&compilation), [expected], "-o {over}");
+    }
+    let near = overridden(&["moco.temprature=0.2"], None);
+    assert_eq!(near.diagnostics[0].help.as_deref(), Some("did you mean `moco.temperature`?"));
+}
+
+#[test]
+fn unknown_profiles_and_pipelines_are_answered() {
+    let compilation = overridden(&[], Some("fsat"));
+    assert_eq!(names(&compilation), ["unknown-profile"]);
+    assert_eq!(compilation.diagnostics[0].help.as_deref(), Some("did you mean `fast`?"));
+    let two = SMALL.to_owned()
+        + &SMALL[SMALL.find("pipeline").expect("one")..].replace("small(", "other(");
+    let required = Request { required: true, ..Request::default() };
+    assert_eq!(names(&with(&two, &required)), ["several-pipelines"]);
+    let chosen = Request { pipeline: Some("other"), ..required };
+    assert_eq!(with(&two, &chosen).compiled.expect("chosen").graph.name, "other");
+}
+
+#[test]
+fn library_pipelines_run_from_anywhere() {
+    let request =
+        Request { file: "std.pipelines.moco_cifar10", required: true, ..Request::default() };
+    let nothing: std::collections::BTreeMap<std::path::PathBuf, Vec<u8>> = Default::default();
+    assert!(compile(&request, &nothing).compiled.is_some());
+}
+
+#[test]
+fn files_use_files_beside_them() {
+    let files = [
+        (
+            "lab/main.cpipe",
+            "use .mine.crops\n\ndefine both() -> Augment {\n  crops() >> crops()\n}\n",
+        ),
+        (
+            "lab/mine.cpipe",
+            "use std.augment.identity\n\ndefine crops() -> Augment {\n  identity()\n}\n",
+        ),
+    ];
+    let files = files.map(|(path, text)| (path.into(), text.as_bytes().to_vec()));
+    let files: std::collections::BTreeMap<std::path::PathBuf, Vec<u8>> = files.into();
+    let compilation = compile(&Request { file: "lab/main.cpipe", ..Request::default() }, &files);
+    assert_eq!(names(&compilation), [""; 0]);
+}

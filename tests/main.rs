@@ -1,0 +1,11 @@
+//! The tests of the whole: one binary, so that it is linked once.
+
+mod cli;
+mod graphs;
+mod hostile;
+mod language;
+mod library;
+#[cfg(feature = "flex")]
+mod run;
+mod support;
+mod wrong;

@@ -1,0 +1,306 @@
+//! Runs, small enough to take seconds: what is kept, what is repeated, what goes on.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use cpipe::Request;
+use cpipe::device;
+use cpipe::run::error::RunError;
+use cpipe::run::events::{Event, Events, Memory, Record, Sink};
+use cpipe::run::folder::RunFolder;
+use cpipe::run::interrupt::Interrupt;
+use cpipe::run::store::Store;
+use cpipe::run::{Cause, Failure, Locations, Run};
+use cpipe::train::TrainError;
+
+use crate::language::OWN;
+use crate::support::{SMALL, with};
+
+/// A place for the stores and records of one test.
+struct Place(tempfile::TempDir);
+
+impl Place {
+    fn new() -> Self {
+        Place(tempfile::tempdir().expect("a folder"))
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Runs a pipeline in the store called `store`; what happened, and how it ended.
+    fn run(
+        &self,
+        source: &str,
+        overrides: &[&str],
+        store: &str,
+        device: &str,
+        stop: Stop,
+    ) -> (Vec<Event>, Result<PathBuf, Failure>) {
+        let overrides: Vec<String> = overrides.iter().map(|over| (*over).to_owned()).collect();
+        let request = Request { overrides: &overrides, required: true, ..Request::default() };
+        let compilation = with(source, &request);
+        let compiled =
+            compilation.compiled.unwrap_or_else(|| panic!("{:?}", compilation.diagnostics));
+        let folder = RunFolder::create(&self.path().join("runs"), "test", SystemTime::now())
+            .expect("a folder");
+        let memory = Memory::default();
+        let interrupt = Interrupt::default();
+        let stopper = Stopper { stop, interrupt: interrupt.clone() };
+        let run = Run {
+            graph: &compiled.graph,
+            seed: 1,
+            device: device::select(device).expect("it is built in"),
+            store: Store::open(self.path().join(store)).expect("a folder"),
+            folder: &folder,
+            locations: Locations {
+                data_dir: None,
+                environment: None,
+                cache: self.path().join("data"),
+                offline: true,
+                quiet: true,
+            },
+            events: Events::new(vec![Box::new(memory.clone()), Box::new(stopper)]),
+            interrupt,
+        };
+        let result = run.execute().map(|()| folder.path().to_owned());
+        (memory.events(), result)
+    }
+
+    fn whole(&self, source: &str, overrides: &[&str], store: &str) -> (Vec<Event>, PathBuf) {
+        let (events, result) = self.run(source, overrides, store, "flex", Stop::Never);
+        (events, result.unwrap_or_else(|failure| panic!("{failure:?}")))
+    }
+}
+
+/// When a run is asked to stop, as by Ctrl-C.
+#[derive(Clone, Copy, PartialEq)]
+enum Stop {
+    Never,
+    /// After the first step.
+    Step,
+    /// After the first checkpoint, at the end of an epoch.
+    Checkpoint,
+}
+
+struct Stopper {
+    stop: Stop,
+    interrupt: Interrupt,
+}
+
+impl Sink for Stopper {
+    fn receive(&mut self, record: &Record) -> Result<(), RunError> {
+        let asked = match record.event {
+            Event::Step { .. } => self.stop == Stop::Step,
+            Event::CheckpointSaved { .. } => self.stop == Stop::Checkpoint,
+            _ => false,
+        };
+        if asked {
+            self.interrupt.request();
+        }
+        Ok(())
+    }
+}
+
+fn cached(events: &[Event]) -> Vec<&str> {
+    let cached = events.iter().filter_map(|event| match event {
+        Event::StageCached { stage, .. } => Some(stage.as_str()),
+        _ => None,
+    });
+    cached.collect()
+}
+
+fn started(events: &[Event]) -> Vec<&str> {
+    let started = events.iter().filter_map(|event| match event {
+        Event::StageStarted { stage, .. } => Some(stage.as_str()),
+        _ => None,
+    });
+    started.collect()
+}
+
+fn results(events: &[Event]) -> Vec<(String, f64)> {
+    let results = events.iter().filter_map(|event| match event {
+        Event::EvaluationResult { what, percent, .. } => Some((what.clone(), *percent)),
+        _ => None,
+    });
+    results.collect()
+}
+
+/// What training has left that depends on its numbers.
+fn bits(record: &Path) -> Vec<Vec<u8>> {
+    let files = [
+        "base.encoder.safetensors",
+        "base.metrics.jsonl",
+        "classifier.model.safetensors",
+        "classifier.metrics.jsonl",
+    ];
+    files
+        .map(|file| fs::read(record.join(file)).unwrap_or_else(|error| panic!("{file}: {error}")))
+        .into()
+}
+
+#[test]
+fn a_second_run_computes_nothing_and_a_changed_stage_only_itself() {
+    let place = Place::new();
+    let (first, record) = place.whole(SMALL, &[], "store");
+    assert_eq!(started(&first), ["base", "neighbours", "classifier", "accuracy"]);
+    let what: Vec<String> = results(&first).into_iter().map(|(what, _)| what).collect();
+    assert_eq!(what, ["kNN top-1 after epoch 1", "kNN top-1 after epoch 2", "top-1"]);
+
+    let (second, again) = place.whole(SMALL, &[], "store");
+    assert_eq!(started(&second), [""; 0]);
+    assert_eq!(cached(&second).len(), 4);
+    assert_eq!(results(&second), results(&first), "results are told again");
+    assert_eq!(bits(&again), bits(&record));
+
+    let (third, _) = place.whole(SMALL, &["tune_lr=0.05"], "store");
+    assert_eq!(cached(&third), ["base", "neighbours"]);
+    assert_eq!(started(&third), ["classifier", "accuracy"]);
+}
+
+#[test]
+fn the_record_of_a_run() {
+    let place = Place::new();
+    let (_, record) = place.whole(SMALL, &["epochs=1 epochs"], "store");
+    for file in ["graph.ron", "values.json", "events.jsonl", "results.json", "report.txt"] {
+        let is_events = file == "events.jsonl";
+        // The events go through a sink of the command line, which this test replaces.
+        assert_eq!(
+            record.join(file).exists(),
+            !is_events && !matches!(file, "graph.ron" | "values.json"),
+            "{file}"
+        );
+    }
+    let report = fs::read_to_string(record.join("report.txt")).expect("a report");
+    assert!(
+        report.contains("accuracy: top-1") && report.contains("nothing was selected on them"),
+        "{report}"
+    );
+    let metrics = fs::read_to_string(record.join("base.metrics.jsonl")).expect("metrics");
+    assert_eq!(metrics.lines().count(), 4, "one line a step");
+    let line: serde_json::Value =
+        serde_json::from_str(metrics.lines().next().expect("a line")).expect("JSON");
+    for name in ["step", "epoch", "loss", "lr"] {
+        assert!(line[name].is_number(), "{name} in {line}");
+    }
+    assert!(
+        line["metrics"]["accuracy"].is_number() && line["metrics"]["spread"].is_number(),
+        "{line}"
+    );
+}
+
+#[test]
+fn an_interrupted_run_goes_on_to_the_same_bits() {
+    let place = Place::new();
+    let (_, undisturbed) = place.whole(SMALL, &[], "undisturbed");
+    for (store, stop) in [("by-step", Stop::Step), ("by-epoch", Stop::Checkpoint)] {
+        let (events, result) = place.run(SMALL, &[], store, "flex", stop);
+        assert!(result.expect_err("it was stopped").is_interrupt());
+        assert_eq!(started(&events), ["base"]);
+        let (events, record) = place.whole(SMALL, &[], store);
+        let resumed = events.iter().any(|event| matches!(event, Event::StageResumed { stage, step, .. } if stage == "base" && *step > 0));
+        assert!(resumed, "{events:?}");
+        assert!(bits(&record) == bits(&undisturbed), "{store} differs from an undisturbed run");
+        assert_eq!(results(&events).len(), 3);
+    }
+}
+
+#[test]
+fn equal_seeds_give_equal_bits() {
+    let place = Place::new();
+    let (_, one) = place.whole(SMALL, &["epochs=1 epochs"], "one");
+    let (_, other) = place.whole(SMALL, &["epochs=1 epochs"], "other");
+    assert!(bits(&one) == bits(&other));
+}
+
+#[test]
+fn a_loss_that_is_no_number_stops_the_run() {
+    let place = Place::new();
+    let (_, result) = place.run(SMALL, &["lr=1e18"], "store", "flex", Stop::Never);
+    let failure = result.expect_err("such a learning rate diverges");
+    assert_eq!(failure.stage.as_deref(), Some("base"));
+    let Cause::Train(TrainError::NotFinite { step, .. }) = failure.cause else {
+        panic!("{failure:?}")
+    };
+    assert!(step > 1);
+    assert!(
+        failure.cause.message().contains(&format!("in step {step}")),
+        "{}",
+        failure.cause.message()
+    );
+}
+
+#[test]
+fn a_damaged_store_is_noticed_and_repaired() {
+    let place = Place::new();
+    let (_, record) = place.whole(SMALL, &["epochs=1 epochs"], "store");
+    let before = bits(&record);
+    // The record may share its files with the store.
+    drop(fs::remove_dir_all(&record));
+    let stages = fs::read_dir(place.path().join("store")).expect("the store");
+    let mut damaged = 0;
+    for stage in stages {
+        let file = stage.expect("an entry").path().join("model.safetensors");
+        if let Ok(mut bytes) = fs::read(&file) {
+            let last = bytes.len() - 1;
+            bytes[last] ^= 1;
+            fs::write(&file, bytes).expect("the store is writable");
+            damaged += 1;
+        }
+    }
+    assert_eq!(damaged, 1);
+    let (events, record) = place.whole(SMALL, &["epochs=1 epochs"], "store");
+    assert!(
+        events
+            .iter()
+            .any(|event| matches!(event, Event::Warning { name, .. } if name == "stage-damaged"))
+    );
+    assert_eq!(started(&events), ["classifier"]);
+    assert!(bits(&record) == before);
+}
+
+#[test]
+fn an_objective_of_a_users_own_trains() {
+    let place = Place::new();
+    let (events, _) = place.whole(OWN, &[], "store");
+    let epoch = events.iter().find_map(|event| match event {
+        Event::Epoch { measured, .. } => Some(measured.clone()),
+        _ => None,
+    });
+    let measured = epoch.expect("an epoch");
+    assert!(measured.loss.is_finite() && measured.metrics["spread"] > 0.0, "{measured:?}");
+}
+
+#[test]
+fn the_head_alone_leaves_the_encoder_as_it_was() {
+    let place = Place::new();
+    let source = SMALL
+        .replace("tune_lr, momentum: 0.9), length", "tune_lr, momentum: 0.9), train: head, length");
+    let (_, record) = place.whole(&source, &["epochs=1 epochs"], "store");
+    let read = |name: &str| fs::read(record.join(name)).expect("an output");
+    assert!(read("base.encoder.safetensors") == read("classifier.encoder.safetensors"));
+}
+
+/// Both backends compute the same, to rounding, for the first steps.
+#[cfg(feature = "libtorch")]
+#[test]
+fn backends_agree() {
+    let place = Place::new();
+    let overrides = ["epochs=1 epochs", "width=8", "base.batch=32"];
+    let losses = |store: &str, device: &str| -> Vec<f64> {
+        let (_, result) = place.run(SMALL, &overrides, store, device, Stop::Never);
+        let record = result.unwrap_or_else(|failure| panic!("{failure:?}"));
+        let metrics = fs::read_to_string(record.join("base.metrics.jsonl")).expect("metrics");
+        let loss = |line: &str| -> f64 {
+            let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
+            line["loss"].as_f64().expect("a number")
+        };
+        metrics.lines().map(loss).collect()
+    };
+    let (flex, libtorch) = (losses("flex", "flex"), losses("libtorch", "libtorch-cpu"));
+    assert_eq!(flex.len(), 2);
+    for (a, b) in flex.iter().zip(&libtorch) {
+        assert!((a - b).abs() <= 1e-4 * a.abs(), "{flex:?} and {libtorch:?}");
+    }
+}

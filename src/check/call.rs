@@ -1,6 +1,7 @@
 //! Calls: arguments bound to a signature, registered constructors made into values.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use super::objective::{Body, Network};
 use super::size::Size;
@@ -13,7 +14,7 @@ use super::{Checker, Scope};
 use crate::diagnostics::Diagnostic;
 use crate::graph::objective::Op;
 use crate::graph::term::{Call, Term};
-use crate::registry::{Entry, Implementation};
+use crate::registry::{self, Implementation};
 use crate::resolve::{Item, ModuleId};
 use crate::syntax::Span;
 use crate::syntax::tree::{
@@ -238,11 +239,15 @@ impl Checker<'_> {
                     }
                 },
             };
-            if given.contains_key(&name) {
-                let span = argument.name.as_ref().map_or(argument.value.span, |name| name.span);
-                self.error("duplicate-name", span, format!("`{name}` is given twice"));
-            } else {
-                given.insert(name, &argument.value);
+            match given.entry(name) {
+                Entry::Vacant(place) => {
+                    place.insert(&argument.value);
+                }
+                Entry::Occupied(first) => {
+                    let span = argument.name.as_ref().map_or(argument.value.span, |name| name.span);
+                    let message = format!("`{}` is given twice", first.key());
+                    self.error("duplicate-name", span, message);
+                }
             }
         }
         given
@@ -363,7 +368,7 @@ impl Checker<'_> {
     /// The value that a registered constructor makes.
     fn construct(
         &mut self,
-        entry: &'static Entry,
+        entry: &'static registry::Entry,
         signature: &Signature,
         bound: Bound_,
         span: Span,

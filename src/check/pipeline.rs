@@ -102,7 +102,7 @@ enum DeclaredAs<'a> {
 enum Progress {
     Waiting,
     Running,
-    Done(Value),
+    Done(Box<Value>),
 }
 
 impl State<'_> {
@@ -379,7 +379,7 @@ impl<'a> Checker<'a> {
         }
         self.evaluate(index);
         match &self.state.declarations[index].progress {
-            Progress::Done(value) => Some(Value { span, ..value.clone() }),
+            Progress::Done(value) => Some(Value { span, ..(**value).clone() }),
             _ => Some(Value::poison(span)),
         }
     }
@@ -395,7 +395,7 @@ impl<'a> Checker<'a> {
             DeclaredAs::Value(value) => self.value_declaration(value),
             DeclaredAs::Stage(stage) => self.stage_declaration(stage, index),
         };
-        self.state.declarations[index].progress = Progress::Done(value);
+        self.state.declarations[index].progress = Progress::Done(Box::new(value));
     }
 
     fn root_scope(&self) -> Scope {

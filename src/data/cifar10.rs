@@ -2,12 +2,12 @@
 //! multiple layers of features from tiny images".
 //!
 //! It is published in two forms that say the same: binary records, and pickles of Python. Both are
-//! read, from folders or from the archives that they come in. Every batch is brought into the
-//! binary form, `[count, 1 + 3 * 32 * 32]` bytes of label and RGB planes, whose checksum says that
-//! it is what was published, however it was packed.
+//! read, from folders or from the archives that they come in. A batch in the
+//! binary form, `[count, 1 + 3 * 32 * 32]` bytes of label and RGB planes, is known by its checksum; a
+//! pickle by the same one, taken of what it says, or by the published file's own.
 
-use std::borrow::Cow;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use md5::{Digest, Md5};
@@ -28,6 +28,10 @@ const NAME: &str = "cifar10";
 const SIDE: usize = 32;
 /// Bytes of an image.
 const IMAGE: usize = 3 * SIDE * SIDE;
+/// Bytes of an image and its label in the binary form.
+const RECORD: usize = 1 + IMAGE;
+/// Records that are taken at a time.
+const STRETCH: usize = 64;
 /// The batches, five of training images and one of test images.
 const BATCHES: [&str; 6] =
     ["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"];
@@ -169,120 +173,91 @@ impl Release {
         match copy {
             Found::Folder(folder, form) => {
                 let files = form.files();
-                self.assemble(|batch| {
+                self.assemble(|batch, part| {
                     let path = folder.join(&files[batch]);
-                    self.bounded(&path, *form)?;
-                    let bytes = fs::read(&path).map_err(DataError::io("read", &path))?;
-                    self.records(Cow::Owned(bytes), *form, batch, &path)
+                    let file = File::open(&path).map_err(DataError::io("read", &path))?;
+                    let length = file.metadata().map_err(DataError::io("read", &path))?.len();
+                    self.decode(file, length, *form, batch, &path, part)
                 })
             }
             Found::Archive(archive, form) => {
                 let files = form.files();
                 let contents = self.members(archive, *form, &files).read()?;
-                self.assemble(|batch| {
+                self.assemble(|batch, part| {
                     let path = archive.join(&files[batch]);
-                    self.records(Cow::Borrowed(&contents[batch]), *form, batch, &path)
+                    let bytes = contents[batch].as_slice();
+                    self.decode(bytes, bytes.len() as u64, *form, batch, &path, part)
                 })
             }
         }
-    }
-
-    /// Refuses to read what is too long by far to be a batch.
-    fn bounded(&self, path: &Path, form: Form) -> Result<(), DataError> {
-        let length = fs::metadata(path).map_err(DataError::io("read", path))?.len();
-        if length <= self.limit(form) {
-            return Ok(());
-        }
-        let (expected, found) = (self.expected_size(form), format!("{length} bytes"));
-        Err(DataError::Damaged { path: path.to_owned(), expected, found })
     }
 
     fn members<'a>(&self, archive: &'a Path, form: Form, names: &'a [String]) -> Members<'a> {
         Members { archive, folder: form.folder(), names, limit: self.limit(form) }
     }
 
-    /// Bytes of a batch in the binary form.
-    fn batch_size(&self) -> usize {
-        self.count * (1 + IMAGE)
-    }
-
-    /// The most bytes of a batch's file. Pickles hold the names of the images too, and written by
+    /// The most bytes of a batch's file, and in the binary form the only number. Pickles hold the names of the images too, and written by
     /// Python 3 for Python 2, half of all pixels take two bytes.
     fn limit(&self, form: Form) -> u64 {
         match form {
-            Form::Binary => self.batch_size() as u64,
-            Form::Python => 2 * self.batch_size() as u64 + (1 << 20),
+            Form::Binary => (self.count * RECORD) as u64,
+            Form::Python => (2 * self.count * RECORD + (1 << 20)) as u64,
         }
     }
 
-    fn expected_size(&self, form: Form) -> String {
-        match form {
-            Form::Binary => format!("{} bytes", self.limit(form)),
-            Form::Python => format!("at most {} bytes", self.limit(form)),
-        }
-    }
-
-    /// A batch in the binary form, found to be what was published. `path` is where it comes from.
-    fn records<'a>(
+    /// Takes a batch apart that has been found to be what was published. `length` is that of all
+    /// that `file` gives, and `path` where it comes from.
+    fn decode(
         &self,
-        bytes: Cow<'a, [u8]>,
+        mut file: impl Read,
+        length: u64,
         form: Form,
         batch: usize,
         path: &Path,
-    ) -> Result<Cow<'a, [u8]>, DataError> {
+        part: &mut Part<'_>,
+    ) -> Result<(), DataError> {
         let damaged =
             |expected, found| Err(DataError::Damaged { path: path.to_owned(), expected, found });
-        let digest = |records: &[u8]| blake3::hash(records).to_hex();
+        let limit = self.limit(form);
         match form {
-            Form::Binary if bytes.len() != self.batch_size() => {
-                damaged(self.expected_size(form), format!("{} bytes", bytes.len()))
+            Form::Binary if length != limit => {
+                damaged(format!("{limit} bytes"), format!("{length} bytes"))
             }
-            Form::Binary => match (digest(&bytes), self.blake3[batch]) {
-                (found, expected) if found.as_str() == expected => Ok(bytes),
-                (found, expected) => {
-                    damaged(format!("blake3 {expected}"), format!("blake3 {found}"))
+            Form::Binary => {
+                let found = part.read(file).map_err(DataError::io("read", path))?.to_hex();
+                let expected = self.blake3[batch];
+                if found.as_str() != expected {
+                    return damaged(format!("blake3 {expected}"), format!("blake3 {found}"));
                 }
-            },
+                Ok(())
+            }
+            Form::Python if length > limit => {
+                damaged(format!("at most {limit} bytes"), format!("{length} bytes"))
+            }
             Form::Python => {
+                let mut bytes = Vec::with_capacity(length as usize);
+                file.read_to_end(&mut bytes).map_err(DataError::io("read", path))?;
                 let expected = self.python[batch];
-                let problem = match self.unpickle(&bytes) {
+                let found = match part.unpickle(&bytes) {
                     // The same images, or the published file itself.
-                    Ok(records) if digest(&records).as_str() == self.blake3[batch] => {
-                        return Ok(Cow::Owned(records));
+                    Ok(()) if part.digest().to_hex().as_str() == self.blake3[batch] => {
+                        return Ok(());
                     }
-                    Ok(records) => match hexadecimal(Md5::new_with_prefix(&bytes)) {
-                        found if found == expected => return Ok(Cow::Owned(records)),
+                    Ok(()) => match hexadecimal(Md5::new_with_prefix(&bytes)) {
+                        found if found == expected => return Ok(()),
                         found => format!("md5 {found}"),
                     },
                     Err(problem) => problem,
                 };
-                damaged(format!("a pickle of md5 {expected}"), problem)
+                damaged(format!("a pickle of md5 {expected}"), found)
             }
         }
     }
 
-    /// Brings a pickled batch into the binary form.
-    fn unpickle(&self, bytes: &[u8]) -> Result<Vec<u8>, String> {
-        let batch = pickle::read_batch(bytes).map_err(|error| error.to_string())?;
-        let [rows, columns] = batch.shape;
-        if [rows, columns] != [self.count, IMAGE] {
-            return Err(format!("{rows} x {columns} bytes in place of {} x {IMAGE}", self.count));
-        }
-        if batch.labels.len() != self.count {
-            return Err(format!("{} labels for {} images", batch.labels.len(), self.count));
-        }
-        let mut records = Vec::with_capacity(self.batch_size());
-        for (&label, image) in batch.labels.iter().zip(batch.data.chunks_exact(IMAGE)) {
-            records.push(label);
-            records.extend_from_slice(image);
-        }
-        Ok(records)
-    }
-
     /// The images of the batches, all of which are had and taken apart at the same time.
-    fn assemble<'a>(
+    fn assemble(
         &self,
-        records: impl Fn(usize) -> Result<Cow<'a, [u8]>, DataError> + Sync,
+        fill: impl Fn(usize, &mut Part<'_>) -> Result<(), DataError> + Sync,
     ) -> Result<(Images, Images), DataError> {
         let [mut train, mut test] = [BATCHES.len() - 1, 1].map(|batches| Images {
             pixels: vec![0; batches * self.count * IMAGE],
@@ -290,29 +265,81 @@ impl Release {
             height: SIDE,
             width: SIDE,
         });
-        let mut parts: Vec<(&mut [u8], &mut [u8])> = [&mut train, &mut test]
+        let mut parts: Vec<Part<'_>> = [&mut train, &mut test]
             .into_iter()
             .flat_map(|images| {
                 let pixels = images.pixels.chunks_exact_mut(self.count * IMAGE);
-                pixels.zip(images.labels.chunks_exact_mut(self.count))
+                let labels = images.labels.chunks_exact_mut(self.count);
+                pixels.zip(labels).map(|(pixels, labels)| Part { pixels, labels })
             })
             .collect();
-        let results: Vec<Result<(), DataError>> = parts
-            .par_iter_mut()
-            .enumerate()
-            .map(|(batch, (pixels, labels))| {
-                let records = records(batch)?;
-                let images = pixels.chunks_exact_mut(IMAGE).zip(labels.iter_mut());
-                for (record, (image, label)) in records.chunks_exact(1 + IMAGE).zip(images) {
-                    *label = record[0];
-                    image.copy_from_slice(&record[1..]);
-                }
-                Ok(())
-            })
-            .collect();
+        let parts = parts.par_iter_mut().enumerate();
+        let results: Vec<Result<(), DataError>> =
+            parts.map(|(batch, part)| fill(batch, part)).collect();
         // The first fault in the order of the batches, whichever thread was first to meet one.
         results.into_iter().collect::<Result<(), DataError>>()?;
         Ok((train, test))
+    }
+}
+
+/// A batch's place among the images.
+struct Part<'a> {
+    /// `[count, 3, 32, 32]`
+    pixels: &'a mut [u8],
+    /// `[count]`
+    labels: &'a mut [u8],
+}
+
+impl Part<'_> {
+    /// Takes the records of the binary form from `file`, and gives the digest of all of them.
+    fn read(&mut self, mut file: impl Read) -> io::Result<blake3::Hash> {
+        let mut hasher = blake3::Hasher::new();
+        // Hashed and taken apart while they are in the processor's cache.
+        let mut buffer = vec![0; STRETCH * RECORD];
+        let pixels = self.pixels.chunks_mut(STRETCH * IMAGE);
+        for (pixels, labels) in pixels.zip(self.labels.chunks_mut(STRETCH)) {
+            let records = &mut buffer[..labels.len() * RECORD];
+            file.read_exact(records)?;
+            hasher.update(records);
+            let images = pixels.chunks_exact_mut(IMAGE).zip(labels);
+            for (record, (image, label)) in records.chunks_exact(RECORD).zip(images) {
+                *label = record[0];
+                image.copy_from_slice(&record[1..]);
+            }
+        }
+        Ok(hasher.finalize())
+    }
+
+    /// Takes the images of a pickled batch.
+    fn unpickle(&mut self, bytes: &[u8]) -> Result<(), String> {
+        let batch = pickle::read_batch(bytes).map_err(|error| error.to_string())?;
+        let [rows, columns] = batch.shape;
+        let count = self.labels.len();
+        if [rows, columns] != [count, IMAGE] {
+            return Err(format!("{rows} x {columns} bytes in place of {count} x {IMAGE}"));
+        }
+        if batch.labels.len() != count {
+            return Err(format!("{} labels for {count} images", batch.labels.len()));
+        }
+        self.pixels.copy_from_slice(&batch.data);
+        self.labels.copy_from_slice(&batch.labels);
+        Ok(())
+    }
+
+    /// What [`Part::read`] gives for these images.
+    fn digest(&self) -> blake3::Hash {
+        let mut hasher = blake3::Hasher::new();
+        let mut records = Vec::with_capacity(STRETCH * RECORD);
+        let pixels = self.pixels.chunks(STRETCH * IMAGE);
+        for (pixels, labels) in pixels.zip(self.labels.chunks(STRETCH)) {
+            records.clear();
+            for (image, &label) in pixels.chunks_exact(IMAGE).zip(labels) {
+                records.push(label);
+                records.extend_from_slice(image);
+            }
+            hasher.update(&records);
+        }
+        hasher.finalize()
     }
 }
 

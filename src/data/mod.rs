@@ -111,7 +111,8 @@ const fn entry(name: &'static str, signature: &'static str, implementation: Data
 
 /// Mean and standard deviation of the shapes.
 #[cfg(feature = "run")]
-const SHAPES: Normalization = Normalization { mean: [0.0; 3], std: [1.0; 3] };
+const SHAPES: Normalization =
+    Normalization { mean: [0.377, 0.403, 0.449], std: [0.292, 0.188, 0.137] };
 
 /// The choice of the parameter `normalize`.
 #[cfg(feature = "run")]

@@ -8,8 +8,8 @@ mod figure;
 
 use rayon::prelude::*;
 
-use self::figure::{Figure, Point, length, to_segment};
-use super::{Images, Normalization};
+use self::figure::{Figure, Point, to_segment};
+use super::Images;
 use crate::random::{Key, Rng};
 
 /// Height and width in pixels.
@@ -175,4 +175,41 @@ impl Light {
 
 fn mix(a: Colour, b: Colour, share: f32) -> Colour {
     std::array::from_fn(|i| a[i] + share * (b[i] - a[i]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The set is the same for everybody: a change to these bytes changes results.
+    #[test]
+    fn the_bytes_are_these() {
+        let images = draw("train", 40);
+        let hash = blake3::hash(&images.pixels).to_hex();
+        assert_eq!(
+            hash.as_str(),
+            "2249ffd147c0139d232222389fc3a1cefefd7e5da851fbb9eabcedaad4554b6f"
+        );
+    }
+
+    #[test]
+    fn a_larger_set_begins_with_a_smaller_one() {
+        let (small, large) = (draw("train", 30), draw("train", 50));
+        assert_eq!(small.pixels, large.pixels[..small.pixels.len()]);
+        assert_ne!(small.pixels, draw("test", 30).pixels);
+    }
+
+    #[test]
+    fn every_class_is_as_frequent_as_any_other() {
+        let labels = draw("train", 100).labels;
+        for class in 0..10 {
+            assert_eq!(labels.iter().filter(|label| **label == class).count(), 10);
+        }
+    }
+
+    #[test]
+    fn threads_do_not_matter() {
+        let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().expect("one thread");
+        assert_eq!(one.install(|| draw("test", 20)), draw("test", 20));
+    }
 }

@@ -82,9 +82,9 @@ impl<'b> Walk<'b> {
 
     fn size(&self, size: &size::Size) -> Option<Size> {
         let names = ["channels", "height", "width"];
-        let known = names.iter().zip(self.image);
+        let mut known = names.iter().zip(self.image);
         let size =
-            known.fold(Some(size.clone()), |size, (name, value)| size?.substitute(name, value))?;
+            known.try_fold(size.clone(), |size, (name, value)| size.substitute(name, value))?;
         let (batch, constant) = size.in_batches()?;
         Some(Size {
             batch: usize::try_from(batch).ok()?,

@@ -5,7 +5,8 @@ use crate::data::Progress;
 use crate::data::archive::tests::pack;
 use crate::data::testing::{Server, answer};
 
-const COUNT: usize = 3;
+/// More than are taken at a time, and no multiple of it.
+const COUNT: usize = STRETCH + 3;
 
 /// The records of a batch of a small release.
 fn batch(index: usize) -> Vec<u8> {
@@ -19,7 +20,7 @@ fn batch(index: usize) -> Vec<u8> {
 
 /// As Python 2 writes it.
 fn pickled(records: &[u8]) -> Vec<u8> {
-    let records = records.chunks_exact(1 + IMAGE);
+    let records = records.chunks_exact(RECORD);
     let count = records.len() as u8;
     let mut out = b"\x80\x02}q\x01(U\x06labelsq\x02]q\x03(".to_vec();
     out.extend(records.clone().flat_map(|record| [b'K', record[0]]));
@@ -114,7 +115,7 @@ fn assert_whole(loaded: Result<(Images, Images), DataError>) {
     assert_eq!((train.height, train.width, test.height, test.width), (32, 32, 32, 32));
     for index in 0..6 * COUNT {
         let (batch, image) = (batch(index / COUNT), index % COUNT);
-        let record = &batch[image * (1 + IMAGE)..][..1 + IMAGE];
+        let record = &batch[image * RECORD..][..RECORD];
         let (images, index) = match index < train.len() {
             true => (&train, index),
             false => (&test, index - train.len()),
@@ -197,7 +198,7 @@ fn damaged(form: Form, file: &str, damage: impl Fn(&mut Vec<u8>)) -> String {
 
 #[test]
 fn damaged_batches_are_named_with_what_was_expected() {
-    let size = COUNT * (1 + IMAGE);
+    let size = COUNT * RECORD;
     let cut = damaged(Form::Binary, "data_batch_2.bin", |bytes| bytes.truncate(100));
     assert!(cut.ends_with(&format!("expected {size} bytes, found 100 bytes")), "{cut}");
     let long = damaged(Form::Binary, "data_batch_2.bin", |bytes| bytes.push(0));
@@ -209,8 +210,8 @@ fn damaged_batches_are_named_with_what_was_expected() {
     assert!(cut.contains("the end of the file"), "{cut}");
     let altered = damaged(Form::Python, "test_batch", |bytes| bytes[size / 2] ^= 1);
     assert!(altered.contains("expected a pickle of md5 0, found md5"), "{altered}");
-    let few = damaged(Form::Python, "test_batch", |bytes| *bytes = pickled(&batch(5)[..1 + IMAGE]));
-    assert!(few.contains("1 x 3072 bytes in place of 3 x 3072"), "{few}");
+    let few = damaged(Form::Python, "test_batch", |bytes| *bytes = pickled(&batch(5)[..RECORD]));
+    assert!(few.contains("1 x 3072 bytes in place of 67 x 3072"), "{few}");
 }
 
 /// Where the images are not those of the binary form, the published file is known by its own
@@ -322,13 +323,15 @@ fn the_real_dataset() {
     }
 
     // The same images as pickles are the same dataset.
-    let pickled = RELEASE.unpickle(&pickled_batch(&test)).expect("a batch");
-    assert_eq!(blake3::hash(&pickled).to_hex().as_str(), RELEASE.blake3[5]);
+    let (mut pixels, mut labels) = (vec![0; 10_000 * IMAGE], vec![0; 10_000]);
+    let mut part = Part { pixels: &mut pixels, labels: &mut labels };
+    part.unpickle(&pickled_batch(&test)).expect("a batch");
+    assert_eq!(part.digest().to_hex().as_str(), RELEASE.blake3[5]);
 }
 
 /// A batch of the real size, whose numbers take other instructions than those of a small one.
 fn pickled_batch(images: &Images) -> Vec<u8> {
-    let small = pickled(&batch(0)[..1 + IMAGE]);
+    let small = pickled(&batch(0)[..RECORD]);
     let place = |text: &[u8]| {
         let found = small.windows(text.len()).position(|part| part == text);
         found.expect("a part of the pickle")

@@ -1,10 +1,10 @@
 //! The ten figures: their outlines as signed distances, and what fills them.
 //!
 //! Figure coordinates: the origin is the centre, x grows to the right, y downwards, and every figure
-//! fits into the unit disc. All figures are symmetric under reflection or indifferent to it, so that a
+//! about fills the unit disc. All figures are symmetric under reflection or indifferent to it, so that a
 //! mirrored figure is of the same class.
 
-use std::f32::consts::{PI, TAU};
+use std::f32::consts::TAU;
 
 /// A figure. Its discriminant is its label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,24 +89,6 @@ const ARROW: [Point; 7] = [
     [-0.85, -0.05],
 ];
 
-/// A five-pointed star, by folding the plane onto half of one of its points.
-fn star(p: Point) -> f32 {
-    const OUTER: f32 = 1.0;
-    const INNER: f32 = 0.42;
-    let sector = TAU / 5.0;
-    let angle = libm::atan2f(p[0], -p[1]);
-    let folded = (angle - sector * (angle / sector).round()).abs();
-    let radius = length(p);
-    let q = [radius * libm::sinf(folded), radius * libm::cosf(folded)];
-    let tip = [0.0, OUTER];
-    let notch = [INNER * libm::sinf(PI / 5.0), INNER * libm::cosf(PI / 5.0)];
-    let edge = [notch[0] - tip[0], notch[1] - tip[1]];
-    let from_tip = [q[0] - tip[0], q[1] - tip[1]];
-    let side = edge[1] * from_tip[0] - edge[0] * from_tip[1];
-    let distance = to_segment(q, tip, notch);
-    if side < 0.0 { distance } else { -distance }
-}
-
 /// An axis-aligned rectangle of the given half widths.
 fn rectangle(p: Point, half: Point) -> f32 {
     let dx = p[0].abs() - half[0];
@@ -163,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn figures_lie_in_the_unit_disc_and_differ() {
+    fn figures_are_of_one_size_and_differ() {
         let masks: Vec<Vec<bool>> = Figure::ALL
             .iter()
             .map(|figure| grid().map(|p| figure.distance(p) < 0.0).collect())

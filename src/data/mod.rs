@@ -112,7 +112,7 @@ const fn entry(name: &'static str, signature: &'static str, implementation: Data
 /// Mean and standard deviation of the shapes.
 #[cfg(feature = "run")]
 const SHAPES: Normalization =
-    Normalization { mean: [0.377, 0.403, 0.449], std: [0.292, 0.188, 0.137] };
+    Normalization { mean: [0.365, 0.393, 0.444], std: [0.297, 0.190, 0.138] };
 
 /// The choice of the parameter `normalize`.
 #[cfg(feature = "run")]

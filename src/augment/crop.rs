@@ -193,7 +193,7 @@ mod tests {
         (mean, (variance / values.len() as f64).sqrt())
     }
 
-    /// The reference values are those of 400 000 draws of `RandomResizedCrop.get_params`.
+    /// The reference values are those of 400 000 draws by the same rule, written in NumPy.
     #[test]
     fn resized_crops_are_distributed_as_in_torchvision() {
         let cases = [

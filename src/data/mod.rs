@@ -84,7 +84,7 @@ pub static ENTRIES: &[Entry] = &[
     ),
     entry(
         "shapes",
-        "/// Figures of ten kinds in random colours, drawn when they are needed: no download.\n\
+        "/// Figures of ten kinds, drawn when they are needed: no download. An easy set.\n\
          ///\n\
          /// Each kind is as frequent as any other. A larger set begins with the images of a smaller\n\
          /// one.\n\

@@ -33,7 +33,7 @@ pub fn plain(height: usize, width: usize, [r, g, b]: [u8; 3]) -> Canvas {
 
 /// Compares with reference values, given as channel, position within it, value.
 ///
-/// Those of colour and blur were computed by the functions of torchvision 0.24.0
+/// Those of colour and blur come from the formulas of torchvision 0.24.0, run on a NumPy stand-in for torch
 /// (`transforms/_functional_tensor.py`), those of resizing by `Image.resize` of Pillow.
 #[track_caller]
 pub fn assert_reference(canvas: &Canvas, expected: &[(usize, usize, f32)]) {

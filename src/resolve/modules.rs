@@ -115,14 +115,16 @@ impl Loader<'_> {
             let unreadable = Diagnostic::general("file-unreadable", format!("cannot read {shown}: {error}"));
             Box::new(unreadable.help("give the path of a .cpipe file, or the name of a pipeline of the library, such as std.pipelines.moco_cifar10"))
         })?;
-        String::from_utf8(bytes).map_err(|error| {
+        let text = String::from_utf8(bytes).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
             let message = format!("{shown} is no text: byte {at} is not valid UTF-8");
             Box::new(
                 Diagnostic::general("not-text", message)
                     .help("a program is UTF-8 text: is this the right file?"),
             )
-        })
+        })?;
+        // A byte-order mark is no part of the text; some editors write one.
+        Ok(text.strip_prefix('\u{feff}').map_or_else(|| text.clone(), str::to_owned))
     }
 
     /// Parses a module and follows its imports.

@@ -63,6 +63,21 @@ fn unneeded_parts_of_an_objective_leave_no_trace() {
     assert_eq!(hash(&with_helper), hash(OWN));
 }
 
+#[test]
+fn a_sample_is_as_large_as_the_run_makes_it() {
+    // Ten classes of 6 or 7, half of each rounded: 4 * 4 + 6 * 3 = 34 examples.
+    let with_k = |k: &str| {
+        SMALL.replace("fit: data.train", "fit: data.train.sample(50%)").replace("k: 5", k)
+    };
+    assert_eq!(names(&text(&with_k("k: 34"))), [""; 0]);
+    assert_eq!(names(&text(&with_k("k: 35"))), ["out-of-range"]);
+}
+
+#[test]
+fn a_byte_order_mark_is_skipped() {
+    assert_eq!(hash(&format!("\u{feff}{SMALL}")), hash(SMALL));
+}
+
 // ---------------------------------------------------------------- objectives of users
 
 /// Somebody's own objective: asymmetric agreement of two views, with a predictor.

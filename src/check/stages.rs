@@ -3,11 +3,12 @@
 use super::call::Fill;
 use super::pipeline::{TypedStage, field, objective};
 use super::size::Size;
-use super::value::{EncoderValue, Kind, ModelValue, SplitValue, Value};
+use super::value::{AugmentValue, EncoderValue, Kind, ModelValue, SplitValue, Value};
 use super::{Checker, Scope};
+use crate::data::share;
 use crate::diagnostics::Diagnostic;
 use crate::graph::objective::Op;
-use crate::graph::term::{Output, Part, Term};
+use crate::graph::term::{Output, Part, Term, Unit};
 use crate::registry::{self, Implementation};
 use crate::syntax::Span;
 use crate::syntax::tree;
@@ -224,6 +225,7 @@ impl Checker<'_> {
         }
         self.check_images(stage, &data, objective.encoder.as_ref());
         self.check_batch(stage, &data);
+        self.check_length(stage, &data, true);
         self.check_queues(stage, &objective.builder);
     }
 
@@ -272,6 +274,7 @@ impl Checker<'_> {
         }
         self.check_images(stage, &data, encoder_of(stage.fields.get("encoder")).as_ref());
         self.check_batch(stage, &data);
+        self.check_length(stage, &data, false);
     }
 
     fn check_evaluate(&mut self, stage: &TypedStage) {
@@ -322,6 +325,14 @@ impl Checker<'_> {
             let place = span_of(stage, "fit");
             self.needs_labels(&fit, place, "a protocol");
             self.trains_on(&fit, place);
+            // Two samples of one part overlap, so that the part alone decides.
+            if fit.part == on.part && fit.part == Part::Train {
+                let message =
+                    format!("`{}` is judged on examples that it was fitted on", call.name);
+                let error =
+                    Diagnostic::error("judged-on-its-own-examples", span_of(stage, "on"), message);
+                self.report(error.also(place, "fitted on these").help("judge it `on` the `.test`"));
+            }
             if fit.dataset.call != on.dataset.call {
                 let message = "the protocol is fitted on one dataset and judged on another";
                 let error = Diagnostic::error("type-mismatch", span_of(stage, "on"), message);
@@ -364,6 +375,70 @@ impl Checker<'_> {
         }
     }
 
+    /// A length that takes a step, a warm-up that ends before it, and encoders that are kept
+    /// within it.
+    fn check_length(&mut self, stage: &TypedStage, data: &SplitValue, drop_last: bool) {
+        let duration = |field: &str| match stage.fields.get(field).map(|value| &value.kind) {
+            Some(Kind::Duration(Some(length))) => Some(*length),
+            _ => None,
+        };
+        let place = span_of(stage, "length");
+        let keep = duration("keep");
+        // The run keeps encoders at the ends of epochs.
+        if let Some((amount, unit)) = keep
+            && (unit == Unit::Steps || amount.fract() != 0.0)
+        {
+            let message = format!("encoders are kept after whole epochs, not after {}", {
+                super::value::duration((amount, unit))
+            });
+            let error = Diagnostic::error("keep-within-epoch", span_of(stage, "keep"), message);
+            self.report(error.help("write `keep: 1 epochs`"));
+            return;
+        }
+        let (Some(length), Some(per_epoch)) =
+            (duration("length"), steps_per_epoch(stage, data, drop_last))
+        else {
+            return;
+        };
+        let in_steps = |(amount, unit): (f64, Unit)| match unit {
+            Unit::Epochs => amount * per_epoch as f64,
+            Unit::Steps => amount,
+        };
+        let steps = in_steps(length).round();
+        if steps < 1.0 {
+            let message = format!("{} make no step", super::value::duration(length));
+            let error = Diagnostic::error("no-step", place, message);
+            self.report(error.help(format!("an epoch has {per_epoch} steps here")));
+            return;
+        }
+        if let Some(schedule) = stage.fields.get("schedule")
+            && let Kind::Schedule(Some(Term::Call(call))) = &schedule.kind
+            && let Some(Term::Duration(amount, unit)) = call.args.get("warmup")
+            && in_steps((*amount, *unit)) >= steps
+        {
+            let message = format!(
+                "the warm-up of {} takes all of the {}",
+                super::value::duration((*amount, *unit)),
+                super::value::duration(length)
+            );
+            let error = Diagnostic::error("warmup-too-long", schedule.span, message);
+            let error = error.also(place, "the length of the training");
+            self.report(error.help("shorten the warm-up, or train for longer"));
+        }
+        if let Some(keep) = keep
+            && in_steps(keep) > steps
+        {
+            let message = format!(
+                "the first encoder would be kept after {}, and the training ends after {}",
+                super::value::duration(keep),
+                super::value::duration(length)
+            );
+            let error = Diagnostic::error("keep-beyond-length", span_of(stage, "keep"), message);
+            let error = error.also(place, "the length of the training");
+            self.report(error.help("keep more often, or train for longer"));
+        }
+    }
+
     /// Views no larger than what they are cut from, of the channels that the encoder takes.
     fn check_images(
         &mut self,
@@ -372,6 +447,7 @@ impl Checker<'_> {
         encoder: Option<&EncoderValue>,
     ) {
         if let Some(Value { kind: Kind::Augment(augment), .. }) = stage.fields.get("views") {
+            self.crops_something(augment);
             let [_, height, width] = &data.dataset.image;
             let mut current = height.as_constant().zip(width.as_constant());
             for transform in &augment.sizes {
@@ -401,6 +477,31 @@ impl Checker<'_> {
             }
         }
         self.channels(stage, data, encoder);
+    }
+
+    /// A crop of no area shows nothing.
+    fn crops_something(&mut self, augment: &AugmentValue) {
+        const CROP: &str = "random_resized_crop";
+        let parts = match &augment.term {
+            Some(Term::Chain(parts)) => parts.as_slice(),
+            Some(part) => std::slice::from_ref(part),
+            None => return,
+        };
+        let crops = parts.iter().filter_map(|part| match part {
+            Term::Call(call) if call.name == CROP => Some(call),
+            _ => None,
+        });
+        // Every crop sets the size, so the two lists of crops are in step.
+        let places = augment.sizes.iter().filter(|transform| transform.name == CROP);
+        for (crop, place) in crops.zip(places) {
+            if let Some(Term::Range(_, high)) = crop.args.get("scale")
+                && *high <= 0.0
+            {
+                let message = "a crop whose `scale` ends at zero has no area";
+                let error = Diagnostic::error("out-of-range", place.span, message);
+                self.report(error.help("`scale` is a share of the image, such as `0.2..=1.0`"));
+            }
+        }
     }
 
     fn channels(&mut self, stage: &TypedStage, data: &SplitValue, encoder: Option<&EncoderValue>) {
@@ -439,7 +540,27 @@ pub fn examples(split: &SplitValue) -> Option<usize> {
         Part::Train => sizes.train,
         Part::Test => sizes.test,
     };
-    Some((all as f64 * split.percent? / 100.0) as usize)
+    let percent = split.percent?;
+    if percent >= 100.0 {
+        return Some(all);
+    }
+    // Every registered dataset deals its examples to its classes in turn.
+    let classes = usize::try_from(split.dataset.classes.as_constant()?).ok()?;
+    let members = |class| (all + classes - 1 - class) / classes;
+    Some((0..classes).map(|class| share(members(class), percent)).sum())
+}
+
+/// The steps of an epoch, by the rule of the run; `None` where the split or the batch is not known
+/// or no batch fills.
+fn steps_per_epoch(stage: &TypedStage, data: &SplitValue, drop_last: bool) -> Option<usize> {
+    let examples = examples(data)?;
+    let batch = stage.fields.get("batch")?;
+    let Kind::Int(batch) = &batch.kind else { return None };
+    let batch = usize::try_from(batch.as_constant()?).ok().filter(|batch| *batch > 0)?;
+    // Batch norm has no variance over a single example.
+    let drop_last = drop_last || examples % batch == 1;
+    let steps = if drop_last { examples / batch } else { examples.div_ceil(batch) };
+    (steps > 0).then_some(steps)
 }
 
 fn span_of(stage: &TypedStage, field: &str) -> Span {

@@ -18,12 +18,14 @@ mod pickle;
 mod sample;
 #[cfg(feature = "run")]
 mod shapes;
+mod share;
 #[cfg(all(test, feature = "run"))]
 mod testing;
 
 #[cfg(feature = "run")]
 use std::path::{Path, PathBuf};
 
+pub use self::share::share;
 #[cfg(feature = "run")]
 pub use self::{
     download::{Progress, Remote, download},

@@ -1,5 +1,6 @@
 //! Shares of a dataset that keep its classes in proportion.
 
+use super::share;
 use crate::random::Key;
 
 /// A random sample of `percent` per cent of each class, rounded, and at least one example of every
@@ -19,9 +20,9 @@ pub fn stratified(labels: &[u8], percent: f64, key: Key) -> Vec<u32> {
         if members.is_empty() {
             continue;
         }
-        let count = (members.len() as f64 * percent / 100.0).round() as usize;
+        let count = share(members.len(), percent);
         key.fold(class).stream().shuffle(&mut members);
-        sample.extend_from_slice(&members[..count.clamp(1, members.len())]);
+        sample.extend_from_slice(&members[..count]);
     }
     sample.sort_unstable();
     sample

@@ -269,6 +269,20 @@ impl Checker<'_> {
         });
     }
 
+    /// The only argument of what has no signature, and so no name for it.
+    fn unnamed<'e>(
+        &mut self,
+        argument: &'e Argument,
+        callee: &str,
+        right: &str,
+    ) -> Option<&'e Expr> {
+        let Some(name) = &argument.name else { return Some(&argument.value) };
+        let message = format!("{callee} takes no `{}`", name.text);
+        let error = Diagnostic::error("unknown-argument", name.span, message);
+        self.report(error.help(format!("its argument has no name: write {right}")));
+        None
+    }
+
     fn missing(&mut self, signature: &Signature, parameter: &Parameter, span: Span, what: What) {
         let (callee, name) = (&signature.name.text, &parameter.name.text);
         let kind = types::describe(&parameter.kind);
@@ -495,8 +509,12 @@ impl Checker<'_> {
             }
             return Value::poison(span);
         };
-        let [Argument { value: argument, .. }] = arguments else {
+        let [argument] = arguments else {
             self.error("unknown-argument", span, "a network is applied to one tensor");
+            return Value::poison(span);
+        };
+        let Some(argument) = self.unnamed(argument, "a network", "a tensor, as in `query(a)`")
+        else {
             return Value::poison(span);
         };
         let input = self.eval(argument, scope, None, None);
@@ -569,9 +587,12 @@ impl Checker<'_> {
                 return Value::poison(span);
             }
         };
-        let [Argument { value: share, .. }] = arguments else {
+        let [share] = arguments else {
             let error = Diagnostic::error("missing-argument", span, "`sample` takes one share");
             self.report(error.help("write `.sample(10%)`"));
+            return Value::poison(span);
+        };
+        let Some(share) = self.unnamed(share, "`sample`", "a share, as in `.sample(10%)`") else {
             return Value::poison(span);
         };
         let share = self.eval(share, scope, None, None);

@@ -231,3 +231,30 @@ fn files_use_files_beside_them() {
     let compilation = compile(&Request { file: "lab/main.cpipe", ..Request::default() }, &files);
     assert_eq!(names(&compilation), [""; 0]);
 }
+
+// ---------------------------------------------------------------- warnings
+
+#[test]
+fn what_only_a_profile_uses_is_used() {
+    let source = SMALL
+        .replace("width: Int = 4)", "width: Int = 4, warm: Float = 0.3)")
+        .replace("\n}\n", "\n  profile fast { moco.temperature: warm }\n}\n");
+    for profile in [None, Some("fast")] {
+        let compilation = with(&source, &Request { profile, required: true, ..Request::default() });
+        assert_eq!(names(&compilation), [""; 0], "{profile:?}");
+    }
+    // And what a profile replaces is used without it.
+    let source = SMALL.replace("\n}\n", "\n  profile fast { base.optimizer.lr: 0.3 }\n}\n");
+    assert_eq!(names(&text(&source)), [""; 0]);
+}
+
+#[test]
+fn an_import_may_be_used_by_what_could_not_be_read() {
+    let broken = SMALL.replace("backbone = resnet18(", "backbone = = resnet18(");
+    let compilation = text(&broken);
+    assert!(
+        names(&compilation).iter().all(|name| *name == "syntax-error"),
+        "{:?}",
+        names(&compilation)
+    );
+}

@@ -210,7 +210,7 @@ impl<'a> Checker<'a> {
             self.evaluate(index);
         }
         self.unused_overrides();
-        self.unused_declarations();
+        self.unused_declarations(pipeline);
         if !self.state.declarations.iter().any(|declaration| declaration.stage.is_some()) {
             let error = Diagnostic::error(
                 "no-stage",
@@ -351,15 +351,22 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn unused_declarations(&mut self) {
+    fn unused_declarations(&mut self, pipeline: &tree::Pipeline) {
         if self.errors() > 0 {
             return;
         }
+        // By the text as a whole: a profile that is not selected uses what it names, and what it
+        // replaces uses its names without it.
+        let mut named = BTreeSet::new();
+        let defaults = pipeline.parameters.iter().filter_map(|own| own.default.as_ref());
+        let members = pipeline.members.iter().flat_map(Member::exprs);
+        defaults.chain(members).for_each(|expr| tree::names(expr, &mut named));
         let unused = self
             .state
             .declarations
             .iter()
-            .filter(|declaration| !declaration.used && declaration.stage.is_none());
+            .filter(|own| !own.used && own.stage.is_none())
+            .filter(|own| !named.contains(own.name.text.as_str()));
         for name in unused.map(|declaration| declaration.name.clone()).collect::<Vec<_>>() {
             let message = format!("`{}` is never used", name.text);
             self.report(Diagnostic::warning("unused-name", name.span, message).help("remove it"));

@@ -135,6 +135,7 @@ impl Loader<'_> {
         };
         let file = self.sources.add(name.clone(), text);
         let (tree, diagnostics) = parse::file(self.sources, file);
+        let whole = diagnostics.is_empty();
         self.diagnostics.extend(diagnostics);
         let tree = Arc::new(tree);
         let id = ModuleId(self.modules.len());
@@ -149,6 +150,10 @@ impl Loader<'_> {
         self.loaded.insert(place.clone(), id);
         self.loading.push(place.clone());
         self.imports(id, &place, &tree);
+        // What could not be read may have used them.
+        if whole {
+            self.unused_imports(&tree);
+        }
         self.loading.pop();
         Some(id)
     }
@@ -191,6 +196,9 @@ impl Loader<'_> {
                 }
             }
         }
+    }
+
+    fn unused_imports(&mut self, tree: &tree::File) {
         let used = used_names(tree);
         for import in &tree.uses {
             if !used.contains(import.name.text.as_str()) {

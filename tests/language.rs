@@ -64,6 +64,48 @@ fn unneeded_parts_of_an_objective_leave_no_trace() {
 }
 
 #[test]
+fn the_hash_ignores_the_names_of_reports() {
+    // Two reports, so that the new name also changes their order.
+    let two = OWN.replace("  report spread", "  report near = spread(online(b))\n  report spread");
+    let original = hash(&two);
+    assert_ne!(original, hash(OWN), "what is reported is computed");
+    let renamed = two.replace("report near", "report zeal");
+    assert_eq!(hash(&renamed), original);
+    let graph = text(&renamed).compiled.expect("it is right").graph;
+    assert!(graph.to_ron().contains("zeal"), "the graph names its reports");
+    let line = "  report near = spread(online(b))\n";
+    let moved =
+        two.replace(line, "").replace("spread(online(a))\n", &format!("spread(online(a))\n{line}"));
+    assert_ne!(moved, two);
+    assert_eq!(hash(&moved), original, "order of reports");
+}
+
+#[test]
+fn the_hash_ignores_the_sign_of_zero() {
+    let with_decay = |decay: &str| SMALL.replace("weight_decay: 5e-4", decay);
+    assert_eq!(hash(&with_decay("weight_decay: -0.0")), hash(&with_decay("weight_decay: 0.0")));
+}
+
+#[test]
+fn the_hash_ignores_identity_in_a_chain() {
+    let original = hash(SMALL);
+    for chain in [
+        "identity() >> moco_v2_crops(size: 32)",
+        "moco_v2_crops(size: 32) >> identity()",
+        "identity() >> identity() >> moco_v2_crops(size: 32)",
+    ] {
+        let with_identity = SMALL
+            .replace("moco_v2_crops(size: 32)", chain)
+            .replace("augment.{", "augment.{identity, ");
+        assert_eq!(hash(&with_identity), original, "{chain}");
+    }
+    let alone = |views: &str| {
+        SMALL.replace("crop_and_flip(size: 32)", views).replace("{crop_and_flip", "{identity")
+    };
+    assert_eq!(hash(&alone("identity() >> identity()")), hash(&alone("identity()")));
+}
+
+#[test]
 fn a_sample_is_as_large_as_the_run_makes_it() {
     // Ten classes of 6 or 7, half of each rounded: 4 * 4 + 6 * 3 = 34 examples.
     let with_k = |k: &str| {

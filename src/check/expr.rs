@@ -218,11 +218,15 @@ impl Checker<'_> {
 
     fn operate(&mut self, operator: Operator, left: Value, right: Value) -> Value {
         let span = left.span.to(right.span);
-        let apply = |a: f64, b: f64| match operator {
-            Operator::Add => a + b,
-            Operator::Subtract => a - b,
-            Operator::Multiply => a * b,
-            Operator::Divide => a / b,
+        let apply = |a: f64, b: f64| {
+            let value = match operator {
+                Operator::Add => a + b,
+                Operator::Subtract => a - b,
+                Operator::Multiply => a * b,
+                Operator::Divide => a / b,
+            };
+            // Zero has one form, so that equal numbers have equal hashes: -0.0 + 0.0 is 0.0.
+            value + 0.0
         };
         let both = |a: Option<f64>, b: Option<f64>| a.zip(b).map(|(a, b)| apply(a, b));
         let scales = matches!(operator, Operator::Multiply | Operator::Divide);
@@ -366,7 +370,7 @@ impl Checker<'_> {
                     other => vec![other.clone()],
                 };
                 let term = first.term.as_ref().zip(second.term.as_ref());
-                let term = term.map(|(a, b)| Term::Chain([parts(a), parts(b)].concat()));
+                let term = term.map(|(a, b)| without_identity([parts(a), parts(b)].concat()));
                 let sizes = [first.sizes.clone(), second.sizes.clone()].concat();
                 Kind::Augment(AugmentValue { term, sizes })
             }
@@ -497,6 +501,20 @@ impl Checker<'_> {
                 Value::poison(condition.span)
             }
         }
+    }
+}
+
+/// A chain of augmentations without those that change nothing, which are the same work without.
+fn without_identity(mut parts: Vec<Term>) -> Term {
+    let changes = |part: &Term| !matches!(part, Term::Call(call) if call.name == "identity");
+    if parts.iter().any(changes) {
+        parts.retain(changes);
+    } else {
+        parts.truncate(1);
+    }
+    match <[Term; 1]>::try_from(parts) {
+        Ok([only]) => only,
+        Err(parts) => Term::Chain(parts),
     }
 }
 

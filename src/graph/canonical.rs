@@ -20,9 +20,18 @@ pub fn canonical(builder: &Builder, image: [i64; 3]) -> Option<ObjectiveGraph> {
     walk.graph.loss = walk.visit(builder.loss?)?;
     let reports: BTreeMap<&String, usize> =
         builder.reports.iter().map(|(name, node)| (name, *node)).collect();
-    for (name, node) in reports {
-        let node = walk.visit(node)?;
-        walk.graph.reports.push((name.clone(), node));
+    // Numbered by what they compute and listed by name: a new name renumbers nothing.
+    let mut order = Vec::with_capacity(reports.len());
+    for node in reports.values() {
+        order.push((walk.trace(*node)?, *node));
+    }
+    order.sort();
+    for (_, node) in order {
+        walk.visit(node)?;
+    }
+    for (name, node) in &reports {
+        let node = walk.visit(*node)?;
+        walk.graph.reports.push(((*name).clone(), node));
     }
     Some(walk.graph)
 }
@@ -46,6 +55,29 @@ impl<'b> Walk<'b> {
             networks: vec![None; builder.networks.len()],
             modules: vec![None; builder.modules.len()],
         }
+    }
+
+    /// What a node adds to the graph as it stands, as text; leaves the graph as it was.
+    fn trace(&mut self, node: usize) -> Option<String> {
+        let graph = &self.graph;
+        let before = [graph.nodes.len(), graph.networks.len(), graph.modules.len()];
+        let number = self.visit(node)?;
+        let graph = &mut self.graph;
+        let [nodes, networks, modules] = before;
+        let added = (
+            number,
+            graph.nodes.split_off(nodes),
+            graph.networks.split_off(networks),
+            graph.modules.split_off(modules),
+        );
+        for (numbers, kept) in
+            [&mut self.nodes, &mut self.networks, &mut self.modules].into_iter().zip(before)
+        {
+            for number in numbers.iter_mut() {
+                *number = number.filter(|number| *number < kept);
+            }
+        }
+        Some(serde_json::to_string(&added).expect("a graph is plain data"))
     }
 
     /// The new number of a node, after its inputs. Iterative: sums of losses can be long.

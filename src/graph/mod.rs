@@ -21,7 +21,7 @@ use crate::check::StageKind;
 use term::Term;
 
 /// The version of the RON form and of the hashes. It grows when either changes its meaning.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// A compiled pipeline.
 #[derive(Clone, Debug)]

@@ -224,7 +224,9 @@ fn overrides_are_typed_and_must_exist() {
         ("moco.temprature=0.2", "unknown-parameter"),
         ("epochs=3", "type-mismatch"),
         ("moco.momentum=1.5", "out-of-range"),
-        ("epochs=", "syntax-error"),
+        ("epochs=", "bad-override"),
+        ("epochs=3 +", "syntax-error"),
+        ("=3", "bad-override"),
         ("epochs", "bad-override"),
         ("width=many", "unknown-name"),
     ] {
@@ -236,6 +238,39 @@ fn overrides_are_typed_and_must_exist() {
 }
 
 #[test]
+fn an_override_is_shown_as_it_was_written() {
+    let shown = |over: &str| {
+        let compilation = overridden(&[over], None);
+        let [diagnostic] = compilation.diagnostics.as_slice() else { panic!("one, for {over}") };
+        let span = diagnostic.primary.as_ref().expect("a place").span;
+        let source = compilation.sources.get(span.file);
+        assert_eq!((source.name.as_str(), &*source.text), ("-o", over));
+        (diagnostic.message.clone(), compilation.sources.text(span).to_owned())
+    };
+    let whole = |message: &str, text: &str| (message.to_owned(), text.to_owned());
+    assert_eq!(shown("=3"), whole("`-o =3` names nothing to give a value to", "=3"));
+    assert_eq!(shown("epochs="), whole("`-o epochs=` gives no value", "epochs="));
+    assert_eq!(shown("epochs=-1 epochs"), whole("a length is not negative", "-1 epochs"));
+    assert_eq!(shown("epoc\u{302}s=3").1, "\u{302}");
+    assert_eq!(shown("moco.temprature=1").1, "moco.temprature");
+    assert_eq!(shown("moco.momentum=1.5").1, "1.5");
+    assert_eq!(shown("epochs=3 )").1, ")");
+}
+
+#[test]
+fn unknown_modules_of_the_library_are_answered() {
+    let nothing: std::collections::BTreeMap<std::path::PathBuf, Vec<u8>> = Default::default();
+    let found = |file| {
+        let compilation =
+            compile(&Request { file, required: true, ..Request::default() }, &nothing);
+        (names(&compilation), compilation.diagnostics[0].help.clone().expect("what would be right"))
+    };
+    let near = "did you mean `std.pipelines.moco_cifar10`?".to_owned();
+    assert_eq!(found("std.pipelines.moco_cifar11"), (vec!["unknown-module"], near));
+    assert_eq!(found("std.cpipe").0, ["file-unreadable"]);
+}
+
+#[test]
 fn unknown_profiles_and_pipelines_are_answered() {
     let compilation = overridden(&[], Some("fsat"));
     assert_eq!(names(&compilation), ["unknown-profile"]);
@@ -244,6 +279,10 @@ fn unknown_profiles_and_pipelines_are_answered() {
         + &SMALL[SMALL.find("pipeline").expect("one")..].replace("small(", "other(");
     let required = Request { required: true, ..Request::default() };
     assert_eq!(names(&with(&two, &required)), ["several-pipelines"]);
+    let typo = |pipeline| with(&two, &Request { pipeline: Some(pipeline), ..required.clone() });
+    assert_eq!(names(&typo("othre")), ["unknown-pipeline"]);
+    assert_eq!(typo("othre").diagnostics[0].help.as_deref(), Some("did you mean `other`?"));
+    assert_eq!(typo("x").diagnostics[0].help.as_deref(), Some("it has small, other"));
     let chosen = Request { pipeline: Some("other"), ..required };
     assert_eq!(with(&two, &chosen).compiled.expect("chosen").graph.name, "other");
 }

@@ -4,7 +4,7 @@ use super::objective::{Body, Module, Network, Node};
 use super::size::Size;
 use super::types::arithmetic;
 use super::value::{
-    AugmentValue, HeadValue, Kind, NetworkValue, SplitValue, TensorValue, Value, shape,
+    AugmentValue, HeadValue, Kind, NetworkValue, SplitValue, TensorValue, Value, duration, shape,
 };
 use super::{Checker, Scope};
 use crate::diagnostics::Diagnostic;
@@ -51,6 +51,9 @@ impl Checker<'_> {
             ExprKind::Range(low, high) => self.range(low, high, scope),
             ExprKind::Negate(inner) => {
                 let inner = self.eval(inner, scope, None, None);
+                if !self.negatable(&inner, span) {
+                    return Value::poison(span);
+                }
                 let minus_one = Value::new(Kind::Int(Size::constant(-1)), span);
                 self.operate(Operator::Multiply, minus_one, inner).kind
             }
@@ -214,6 +217,23 @@ impl Checker<'_> {
             (Some(low), Some(high)) => Kind::Range(Some((low, high))),
             _ => Kind::Range(None),
         }
+    }
+
+    /// Whether a value has a negative; says so where it has none.
+    fn negatable(&mut self, inner: &Value, span: Span) -> bool {
+        match &inner.kind {
+            Kind::Poison | Kind::Int(_) | Kind::Float(_) | Kind::Tensor(_) => return true,
+            Kind::Duration(Some(length)) => {
+                let length = duration(*length);
+                let error = Diagnostic::error("out-of-range", span, "a length is not negative");
+                self.report(error.help(format!("without the sign it is `{length}`")));
+            }
+            _ => {
+                let message = format!("`-` does not negate {}", inner.describe());
+                self.error("type-mismatch", span, message);
+            }
+        }
+        false
     }
 
     fn operate(&mut self, operator: Operator, left: Value, right: Value) -> Value {

@@ -35,16 +35,24 @@ pub fn dotted(path: &[Name]) -> String {
 
 /// Reads `name=value` as it stands on a command line, by the grammar of the language.
 pub fn parse(sources: &mut Sources, argument: &str) -> Result<Override, Diagnostics> {
-    let Some((name, value)) = argument.split_once('=') else {
-        let message = format!("`-o {argument}` is no `name=value`");
-        let error = Diagnostic::general("bad-override", message);
-        return Err(error
-            .help("write `-o epochs=\"400 epochs\"` or `-o moco.temperature=0.2`")
-            .into());
+    let file = sources.add("-o", argument);
+    let wrong = |message: String| -> Diagnostics {
+        let whole = Span { file, start: 0, end: argument.len() };
+        let error = Diagnostic::error("bad-override", whole, message);
+        error.help("write `-o epochs=\"400 epochs\"` or `-o moco.temperature=0.2`").into()
     };
-    let file = sources.add(format!("-o {name}"), name);
-    let path = parse::path(sources, file)?;
-    let file = sources.add(format!("-o {name}"), value);
-    let value = parse::expression(sources, file)?;
+    let Some(equals) = argument.find('=') else {
+        return Err(wrong(format!("`-o {argument}` is no `name=value`")));
+    };
+    // The sign is one byte, so both ranges end at characters.
+    let (name, value) = (0..equals, equals + 1..argument.len());
+    if argument[name.clone()].trim().is_empty() {
+        return Err(wrong(format!("`-o {argument}` names nothing to give a value to")));
+    }
+    if argument[value.clone()].trim().is_empty() {
+        return Err(wrong(format!("`-o {argument}` gives no value")));
+    }
+    let path = parse::path(sources, file, name)?;
+    let value = parse::expression(sources, file, value)?;
     Ok(Override { path, value, origin: Origin::Override })
 }

@@ -173,9 +173,10 @@ impl<'a> Checker<'a> {
                         .help("declare one: `pipeline name(…) { … }`")
                 }
                 (Some(name), _) => {
-                    let message =
-                        format!("{file} has no pipeline `{name}`; it has {}", names.join(", "));
-                    Diagnostic::general("unknown-name", message).nearest(name, names)
+                    let message = format!("{file} has no pipeline `{name}`");
+                    Diagnostic::general("unknown-pipeline", message)
+                        .help(format!("it has {}", names.join(", ")))
+                        .nearest(name, names)
                 }
                 (None, _) => {
                     let message =

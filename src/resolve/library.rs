@@ -1,5 +1,7 @@
 //! The embedded library: `stdlib/` as `std.*`, `pipelines/` as `std.pipelines.*`.
 
+use crate::diagnostics::Diagnostic;
+
 include!(concat!(env!("OUT_DIR"), "/library.rs"));
 
 /// The text of an embedded module, by its dotted path: `std.objectives.moco_v2`.
@@ -10,4 +12,13 @@ pub fn text(path: &str) -> Option<&'static str> {
 /// Every embedded module, as dotted path and text, sorted by path.
 pub fn embedded() -> &'static [(&'static str, &'static str)] {
     LIBRARY
+}
+
+/// Says of a name given as the program that the library has no such module.
+pub fn unknown(name: &str) -> Diagnostic {
+    let names = || embedded().iter().map(|(name, _)| *name);
+    let pipelines: Vec<&str> = names().filter(|name| name.starts_with("std.pipelines.")).collect();
+    Diagnostic::general("unknown-module", format!("the library has no module `{name}`"))
+        .help(format!("its pipelines are {}", pipelines.join(", ")))
+        .nearest(name, names())
 }

@@ -112,6 +112,14 @@ impl Loader<'_> {
         };
         let shown = path.display();
         let bytes = self.files.read(path).map_err(|error| {
+            let named = path.to_str().filter(|name| {
+                name.starts_with("std.")
+                    && !name.ends_with(".cpipe")
+                    && error.kind() == std::io::ErrorKind::NotFound
+            });
+            if let Some(name) = named {
+                return Box::new(library::unknown(name));
+            }
             let unreadable = Diagnostic::general("file-unreadable", format!("cannot read {shown}: {error}"));
             Box::new(unreadable.help("give the path of a .cpipe file, or the name of a pipeline of the library, such as std.pipelines.moco_cifar10"))
         })?;

@@ -4,6 +4,8 @@ mod errors;
 mod limits;
 mod lower;
 
+use std::ops::Range;
+
 use pest::Parser as _;
 
 use super::source::{FileId, Sources, Span};
@@ -27,14 +29,31 @@ pub fn signature(sources: &Sources, id: FileId) -> Result<tree::Signature, Diagn
     whole(read(sources, id, Rule::signature, |lower, pair| lower.signature_file(pair)))
 }
 
-/// Reads one expression, such as the value of an override.
-pub fn expression(sources: &Sources, id: FileId) -> Result<tree::Expr, Diagnostics> {
-    whole(read(sources, id, Rule::expression, |lower, pair| lower.expression_file(pair)))
+/// Reads one expression at `range` of a text, such as the value of an override.
+pub fn expression(
+    sources: &Sources,
+    id: FileId,
+    range: Range<usize>,
+) -> Result<tree::Expr, Diagnostics> {
+    let text = alone(&sources.get(id).text, range);
+    whole(read_text(&text, id, Rule::expression, |lower, pair| lower.expression_file(pair)))
 }
 
-/// Reads a dotted path, such as the name of an override.
-pub fn path(sources: &Sources, id: FileId) -> Result<Vec<tree::Name>, Diagnostics> {
-    whole(read(sources, id, Rule::path_only, |lower, pair| lower.path_file(pair)))
+/// Reads a dotted path at `range` of a text, such as the name of an override.
+pub fn path(
+    sources: &Sources,
+    id: FileId,
+    range: Range<usize>,
+) -> Result<Vec<tree::Name>, Diagnostics> {
+    let text = alone(&sources.get(id).text, range);
+    whole(read_text(&text, id, Rule::path_only, |lower, pair| lower.path_file(pair)))
+}
+
+/// A range of a text after as much white space as stands before it, so that its places are those
+/// of the text.
+fn alone(text: &str, range: Range<usize>) -> String {
+    let inside = text.get(range.clone()).unwrap_or_default();
+    format!("{}{inside}", " ".repeat(range.start))
 }
 
 fn whole<T>(read: Result<(T, Diagnostics), Box<Diagnostic>>) -> Result<T, Diagnostics> {
@@ -51,7 +70,15 @@ fn read<T>(
     rule: Rule,
     lower: impl FnOnce(&mut lower::Lower<'_>, Pair<'_>) -> T,
 ) -> Result<(T, Diagnostics), Box<Diagnostic>> {
-    let text = &sources.get(id).text;
+    read_text(&sources.get(id).text, id, rule, lower)
+}
+
+fn read_text<T>(
+    text: &str,
+    id: FileId,
+    rule: Rule,
+    lower: impl FnOnce(&mut lower::Lower<'_>, Pair<'_>) -> T,
+) -> Result<(T, Diagnostics), Box<Diagnostic>> {
     limits::check(text, id)?;
     let mut pairs =
         Grammar::parse(rule, text).map_err(|_| Box::new(errors::explain(text, id, 0, rule)))?;

@@ -116,6 +116,18 @@ fn a_sample_is_as_large_as_the_run_makes_it() {
 }
 
 #[test]
+fn a_crop_may_reach_into_its_padding() {
+    // Four pixels on both sides of 32, unless the text says otherwise.
+    let crop = |arguments: &str| {
+        let views = format!("crop_and_flip({arguments})");
+        text(&SMALL.replace("crop_and_flip(size: 32)", &views))
+    };
+    assert_eq!(names(&crop("size: 40")), [""; 0]);
+    assert_eq!(names(&crop("size: 41")), ["crop-too-large"]);
+    assert_eq!(names(&crop("size: 33, padding: 0")), ["crop-too-large"]);
+}
+
+#[test]
 fn a_byte_order_mark_is_skipped() {
     assert_eq!(hash(&format!("\u{feff}{SMALL}")), hash(SMALL));
 }

@@ -411,7 +411,9 @@ impl Checker<'_> {
             Implementation::Augment(_) => {
                 let size = sizes("Augment").into_iter().next();
                 let place = bound.values.get("size").map_or(span, |value| value.span);
-                let sized = size.map(|size| SizedTransform { name: entry.name, size, span: place });
+                let padding = bound.sizes.get("padding").cloned().unwrap_or_default();
+                let name = entry.name;
+                let sized = size.map(|size| SizedTransform { name, size, padding, span: place });
                 Kind::Augment(AugmentValue { term, sizes: sized.into_iter().collect() })
             }
             Implementation::Module(module) => {

@@ -456,9 +456,15 @@ impl Checker<'_> {
                     break;
                 };
                 let cuts = transform.name.contains("crop");
-                if cuts && size > height.min(width) {
+                let padding = transform.padding.as_constant().unwrap_or_default();
+                let room = height.min(width).saturating_add(padding.saturating_mul(2));
+                if cuts && size > room {
+                    let padded = match padding {
+                        0 => String::new(),
+                        _ => format!(" with {padding} pixels added on every side"),
+                    };
                     let message = format!(
-                        "a crop of {size} pixels does not fit into images of {height} × {width}"
+                        "a crop of {size} pixels does not fit into images of {height} × {width}{padded}"
                     );
                     let error =
                         Diagnostic::error("crop-too-large", span_of(stage, "views"), message);
@@ -468,8 +474,7 @@ impl Checker<'_> {
                     );
                     let error = error.also(transform.span, format!("the crop of {size}"));
                     self.report(error.help(format!(
-                        "crop at most {}, or enlarge first: `resize(size: {size}) >> …`",
-                        height.min(width)
+                        "crop at most {room}, or enlarge first: `resize(size: {size}) >> …`"
                     )));
                     break;
                 }

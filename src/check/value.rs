@@ -79,6 +79,8 @@ pub struct AugmentValue {
 pub struct SizedTransform {
     pub name: &'static str,
     pub size: Size,
+    /// Pixels added on every side before it cuts.
+    pub padding: Size,
     pub span: Span,
 }
 

@@ -187,6 +187,25 @@ fn an_objective_of_a_users_own_compiles() {
 }
 
 #[test]
+fn a_division_in_a_define_is_made_where_it_is_used() {
+    let divided =
+        |by: &str| OWN.replace("hidden: encoder.width", &format!("hidden: encoder.width / {by}"));
+    // The encoder of the pipeline is 32 wide.
+    assert_eq!(hash(&divided("2")), hash(&OWN.replace("hidden: encoder.width", "hidden: 16")));
+    assert_eq!(names(&text(&divided("3"))), ["out-of-range"]);
+    assert_eq!(names(&text(&divided("0"))), ["out-of-range"]);
+    // On its own, only what no width could make right is wrong.
+    let alone = |by| {
+        let source = divided(by);
+        let define = source.split("pipeline own").next().expect("the text before it").to_owned();
+        names(&text(&define)).into_iter().filter(|name| *name != "unused-import").collect()
+    };
+    let (right, wrong): (Vec<&str>, Vec<&str>) = (alone("3"), alone("0"));
+    assert_eq!(right, [""; 0]);
+    assert_eq!(wrong, ["out-of-range"]);
+}
+
+#[test]
 fn an_objective_with_labels_wants_labels() {
     let supervised = OWN.replace("given views a, b", "given views a, b and label y").replace(
         "weight * cosine_distance(predictor(online(b)), target(a))",

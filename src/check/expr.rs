@@ -252,7 +252,9 @@ impl Checker<'_> {
         let scales = matches!(operator, Operator::Multiply | Operator::Divide);
         let kind = match (&left.kind, &right.kind) {
             (Kind::Poison, _) | (_, Kind::Poison) => Kind::Poison,
-            (Kind::Int(a), Kind::Int(b)) => match arithmetic(operator, a, b) {
+            (Kind::Int(a), Kind::Int(b)) => match arithmetic(operator, a, b)
+                .or_else(|| (operator == Operator::Divide).then(|| quotient(a, b)).flatten())
+            {
                 Some(size) => Kind::Int(size),
                 None => {
                     let message = format!("{a} and {b} cannot be combined to a whole number here");
@@ -522,6 +524,14 @@ impl Checker<'_> {
             }
         }
     }
+}
+
+/// A division of which a define on its own cannot say whether it is exact: a size of its own. Where
+/// the define is used, both numbers are known and the division is made.
+fn quotient(a: &Size, b: &Size) -> Option<Size> {
+    let unknown = a.as_constant().is_none() || b.as_constant().is_none();
+    let by_zero = b.as_constant() == Some(0);
+    (unknown && !by_zero).then(|| Size::symbol(&format!("({a} / {b})")))
 }
 
 /// A chain of augmentations without those that change nothing, which are the same work without.

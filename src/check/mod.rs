@@ -22,7 +22,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use crate::diagnostics::{Diagnostic, Diagnostics, Severity};
+use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::registry::Entry;
 use crate::resolve::{ModuleId, Program};
 use crate::syntax::{Sources, Span, parse, tree};
@@ -122,7 +122,7 @@ impl<'a> Checker<'a> {
 
     /// How many errors there have been so far.
     fn errors(&self) -> usize {
-        self.diagnostics.count(Severity::Error) + self.silent
+        self.diagnostics.errors() + self.silent
     }
 
     fn fresh_id(&mut self) -> usize {

@@ -1,11 +1,13 @@
 //! `cpipe check`
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::{BAD_INPUT, output};
 use crate::Request;
-use crate::diagnostics::Severity;
+use crate::diagnostics::{Severity, visible};
 use crate::resolve::Disk;
 
 #[derive(clap::Args)]
@@ -21,17 +23,18 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> ExitCode {
     let mut files = Vec::new();
     for file in &arguments.files {
-        match collect(Path::new(file), &mut files) {
-            Ok(0) => {
-                output::error(&format!("no .cpipe file below {file}\n"));
-                return ExitCode::from(BAD_INPUT);
+        // Folders are counted for each argument on its own, so that none looks empty.
+        let mut collected = Collected::default();
+        let wrong = match collected.add(Path::new(file)) {
+            Ok(()) if collected.files.is_empty() => format!("no .cpipe file below {file}"),
+            Ok(()) => {
+                files.append(&mut collected.files);
+                continue;
             }
-            Ok(_) => {}
-            Err(error) => {
-                output::error(&format!("cannot read {file}: {error}\n"));
-                return ExitCode::from(BAD_INPUT);
-            }
-        }
+            Err(error) => format!("cannot read {file}: {error}"),
+        };
+        output::error(&format!("{}\n", visible(&wrong)));
+        return ExitCode::from(BAD_INPUT);
     }
     let mut errors = 0;
     let mut warnings = 0;
@@ -57,20 +60,34 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
-/// Adds a file, or every program below a folder in the order of their names; says how many.
-fn collect(path: &Path, files: &mut Vec<String>) -> std::io::Result<usize> {
-    if !path.is_dir() {
-        files.push(path.to_string_lossy().into_owned());
-        return Ok(1);
-    }
-    let mut entries = std::fs::read_dir(path)?.collect::<Result<Vec<_>, _>>()?;
-    entries.sort_by_key(std::fs::DirEntry::file_name);
-    let mut count = 0;
-    for entry in entries {
-        let path = entry.path();
-        if path.is_dir() || path.extension().is_some_and(|extension| extension == "cpipe") {
-            count += collect(&path, files)?;
+/// The programs that arguments name. A folder stands for every program below it, in the order of
+/// their names; it is read once, although links lead back to it.
+#[derive(Default)]
+struct Collected {
+    files: Vec<String>,
+    /// Folders already read, by their real paths.
+    folders: BTreeSet<PathBuf>,
+}
+
+impl Collected {
+    fn add(&mut self, argument: &Path) -> io::Result<()> {
+        // Newest last: the folders of a folder are read before those that follow it.
+        let mut waiting = vec![argument.to_owned()];
+        while let Some(path) = waiting.pop() {
+            if !path.is_dir() {
+                self.files.push(path.to_string_lossy().into_owned());
+                continue;
+            }
+            if !self.folders.insert(path.canonicalize()?) {
+                continue;
+            }
+            let mut entries = std::fs::read_dir(&path)?.collect::<Result<Vec<_>, _>>()?;
+            entries.sort_by_key(std::fs::DirEntry::file_name);
+            let paths = entries.iter().rev().map(std::fs::DirEntry::path);
+            let is_program =
+                |path: &PathBuf| path.extension().is_some_and(|extension| extension == "cpipe");
+            waiting.extend(paths.filter(|path| path.is_dir() || is_program(path)));
         }
+        Ok(())
     }
-    Ok(count)
 }

@@ -2,8 +2,12 @@
 
 mod render;
 pub mod suggest;
+mod visible;
 
 pub use render::{render, render_all};
+pub use visible::visible;
+
+use std::collections::HashSet;
 
 use crate::syntax::Span;
 
@@ -56,6 +60,11 @@ impl Diagnostic {
         Diagnostic { severity: Severity::Warning, ..Self::error(name, span, message) }
     }
 
+    /// The place it is about.
+    pub fn place(&self) -> Option<Span> {
+        self.primary.as_ref().map(|label| label.span)
+    }
+
     /// The words shown at the primary place.
     pub fn label(mut self, text: impl Into<String>) -> Self {
         if let Some(primary) = &mut self.primary {
@@ -84,53 +93,59 @@ impl Diagnostic {
     }
 }
 
-/// Diagnostics in the order of the text, each place and name once.
+/// Diagnostics in the order in which they were found, each place, name and message once.
 #[derive(Clone, Debug, Default)]
-pub struct Diagnostics(Vec<Diagnostic>);
+pub struct Diagnostics {
+    all: Vec<Diagnostic>,
+    seen: HashSet<(&'static str, Option<Span>, String)>,
+    errors: usize,
+}
 
 impl Diagnostics {
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        let place = |d: &Diagnostic| d.primary.as_ref().map(|label| label.span);
-        let seen = |d: &Diagnostic| {
-            d.name == diagnostic.name
-                && place(d) == place(&diagnostic)
-                && d.message == diagnostic.message
-        };
-        if !self.0.iter().any(seen) {
-            self.0.push(diagnostic);
+        let key = (diagnostic.name, diagnostic.place(), diagnostic.message.clone());
+        if self.seen.insert(key) {
+            self.errors += usize::from(diagnostic.severity == Severity::Error);
+            self.all.push(diagnostic);
         }
     }
 
     pub fn extend(&mut self, other: Diagnostics) {
-        other.0.into_iter().for_each(|diagnostic| self.push(diagnostic));
+        other.all.into_iter().for_each(|diagnostic| self.push(diagnostic));
     }
 
     pub fn has_errors(&self) -> bool {
-        self.0.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+        self.errors > 0
+    }
+
+    /// How many of them are errors.
+    pub fn errors(&self) -> usize {
+        self.errors
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
-        self.0.iter()
+        self.all.iter()
+    }
+
+    pub fn len(&self) -> usize {
+        self.all.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    pub fn count(&self, severity: Severity) -> usize {
-        self.0.iter().filter(|diagnostic| diagnostic.severity == severity).count()
+        self.all.is_empty()
     }
 
     /// By file and place.
     pub fn sorted(mut self) -> Vec<Diagnostic> {
-        let place = |d: &Diagnostic| d.primary.as_ref().map(|label| label.span);
-        self.0.sort_by_key(place);
-        self.0
+        self.all.sort_by_key(Diagnostic::place);
+        self.all
     }
 }
 
 impl From<Diagnostic> for Diagnostics {
     fn from(diagnostic: Diagnostic) -> Self {
-        Diagnostics(vec![diagnostic])
+        let mut diagnostics = Diagnostics::default();
+        diagnostics.push(diagnostic);
+        diagnostics
     }
 }

@@ -56,6 +56,14 @@ impl Program {
     }
 }
 
+/// Files that use one another in a row. A program takes a handful; without a limit a long enough
+/// row of them would exhaust the stack.
+const DEEPEST: usize = 128;
+
+/// Diagnostics after which no more nearest names are looked for: nobody reads so many, and each
+/// takes a comparison with every name in sight.
+const MOST_SUGGESTIONS: usize = 100;
+
 /// Where a module's text comes from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
@@ -123,6 +131,10 @@ impl Loader<'_> {
             let unreadable = Diagnostic::general("file-unreadable", format!("cannot read {shown}: {error}"));
             Box::new(unreadable.help("give the path of a .cpipe file, or the name of a pipeline of the library, such as std.pipelines.moco_cifar10"))
         })?;
+        // Before it is read as text, of which the last character may be cut in two.
+        if bytes.len() > parse::LARGEST {
+            return Err(Box::new(parse::too_large(&shown.to_string())));
+        }
         let text = String::from_utf8(bytes).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
             let message = format!("{shown} is no text: byte {at} is not valid UTF-8");
@@ -269,7 +281,7 @@ impl Loader<'_> {
                     found_module = Some(module);
                 }
             }
-            let Some(place) = self.locate(from, import.relative, &path) else { continue };
+            let place = locate(from, import.relative, &path);
             if self.loading.contains(&place) {
                 let message = format!("`{}` uses this file in turn", path.join("."));
                 let error = Diagnostic::error("import-cycle", span, message)
@@ -279,29 +291,43 @@ impl Loader<'_> {
             }
             let id = match self.loaded.get(&place) {
                 Some(id) => *id,
-                None => {
-                    let text = match self.read(&place) {
-                        Ok(text) => text,
-                        Err(_) => continue,
-                    };
-                    self.module(place.clone(), text)?
+                None if self.is_missing(&place) => continue,
+                None if self.loading.len() == DEEPEST => {
+                    let message = format!("more than {DEEPEST} files use one another in a row");
+                    let error = Diagnostic::error("nesting-too-deep", span, message);
+                    self.diagnostics
+                        .push(error.help("use what is needed from where it is defined"));
+                    return None;
                 }
+                None => match self.read(&place) {
+                    Ok(text) => self.module(place, text)?,
+                    Err(unreadable) => {
+                        let error = Diagnostic::error(unreadable.name, span, unreadable.message);
+                        self.diagnostics.push(error);
+                        return None;
+                    }
+                },
             };
             let module = &self.modules[id.0];
-            let items = module.scope.iter().filter(|(_, item)| match item {
+            let is_own = |item: &Item| match item {
                 Item::Define(owner, _) | Item::Pipeline(owner, _) => *owner == id,
                 Item::Entry(_) => false,
-            });
-            for (name, item) in items {
-                if *name == import.name.text {
-                    return Some(*item);
-                }
-                offered.push(name.clone());
+            };
+            if let Some(item) = module.scope.get(&import.name.text).filter(|item| is_own(item)) {
+                return Some(*item);
             }
             found_module = Some(module.name.clone());
+            if self.suggests() {
+                let names = module.scope.iter().filter(|(_, item)| is_own(item));
+                offered.extend(names.map(|(name, _)| name.clone()));
+            }
         }
         self.not_found(import, span, found_module, &offered);
         None
+    }
+
+    fn suggests(&self) -> bool {
+        self.diagnostics.len() < MOST_SUGGESTIONS
     }
 
     fn not_found(&mut self, import: &Use, span: Span, module: Option<String>, offered: &[String]) {
@@ -311,13 +337,19 @@ impl Loader<'_> {
             Some(module) => {
                 let message = format!("`{module}` has nothing called `{}`", import.name.text);
                 let error = Diagnostic::error("import-not-found", import.name.span, message);
-                let list = format!("it has {}", offered.join(", "));
+                // Of a file full of names the first are enough to know it by.
+                let list = offered.iter().take(20).map(String::as_str).collect::<Vec<_>>();
+                let list = match offered.len().saturating_sub(list.len()) {
+                    0 => format!("it has {}", list.join(", ")),
+                    more => format!("it has {} and {more} more", list.join(", ")),
+                };
                 let near = crate::diagnostics::suggest::nearest(
                     &import.name.text,
                     offered.iter().map(String::as_str),
                 );
                 match near {
                     Some(near) => error.help(format!("did you mean `{near}`?")),
+                    None if offered.is_empty() => error,
                     None => error.help(list),
                 }
             }
@@ -329,33 +361,39 @@ impl Loader<'_> {
                 let entries = registry::entries().filter(|entry| !entry.module.is_empty());
                 let entries: Vec<String> =
                     entries.map(|entry| format!("{}.{}", entry.module, entry.name)).collect();
-                Diagnostic::error("import-not-found", span, message)
-                    .nearest(&whole, known.chain(entries.iter().map(String::as_str)))
+                let error = Diagnostic::error("import-not-found", span, message);
+                match self.suggests() {
+                    true => error.nearest(&whole, known.chain(entries.iter().map(String::as_str))),
+                    false => error,
+                }
             }
         };
         self.diagnostics.push(error);
     }
 
-    /// The text that a module path names, if there is one.
-    fn locate(&self, from: &Place, relative: bool, path: &[String]) -> Option<Place> {
-        let place = match (relative, from) {
-            (false, _) => Place::Library(path.join(".")),
-            (true, Place::Library(name)) => {
-                let parent = name.rsplit_once('.').map_or("", |(parent, _)| parent);
-                Place::Library(format!("{parent}.{}", path.join(".")))
-            }
-            (true, Place::File(file)) => {
-                let folder = file.parent().unwrap_or(Path::new(""));
-                let mut path: PathBuf = folder.join(path.iter().collect::<PathBuf>());
-                path.set_extension("cpipe");
-                Place::File(path)
-            }
-        };
-        let exists = match &place {
-            Place::Library(name) => library::text(name).is_some(),
-            Place::File(path) => self.loaded.contains_key(&place) || self.files.read(path).is_ok(),
-        };
-        exists.then_some(place)
+    /// Whether there is no text at all. One that is there and cannot be read is not missing.
+    fn is_missing(&self, place: &Place) -> bool {
+        match place {
+            Place::Library(name) => library::text(name).is_none(),
+            Place::File(path) => self.files.is_missing(path),
+        }
+    }
+}
+
+/// The text that a module path names, if there is one.
+fn locate(from: &Place, relative: bool, path: &[String]) -> Place {
+    match (relative, from) {
+        (false, _) => Place::Library(path.join(".")),
+        (true, Place::Library(name)) => {
+            let parent = name.rsplit_once('.').map_or("", |(parent, _)| parent);
+            Place::Library(format!("{parent}.{}", path.join(".")))
+        }
+        (true, Place::File(file)) => {
+            let folder = file.parent().unwrap_or(Path::new(""));
+            let mut path: PathBuf = folder.join(path.iter().collect::<PathBuf>());
+            path.set_extension("cpipe");
+            Place::File(path)
+        }
     }
 }
 

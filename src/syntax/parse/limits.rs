@@ -4,16 +4,13 @@ use crate::diagnostics::Diagnostic;
 use crate::syntax::{FileId, Span};
 
 /// Bytes in a file. The largest program in the standard library is a hundredth of this.
-const LARGEST: usize = 1 << 20;
+pub const LARGEST: usize = 1 << 20;
 /// Brackets within brackets.
 const DEEPEST: usize = 64;
 
 pub fn check(text: &str, file: FileId) -> Result<(), Box<Diagnostic>> {
     if text.len() > LARGEST {
-        let message = format!("the file has {} bytes; cpipe reads at most {LARGEST}", text.len());
-        let error = Diagnostic::general("file-too-large", message);
-        let help = "a program is text about data, never the data: is this the right file?";
-        return Err(Box::new(error.help(help)));
+        return Err(Box::new(too_large("the text")));
     }
     match too_deep(text) {
         None => Ok(()),
@@ -25,6 +22,13 @@ pub fn check(text: &str, file: FileId) -> Result<(), Box<Diagnostic>> {
             Err(Box::new(error.help("name an inner part with `let` or `define`")))
         }
     }
+}
+
+/// The error of a text that goes on past [`LARGEST`]. How far is not known: it is read no further.
+pub fn too_large(name: &str) -> Diagnostic {
+    let message = format!("{name} is larger than {LARGEST} bytes, the most that cpipe reads");
+    Diagnostic::general("file-too-large", message)
+        .help("a program is text about data, never the data: is this the right file?")
 }
 
 /// The first bracket that opens one level too many, outside of comments and strings.

@@ -4,6 +4,8 @@ mod errors;
 mod limits;
 mod lower;
 
+pub use limits::{LARGEST, too_large};
+
 use std::ops::Range;
 
 use pest::Parser as _;

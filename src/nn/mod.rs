@@ -3,6 +3,8 @@
 use crate::registry::{Entry, Implementation};
 
 #[cfg(feature = "run")]
+mod convnet;
+#[cfg(feature = "run")]
 mod init;
 #[cfg(feature = "run")]
 mod layers;
@@ -20,6 +22,8 @@ mod params;
 mod resnet;
 #[cfg(feature = "run")]
 pub mod safetensors;
+#[cfg(feature = "run")]
+mod unit;
 
 #[cfg(feature = "run")]
 pub use module::{Activation, Module, Pass};
@@ -43,6 +47,21 @@ pub struct ModuleEntry {
 
 /// Every registered module.
 pub static ENTRIES: &[Entry] = &[
+    Entry {
+        name: "convnet",
+        signature: "\
+/// Five 3x3 convolutions, each with batch norm and a rectifier, three of them of stride two in
+/// place of pooling (Springenberg et al. 2014, arXiv:1412.6806); the features are the global average.
+///
+/// For trials on a processor: a tenth of the time of `resnet18(stem: small)` at the same width.
+convnet(width: Int > 0 = 32) -> Encoder[Image[3, h, w] -> Feature[8 * width]]",
+        module: "std.encoders",
+        implementation: Implementation::Module(ModuleEntry {
+            encoder: true,
+            #[cfg(feature = "run")]
+            build: convnet::convnet,
+        }),
+    },
     Entry {
         name: "resnet18",
         signature: "\

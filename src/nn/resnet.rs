@@ -3,11 +3,10 @@
 use burn::tensor::{Device, Tensor};
 
 use super::init::{Declaration, materialize};
-use super::layers::Conv2d;
 use super::module::{Activation, Module, Pass};
-use super::norm::BatchNorm;
 use super::ops;
 use super::params::Params;
+use super::unit::Unit;
 use crate::graph::term::Args;
 use crate::random::Key;
 
@@ -97,37 +96,6 @@ impl Module for ResNet {
             x = block.forward(pass, x);
         }
         Activation::Features(ops::global_average_pool(x))
-    }
-}
-
-/// A convolution and its batch norm.
-struct Unit {
-    conv: Conv2d,
-    norm: BatchNorm,
-}
-
-impl Unit {
-    fn new(
-        conv: &str,
-        norm: &str,
-        [input, output]: [usize; 2],
-        kernel: usize,
-        stride: usize,
-    ) -> Self {
-        Unit {
-            conv: Conv2d::new(conv, input, output, kernel, stride),
-            norm: BatchNorm::new(norm, output),
-        }
-    }
-
-    fn declare(&self, into: &mut Vec<Declaration>) {
-        self.conv.declare(into);
-        self.norm.declare(into);
-    }
-
-    fn forward(&self, pass: &mut Pass<'_>, x: Tensor<4>) -> Tensor<4> {
-        let x = self.conv.forward(pass, x);
-        self.norm.forward(pass, x)
     }
 }
 

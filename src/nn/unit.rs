@@ -1,0 +1,39 @@
+//! A convolution and the batch norm after it: what convolutional networks are made of.
+
+use burn::tensor::Tensor;
+
+use super::init::Declaration;
+use super::layers::Conv2d;
+use super::module::Pass;
+use super::norm::BatchNorm;
+
+/// A convolution and its batch norm.
+pub(super) struct Unit {
+    conv: Conv2d,
+    norm: BatchNorm,
+}
+
+impl Unit {
+    pub fn new(
+        conv: &str,
+        norm: &str,
+        [input, output]: [usize; 2],
+        kernel: usize,
+        stride: usize,
+    ) -> Self {
+        Unit {
+            conv: Conv2d::new(conv, input, output, kernel, stride),
+            norm: BatchNorm::new(norm, output),
+        }
+    }
+
+    pub fn declare(&self, into: &mut Vec<Declaration>) {
+        self.conv.declare(into);
+        self.norm.declare(into);
+    }
+
+    pub fn forward(&self, pass: &mut Pass<'_>, x: Tensor<4>) -> Tensor<4> {
+        let x = self.conv.forward(pass, x);
+        self.norm.forward(pass, x)
+    }
+}

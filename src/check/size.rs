@@ -6,6 +6,11 @@ use std::fmt;
 /// The name under which the size of a batch appears in shapes.
 pub const BATCH: &str = "batch";
 
+/// Products in a sum, and names in a product. Sizes of tensors have a few of either; without a limit
+/// a product of sums doubles with every factor.
+const MOST_PARTS: usize = 32;
+const MOST_NAMES: usize = 8;
+
 /// A sum of products of names, in canonical form: equal sizes are equal values.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Size(BTreeMap<Vec<String>, i64>);
@@ -64,34 +69,40 @@ impl Size {
         Some(total)
     }
 
-    /// `None` where the numbers grow out of range.
+    /// `None` where the numbers grow out of range, or the sum too long.
     pub fn add(&self, other: &Size, sign: i64) -> Option<Size> {
         let mut sum = self.clone();
         for (names, factor) in &other.0 {
             let entry = sum.0.entry(names.clone()).or_insert(0);
             *entry = entry.checked_add(factor.checked_mul(sign)?)?;
         }
-        Some(sum.canonical())
+        Some(sum.canonical()).filter(|sum| sum.0.len() <= MOST_PARTS)
     }
 
+    /// `None` where the numbers grow out of range, or the product too long.
     pub fn multiply(&self, other: &Size) -> Option<Size> {
         let mut product = Size::default();
         for (names, factor) in &self.0 {
             for (others, other_factor) in &other.0 {
                 let mut names = [names.as_slice(), others].concat();
                 names.sort();
+                if names.len() > MOST_NAMES {
+                    return None;
+                }
                 let entry = product.0.entry(names).or_insert(0);
                 *entry = entry.checked_add(factor.checked_mul(*other_factor)?)?;
             }
         }
-        Some(product.canonical())
+        Some(product.canonical()).filter(|product| product.0.len() <= MOST_PARTS)
     }
 
     /// Exact division by a number; `None` where something is left over.
     pub fn divide(&self, other: &Size) -> Option<Size> {
         let divisor = other.as_constant().filter(|divisor| *divisor != 0)?;
         let divide = |(names, factor): (&Vec<String>, &i64)| {
-            (factor % divisor == 0).then(|| (names.clone(), factor / divisor))
+            // Unchecked, the least number divided by minus one would overflow.
+            let exact = factor.checked_rem(divisor)? == 0;
+            Some((names.clone(), factor.checked_div(divisor).filter(|_| exact)?))
         };
         self.0.iter().map(divide).collect::<Option<_>>().map(Size)
     }
@@ -142,5 +153,17 @@ mod tests {
         let huge = Size::constant(i64::MAX);
         assert_eq!(huge.multiply(&huge), None);
         assert_eq!(huge.add(&huge, 1), None);
+        assert_eq!(Size::constant(i64::MIN).divide(&Size::constant(-1)), None);
+    }
+
+    #[test]
+    fn sizes_stay_short() {
+        let names = (0..MOST_PARTS).map(|index| Size::symbol(&format!("a{index}")));
+        let sum = names.reduce(|sum, name| sum.add(&name, 1).unwrap()).unwrap();
+        assert_eq!(sum.add(&Size::batch(), 1), None);
+        assert_eq!(sum.multiply(&sum), None);
+        let power =
+            (1..MOST_NAMES).fold(Size::batch(), |power, _| power.multiply(&Size::batch()).unwrap());
+        assert_eq!(power.multiply(&Size::batch()), None);
     }
 }

@@ -11,6 +11,9 @@ use std::collections::HashSet;
 
 use crate::syntax::Span;
 
+/// Nobody reads more advice than this.
+const MOST_SUGGESTIONS: usize = 100;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     Warning,
@@ -127,8 +130,9 @@ impl Diagnostics {
         self.all.iter()
     }
 
-    pub fn len(&self) -> usize {
-        self.all.len()
+    /// Whether one more is worth a nearest name, which takes a comparison with every name in sight.
+    pub fn wants_suggestions(&self) -> bool {
+        self.all.len() < MOST_SUGGESTIONS
     }
 
     pub fn is_empty(&self) -> bool {

@@ -1,17 +1,28 @@
 //! The nearest known name.
 
+/// Names longer than this are not compared: it takes the product of the lengths.
+const LONGEST: usize = 64;
+/// Candidates that are compared. No honest scope holds as many.
+const MOST: usize = 1_000;
+/// How like a name has to be.
+const LEAST: f64 = 0.55;
+
 /// The candidate most like `name`, if any is like it at all (Damerau-Levenshtein).
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    if name.len() > LONGEST {
+        return None;
+    }
+    let folded = name.to_lowercase();
     let similarity = |candidate: &str| {
-        let folded = (name.to_lowercase(), candidate.to_lowercase());
-        strsim::normalized_damerau_levenshtein(&folded.0, &folded.1)
+        strsim::normalized_damerau_levenshtein(&folded, &candidate.to_lowercase())
     };
     // A name that is known already, and still wrong here, is no advice.
-    let others = candidates.into_iter().filter(|candidate| *candidate != name);
+    let others = candidates.into_iter().take(MOST);
+    let others = others.filter(|candidate| *candidate != name && candidate.len() <= LONGEST);
     let scored = others.map(|candidate| (similarity(candidate), candidate));
     // Ties go to the name that sorts first, so that messages do not depend on a map's order.
     let best = scored.max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(a.1)));
-    best.filter(|(score, _)| *score >= 0.55).map(|(_, candidate)| candidate)
+    best.filter(|(score, _)| *score >= LEAST).map(|(_, candidate)| candidate)
 }
 
 #[cfg(test)]

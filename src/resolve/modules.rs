@@ -60,10 +60,6 @@ impl Program {
 /// row of them would exhaust the stack.
 const DEEPEST: usize = 128;
 
-/// Diagnostics after which no more nearest names are looked for: nobody reads so many, and each
-/// takes a comparison with every name in sight.
-const MOST_SUGGESTIONS: usize = 100;
-
 /// Where a module's text comes from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
@@ -317,17 +313,13 @@ impl Loader<'_> {
                 return Some(*item);
             }
             found_module = Some(module.name.clone());
-            if self.suggests() {
+            if self.diagnostics.wants_suggestions() {
                 let names = module.scope.iter().filter(|(_, item)| is_own(item));
                 offered.extend(names.map(|(name, _)| name.clone()));
             }
         }
         self.not_found(import, span, found_module, &offered);
         None
-    }
-
-    fn suggests(&self) -> bool {
-        self.diagnostics.len() < MOST_SUGGESTIONS
     }
 
     fn not_found(&mut self, import: &Use, span: Span, module: Option<String>, offered: &[String]) {
@@ -362,7 +354,7 @@ impl Loader<'_> {
                 let entries: Vec<String> =
                     entries.map(|entry| format!("{}.{}", entry.module, entry.name)).collect();
                 let error = Diagnostic::error("import-not-found", span, message);
-                match self.suggests() {
+                match self.diagnostics.wants_suggestions() {
                     true => error.nearest(&whole, known.chain(entries.iter().map(String::as_str))),
                     false => error,
                 }

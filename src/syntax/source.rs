@@ -1,6 +1,6 @@
 //! Source texts and places in them.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A text by its position in [`Sources`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,6 +26,24 @@ impl Span {
 pub struct Source {
     pub name: String,
     pub text: Arc<str>,
+    /// Where each line starts, found when it is first asked for.
+    lines: OnceLock<Vec<usize>>,
+}
+
+impl Source {
+    /// Where each line starts.
+    pub fn lines(&self) -> &[usize] {
+        self.lines.get_or_init(|| {
+            let newlines = self.text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+            std::iter::once(0).chain(newlines.map(|(at, _)| at + 1)).collect()
+        })
+    }
+
+    /// The line that a byte stands on, from zero.
+    pub fn line(&self, at: usize) -> usize {
+        // The first line starts at zero, so that there is always one before.
+        self.lines().partition_point(|start| *start <= at).saturating_sub(1)
+    }
 }
 
 /// Every text that a compilation has read, signatures and overrides included.
@@ -34,7 +52,8 @@ pub struct Sources(Vec<Source>);
 
 impl Sources {
     pub fn add(&mut self, name: impl Into<String>, text: impl Into<Arc<str>>) -> FileId {
-        self.0.push(Source { name: name.into(), text: text.into() });
+        let lines = OnceLock::new();
+        self.0.push(Source { name: name.into(), text: text.into(), lines });
         FileId(self.0.len() as u32 - 1)
     }
 
@@ -50,10 +69,10 @@ impl Sources {
 
     /// Line and column of a span's start, both from one; the column counts characters.
     pub fn position(&self, span: Span) -> (usize, usize) {
-        let before = self.get(span.file).text.get(..span.start).unwrap_or_default();
-        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;
-        (line, before[line_start..].chars().count() + 1)
+        let source = self.get(span.file);
+        let line = source.line(span.start);
+        let before = source.text.get(source.lines()[line]..span.start).unwrap_or_default();
+        (line + 1, before.chars().count() + 1)
     }
 
     /// `file:line:column`.

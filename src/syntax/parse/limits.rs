@@ -5,7 +5,7 @@ use crate::syntax::{FileId, Span};
 
 /// Bytes in a file. The largest program in the standard library is a hundredth of this.
 pub const LARGEST: usize = 1 << 20;
-/// Brackets within brackets.
+/// Brackets within brackets, and conditions within conditions.
 const DEEPEST: usize = 64;
 
 pub fn check(text: &str, file: FileId) -> Result<(), Box<Diagnostic>> {
@@ -16,9 +16,9 @@ pub fn check(text: &str, file: FileId) -> Result<(), Box<Diagnostic>> {
         None => Ok(()),
         Some(at) => {
             let span = Span { file, start: at, end: at + 1 };
-            let message = format!("more than {DEEPEST} brackets are open here");
+            let message = format!("more than {DEEPEST} brackets or conditions are open here");
             let error = Diagnostic::error("nesting-too-deep", span, message);
-            let error = error.label("one bracket too many");
+            let error = error.label("one too many");
             Err(Box::new(error.help("name an inner part with `let` or `define`")))
         }
     }
@@ -31,29 +31,46 @@ pub fn too_large(name: &str) -> Diagnostic {
         .help("a program is text about data, never the data: is this the right file?")
 }
 
-/// The first bracket that opens one level too many, outside of comments and strings.
+/// The first bracket or `if` that opens one level too many, outside of comments and strings. An
+/// `if` is open until its `else`: a condition needs no brackets to hold another.
 fn too_deep(text: &str) -> Option<usize> {
-    let mut depth = 0_usize;
+    let bytes = text.as_bytes();
+    let mut brackets = 0_usize;
+    let mut conditions = 0_usize;
     let mut in_text = false;
     let mut in_comment = false;
     let mut previous = 0;
     for (at, byte) in text.bytes().enumerate() {
+        let begins_word = !is_word(previous);
         match byte {
             b'\n' => (in_text, in_comment) = (false, false),
             _ if in_comment => {}
             b'"' => in_text = !in_text,
             _ if in_text => {}
             b'/' if previous == b'/' => in_comment = true,
-            b'(' | b'[' | b'{' => {
-                depth += 1;
-                if depth > DEEPEST {
-                    return Some(at);
-                }
+            b'(' | b'[' | b'{' => brackets += 1,
+            b')' | b']' | b'}' => brackets = brackets.saturating_sub(1),
+            b'i' if begins_word && word_at(bytes, at) == b"if" => conditions += 1,
+            b'e' if begins_word && word_at(bytes, at) == b"else" => {
+                conditions = conditions.saturating_sub(1);
             }
-            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
             _ => {}
+        }
+        if brackets + conditions > DEEPEST {
+            return Some(at);
         }
         previous = byte;
     }
     None
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_'
+}
+
+/// The word at the start of which a byte stands, as far as a keyword could go.
+fn word_at(bytes: &[u8], at: usize) -> &[u8] {
+    let rest = &bytes[at..bytes.len().min(at + "else".len() + 1)];
+    let length = rest.iter().position(|byte| !is_word(*byte)).unwrap_or(rest.len());
+    &rest[..length]
 }

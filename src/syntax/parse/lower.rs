@@ -1,6 +1,9 @@
 //! pest's pairs to the syntax tree. The grammar guarantees which pairs stand where; a place where
 //! it does not hold is marked by an `expect` that names the rule.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use super::{Pair, Rule, errors, span};
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::syntax::tree::*;
@@ -116,14 +119,15 @@ impl<'t> Lower<'t> {
 
     fn parameters(&mut self, pair: Pair<'_>) -> Vec<Parameter> {
         let mut parameters: Vec<Parameter> = Vec::new();
+        let mut places = HashMap::new();
         for pair in pair.into_inner().filter(|pair| pair.as_rule() == Rule::parameter) {
             let parameter = self.parameter(pair);
-            if let Some(first) =
-                parameters.iter().find(|other| other.name.text == parameter.name.text)
-            {
-                self.twice("parameter", &parameter.name, first.name.span);
-            } else {
-                parameters.push(parameter);
+            match places.entry(parameter.name.text.clone()) {
+                Entry::Occupied(first) => self.twice("parameter", &parameter.name, *first.get()),
+                Entry::Vacant(place) => {
+                    place.insert(parameter.name.span);
+                    parameters.push(parameter);
+                }
             }
         }
         parameters
@@ -184,10 +188,7 @@ impl<'t> Lower<'t> {
         for pair in pair.into_inner() {
             match pair.as_rule() {
                 Rule::type_name => name = pair.as_str().to_owned(),
-                Rule::type_argument => {
-                    let inner = pair.into_inner().next().expect("type argument: one alternative");
-                    arguments.push(self.type_argument(inner));
-                }
+                Rule::type_argument => arguments.push(self.type_argument(pair)),
                 _ => {}
             }
         }
@@ -195,15 +196,14 @@ impl<'t> Lower<'t> {
     }
 
     fn type_argument(&mut self, pair: Pair<'_>) -> TypeArgument {
-        match pair.as_rule() {
-            Rule::named_type => TypeArgument::Type(self.named_type(pair)),
-            Rule::function_type => {
-                let mut types = pair.into_inner().filter(|pair| pair.as_rule() == Rule::named_type);
-                let from = self.named_type(types.next().expect("function type: from"));
-                let to = self.named_type(types.next().expect("function type: to"));
-                TypeArgument::Function(from, to)
+        let mut parts = pair.into_inner().filter(|pair| pair.as_rule() != Rule::arrow);
+        let first = parts.next().expect("type argument: one alternative");
+        match (first.as_rule(), parts.next()) {
+            (Rule::named_type, None) => TypeArgument::Type(self.named_type(first)),
+            (Rule::named_type, Some(to)) => {
+                TypeArgument::Function(self.named_type(first), self.named_type(to))
             }
-            _ => TypeArgument::Size(self.expr(pair)),
+            _ => TypeArgument::Size(self.expr(first)),
         }
     }
 
@@ -306,15 +306,19 @@ impl<'t> Lower<'t> {
 
     fn fields(&mut self, pair: Pair<'_>) -> Vec<Binding> {
         let mut fields: Vec<Binding> = Vec::new();
+        let mut places = HashMap::new();
         for pair in self.recovered(pair, Rule::field) {
             let (_, pairs) = documented(pair);
             let mut pairs = pairs.into_iter();
             let name = self.name(&pairs.next().expect("field: name"));
             let value = pairs.find(|pair| pair.as_rule() == Rule::expr).expect("field: expr");
             let value = self.expr(value);
-            match fields.iter().find(|other| other.name.text == name.text) {
-                Some(first) => self.twice("field", &name, first.name.span),
-                None => fields.push(Binding { name, value }),
+            match places.entry(name.text.clone()) {
+                Entry::Occupied(first) => self.twice("field", &name, *first.get()),
+                Entry::Vacant(place) => {
+                    place.insert(name.span);
+                    fields.push(Binding { name, value });
+                }
             }
         }
         fields

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use cpipe::diagnostics::{Severity, render_all};
+use cpipe::diagnostics::{Severity, Style, render_all};
 use cpipe::resolve::Disk;
 use cpipe::{Request, compile};
 
@@ -29,7 +29,7 @@ fn wrong_programs_get_clear_errors() {
             file.file_stem().and_then(|stem| stem.to_str()).expect("a UTF-8 name").to_owned();
         let path = file.to_str().expect("a UTF-8 path").replace('\\', "/");
         let compilation = compile(&Request { file: &path, ..Request::default() }, &Disk);
-        let messages = render_all(&compilation.diagnostics, &compilation.sources, false);
+        let messages = render_all(&compilation.diagnostics, &compilation.sources, Style::default());
         if !compilation.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
         {
             without_error.push(name.clone());

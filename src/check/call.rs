@@ -1,7 +1,8 @@
 //! Calls: arguments bound to a signature, registered constructors made into values.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::rc::Rc;
 
 use super::objective::{Body, Network};
 use super::size::Size;
@@ -10,7 +11,7 @@ use super::value::{
     AugmentValue, DatasetValue, EncoderValue, HeadValue, Kind, NetworkValue, SizedTransform,
     SplitValue, TensorValue, Value, args, duration,
 };
-use super::{Checker, Scope};
+use super::{Checker, Scope, memory};
 use crate::diagnostics::Diagnostic;
 use crate::graph::objective::Op;
 use crate::graph::term::{Call, Term};
@@ -18,7 +19,7 @@ use crate::registry::{self, Implementation};
 use crate::resolve::{Item, ModuleId};
 use crate::syntax::Span;
 use crate::syntax::tree::{
-    Argument, Bound, Expr, ExprKind, Name, Parameter, Signature, Type, TypeKind,
+    self, Argument, Bound, Expr, ExprKind, Name, Parameter, Signature, Type, TypeKind,
 };
 
 /// The arguments of a call, checked, by parameter name.
@@ -131,7 +132,9 @@ impl Checker<'_> {
     ) -> Option<Bound_> {
         let errors = self.errors();
         let mut given = self.assign(signature, arguments, what);
-        let mut bound = Bound_ { values: BTreeMap::new(), sizes: Sizes::new() };
+        let mut sizes = Sizes::new();
+        // The values so far, in sight of the defaults after them.
+        let mut values = Scope::new(owner.unwrap_or(scope.module), BTreeMap::new());
         for parameter in &signature.parameters {
             let name = parameter.name.text.as_str();
             let own_path = path.map(|path| format!("{path}.{name}"));
@@ -153,9 +156,7 @@ impl Checker<'_> {
             } else if let Some(fill) = fill.take_if(|fill| fill.name == name) {
                 fill.value
             } else if let Some(default) = &parameter.default {
-                let module = owner.unwrap_or(scope.module);
-                let scope = Scope::new(module, bound.values.clone());
-                let value = self.eval(default, &scope, Some(&parameter.kind), None);
+                let value = self.eval(default, &values, Some(&parameter.kind), None);
                 self.state.resolve_default(own_path.as_deref(), &value, &signature.name.text);
                 value
             } else if parameter.optional {
@@ -164,14 +165,15 @@ impl Checker<'_> {
                 self.missing(signature, parameter, span, what);
                 continue;
             };
-            let value = self.fit(value, parameter, &mut bound.sizes, what);
+            let value = self.fit(value, parameter, &mut sizes, what);
             if let Kind::Int(size) = &value.kind {
-                bound.sizes.insert(name.to_owned(), size.clone());
+                sizes.insert(name.to_owned(), size.clone());
             }
-            bound.values.insert(name.to_owned(), value);
+            values.locals.insert(name.to_owned(), value);
         }
-        let poisoned = bound.values.values().any(Value::is_poison);
-        (self.errors() == errors && !poisoned).then_some(bound)
+        let values = values.locals;
+        let poisoned = values.values().any(Value::is_poison);
+        (self.errors() == errors && !poisoned).then_some(Bound_ { values, sizes })
     }
 
     /// Evaluates one argument; the head of a fine-tune stage is a call that is filled in.
@@ -201,12 +203,14 @@ impl Checker<'_> {
         what: What,
     ) -> BTreeMap<String, &'e Expr> {
         let mut given: BTreeMap<String, &Expr> = BTreeMap::new();
+        let known: HashSet<&str> =
+            signature.parameters.iter().map(|parameter| parameter.name.text.as_str()).collect();
         let mut named = false;
         for (position, argument) in arguments.iter().enumerate() {
             let name = match &argument.name {
                 Some(name) => {
                     named = true;
-                    if !signature.parameters.iter().any(|p| p.name.text == name.text) {
+                    if !known.contains(name.text.as_str()) {
                         self.unknown_argument(signature, name, what);
                         continue;
                     }
@@ -260,12 +264,11 @@ impl Checker<'_> {
             What::Field => ("unknown-field", format!("`{callee}` has no field `{}`", name.text)),
         };
         let names = signature.parameters.iter().map(|parameter| parameter.name.text.as_str());
-        let near = crate::diagnostics::suggest::nearest(&name.text, names);
         let error =
             Diagnostic::error(code, name.span, message).also(signature.span, "its signature");
-        self.report(match near {
-            Some(near) => error.help(format!("did you mean `{near}`?")),
-            None => error,
+        self.report(match self.diagnostics.wants_suggestions() {
+            true => error.nearest(&name.text, names),
+            false => error,
         });
     }
 
@@ -387,6 +390,10 @@ impl Checker<'_> {
         bound: Bound_,
         span: Span,
     ) -> Value {
+        if let Some(expr) = types::overflow(&signature.result, &bound.sizes) {
+            self.size_overflow(entry.name, expr, &bound, span);
+            return Value::poison(span);
+        }
         let term =
             args(&bound.values).map(|args| Term::Call(Call { name: entry.name.to_owned(), args }));
         let result = &signature.result;
@@ -394,7 +401,7 @@ impl Checker<'_> {
             types::sizes_of(types::inner(result, name).unwrap_or_default(), &bound.sizes)
         };
         let kind = match &entry.implementation {
-            Implementation::Dataset(_) => {
+            Implementation::Dataset(dataset) => {
                 let Some(Term::Call(call)) = term else { return Value::poison(span) };
                 let [channels, height, width] = <[Size; 3]>::try_from(sizes("Image"))
                     .expect("a dataset's signature gives Image[c, h, w]");
@@ -402,6 +409,13 @@ impl Checker<'_> {
                     .into_iter()
                     .next()
                     .expect("a dataset's signature gives Label[c]");
+                if let Some(image) = memory::product([&channels, &height, &width]) {
+                    let counts = (dataset.sizes)(&call.args);
+                    let bytes = (counts.train as u128 + counts.test as u128).saturating_mul(image);
+                    if !self.fits_memory("this dataset", bytes, span) {
+                        return Value::poison(span);
+                    }
+                }
                 Kind::Dataset(DatasetValue {
                     call: Some(call),
                     image: [channels, height, width],
@@ -414,7 +428,7 @@ impl Checker<'_> {
                 let padding = bound.sizes.get("padding").cloned().unwrap_or_default();
                 let name = entry.name;
                 let sized = size.map(|size| SizedTransform { name, size, padding, span: place });
-                Kind::Augment(AugmentValue { term, sizes: sized.into_iter().collect() })
+                Kind::Augment(Rc::new(AugmentValue { term, sizes: sized.into_iter().collect() }))
             }
             Implementation::Module(module) => {
                 let output = sizes("Feature")
@@ -447,6 +461,17 @@ impl Checker<'_> {
         Value { kind, span }
     }
 
+    /// Reports a size that a signature computes and no number holds, at an argument that makes it.
+    fn size_overflow(&mut self, name: &str, expr: &Expr, bound: &Bound_, span: Span) {
+        let mut names = BTreeSet::new();
+        tree::names(expr, &mut names);
+        let place = names.iter().find_map(|name| bound.values.get(*name)).map(|value| value.span);
+        let written = self.sources.text(expr.span).to_owned();
+        let message = format!("`{name}` makes `{written}` features of this, which is too large");
+        let error = Diagnostic::error("out-of-range", place.unwrap_or(span), message);
+        self.report(error.also(expr.span, "the size is computed here"));
+    }
+
     fn primitive(
         &mut self,
         name: &str,
@@ -475,6 +500,15 @@ impl Checker<'_> {
             types::inner(&signature.result, "Tensor").unwrap_or_default(),
             &bound.sizes,
         );
+        // What holds whole batches takes them one at a time; a queue of known size is kept whole.
+        if let Some(numbers) = memory::product(&shape) {
+            let bytes = numbers.saturating_mul(size_of::<f32>() as u128);
+            let place = self.outermost(span);
+            let shown = super::value::shape(&shape);
+            if !self.fits_memory(&format!("`{name}`, {shown},"), bytes, place) {
+                return Value::poison(span);
+            }
+        }
         self.tensor(Op::Primitive(name.to_owned()), inputs, args(&rest), shape, gradient, span)
     }
 

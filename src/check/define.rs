@@ -31,7 +31,7 @@ impl Checker<'_> {
         self.signature_types(&define.signature);
         if self.errors() == errors {
             let mut sizes = Sizes::new();
-            let mut locals = BTreeMap::new();
+            let mut scope = Scope::new(module, BTreeMap::new());
             let is_objective = super::call::is_named(&define.signature.result, "Objective");
             // A helper over tensors is checked inside of an objective of its own.
             let helper = !is_objective && takes_tensors(&define.signature);
@@ -40,15 +40,14 @@ impl Checker<'_> {
             }
             for parameter in &define.signature.parameters {
                 if let Some(default) = &parameter.default {
-                    let scope = Scope::new(module, locals.clone());
                     let value = self.eval(default, &scope, Some(&parameter.kind), None);
                     self.fit(value, parameter, &mut sizes, What::Argument);
                 }
                 let value = self.unknown_value(parameter);
-                locals.insert(parameter.name.text.clone(), value);
+                scope.locals.insert(parameter.name.text.clone(), value);
             }
             if self.errors() == errors {
-                self.expand(module, index, locals, None);
+                self.expand(module, index, scope.locals, None);
             }
             if helper {
                 self.builder = None;
@@ -114,7 +113,7 @@ impl Checker<'_> {
                 labeled: true,
                 percent: None,
             }),
-            "Augment" => Kind::Augment(AugmentValue { term: None, sizes: Vec::new() }),
+            "Augment" => Kind::Augment(Rc::new(AugmentValue { term: None, sizes: Vec::new() })),
             "Encoder" | "Model" => {
                 let id = self.fresh_id();
                 Kind::Encoder(EncoderValue {
@@ -449,7 +448,7 @@ impl Checker<'_> {
         if self.errors() > errors {
             return;
         }
-        let used = scope.used.borrow().clone();
+        let used = scope.used.borrow();
         let parameters = define.signature.parameters.iter().map(|parameter| &parameter.name);
         let lets = define.body.iter().filter_map(|statement| match statement {
             Statement::Let(binding) => Some(&binding.name),

@@ -1,5 +1,7 @@
 //! Expressions to values.
 
+use std::rc::Rc;
+
 use super::objective::{Body, Module, Network, Node};
 use super::size::Size;
 use super::types::arithmetic;
@@ -15,10 +17,29 @@ use crate::resolve::Item;
 use crate::syntax::Span;
 use crate::syntax::tree::{Expr, ExprKind, Name, Operator, Type, TypeKind};
 
+/// Parts of a chain of `>>`.
+const LONGEST_CHAIN: usize = 256;
+
 impl Checker<'_> {
     /// Evaluates an expression. `wanted` tells bare names that are choices from names of values;
     /// `path` is the dotted name under which overrides reach the arguments of a call.
     pub(super) fn eval(
+        &mut self,
+        expr: &Expr,
+        scope: &Scope,
+        wanted: Option<&Type>,
+        path: Option<&str>,
+    ) -> Value {
+        if !self.may_evaluate(expr.span) {
+            return Value::poison(expr.span);
+        }
+        self.depth += 1;
+        let value = self.evaluated(expr, scope, wanted, path);
+        self.depth -= 1;
+        value
+    }
+
+    fn evaluated(
         &mut self,
         expr: &Expr,
         scope: &Scope,
@@ -43,10 +64,15 @@ impl Checker<'_> {
                 total.kind
             }
             ExprKind::Pipe(parts) => {
-                let mut parts =
-                    parts.iter().map(|part| self.eval(part, scope, None, None)).collect::<Vec<_>>();
-                let first = parts.remove(0);
-                parts.into_iter().fold(first, |left, right| self.pipe(left, right)).kind
+                let mut parts = parts.iter();
+                let Some(first) = parts.next() else { return Value::poison(span) };
+                let mut total = self.eval(first, scope, None, None);
+                for (index, part) in parts.enumerate() {
+                    let right = self.eval(part, scope, None, None);
+                    // From the second joint on the left side is known to nobody else.
+                    total = self.pipe(total, right, index > 0);
+                }
+                total.kind
             }
             ExprKind::Range(low, high) => self.range(low, high, scope),
             ExprKind::Negate(inner) => {
@@ -131,6 +157,7 @@ impl Checker<'_> {
         let exported = registry::find(name).filter(|entry| !entry.module.is_empty());
         let error = match exported {
             Some(entry) => error.help(format!("import it: `use {}.{name}`", entry.module)),
+            None if !self.diagnostics.wants_suggestions() => error,
             None => {
                 let program = self.program;
                 let module = program.module(scope.module).scope.keys();
@@ -257,9 +284,18 @@ impl Checker<'_> {
             {
                 Some(size) => Kind::Int(size),
                 None => {
-                    let message = format!("{a} and {b} cannot be combined to a whole number here");
-                    let error = Diagnostic::error("out-of-range", span, message);
-                    self.report(error.help("for a fraction write one of them with a point, `1.0`"));
+                    let error = |message: String| Diagnostic::error("out-of-range", span, message);
+                    let error = match (operator, a.as_constant().zip(b.as_constant())) {
+                        (Operator::Divide, _) => {
+                            error(format!("{a} and {b} cannot be combined to a whole number here"))
+                                .help("for a fraction write one of them with a point, `1.0`")
+                        }
+                        (_, Some(_)) => error("this number is too large".to_owned())
+                            .label("whole numbers lie between -2^63 and 2^63"),
+                        (_, None) => error("this size is too large or too long".to_owned())
+                            .help("a size is a short sum of short products"),
+                    };
+                    self.report(error);
                     Kind::Poison
                 }
             },
@@ -382,27 +418,30 @@ impl Checker<'_> {
         Value::new(Kind::Tensor(TensorValue { node, shape, gradient }), span)
     }
 
-    fn pipe(&mut self, left: Value, right: Value) -> Value {
+    /// Joins two values. A `temporary` left side belongs to this pipe alone and is extended in
+    /// place: a copy at every joint would make a chain cost the square of its length.
+    fn pipe(&mut self, left: Value, right: Value, temporary: bool) -> Value {
         let span = left.span.to(right.span);
-        let kind = match (&left.kind, &right.kind) {
+        let kind = match (left.kind, right.kind) {
             (Kind::Poison, _) | (_, Kind::Poison) => Kind::Poison,
             (Kind::Augment(first), Kind::Augment(second)) => {
-                let parts = |term: &Term| match term {
-                    Term::Chain(parts) => parts.clone(),
-                    other => vec![other.clone()],
-                };
-                let term = first.term.as_ref().zip(second.term.as_ref());
-                let term = term.map(|(a, b)| without_identity([parts(a), parts(b)].concat()));
-                let sizes = [first.sizes.clone(), second.sizes.clone()].concat();
-                Kind::Augment(AugmentValue { term, sizes })
+                self.join_augments(first, &second, span)
             }
-            (Kind::Encoder(_) | Kind::Network(_), Kind::Network(_) | Kind::Head(_)) => {
-                let networks = self.as_network(&left).zip(self.as_network(&right));
-                networks.map_or(Kind::Poison, |(first, second)| self.chain(&first, &second, span))
+            (
+                left_kind @ (Kind::Encoder(_) | Kind::Network(_)),
+                right_kind @ (Kind::Network(_) | Kind::Head(_)),
+            ) => {
+                let first = self.as_network(&Value::new(left_kind, left.span));
+                let second = self.as_network(&Value::new(right_kind, right.span));
+                let networks = first.zip(second);
+                networks.map_or(Kind::Poison, |(first, second)| {
+                    self.chain(&first, &second, span, temporary)
+                })
             }
-            _ => {
-                let message =
-                    format!("`>>` does not join {} and {}", left.describe(), right.describe());
+            (left_kind, right_kind) => {
+                let [left, right] = [(left_kind, left.span), (right_kind, right.span)]
+                    .map(|(kind, span)| Value::new(kind, span).describe());
+                let message = format!("`>>` does not join {left} and {right}");
                 let error = Diagnostic::error("type-mismatch", span, message);
                 self.report(
                     error.help("it joins augmentations, or an encoder and the networks after it"),
@@ -413,7 +452,60 @@ impl Checker<'_> {
         Value { kind, span }
     }
 
-    fn chain(&mut self, first: &NetworkValue, second: &NetworkValue, span: Span) -> Kind {
+    fn join_augments(
+        &mut self,
+        mut first: Rc<AugmentValue>,
+        second: &AugmentValue,
+        span: Span,
+    ) -> Kind {
+        let parts = |term: Term| match term {
+            Term::Chain(parts) => parts,
+            other => vec![other],
+        };
+        let whole = Rc::make_mut(&mut first);
+        whole.sizes.extend_from_slice(&second.sizes);
+        let terms = whole.term.take().zip(second.term.clone());
+        let chain = terms.map(|(before, after)| {
+            // Beside another part, an identity does nothing.
+            if is_identity(&after) {
+                return before;
+            }
+            if is_identity(&before) {
+                return after;
+            }
+            let mut chain = parts(before);
+            chain.extend(parts(after));
+            Term::Chain(chain)
+        });
+        let length = whole.sizes.len().max(match &chain {
+            Some(Term::Chain(parts)) => parts.len(),
+            _ => 1,
+        });
+        whole.term = chain;
+        match self.is_short(length, span) {
+            true => Kind::Augment(first),
+            false => Kind::Poison,
+        }
+    }
+
+    /// Whether a chain is no longer than anybody would write. Through names it doubles with every
+    /// line.
+    fn is_short(&mut self, length: usize, span: Span) -> bool {
+        if length > LONGEST_CHAIN {
+            let message = format!("this chain has more than {LONGEST_CHAIN} parts");
+            self.error("chain-too-long", span, message);
+            return false;
+        }
+        true
+    }
+
+    fn chain(
+        &mut self,
+        first: &NetworkValue,
+        second: &NetworkValue,
+        span: Span,
+        temporary: bool,
+    ) -> Kind {
         let Some(builder) = &mut self.builder else { return Kind::Poison };
         if !builder.is_trained(first.network) || !builder.is_trained(second.network) {
             let error =
@@ -425,15 +517,27 @@ impl Checker<'_> {
             );
             return Kind::Poison;
         }
-        let modules = [builder.chain(first.network), builder.chain(second.network)].concat();
-        let head = builder.chain(second.network).first().copied();
-        let output = second.output.clone();
-        let network =
-            builder.network(Network { body: Body::Chain(modules), output: output.clone() });
-        match head {
-            Some(head) if !self.feed(head, &first.output, span) => Kind::Poison,
-            _ => Kind::Network(NetworkValue { network, output }),
+        let added = builder.chain(second.network).to_vec();
+        let length = builder.chain(first.network).len() + added.len();
+        if !self.is_short(length, span) {
+            return Kind::Poison;
         }
+        if let Some(head) = added.first()
+            && !self.feed(*head, &first.output, span)
+        {
+            return Kind::Poison;
+        }
+        let Some(builder) = &mut self.builder else { return Kind::Poison };
+        let output = second.output.clone();
+        let network = match temporary {
+            true => first.network,
+            false => {
+                let body = Body::Chain(builder.chain(first.network).to_vec());
+                builder.network(Network { body, output: output.clone() })
+            }
+        };
+        builder.extend(network, &added, &output);
+        Kind::Network(NetworkValue { network, output })
     }
 
     /// Fixes the size of what a module is given, or says that it is given two sizes.
@@ -534,18 +638,8 @@ fn quotient(a: &Size, b: &Size) -> Option<Size> {
     (unknown && !by_zero).then(|| Size::symbol(&format!("({a} / {b})")))
 }
 
-/// A chain of augmentations without those that change nothing, which are the same work without.
-fn without_identity(mut parts: Vec<Term>) -> Term {
-    let changes = |part: &Term| !matches!(part, Term::Call(call) if call.name == "identity");
-    if parts.iter().any(changes) {
-        parts.retain(changes);
-    } else {
-        parts.truncate(1);
-    }
-    match <[Term; 1]>::try_from(parts) {
-        Ok([only]) => only,
-        Err(parts) => Term::Chain(parts),
-    }
+fn is_identity(term: &Term) -> bool {
+    matches!(term, Term::Call(call) if call.name == "identity")
 }
 
 /// "a Split", "an Encoder"

@@ -5,6 +5,7 @@ mod call;
 mod declared;
 mod define;
 mod expr;
+mod memory;
 pub mod objective;
 mod overrides;
 mod pipeline;
@@ -33,6 +34,17 @@ use value::Value;
 /// takes thousands doubles itself.
 const MOST_EXPANSIONS: usize = 5_000;
 
+/// Expressions evaluated in one compilation, those of every expansion and every profile counted
+/// anew. The pipelines of the library take some hundreds; this many take about a second.
+const MOST_STEPS: usize = 4_000_000;
+
+/// Expressions that wait for one another: nested in a text, through names and through defines.
+/// Each takes a part of the stack.
+const DEEPEST: usize = 128;
+
+/// Uses of defines that an error shows around it: the innermost and the outermost half of these.
+const MOST_FRAMES: usize = 8;
+
 /// Checks every define of the program on its own, then the selected pipeline, if there is one.
 pub fn check(
     sources: &mut Sources,
@@ -60,6 +72,11 @@ struct Checker<'a> {
     /// The defines being expanded, outermost first, and where each was called.
     stack: Vec<Frame>,
     expansions: usize,
+    /// Expressions evaluated so far, and how many of them are waiting for their parts.
+    steps: usize,
+    depth: usize,
+    /// Limits that have been reported: what lies beyond them says nothing more.
+    exceeded: BTreeSet<&'static str>,
     /// Defines that are wrong by themselves: their expansions say nothing more.
     broken: BTreeSet<(ModuleId, usize)>,
     state: pipeline::State<'a>,
@@ -99,6 +116,9 @@ impl<'a> Checker<'a> {
             builder: None,
             stack: Vec::new(),
             expansions: 0,
+            steps: 0,
+            depth: 0,
+            exceeded: BTreeSet::new(),
             broken: BTreeSet::new(),
             state: pipeline::State::default(),
             next_id: 0,
@@ -108,8 +128,10 @@ impl<'a> Checker<'a> {
 
     /// Reports, naming the expansion it happened in.
     fn report(&mut self, mut diagnostic: Diagnostic) {
-        for frame in self.stack.iter().rev() {
-            if let Some(call) = frame.call {
+        let frames = self.stack.len();
+        for (distance, frame) in self.stack.iter().rev().enumerate() {
+            let is_near = distance < MOST_FRAMES / 2 || frames - distance <= MOST_FRAMES / 2;
+            if let Some(call) = frame.call.filter(|_| is_near) {
                 diagnostic = diagnostic.also(call, format!("in this use of `{}`", frame.name));
             }
         }
@@ -123,6 +145,45 @@ impl<'a> Checker<'a> {
     /// How many errors there have been so far.
     fn errors(&self) -> usize {
         self.diagnostics.errors() + self.silent
+    }
+
+    /// Whether one more expression may be evaluated; says why not, once.
+    fn may_evaluate(&mut self, span: Span) -> bool {
+        self.steps += 1;
+        if self.is_exhausted() {
+            let message = format!("this program takes more than {MOST_STEPS} steps to check");
+            self.exceed(
+                "too-many-steps",
+                span,
+                message,
+                "a list of that length is data, no program",
+            );
+            return false;
+        }
+        if self.depth >= DEEPEST {
+            let message = format!("more than {DEEPEST} values wait for one another here");
+            let help = "shorten the row of names or defines that lead here";
+            self.exceed("nesting-too-deep", span, message, help);
+            return false;
+        }
+        true
+    }
+
+    fn is_exhausted(&self) -> bool {
+        self.steps > MOST_STEPS
+    }
+
+    /// Reports a limit at the first place beyond it, without the whole tower of uses.
+    fn exceed(&mut self, name: &'static str, span: Span, message: String, help: &str) {
+        match self.exceeded.insert(name) {
+            true => self.diagnostics.push(Diagnostic::error(name, span, message).help(help)),
+            false => self.silent += 1,
+        }
+    }
+
+    /// The place in the text of the pipeline that led to a place in a define.
+    fn outermost(&self, span: Span) -> Span {
+        self.stack.iter().find_map(|frame| frame.call).unwrap_or(span)
     }
 
     fn fresh_id(&mut self) -> usize {

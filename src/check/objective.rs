@@ -62,6 +62,15 @@ impl Builder {
         self.networks.len() - 1
     }
 
+    /// Adds modules to the end of a chain.
+    pub fn extend(&mut self, network: usize, added: &[usize], output: &Size) {
+        let network = &mut self.networks[network];
+        if let Body::Chain(modules) = &mut network.body {
+            modules.extend_from_slice(added);
+            network.output = output.clone();
+        }
+    }
+
     /// The module of an encoder: one, wherever the encoder is named.
     pub fn encoder(&mut self, id: usize, module: Module) -> usize {
         let known = self.modules.iter().position(|module| module.encoder == Some(id));

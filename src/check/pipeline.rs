@@ -1,6 +1,6 @@
 //! A pipeline's parameters, values and stages, evaluated as they refer to each other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use super::call::{What, show};
@@ -74,6 +74,9 @@ impl Origin {
 pub(super) struct State<'a> {
     module: Option<ModuleId>,
     declarations: Vec<Declaration<'a>>,
+    /// The position of each declaration, by name, and of each stage among them.
+    positions: HashMap<&'a str, usize>,
+    stages: Vec<usize>,
     overrides: BTreeMap<String, Override>,
     used_overrides: BTreeSet<String>,
     /// Every path that an override could name.
@@ -111,7 +114,7 @@ impl State<'_> {
     }
 
     pub fn declares(&self, name: &str) -> bool {
-        self.names().any(|own| own == name)
+        self.positions.contains_key(name)
     }
 
     /// The override of that path, if there is one.
@@ -150,7 +153,9 @@ impl<'a> Checker<'a> {
                 typed = self.one(root, pipeline, selection.clone());
                 // Profiles are programs too: each is checked.
                 for member in &pipeline.members {
-                    if let Member::Profile(profile) = member {
+                    if let Member::Profile(profile) = member
+                        && !self.is_exhausted()
+                    {
                         let profile = Some(profile.name.text.as_str());
                         self.one(root, pipeline, Selection { profile, ..selection.clone() });
                     }
@@ -249,12 +254,10 @@ impl<'a> Checker<'a> {
                 Member::Profile(_) => {}
             }
         }
-        let mut stages = 0;
         for (name, member) in all {
-            if let Some(first) =
-                self.state.declarations.iter().find(|other| other.name.text == name.text)
-            {
-                let first = first.name.span;
+            let position = self.state.declarations.len();
+            if let Some(first) = self.state.positions.get(name.text.as_str()) {
+                let first = self.state.declarations[*first].name.span;
                 let error = Diagnostic::error(
                     "duplicate-name",
                     name.span,
@@ -263,8 +266,9 @@ impl<'a> Checker<'a> {
                 self.report(error.also(first, "the first time"));
                 continue;
             }
-            let stage = matches!(member, DeclaredAs::Stage(_)).then_some(stages);
-            stages += usize::from(stage.is_some());
+            self.state.positions.insert(&name.text, position);
+            let stage = matches!(member, DeclaredAs::Stage(_)).then_some(self.state.stages.len());
+            self.state.stages.extend(stage.map(|_| position));
             let progress = Progress::Waiting;
             self.state.declarations.push(Declaration {
                 name,
@@ -376,7 +380,7 @@ impl<'a> Checker<'a> {
 
     /// The value of a declaration of the pipeline, if one has that name.
     pub(super) fn declared(&mut self, name: &str, span: Span) -> Option<Value> {
-        let index = self.state.declarations.iter().position(|own| own.name.text == name)?;
+        let index = *self.state.positions.get(name)?;
         self.state.declarations[index].used = true;
         if let Progress::Running = self.state.declarations[index].progress {
             let place = self.state.declarations[index].name.span;
@@ -530,7 +534,7 @@ impl<'a> Checker<'a> {
 
     /// An output of a stage.
     pub(super) fn output(&mut self, position: usize, name: &Name) -> Kind {
-        let stage = self.state.declarations.iter().find(|own| own.stage == Some(position));
+        let stage = self.state.stages.get(position).map(|index| &self.state.declarations[*index]);
         let Some(typed) = stage.and_then(|stage| stage.typed.as_ref()) else { return Kind::Poison };
         match typed.kind.output(typed, position, &name.text) {
             Ok(kind) => kind,

@@ -245,7 +245,10 @@ impl Checker<'_> {
                 let below = size - size % batch_size;
                 let right = match below {
                     0 => format!("{batch_size}"),
-                    below => format!("{below} or {}", below + batch_size),
+                    below => match below.checked_add(batch_size) {
+                        Some(above) => format!("{below} or {above}"),
+                        None => format!("{below}"),
+                    },
                 };
                 let message =
                     format!("the queue of {size} does not hold whole batches of {batch_size}");

@@ -1,11 +1,13 @@
 //! Whether a value fits the type and the range of a parameter.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::size::Size;
 use super::value::{Kind, Value, shape};
 use crate::graph::term::Term;
-use crate::syntax::tree::{Comparison, Expr, ExprKind, Operator, Type, TypeArgument, TypeKind};
+use crate::syntax::tree::{
+    self, Comparison, Expr, ExprKind, Operator, Type, TypeArgument, TypeKind,
+};
 
 /// The sizes that a signature's names stand for, as far as the arguments have told.
 pub type Sizes = BTreeMap<String, Size>;
@@ -157,6 +159,21 @@ pub fn sizes_of(arguments: &[TypeArgument], sizes: &Sizes) -> Vec<Size> {
         _ => Size::symbol("?"),
     };
     arguments.iter().map(one).collect()
+}
+
+/// A size in a type that no number holds although every name in it is known.
+pub fn overflow<'t>(wanted: &'t Type, sizes: &Sizes) -> Option<&'t Expr> {
+    let TypeKind::Named(_, arguments) = &wanted.kind else { return None };
+    arguments.iter().find_map(|argument| match argument {
+        TypeArgument::Type(inside) => overflow(inside, sizes),
+        TypeArgument::Function(from, to) => overflow(from, sizes).or_else(|| overflow(to, sizes)),
+        TypeArgument::Size(expr) => {
+            let mut names = BTreeSet::new();
+            tree::names(expr, &mut names);
+            let is_known = names.iter().all(|name| sizes.contains_key(*name));
+            (is_known && size(expr, sizes).is_none()).then_some(expr)
+        }
+    })
 }
 
 /// The argument of that name among a type's: the `Image[…]` or `Feature[…]` of an `Encoder[…]`.

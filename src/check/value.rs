@@ -32,7 +32,8 @@ pub enum Kind {
     Duration(Option<(f64, Unit)>),
     Dataset(DatasetValue),
     Split(SplitValue),
-    Augment(AugmentValue),
+    /// Shared: a chain may be long, and named often.
+    Augment(Rc<AugmentValue>),
     Encoder(EncoderValue),
     /// A module outside of an objective, such as a fine-tune head.
     Head(HeadValue),

@@ -3,16 +3,28 @@
 use std::io::{self, IsTerminal as _, Write as _};
 
 use crate::Compilation;
-use crate::diagnostics::render_all;
+use crate::diagnostics::{Style, render_all};
 
-/// Whether standard error shows colours: on a terminal, unless `NO_COLOR` is set.
+/// Narrower than this no message can be read.
+const NARROWEST: usize = 40;
+
+/// How standard error shows diagnostics: as wide as its terminal is.
+pub fn style() -> Style {
+    let terminal = terminal_size::terminal_size_of(io::stderr());
+    let width = terminal.map_or(Style::default().width, |(width, _)| usize::from(width.0));
+    Style { color: color(), width: width.max(NARROWEST) }
+}
+
+/// Whether standard error shows colours: on a terminal that has some, unless `NO_COLOR` is set.
 pub fn color() -> bool {
-    io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+    io::stderr().is_terminal() && !is_set("NO_COLOR") && !is_dumb
 }
 
 /// Shows every diagnostic on standard error.
 pub fn diagnostics(compilation: &Compilation) {
-    let text = render_all(&compilation.diagnostics, &compilation.sources, color());
+    let text = render_all(&compilation.diagnostics, &compilation.sources, style());
     error(&text);
 }
 

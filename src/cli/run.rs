@@ -136,5 +136,5 @@ fn with_help(error: Diagnostic, help: Option<String>) -> Diagnostic {
 }
 
 fn show(diagnostic: &Diagnostic, sources: &Sources) {
-    output::error(&(render(diagnostic, sources, output::color()) + "\n"));
+    output::error(&(render(diagnostic, sources, output::style()) + "\n"));
 }

@@ -1,10 +1,11 @@
 //! What an error is: a stable name, a message, the places it is about, and what would be right.
 
+mod excerpt;
 mod render;
 pub mod suggest;
 mod visible;
 
-pub use render::{render, render_all};
+pub use render::{Style, render, render_all};
 pub use visible::visible;
 
 use std::collections::HashSet;

@@ -1,27 +1,73 @@
 //! Diagnostics as text for people, drawn by miette.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, SourceCode};
+use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode};
 
-use super::{Diagnostic, Label, Severity};
-use crate::syntax::Sources;
+use super::excerpt::Excerpt;
+use super::{Diagnostic, Label, Severity, visible};
+use crate::syntax::{FileId, Source, Sources};
 
-/// Draws one diagnostic, coloured or not.
-pub fn render(diagnostic: &Diagnostic, sources: &Sources, color: bool) -> String {
-    let theme = if color { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
-    let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_width(100);
-    let mut out = String::new();
-    match handler.render_report(&mut out, &Shown::new(diagnostic, sources)) {
-        Ok(()) => out,
-        // A span outside its text would be our bug; the message still has to be seen.
-        Err(fmt::Error) => format!("{}: {}\n", diagnostic.name, diagnostic.message),
+/// Errors of one file that are shown, and as many warnings.
+const MOST: usize = 100;
+
+/// How diagnostics are drawn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    pub color: bool,
+    /// Columns.
+    pub width: usize,
+}
+
+impl Default for Style {
+    fn default() -> Self {
+        Style { color: false, width: 100 }
     }
 }
 
-/// Draws several, each followed by a blank line.
-pub fn render_all(diagnostics: &[Diagnostic], sources: &Sources, color: bool) -> String {
-    diagnostics.iter().map(|diagnostic| render(diagnostic, sources, color) + "\n").collect()
+/// Draws one diagnostic.
+pub fn render(diagnostic: &Diagnostic, sources: &Sources, style: Style) -> String {
+    let theme = match style.color {
+        true => GraphicalTheme::unicode(),
+        false => GraphicalTheme::unicode_nocolor(),
+    };
+    let handler =
+        GraphicalReportHandler::new_themed(theme).with_links(false).with_width(style.width);
+    let shown = Shown::new(diagnostic, sources);
+    let mut out = String::new();
+    match handler.render_report(&mut out, &shown) {
+        Ok(()) => out,
+        // A span outside its text would be our bug; the message still has to be seen.
+        Err(fmt::Error) => format!("{}: {}\n", diagnostic.name, shown.message),
+    }
+}
+
+/// Draws several, each followed by a blank line: of each file the first, and how many more there
+/// are.
+pub fn render_all(diagnostics: &[Diagnostic], sources: &Sources, style: Style) -> String {
+    let mut out = String::new();
+    let mut counts: BTreeMap<(Option<FileId>, Severity), usize> = BTreeMap::new();
+    for diagnostic in diagnostics {
+        let file = diagnostic.place().map(|span| span.file);
+        let count = counts.entry((file, diagnostic.severity)).or_default();
+        *count += 1;
+        if *count <= MOST {
+            out += &render(diagnostic, sources, style);
+            out.push('\n');
+        }
+    }
+    for ((file, severity), count) in counts {
+        let Some(more) = count.checked_sub(MOST).filter(|more| *more > 0) else { continue };
+        let word = match severity {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        };
+        let plural = if more == 1 { "" } else { "s" };
+        let place = file.map(|file| format!(" in {}", visible(&sources.get(file).name)));
+        out += &format!("and {more} more {word}{plural}{}\n\n", place.unwrap_or_default());
+    }
+    out
 }
 
 /// A diagnostic with the texts that its labels point into. miette draws one text for each report,
@@ -31,7 +77,7 @@ struct Shown {
     name: Option<&'static str>,
     severity: miette::Severity,
     message: String,
-    source: Option<NamedSource<String>>,
+    source: Option<Excerpt>,
     labels: Vec<LabeledSpan>,
     help: Option<String>,
     related: Vec<Shown>,
@@ -46,57 +92,62 @@ impl Shown {
         let mut shown = Shown {
             name: Some(diagnostic.name),
             severity,
-            message: diagnostic.message.clone(),
+            message: visible(&diagnostic.message).into_owned(),
             source: None,
             labels: Vec::new(),
-            help: diagnostic.help.clone(),
+            help: diagnostic.help.as_deref().map(|help| visible(help).into_owned()),
             related: Vec::new(),
         };
         let Some(primary) = &diagnostic.primary else { return shown };
-        shown.source = Some(named(primary, sources));
-        shown.labels.push(place(primary, sources, true));
-        for label in &diagnostic.secondary {
-            if label.span.file == primary.span.file {
-                shown.labels.push(place(label, sources, false));
-            } else {
-                shown.related.push(Shown {
-                    name: None,
-                    severity: miette::Severity::Advice,
-                    message: label.text.clone(),
-                    source: Some(named(label, sources)),
-                    labels: vec![place(
-                        &Label { text: String::new(), ..label.clone() },
-                        sources,
-                        true,
-                    )],
-                    help: None,
-                    related: Vec::new(),
-                });
-            }
+        let file = primary.span.file;
+        let (own, others): (Vec<&Label>, Vec<&Label>) =
+            diagnostic.secondary.iter().partition(|label| label.span.file == file);
+        let labels: Vec<&Label> = std::iter::once(primary).chain(own).collect();
+        (shown.source, shown.labels) = labelled(&labels, sources.get(file));
+        for label in others {
+            let place = Label { text: String::new(), ..label.clone() };
+            let (source, labels) = labelled(&[&place], sources.get(label.span.file));
+            shown.related.push(Shown {
+                name: None,
+                severity: miette::Severity::Advice,
+                message: visible(&label.text).into_owned(),
+                source,
+                labels,
+                help: None,
+                related: Vec::new(),
+            });
         }
         shown
     }
 }
 
-fn named(label: &Label, sources: &Sources) -> NamedSource<String> {
-    let source = sources.get(label.span.file);
-    NamedSource::new(&source.name, source.text.to_string())
+/// The lines that labels of one text point at, and the labels in them, the first as the primary.
+fn labelled(labels: &[&Label], source: &Source) -> (Option<Excerpt>, Vec<LabeledSpan>) {
+    let spans: Vec<(usize, usize)> = labels.iter().map(|label| range(label, source)).collect();
+    let excerpt = Excerpt::new(source, &spans);
+    let one = |(index, (label, span)): (usize, (&&Label, &(usize, usize)))| {
+        let words = (!label.text.is_empty()).then(|| visible(&label.text).into_owned());
+        let place = excerpt.place(source, *span);
+        match index {
+            0 => LabeledSpan::new_primary_with_span(words, place),
+            _ => LabeledSpan::new_with_span(words, place),
+        }
+    };
+    let labels = labels.iter().zip(&spans).enumerate().map(one).collect();
+    (Some(excerpt), labels)
 }
 
-/// miette drops an empty span at the end of a text: it is moved onto the last character.
-fn place(label: &Label, sources: &Sources, primary: bool) -> LabeledSpan {
-    let text = &sources.get(label.span.file).text;
-    let (mut start, end) = (label.span.start.min(text.len()), label.span.end.min(text.len()));
-    if start == end && start == text.len() {
+/// The bytes of a label, one character at least. miette drops an empty span at the end of a text: it
+/// is moved onto the last character.
+fn range(label: &Label, source: &Source) -> (usize, usize) {
+    let text = &source.text;
+    let mut start = text.floor_char_boundary(label.span.start);
+    let end = text.ceil_char_boundary(label.span.end);
+    if start >= end && start == text.len() {
         start = text.trim_end().char_indices().next_back().map_or(0, |(index, _)| index);
     }
     let character = text[start..].chars().next().map_or(0, char::len_utf8);
-    let length = end.max(start + character) - start;
-    let words = (!label.text.is_empty()).then(|| label.text.clone());
-    match primary {
-        true => LabeledSpan::new_primary_with_span(words, (start, length)),
-        false => LabeledSpan::new_with_span(words, (start, length)),
-    }
+    (start, end.max(start + character))
 }
 
 impl fmt::Display for Shown {

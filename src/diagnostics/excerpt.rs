@@ -12,7 +12,7 @@ const CONTEXT: usize = 1;
 /// Lines that a label may cover; a longer one is shown on its first line.
 const TALLEST: usize = 40;
 /// Lines left out between two labels, where they are shown as one piece.
-const LARGEST_GAP: usize = 20;
+const LARGEST_GAP: usize = 3;
 /// Bytes of a line that are shown before and after the start of a label, where it has more.
 const BEFORE: usize = 100;
 const AFTER: usize = 300;

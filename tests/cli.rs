@@ -16,7 +16,7 @@ fn stderr(output: &Output) -> String {
 
 #[test]
 fn check_says_nothing_is_wrong() {
-    let output = cpipe(&["check", "pipelines", "stdlib"]);
+    let output = cpipe(&["check", "pipelines", "stdlib", "tests/reference"]);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(stderr(&output).ends_with("0 errors, 0 warnings\n"), "{}", stderr(&output));
 }

@@ -17,7 +17,7 @@ def main():
     # A random encoder of this width reached 30.8 % (kNN) and 34.1 % (linear probe) in PyTorch.
     assert abs(results["untrained"][0] - 30.8) < 2
     assert abs(results["untrained_probe"][0] - 34.1) < 2
-    # Sixty steps are a third of an epoch: too few for a figure, enough to notice a collapse.
+    # Under sixty steps, a third of an epoch: too few for a figure, enough to notice a collapse.
     assert results["probe"][0] > results["untrained_probe"][0] - 2
     assert results["tuned_accuracy"][0] > 15 and results["scratch_accuracy"][0] > 15
 

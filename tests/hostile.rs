@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use cpipe::resolve::embedded;
+use cpipe::diagnostics::{Severity, Style, render_all};
+use cpipe::resolve::{Disk, embedded};
 use cpipe::{Compilation, Request, compile};
 
 use crate::support::{names, text};
@@ -105,4 +106,280 @@ fn numbers_out_of_range() {
 #[test]
 fn not_text() {
     assert_eq!(names(&bytes(vec![0xff, 0xfe, 0x00])), ["not-text"]);
+}
+
+/// A pipeline around the parts that a test makes hostile.
+fn training(dataset: &str, encoder: &str, objective: &str, views: &str) -> String {
+    format!(
+        "use std.augment.{{crop_and_flip, moco_v2_crops}}
+use std.datasets.shapes
+use std.encoders.resnet18
+use std.objectives.moco_v2
+
+pipeline p() {{
+  dataset   data = {dataset}
+  encoder   backbone = {encoder}
+  objective moco = moco_v2(backbone, {objective})
+  pretrain base {{
+    data: data.train.unlabeled, views: {views}, objective: moco
+    optimizer: sgd(lr: 0.1), length: 1 epochs, batch: 16
+  }}
+  evaluate k {{
+    model: base.encoder, protocol: knn(k: 1), fit: data.train.sample(50%), on: data.test
+  }}
+  augment unused = crop_and_flip(size: 8)
+}}"
+    )
+}
+
+const SHAPES: &str = "shapes(train: 64, test: 40)";
+const RESNET: &str = "resnet18(stem: small, width: 4)";
+const QUEUE: &str = "queue: 32, dim: 16";
+const VIEWS: &str = "moco_v2_crops(size: 32)";
+
+/// The only error of a text, and the text that it points at.
+fn only_error(source: &str) -> (&'static str, String) {
+    let compilation = text(source);
+    let errors: Vec<_> =
+        compilation.diagnostics.iter().filter(|d| d.severity == Severity::Error).collect();
+    let [error] = errors.as_slice() else { panic!("not one error: {:?}", names(&compilation)) };
+    let place = error.place().map(|span| compilation.sources.text(span).to_owned());
+    (error.name, place.unwrap_or_default())
+}
+
+#[test]
+fn huge_sizes() {
+    assert_eq!(names(&text(&training(SHAPES, RESNET, QUEUE, VIEWS))), ["unused-name"]);
+    // Eight times this is 2^63.
+    let width = "1152921504606846976";
+    let source = training(SHAPES, &format!("resnet18(width: {width})"), QUEUE, VIEWS);
+    assert_eq!(only_error(&source), ("out-of-range", width.to_owned()));
+    let source = format!(
+        "use std.encoders.resnet18
+define wide(encoder: Encoder) -> Objective {{
+  let q = encoder >> mlp(hidden: encoder.width * 4, out: 8)
+  given views a, b
+  minimize nt_xent(normalize(q(a)), normalize(q(b)), temperature: 0.1)
+}}
+pipeline p() {{
+  encoder e = resnet18(width: 1000000000000000000)
+  objective o = wide(e)
+}}"
+    );
+    assert!(names(&text(&source)).contains(&"out-of-range"), "{:?}", names(&text(&source)));
+    let crop = training(SHAPES, RESNET, QUEUE, "moco_v2_crops(size: 4611686018427387904)");
+    assert_eq!(only_error(&crop).0, "crop-too-large");
+    let least = "pipeline p() { let a = (-9223372036854775807 - 1) / -1\n}";
+    assert!(names(&text(least)).contains(&"out-of-range"));
+}
+
+#[test]
+fn sizes_without_end() {
+    let names_of = |count: usize| (0..count).map(|index| format!("a{index}")).collect::<Vec<_>>();
+    let parameters = names_of(5_000).join(": Int, ");
+    let sum = names_of(5_000).join(" + ");
+    let source = format!("define f({parameters}: Int) -> Int {{ {sum} }}");
+    assert_eq!(names(&text(&source)), ["out-of-range"]);
+    let power = vec!["(a + b + c)"; 5_000].join(" * ");
+    let source = format!("define f(a: Int, b: Int, c: Int) -> Int {{ {power} }}");
+    assert_eq!(names(&text(&source)), ["out-of-range"]);
+}
+
+/// Without these checks the run would end in a process that the kernel kills.
+#[test]
+fn larger_than_the_machine() {
+    let dataset = "shapes(train: 1000000000000000)";
+    let source = training(dataset, RESNET, QUEUE, VIEWS);
+    assert_eq!(only_error(&source), ("too-large", dataset.to_owned()));
+    for size in ["queue: 1600000000000000", "queue: 9223372036854775792, dim: 2147483648"] {
+        let source = training(SHAPES, RESNET, size, VIEWS);
+        let call = format!("moco_v2(backbone, {size})");
+        assert_eq!(only_error(&source), ("too-large", call));
+    }
+}
+
+#[test]
+fn a_long_chain_of_imports() {
+    let module = |index: usize| {
+        let next = index + 1;
+        let text = format!("use .m{next}.a{next}\ndefine a{index}() -> Int {{ a{next}() }}\n");
+        (PathBuf::from(format!("m{index}.cpipe")), text.into_bytes())
+    };
+    let mut files: BTreeMap<PathBuf, Vec<u8>> = (0..5_000).map(module).collect();
+    files.insert("m5000.cpipe".into(), b"define a5000() -> Int { 1 }\n".to_vec());
+    let request = Request { file: "m0.cpipe", ..Request::default() };
+    assert!(names(&compile(&request, &files)).contains(&"nesting-too-deep"));
+    // Nobody's program, and yet one that is right.
+    let request = Request { file: "m4950.cpipe", ..Request::default() };
+    assert_eq!(names(&compile(&request, &files)), [""; 0]);
+}
+
+#[test]
+fn long_chains_of_names() {
+    let lets: String = (0..5_000).map(|i| format!("let a{i} = a{}\n", i + 1)).collect();
+    let source = format!("pipeline p() {{\n{lets}let a5000 = 1\n}}");
+    assert_eq!(names(&text(&source)), ["no-stage", "nesting-too-deep"]);
+    let call = |i: usize| format!("define a{i}() -> Int {{ a{}() }}\n", i + 1);
+    let defines: String = (0..5_000).map(call).collect();
+    let source = format!("{defines}define a5000() -> Int {{ 1 }}\n");
+    assert!(names(&text(&source)).contains(&"nesting-too-deep"));
+}
+
+/// Each level of the text takes the longest way through the checker.
+#[test]
+fn as_deep_as_texts_may_be() {
+    let nest = format!("{}1{}", "-f(x: 1 + 1 * ".repeat(50), ")".repeat(50));
+    let source = format!("define f(x: Int) -> Int {{ x }}\npipeline p() {{ let a = {nest}\n}}");
+    assert!(names(&text(&source)).contains(&"nesting-too-deep"));
+}
+
+#[test]
+fn long_pipes() {
+    let chain = vec!["crop_and_flip(size: 32)"; 20_000].join(" >> ");
+    let source = format!("use std.augment.crop_and_flip\ndefine f() -> Augment {{ {chain} }}");
+    assert_eq!(names(&text(&source)), ["chain-too-long"]);
+    let doubling: String = (1..60).map(|i| format!("let a{i} = a{0} >> a{0}\n", i - 1)).collect();
+    let source = format!(
+        "use std.augment.crop_and_flip
+define f() -> Augment {{ let a0 = crop_and_flip(size: 32)\n{doubling}a59 }}"
+    );
+    assert_eq!(names(&text(&source)), ["chain-too-long"]);
+    let heads = " >> linear(out: 8)".repeat(20_000);
+    let source = format!(
+        "define f(encoder: Encoder) -> Objective {{
+  let q = encoder{heads}
+  given views a, b
+  minimize nt_xent(normalize(q(a)), normalize(q(b)), temperature: 0.1)
+}}"
+    );
+    assert_eq!(names(&text(&source)), ["chain-too-long"]);
+}
+
+/// Each of these took the square of its length.
+#[test]
+fn tens_of_thousands_of_names() {
+    let numbered =
+        |count: usize, part: &dyn Fn(usize) -> String| -> String { (0..count).map(part).collect() };
+    let defines = numbered(20_000, &|i| format!("define a{i}() -> Int {{ 1 }}\n"));
+    let texts = [
+        "use std.datasets.shapes\n".repeat(30_000),
+        numbered(30_000, &|i| format!("use .nothing.x{i}\n")),
+        numbered(30_000, &|i| format!("use .many.b{i}\n")),
+        format!("pipeline p() {{\n{}}}", "let x = 1\n".repeat(90_000)),
+        format!("pipeline p() {{\n{}}}", numbered(60_000, &|i| format!("let x{i}=1\n"))),
+        format!("pipeline p() {{\n{}}}", numbered(50_000, &|i| format!("let x{i}=y{i}\n"))),
+        format!("pipeline p() {{ pretrain b {{\n{}}} }}", "x: 1\n".repeat(90_000)),
+        format!("define f({}) -> Int {{ a }}", "a:Int,".repeat(90_000)),
+        format!("define f({}) -> Int {{ a0 }}", numbered(30_000, &|i| format!("a{i}:Int=1,"))),
+        format!("define f(a: Int) -> Int {{ f({}) }}", numbered(90_000, &|i| format!("b{i}:1,"))),
+        "define a()->Int{1}\n".repeat(50_000),
+        format!("pipeline p() {{\n{}}}", "let = 1\nlet a=1\n".repeat(50_000)),
+        "define x\n".repeat(90_000),
+    ];
+    for source in texts {
+        let files = BTreeMap::from([
+            (PathBuf::from("test.cpipe"), source.into_bytes()),
+            (PathBuf::from("many.cpipe"), defines.clone().into_bytes()),
+        ]);
+        let found = compile(&Request { file: "test.cpipe", ..Request::default() }, &files);
+        let shown = render_all(&found.diagnostics, &found.sources, Style::default());
+        assert!(shown.contains(" more "), "{:?}", found.diagnostics.first());
+        assert!(shown.len() < 1 << 20, "{} bytes", shown.len());
+    }
+}
+
+/// Work that multiplies: profiles by declarations, calls by defaults.
+#[test]
+fn products_of_lengths() {
+    let profiles: String = (0..20_000).map(|i| format!("profile p{i} {{}}\n")).collect();
+    let lets: String = (0..30_000).map(|i| format!("let x{i}=1\n")).collect();
+    let source = format!("pipeline p() {{\n{profiles}{lets}}}");
+    assert!(names(&text(&source)).contains(&"too-many-steps"));
+    let parameters: String = (0..20_000).map(|i| format!("a{i}:Int=1,")).collect();
+    let calls: String = (0..4_000).map(|i| format!("let y{i}=f()\n")).collect();
+    let source = format!("define f({parameters}) -> Int {{ a0 }}\npipeline p() {{\n{calls}}}");
+    assert!(names(&text(&source)).contains(&"too-many-steps"));
+}
+
+/// Without brackets of their own, or read twice at every level.
+#[test]
+fn nested_types_and_conditions() {
+    let nest = format!("{}1{}", "A[".repeat(60), "]".repeat(60));
+    let found = text(&format!("define f(x: {nest}) -> Int {{ 1 }}"));
+    assert!(names(&found).contains(&"unknown-type"));
+    let conditions = "if 1 + ".repeat(100_000);
+    let found = text(&format!("pipeline p() {{ let a = {conditions}x\n}}"));
+    assert_eq!(names(&found), ["nesting-too-deep"]);
+}
+
+#[test]
+fn nothing_steers_the_terminal() {
+    let source = "pipeline p() {\r\n\tlet a = \"\x1b[31m\x07\u{202e}\u{9b}\" + y\r\n}\r\n";
+    let found = text(source);
+    let shown = render_all(&found.diagnostics, &found.sources, Style::default());
+    assert!(shown.chars().all(|c| c == '\n' || !c.is_control()), "{shown:?}");
+    assert!(!shown.contains('\u{202e}'));
+    let line =
+        shown.lines().position(|line| line.contains("␛[31m␇\\u{202e}\\u{9b}")).expect("its line");
+    let lines: Vec<&str> = shown.lines().collect();
+    let column = |line: &str, c: char| line.chars().position(|own| own == c);
+    // The label under `y` stands under it, whatever stands before.
+    assert!(column(lines[line], 'y').is_some());
+    assert_eq!(column(lines[line + 1], '┬'), column(lines[line], 'y'));
+}
+
+#[test]
+fn long_lines_are_cut() {
+    let source = format!("pipeline p() {{ let a = \"{0}\" + y + \"{0}\"\n}}", "é".repeat(10_000));
+    let found = text(&source);
+    let shown = render_all(&found.diagnostics, &found.sources, Style::default());
+    assert!(shown.lines().all(|line| line.chars().count() < 500));
+    let cut = shown.lines().find(|line| line.contains("+ y +")).expect("the line of the label");
+    assert_eq!(cut.matches('…').count(), 2);
+    assert!(shown.contains("test.cpipe:1:10029"), "{shown}");
+}
+
+/// What lies on a disk and is no file, or has no end.
+#[cfg(unix)]
+#[test]
+fn no_ordinary_files() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| folder.path().join(name);
+    std::fs::create_dir_all(path("a/b.cpipe")).expect("a folder");
+    std::os::unix::fs::symlink("..", path("a/up")).expect("a link");
+    std::os::unix::fs::symlink("circle.cpipe", path("circle.cpipe")).expect("a link");
+    let pipe = std::process::Command::new("mkfifo").arg(path("pipe.cpipe")).status();
+    assert!(pipe.is_ok_and(|status| status.success()));
+    std::fs::write(path("a/x.cpipe"), "define a() -> Int { 1 }\n").expect("a file");
+    std::fs::write(path("good.cpipe"), "use .a.up.a.up.a.x.a\ndefine b() -> Int { a() }\n")
+        .expect("a file");
+    std::fs::write(path("bad.cpipe"), "use .pipe.a\nuse .circle.b\nuse .a.b.c\n").expect("a file");
+    let check = |path: &std::path::Path| {
+        let file = path.to_str().expect("a UTF-8 path");
+        let found = compile(&Request { file, ..Request::default() }, &Disk);
+        names(&found).into_iter().filter(|name| *name != "unused-import").collect::<Vec<_>>()
+    };
+    assert_eq!(check(std::path::Path::new("/dev/zero")), ["file-too-large"]);
+    assert_eq!(check(&path("a")), ["file-unreadable"]);
+    assert_eq!(check(&path("pipe.cpipe")), ["file-unreadable"]);
+    assert_eq!(check(&path("circle.cpipe")), ["file-unreadable"]);
+    assert_eq!(check(&path("good.cpipe")), [""; 0]);
+    assert_eq!(check(&path("bad.cpipe")), ["file-unreadable"; 3]);
+}
+
+/// Each folder is read once, although a link leads back to it.
+#[cfg(unix)]
+#[test]
+fn circles_of_links() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    std::fs::create_dir(folder.path().join("a")).expect("a folder");
+    std::os::unix::fs::symlink("..", folder.path().join("a/up")).expect("a link");
+    std::fs::write(folder.path().join("a/x.cpipe"), "define a() -> Int { 1 }\n").expect("a file");
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_cpipe"))
+        .arg("check")
+        .arg(folder.path())
+        .output()
+        .expect("the command");
+    let shown = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(shown, "1 file, 0 errors, 0 warnings\n");
 }

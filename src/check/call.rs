@@ -136,8 +136,13 @@ impl Checker<'_> {
         // The values so far, in sight of the defaults after them.
         let mut values = Scope::new(owner.unwrap_or(scope.module), BTreeMap::new());
         for parameter in &signature.parameters {
+            if self.is_exhausted() {
+                return None;
+            }
             let name = parameter.name.text.as_str();
             let own_path = path.map(|path| format!("{path}.{name}"));
+            // What is kept of it for the record of a run is a step as well.
+            self.steps += usize::from(own_path.is_some());
             let overridden = own_path.as_deref().and_then(|path| self.state.take_override(path));
             let value = if let Some(over) = overridden {
                 let value = self.eval_override(&over, Some(&parameter.kind));

@@ -34,9 +34,10 @@ use value::Value;
 /// takes thousands doubles itself.
 const MOST_EXPANSIONS: usize = 5_000;
 
-/// Expressions evaluated in one compilation, those of every expansion and every profile counted
-/// anew. The pipelines of the library take some hundreds; this many take about a second.
-const MOST_STEPS: usize = 4_000_000;
+/// Expressions evaluated and names declared in one compilation, those of every expansion and every
+/// profile counted anew. The pipelines of the library take some hundreds; this many take about a
+/// second.
+const MOST_STEPS: usize = 1_000_000;
 
 /// Expressions that wait for one another: nested in a text, through names and through defines.
 /// Each takes a part of the stack.
@@ -72,7 +73,7 @@ struct Checker<'a> {
     /// The defines being expanded, outermost first, and where each was called.
     stack: Vec<Frame>,
     expansions: usize,
-    /// Expressions evaluated so far, and how many of them are waiting for their parts.
+    /// Steps taken so far, and how many expressions are waiting for their parts.
     steps: usize,
     depth: usize,
     /// Limits that have been reported: what lies beyond them says nothing more.

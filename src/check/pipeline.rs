@@ -254,6 +254,7 @@ impl<'a> Checker<'a> {
                 Member::Profile(_) => {}
             }
         }
+        self.steps += all.len();
         for (name, member) in all {
             let position = self.state.declarations.len();
             if let Some(first) = self.state.positions.get(name.text.as_str()) {

@@ -37,6 +37,11 @@ pub fn explain(text: &str, file: FileId, start: usize, rule: Rule) -> Diagnostic
     at(text, file, furthest, &expected)
 }
 
+/// Says that the text at `start` does not fit, and not why.
+pub fn unexplained(text: &str, file: FileId, start: usize) -> Diagnostic {
+    at(text, file, start, &BTreeSet::new())
+}
+
 fn at(text: &str, file: FileId, furthest: usize, expected: &BTreeSet<String>) -> Diagnostic {
     let (start, end, found) = found(text, furthest);
     let span = Span { file, start, end };

@@ -56,7 +56,12 @@ impl<'t> Lower<'t> {
     /// Reports a stretch of text that fits no rule.
     fn bad(&mut self, pair: &Pair<'_>, rule: Rule) {
         let start = pair.as_span().start();
-        self.diagnostics.push(errors::explain(self.text, self.file, start, rule));
+        // To find out why takes a look at the whole rest of the text: for as many as are read.
+        let error = match self.diagnostics.wants_suggestions() {
+            true => errors::explain(self.text, self.file, start, rule),
+            false => errors::unexplained(self.text, self.file, start),
+        };
+        self.diagnostics.push(error);
     }
 
     // ------------------------------------------------------------ items

@@ -130,6 +130,9 @@ impl Checker<'_> {
         owner: Option<ModuleId>,
         mut fill: Option<Fill<'_>>,
     ) -> Option<Bound_> {
+        if self.is_exhausted() {
+            return None;
+        }
         let errors = self.errors();
         let mut given = self.assign(signature, arguments, what);
         let mut sizes = Sizes::new();
@@ -208,14 +211,17 @@ impl Checker<'_> {
         what: What,
     ) -> BTreeMap<String, &'e Expr> {
         let mut given: BTreeMap<String, &Expr> = BTreeMap::new();
-        let known: HashSet<&str> =
-            signature.parameters.iter().map(|parameter| parameter.name.text.as_str()).collect();
+        // Not for every call of a long signature that names nothing.
+        let mut names: HashSet<&str> = HashSet::new();
+        if arguments.iter().any(|argument| argument.name.is_some()) {
+            names.extend(signature.parameters.iter().map(|parameter| parameter.name.text.as_str()));
+        }
         let mut named = false;
         for (position, argument) in arguments.iter().enumerate() {
             let name = match &argument.name {
                 Some(name) => {
                     named = true;
-                    if !known.contains(name.text.as_str()) {
+                    if !names.contains(name.text.as_str()) {
                         self.unknown_argument(signature, name, what);
                         continue;
                     }

@@ -328,15 +328,17 @@ impl Checker<'_> {
             let place = span_of(stage, "fit");
             self.needs_labels(&fit, place, "a protocol");
             self.trains_on(&fit, place);
-            // Two samples of one part overlap, so that the part alone decides.
-            if fit.part == on.part && fit.part == Part::Train {
+            // Two samples of one part overlap, so that the part alone decides; two datasets are
+            // answered below.
+            let same_dataset = fit.dataset.call == on.dataset.call;
+            if same_dataset && fit.part == on.part && fit.part == Part::Train {
                 let message =
                     format!("`{}` is judged on examples that it was fitted on", call.name);
                 let error =
                     Diagnostic::error("judged-on-its-own-examples", span_of(stage, "on"), message);
                 self.report(error.also(place, "fitted on these").help("judge it `on` the `.test`"));
             }
-            if fit.dataset.call != on.dataset.call {
+            if !same_dataset {
                 let message = "the protocol is fitted on one dataset and judged on another";
                 let error = Diagnostic::error("type-mismatch", span_of(stage, "on"), message);
                 self.report(error.also(place, "fitted on this one"));

@@ -2,9 +2,9 @@
 //!
 //! An image shows two or three figures of one kind, and the kind, an outline and its pattern, is the
 //! class. All else is by lot, and for each figure anew: place, size, turn and colours, which of them
-//! is the brighter, before a background with clutter, in changing light and noise. So two crops of an
-//! image have its class in common and little besides, which is what contrastive learning finds;
-//! plain pixels and a random network tell little of it.
+//! is the brighter, before a background with clutter, in changing light and noise. So two views of
+//! an image have its class in common, and besides it little that colour jitter leaves; plain pixels
+//! and a random network tell little of it.
 
 mod figure;
 

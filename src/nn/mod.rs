@@ -53,7 +53,7 @@ pub static ENTRIES: &[Entry] = &[
 /// Five 3x3 convolutions, each with batch norm and a rectifier, three of them of stride two in
 /// place of pooling (Springenberg et al. 2014, arXiv:1412.6806); the features are the global average.
 ///
-/// For trials on a processor: a tenth of the time of `resnet18(stem: small)` at the same width.
+/// For trials on a processor, where `resnet18(stem: small)` of that width takes several times as long.
 convnet(width: Int > 0 = 32) -> Encoder[Image[3, h, w] -> Feature[8 * width]]",
         module: "std.encoders",
         implementation: Implementation::Module(ModuleEntry {

@@ -14,6 +14,8 @@ pub mod device;
 pub mod diagnostics;
 pub mod evaluate;
 pub mod graph;
+#[cfg(feature = "run")]
+pub mod interrupt;
 pub mod nn;
 pub mod objective;
 #[cfg(feature = "run")]
@@ -26,6 +28,8 @@ pub mod resolve;
 pub mod run;
 pub mod syntax;
 pub mod train;
+#[cfg(feature = "run")]
+pub mod watch;
 
 use std::collections::BTreeMap;
 

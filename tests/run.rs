@@ -6,13 +6,13 @@ use std::time::SystemTime;
 
 use cpipe::Request;
 use cpipe::device;
+use cpipe::interrupt::Interrupt;
 use cpipe::run::error::RunError;
 use cpipe::run::events::{Event, Events, Memory, Record, Sink};
 use cpipe::run::folder::RunFolder;
-use cpipe::run::interrupt::Interrupt;
 use cpipe::run::store::Store;
 use cpipe::run::{Cause, Failure, Locations, Run};
-use cpipe::train::TrainError;
+use cpipe::train::{NotFinite, TrainError};
 
 use crate::language::OWN;
 use crate::support::{SMALL, with};
@@ -53,18 +53,19 @@ impl Place {
             seed: 1,
             device: device::select(device).expect("it is built in"),
             store: Store::open(self.path().join(store)).expect("a folder"),
-            folder: &folder,
             locations: Locations {
                 data_dir: None,
                 environment: None,
                 cache: self.path().join("data"),
                 offline: true,
-                quiet: true,
+                mirror: None,
             },
             events: Events::new(vec![Box::new(memory.clone()), Box::new(stopper)]),
             interrupt,
+            wait: true,
         };
-        let result = run.execute().map(|()| folder.path().to_owned());
+        let result = run.prepare().and_then(|prepared| run.execute(prepared, &folder));
+        let result = result.map(|_| folder.path().to_owned());
         (memory.events(), result)
     }
 
@@ -220,7 +221,7 @@ fn a_loss_that_is_no_number_stops_the_run() {
     let (_, result) = place.run(SMALL, &["lr=1e18"], "store", "flex", Stop::Never);
     let failure = result.expect_err("such a learning rate diverges");
     assert_eq!(failure.stage.as_deref(), Some("base"));
-    let Cause::Train(TrainError::NotFinite { step, .. }) = failure.cause else {
+    let Cause::Train(TrainError::NotFinite(NotFinite { step, .. })) = failure.cause else {
         panic!("{failure:?}")
     };
     assert!(step > 1);

@@ -45,7 +45,7 @@ pub(super) fn product<'s>(sizes: impl IntoIterator<Item = &'s super::size::Size>
 }
 
 /// `3.1 PiB`
-fn amount(bytes: u128) -> String {
+pub fn amount(bytes: u128) -> String {
     const UNITS: [&str; 7] = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
     let mut amount = bytes as f64;
     let mut units = UNITS.into_iter();

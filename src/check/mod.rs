@@ -15,6 +15,7 @@ mod types;
 pub mod value;
 
 pub use declared::declared_size;
+pub use memory::amount;
 pub use overrides::{Override, parse as parse_override};
 pub use pipeline::{Origin, Resolved, Selection, TypedPipeline, TypedStage};
 pub use stages::{STAGES, StageKind};

@@ -12,10 +12,16 @@ use clap::{Args, Parser, Subcommand};
 
 /// Bad input: what was given, not what was tried, is wrong.
 const BAD_INPUT: u8 = 2;
+/// What was tried did not succeed.
+#[cfg(feature = "run")]
+const FAILED: u8 = 1;
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 bad input, \
+                          130 stopped by Ctrl-C, 143 stopped by SIGTERM.";
 
 /// A typed language for contrastive pre-training, and its interpreter.
 #[derive(Parser)]
-#[command(name = "cpipe", version, about)]
+#[command(name = "cpipe", version, about, after_help = EXIT_CODES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -29,6 +35,7 @@ enum Command {
     Graph(graph::Arguments),
     /// Run a pipeline: train, evaluate, fine-tune, and keep what was made.
     #[cfg(feature = "run")]
+    #[command(after_help = EXIT_CODES)]
     Run(run::Arguments),
 }
 
@@ -49,7 +56,7 @@ struct Selected {
     overrides: Vec<String>,
 }
 
-/// Runs the command line. Exit codes: 0 done, 1 failed, 2 bad input, 130 interrupted.
+/// Runs the command line.
 pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Check(arguments) => check::run(&arguments),

@@ -1,18 +1,22 @@
 //! `cpipe run`
 
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use super::{BAD_INPUT, Selected, output};
+use super::{BAD_INPUT, FAILED, Selected, output};
 use crate::Compiled;
+use crate::check::StageKind;
 use crate::device;
 use crate::diagnostics::{Diagnostic, Label, render};
-use crate::report::terminal::Terminal;
+use crate::graph::Graph;
+use crate::interrupt::Interrupt;
+use crate::report::results;
+use crate::report::terminal::{self, Terminal};
 use crate::run::error::RunError;
 use crate::run::events::{Event, Events};
 use crate::run::folder::RunFolder;
-use crate::run::interrupt::{EXIT_STATUS, Interrupt};
 use crate::run::store::Store;
 use crate::run::{Failure, Locations, Run, home, record};
 use crate::syntax::Sources;
@@ -21,8 +25,8 @@ use crate::syntax::Sources;
 pub struct Arguments {
     #[command(flatten)]
     selected: Selected,
-    /// From which everything random follows.
-    #[arg(long, default_value_t = 0)]
+    /// From which everything random follows: a whole number from 0 on.
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     seed: u64,
     /// Where to compute: auto, flex (embedded), libtorch, libtorch-cpu, libtorch-cuda[:N].
     #[arg(long, default_value = "auto")]
@@ -39,6 +43,9 @@ pub struct Arguments {
     /// Never download a dataset.
     #[arg(long)]
     offline: bool,
+    /// Where another run computes a stage of this one, fail instead of waiting for its result.
+    #[arg(long)]
+    no_wait: bool,
     /// Only warnings and the results.
     #[arg(short, long)]
     quiet: bool,
@@ -58,65 +65,112 @@ pub fn run(arguments: &Arguments) -> ExitCode {
             return ExitCode::from(BAD_INPUT);
         }
     };
-    match start(arguments, &compiled, &sources, selected) {
-        Ok(code) => code,
+    let opened = open(arguments);
+    let (interrupt, store) = match opened {
+        Ok(opened) => opened,
         Err(error) => {
-            let shown = Diagnostic::general(error.name(), error.message());
-            show(&with_help(shown, error.help()), &sources);
-            ExitCode::from(BAD_INPUT)
+            let failure = Failure::from(error);
+            show(&diagnostic(&failure, &compiled), &sources);
+            return ExitCode::from(if failure.cause.is_full_disk() { FAILED } else { BAD_INPUT });
         }
+    };
+    let events = Events::new(vec![Box::new(Terminal::new(arguments.quiet))]);
+    let farewell = events.clone();
+    interrupt.on_exit(move || drop(farewell.emit(Event::Interrupted { stage: None })));
+    let run = Run {
+        graph: &compiled.graph,
+        seed: arguments.seed,
+        device: selected,
+        store,
+        locations: Locations {
+            data_dir: arguments.data_dir.clone(),
+            environment: variable("CPIPE_DATA").map(PathBuf::from),
+            cache: home().join("data"),
+            offline: arguments.offline,
+            mirror: variable("CPIPE_MIRROR"),
+        },
+        events: events.clone(),
+        interrupt: interrupt.clone(),
+        wait: !arguments.no_wait,
+    };
+    let Err(failure) = start(arguments, &run, &compiled, &sources) else {
+        return ExitCode::SUCCESS;
+    };
+    if failure.cause.is_interrupt() {
+        // Where this cannot be noted either, the exit code still says it.
+        let _ = events.emit(Event::Interrupted { stage: failure.stage });
+        return ExitCode::from(interrupt.exit_status());
     }
+    let (name, message) = (failure.cause.name().to_owned(), failure.cause.message());
+    let _ = events.emit(Event::RunFailed { name, message });
+    show(&diagnostic(&failure, &compiled), &sources);
+    ExitCode::from(if failure.cause.is_bad_input() { BAD_INPUT } else { FAILED })
+}
+
+/// What the command line names is there and can be written.
+fn open(arguments: &Arguments) -> Result<(Interrupt, Store), RunError> {
+    let interrupt = Interrupt::install()
+        .map_err(|cause| RunError::SignalsUnavailable { cause: cause.to_string() })?;
+    let store = Store::open(arguments.store.clone().unwrap_or_else(|| home().join("store")))?;
+    RunFolder::check(&arguments.output)?;
+    Ok((interrupt, store))
 }
 
 fn start(
     arguments: &Arguments,
+    run: &Run<'_>,
     compiled: &Compiled,
     sources: &Sources,
-    device: device::Selected,
-) -> Result<ExitCode, RunError> {
-    let interrupt = Interrupt::install()?;
-    let root = arguments.store.clone().unwrap_or_else(|| home().join("store"));
-    let store = Store::open(root)?;
-    let folder = RunFolder::create(&arguments.output, &compiled.graph.name, SystemTime::now())?;
-    record::beginning(
-        &folder,
-        &compiled.graph,
-        &compiled.resolved,
-        sources,
-        arguments.seed,
-        &device.kind,
-    )?;
-    let terminal = Terminal::new(arguments.quiet);
-    let events = Events::new(vec![Box::new(folder.events()?), Box::new(terminal)]);
-    let run = Run {
-        graph: &compiled.graph,
-        seed: arguments.seed,
-        device,
-        store,
-        folder: &folder,
-        locations: Locations {
-            data_dir: arguments.data_dir.clone(),
-            environment: std::env::var_os("CPIPE_DATA").map(PathBuf::from),
-            cache: home().join("data"),
-            offline: arguments.offline,
-            quiet: arguments.quiet,
-        },
-        events: events.clone(),
-        interrupt,
+) -> Result<(), Failure> {
+    let Compiled { graph, resolved, .. } = compiled;
+    let prepared = run.prepare()?;
+    let folder = RunFolder::create(&arguments.output, &graph.name, SystemTime::now())?;
+    record::beginning(&folder, graph, resolved, sources, run.seed, &run.device.kind)?;
+    run.events.add(Box::new(folder.events()?));
+    let found = run.execute(prepared, &folder)?;
+    let out = io::stdout();
+    let (style, width) = match terminal::is_capable(&out) {
+        true => (results::Style::Unicode, terminal::columns(terminal_size::terminal_size_of(&out))),
+        false => (results::Style::Ascii, PLAIN_WIDTH),
     };
-    match run.execute() {
-        Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(failure) if failure.is_interrupt() => {
-            events.emit(Event::Interrupted { stage: failure.stage })?;
-            Ok(ExitCode::from(EXIT_STATUS as u8))
-        }
-        Err(failure) => {
-            let (name, message) = (failure.cause.name().to_owned(), failure.cause.message());
-            events.emit(Event::RunFailed { name, message })?;
-            show(&diagnostic(&failure, compiled), sources);
-            Ok(ExitCode::from(BAD_INPUT))
-        }
+    let text = results::render(&found, style, width) + &ending(graph, &folder);
+    let mut out = out.lock();
+    let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    Ok(written.map_err(|cause| RunError::OutputUnwritable { cause })?)
+}
+
+/// The columns of results that go to a file or a pipe.
+const PLAIN_WIDTH: usize = 100;
+
+/// Where everything lies, and how the run is repeated.
+fn ending(graph: &Graph, folder: &RunFolder) -> String {
+    let mut text = format!("\nrecord   {}\n", folder.path().display());
+    for position in &graph.written {
+        let Some(stage) = graph.stage(*position) else { continue };
+        let (what, file) = match stage.kind {
+            StageKind::Pretrain => ("encoder", "encoder.safetensors"),
+            StageKind::Finetune => ("model", "model.safetensors"),
+            StageKind::Evaluate => continue,
+        };
+        let path = folder.path().join(format!("{}.{file}", stage.name));
+        text += &format!("{what:<7}  {}\n", path.display());
     }
+    let words = std::env::args_os().map(|word| quoted(&word.to_string_lossy()));
+    text + &format!("again    {}\n", words.collect::<Vec<_>>().join(" "))
+}
+
+/// A word as a POSIX shell reads it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=,@%+".contains(c);
+    match !word.is_empty() && word.chars().all(plain) {
+        true => word.to_owned(),
+        false => format!("'{}'", word.replace('\'', r"'\''")),
+    }
+}
+
+/// A variable of the environment that is not empty.
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// A failure at the stage in which it arose.
@@ -137,4 +191,15 @@ fn with_help(error: Diagnostic, help: Option<String>) -> Diagnostic {
 
 fn show(diagnostic: &Diagnostic, sources: &Sources) {
     output::error(&(render(diagnostic, sources, output::style()) + "\n"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_quoted_for_a_shell() {
+        let words = ["run", "epochs=3 epochs", "", "it's", "a*b"].map(quoted);
+        assert_eq!(words, ["run", "'epochs=3 epochs'", "''", r"'it'\''s'", "'a*b'"]);
+    }
 }

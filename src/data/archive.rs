@@ -10,6 +10,7 @@ use std::path::{Component, Path};
 use flate2::read::MultiGzDecoder;
 
 use super::error::DataError;
+use crate::watch::{Unit, Watch};
 
 /// The files of an archive that lie in its folder `folder`, or outside any.
 #[derive(Clone, Copy, Debug)]
@@ -23,9 +24,9 @@ pub struct Members<'a> {
 
 impl Members<'_> {
     /// The contents of each, in the order of the names.
-    pub fn read(&self) -> Result<Vec<Vec<u8>>, DataError> {
+    pub fn read(&self, watch: Watch<'_>) -> Result<Vec<Vec<u8>>, DataError> {
         let mut contents = vec![Vec::new(); self.names.len()];
-        self.visit(|index, file| {
+        self.visit(watch, |index, file| {
             contents[index].clear();
             file.read_to_end(&mut contents[index])
                 .map_err(|cause| self.damaged(cause.to_string()))?;
@@ -35,8 +36,8 @@ impl Members<'_> {
     }
 
     /// Writes each into the folder `target`, which is there.
-    pub fn unpack(&self, target: &Path) -> Result<(), DataError> {
-        self.visit(|index, file| {
+    pub fn unpack(&self, target: &Path, watch: Watch<'_>) -> Result<(), DataError> {
+        self.visit(watch, |index, file| {
             // In memory first, so that a fault of the archive is told from one of the disk.
             let mut contents = Vec::new();
             file.read_to_end(&mut contents).map_err(|cause| self.damaged(cause.to_string()))?;
@@ -48,12 +49,16 @@ impl Members<'_> {
     /// Calls `visit` with each file's place among the names, until all have been met.
     fn visit(
         &self,
+        watch: Watch<'_>,
         mut visit: impl FnMut(usize, &mut dyn Read) -> Result<(), DataError>,
     ) -> Result<(), DataError> {
         let damaged = |cause: io::Error| self.damaged(cause.to_string());
         let file = File::open(self.archive).map_err(DataError::io("read", self.archive))?;
         let decoder = MultiGzDecoder::new(BufReader::with_capacity(1 << 17, file));
         let mut archive = tar::Archive::new(decoder);
+        let name = self.archive.file_name().unwrap_or_default().to_string_lossy();
+        let all = Some(self.names.len() as u64);
+        let task = watch.start(format!("unpacking {name}"), 0, all, Unit::Files);
         let mut missing: Vec<bool> = vec![true; self.names.len()];
         for entry in archive.entries().map_err(damaged)? {
             let mut entry = entry.map_err(damaged)?;
@@ -67,6 +72,7 @@ impl Members<'_> {
                 return Err(self.damaged(format!("a `{name}` of {} bytes", entry.size())));
             }
             visit(index, &mut entry)?;
+            task.advance(1)?;
             missing[index] = false;
             if !missing.contains(&true) {
                 return Ok(());
@@ -107,6 +113,7 @@ pub(super) mod tests {
     use flate2::write::GzEncoder;
 
     use super::*;
+    use crate::watch::testing::unwatched;
 
     /// An archive of files under any name, be it one that archives should not hold.
     pub fn pack(files: &[(&str, &[u8])]) -> Vec<u8> {
@@ -142,7 +149,7 @@ pub(super) mod tests {
         }
 
         fn found(&self) -> String {
-            match self.members().read() {
+            match self.members().read(unwatched()) {
                 Err(DataError::Damaged { path, found, .. }) if path == self.path => found,
                 other => panic!("{other:?}"),
             }
@@ -153,10 +160,10 @@ pub(super) mod tests {
     fn members_come_in_the_order_asked_for() {
         for names in [["in/two", "in/one"], ["two", "one"], ["./in/two", "./one"]] {
             let packed = packed(&[("in/other", b"0"), (names[0], b"22"), (names[1], b"1")]);
-            let contents = packed.members().read().expect("two members");
+            let contents = packed.members().read(unwatched()).expect("two members");
             assert_eq!(contents, [b"1".to_vec(), b"22".to_vec()]);
             let target = packed.folder.path();
-            packed.members().unpack(target).expect("two members");
+            packed.members().unpack(target, unwatched()).expect("two members");
             assert_eq!(fs::read(target.join("two")).expect("a file"), b"22");
             assert!(!target.join("other").exists());
         }

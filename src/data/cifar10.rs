@@ -7,17 +7,18 @@
 //! pickle by the same one, taken of what it says, or by the published file's own.
 
 use std::fs::{self, File};
-use std::io::{self, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use md5::{Digest, Md5};
 use rayon::prelude::*;
 
 use super::archive::Members;
-use super::download::{Remote, download, exclusive, hexadecimal};
+use super::download::{Remote, Whole, download, exclusive, hexadecimal};
 use super::error::{DataError, NotDownloaded};
 use super::images::{Images, Normalization};
 use super::{Source, pickle};
+use crate::watch::{Task, Unit, Watch};
 
 /// Mean and standard deviation of the training images.
 pub const NORMALIZATION: Normalization =
@@ -127,66 +128,79 @@ impl Release {
         if let Some(place) = source.data_dir {
             let why = NotDownloaded::DataDir;
             let copy = find(place)?.ok_or_else(|| missing(vec![place.to_owned()], why))?;
-            return self.read(&copy);
+            return self.read(&copy, source.watch);
         }
         let places: Vec<PathBuf> =
             source.environment.iter().chain([&source.cache]).cloned().collect();
         for place in &places {
             if let Some(copy) = find(place)? {
-                return self.read(&copy);
+                return self.read(&copy, source.watch);
             }
         }
         if source.offline {
             return Err(missing(places, NotDownloaded::Offline));
         }
-        self.read(&self.fetch(source)?)
+        self.fetch(source)
     }
 
     /// Downloads the binary form into the cache.
-    fn fetch(&self, source: &Source<'_>) -> Result<Found, DataError> {
+    fn fetch(&self, source: &Source<'_>) -> Result<(Images, Images), DataError> {
         let cache = source.cache.as_path();
         let _lock = exclusive(&cache.join("cifar-10.lock"))?;
         // Another process may have just done it.
         if let Some(copy) = find(cache)? {
-            return Ok(copy);
+            return self.read(&copy, source.watch);
         }
         let form = Form::Binary;
         let archive = cache.join(form.archive());
         let base = source.mirror.unwrap_or(self.url).trim_end_matches('/');
         let url = format!("{base}/{}", form.archive());
         let (size, md5) = self.archive;
-        download(&Remote { url: &url, size, md5 }, &archive, source.progress)?;
+        let whole = source.mirror.is_none().then_some(Whole { size, md5 });
+        download(&Remote { url: &url, whole }, &archive, source.watch)?;
 
         // The folder appears under its name with everything in it, or not at all.
         let unpacked = tempfile::Builder::new().prefix(".cifar-10-").tempdir_in(cache);
         let unpacked = unpacked.map_err(DataError::io("write", cache))?;
         let inner = unpacked.path().join(form.folder());
         fs::create_dir(&inner).map_err(DataError::io("create", &inner))?;
-        self.members(&archive, form, &form.files()).unpack(&inner)?;
+        let members = self.members(&archive, form, &form.files()).unpack(&inner, source.watch);
+        let copy = Found::Folder(inner.clone(), form);
+        let images = match members.and_then(|()| self.read(&copy, source.watch)) {
+            Err(DataError::Damaged { expected, found, path }) => {
+                fs::remove_file(&archive).map_err(DataError::io("remove", &archive))?;
+                let path = path.strip_prefix(unpacked.path()).unwrap_or(&path).to_owned();
+                return Err(DataError::DownloadDamaged { url, path, expected, found });
+            }
+            images => images?,
+        };
         let folder = cache.join(form.folder());
         fs::rename(&inner, &folder).map_err(DataError::io("create", &folder))?;
         fs::remove_file(&archive).map_err(DataError::io("remove", &archive))?;
-        Ok(Found::Folder(folder, form))
+        Ok(images)
     }
 
-    fn read(&self, copy: &Found) -> Result<(Images, Images), DataError> {
+    fn read(&self, copy: &Found, watch: Watch<'_>) -> Result<(Images, Images), DataError> {
+        let all = (BATCHES.len() * self.count) as u64;
+        let reading = || watch.start(format!("reading {NAME}"), 0, Some(all), Unit::Images);
         match copy {
             Found::Folder(folder, form) => {
-                let files = form.files();
+                let (files, task) = (form.files(), reading());
                 self.assemble(|batch, part| {
                     let path = folder.join(&files[batch]);
                     let file = File::open(&path).map_err(DataError::io("read", &path))?;
                     let length = file.metadata().map_err(DataError::io("read", &path))?.len();
-                    self.decode(file, length, *form, batch, &path, part)
+                    self.decode(file, length, *form, batch, &path, part, &task)
                 })
             }
             Found::Archive(archive, form) => {
                 let files = form.files();
-                let contents = self.members(archive, *form, &files).read()?;
+                let contents = self.members(archive, *form, &files).read(watch)?;
+                let task = reading();
                 self.assemble(|batch, part| {
                     let path = archive.join(&files[batch]);
                     let bytes = contents[batch].as_slice();
-                    self.decode(bytes, bytes.len() as u64, *form, batch, &path, part)
+                    self.decode(bytes, bytes.len() as u64, *form, batch, &path, part, &task)
                 })
             }
         }
@@ -196,8 +210,9 @@ impl Release {
         Members { archive, folder: form.folder(), names, limit: self.limit(form) }
     }
 
-    /// The most bytes of a batch's file, and in the binary form the only number. Pickles hold the names of the images too, and written by
-    /// Python 3 for Python 2, half of all pixels take two bytes.
+    /// The most bytes of a batch's file, and in the binary form the only number. Pickles hold the
+    /// names of the images too, and written by Python 3 for Python 2, half of all pixels take two
+    /// bytes.
     fn limit(&self, form: Form) -> u64 {
         match form {
             Form::Binary => (self.count * RECORD) as u64,
@@ -207,6 +222,7 @@ impl Release {
 
     /// Takes a batch apart that has been found to be what was published. `length` is that of all
     /// that `file` gives, and `path` where it comes from.
+    #[expect(clippy::too_many_arguments, reason = "each is one part of what is read")]
     fn decode(
         &self,
         mut file: impl Read,
@@ -215,6 +231,7 @@ impl Release {
         batch: usize,
         path: &Path,
         part: &mut Part<'_>,
+        task: &Task<'_>,
     ) -> Result<(), DataError> {
         let damaged =
             |expected, found| Err(DataError::Damaged { path: path.to_owned(), expected, found });
@@ -224,7 +241,7 @@ impl Release {
                 damaged(format!("{limit} bytes"), format!("{length} bytes"))
             }
             Form::Binary => {
-                let found = part.read(file).map_err(DataError::io("read", path))?.to_hex();
+                let found = part.read(file, path, task)?.to_hex();
                 let expected = self.blake3[batch];
                 if found.as_str() != expected {
                     return damaged(format!("blake3 {expected}"), format!("blake3 {found}"));
@@ -238,6 +255,7 @@ impl Release {
                 let mut bytes = Vec::with_capacity(length as usize);
                 file.read_to_end(&mut bytes).map_err(DataError::io("read", path))?;
                 let expected = self.python[batch];
+                task.advance(self.count as u64)?;
                 let found = match part.unpickle(&bytes) {
                     // The same images, or the published file itself.
                     Ok(()) if part.digest().to_hex().as_str() == self.blake3[batch] => {
@@ -292,15 +310,21 @@ struct Part<'a> {
 
 impl Part<'_> {
     /// Takes the records of the binary form from `file`, and gives the digest of all of them.
-    fn read(&mut self, mut file: impl Read) -> io::Result<blake3::Hash> {
+    fn read(
+        &mut self,
+        mut file: impl Read,
+        path: &Path,
+        task: &Task<'_>,
+    ) -> Result<blake3::Hash, DataError> {
         let mut hasher = blake3::Hasher::new();
         // Hashed and taken apart while they are in the processor's cache.
         let mut buffer = vec![0; STRETCH * RECORD];
         let pixels = self.pixels.chunks_mut(STRETCH * IMAGE);
         for (pixels, labels) in pixels.zip(self.labels.chunks_mut(STRETCH)) {
             let records = &mut buffer[..labels.len() * RECORD];
-            file.read_exact(records)?;
+            file.read_exact(records).map_err(DataError::io("read", path))?;
             hasher.update(records);
+            task.advance(labels.len() as u64)?;
             let images = pixels.chunks_exact_mut(IMAGE).zip(labels);
             for (record, (image, label)) in records.chunks_exact(RECORD).zip(images) {
                 *label = record[0];

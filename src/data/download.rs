@@ -6,7 +6,7 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
@@ -16,38 +16,31 @@ use ureq::http::StatusCode;
 use ureq::{Agent, Body, http};
 
 use super::error::DataError;
+use crate::watch::{Task, Unit, Watch};
 
 /// A published file.
 #[derive(Clone, Copy, Debug)]
 pub struct Remote<'a> {
     pub url: &'a str,
+    /// What was published; nothing is known of a copy that somebody else has packed.
+    pub whole: Option<Whole<'a>>,
+}
+
+/// What a file has to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Whole<'a> {
     /// In bytes.
     pub size: u64,
     /// In lower-case hexadecimal digits.
     pub md5: &'a str,
 }
 
-/// What a download has to tell, in bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// `done` bytes are there from an earlier attempt.
-    Started { name: String, total: Option<u64>, done: u64 },
-    /// `done` bytes are there in all. Fewer than before where a download had to begin again.
-    Advanced { done: u64 },
-    /// The download has ended, well or not.
-    Finished,
-}
-
 /// Downloads a file to `target`, whose folder is created where it is missing.
 ///
 /// Two downloads of one target at the same time are not for this function to tell apart: see
 /// [`exclusive`].
-pub fn download(
-    remote: &Remote<'_>,
-    target: &Path,
-    progress: &dyn Fn(Progress),
-) -> Result<(), DataError> {
-    Client::default().download(remote, target, progress)
+pub fn download(remote: &Remote<'_>, target: &Path, watch: Watch<'_>) -> Result<(), DataError> {
+    Client::default().download(remote, target, watch)
 }
 
 /// Waits until no other process holds this lock, and holds it as long as the result lives.
@@ -103,7 +96,9 @@ struct Part<'a> {
     path: PathBuf,
     file: File,
     have: u64,
-    progress: &'a dyn Fn(Progress),
+    /// How many there are to be, where that is known.
+    total: Option<u64>,
+    task: Task<'a>,
 }
 
 impl Client {
@@ -111,45 +106,42 @@ impl Client {
         &self,
         remote: &Remote<'_>,
         target: &Path,
-        progress: &dyn Fn(Progress),
+        watch: Watch<'_>,
     ) -> Result<(), DataError> {
         if let Some(folder) = target.parent() {
             fs::create_dir_all(folder).map_err(DataError::io("create", folder))?;
         }
-        let mut part = Part::open(target, remote.size, progress)?;
-        let name = remote.url.rsplit('/').next().unwrap_or(remote.url).to_owned();
-        progress(Progress::Started { name, total: Some(remote.size), done: part.have });
-        let result = self.fill_and_verify(remote, &mut part);
-        progress(Progress::Finished);
-        result?;
+        let mut part = Part::open(target, remote, watch)?;
+        self.fill_and_verify(remote, &mut part)?;
         part.file.sync_all().map_err(DataError::io("write", &part.path))?;
         fs::rename(&part.path, target).map_err(DataError::io("rename", &part.path))
     }
 
     fn fill_and_verify(&self, remote: &Remote<'_>, part: &mut Part<'_>) -> Result<(), DataError> {
+        let Some(Whole { md5, .. }) = remote.whole else { return self.fill(remote, part) };
         // What lay there may have been of another file: a wrong whole that contains it says
         // nothing about the server.
         if part.have > 0 {
             self.fill(remote, part)?;
-            if part.md5()? == remote.md5 {
+            if part.md5()? == md5 {
                 return Ok(());
             }
             part.restart()?;
         }
         self.fill(remote, part)?;
         let found = part.md5()?;
-        if found == remote.md5 {
+        if found == md5 {
             return Ok(());
         }
         let _ = fs::remove_file(&part.path);
-        Err(damaged(remote, part, format!("md5 {}", remote.md5), format!("md5 {found}")))
+        Err(damaged(remote, part, format!("md5 {md5}"), format!("md5 {found}")))
     }
 
     /// Makes attempts until the part has all its bytes.
     fn fill(&self, remote: &Remote<'_>, part: &mut Part<'_>) -> Result<(), DataError> {
         let mut vain = 0;
         let mut from_start = false;
-        while part.have < remote.size {
+        while part.total.is_none_or(|total| part.have < total) {
             let before = part.have;
             let problem = match self.attempt(remote, part) {
                 Ok(()) => continue,
@@ -166,6 +158,7 @@ impl Client {
             if vain == self.attempts {
                 return Err(failed(remote, part, problem));
             }
+            part.task.set(part.have)?;
             thread::sleep(self.pause * 2_u32.pow(vain));
         }
         Ok(())
@@ -203,20 +196,26 @@ impl Client {
                 });
             }
         }
-        if let Some(length) = response.body().content_length()
-            && part.have + length != remote.size
-        {
-            let found = format!("{} bytes", part.have + length);
-            let _ = fs::remove_file(&part.path);
-            let expected = format!("{} bytes", remote.size);
-            return Err(Stop::Failed(damaged(remote, part, expected, found)));
+        if let Some(length) = response.body().content_length() {
+            let found = part.have + length;
+            if let Some(Whole { size, .. }) = remote.whole
+                && found != size
+            {
+                let _ = fs::remove_file(&part.path);
+                let (expected, found) = (format!("{size} bytes"), format!("{found} bytes"));
+                return Err(Stop::Failed(damaged(remote, part, expected, found)));
+            }
+            part.total = Some(found);
         }
-        let missing = remote.size - part.have;
+        let missing = part.total.map_or(u64::MAX, |total| total - part.have);
         part.append(response.into_body().into_reader().take(missing))?;
-        if part.have < remote.size {
-            let problem =
-                format!("the connection ended after {} of {} bytes", part.have, remote.size);
-            return Err(Stop::Broken(problem));
+        match part.total {
+            Some(total) if part.have < total => {
+                let problem = format!("the connection ended after {} of {total} bytes", part.have);
+                return Err(Stop::Broken(problem));
+            }
+            // A server that does not say how much there is says so by its end.
+            _ => part.total = Some(part.have),
         }
         Ok(())
     }
@@ -224,34 +223,35 @@ impl Client {
 
 impl<'a> Part<'a> {
     /// The part of `target`, emptied if it is longer than the whole is to be.
-    fn open(target: &Path, size: u64, progress: &'a dyn Fn(Progress)) -> Result<Self, DataError> {
+    fn open(target: &Path, remote: &Remote<'_>, watch: Watch<'a>) -> Result<Self, DataError> {
         let mut path = OsString::from(target);
         path.push(".part");
         let path = PathBuf::from(path);
+        let total = remote.whole.map(|whole| whole.size);
         let open = || -> io::Result<(File, u64)> {
             let mut options = OpenOptions::new();
             let mut file =
                 options.read(true).write(true).create(true).truncate(false).open(&path)?;
             let mut have = file.seek(SeekFrom::End(0))?;
-            if have > size {
+            if total.is_some_and(|total| have > total) {
                 file.set_len(0)?;
                 have = file.seek(SeekFrom::Start(0))?;
             }
             Ok((file, have))
         };
         let (file, have) = open().map_err(DataError::io("write", &path))?;
-        Ok(Part { path, file, have, progress })
+        let name = remote.url.rsplit('/').next().unwrap_or(remote.url);
+        let what = format!("downloading {name}");
+        let task = watch.start(what, have, total, Unit::Bytes);
+        Ok(Part { path, file, have, total, task })
     }
 
     /// Drops what is there.
     fn restart(&mut self) -> Result<(), DataError> {
         let emptied = self.file.set_len(0).and_then(|()| self.file.seek(SeekFrom::Start(0)));
         emptied.map_err(DataError::io("write", &self.path))?;
-        if self.have > 0 {
-            (self.progress)(Progress::Advanced { done: 0 });
-        }
         self.have = 0;
-        Ok(())
+        Ok(self.task.set(0)?)
     }
 
     fn append(&mut self, mut body: impl Read) -> Result<(), Stop> {
@@ -266,7 +266,7 @@ impl<'a> Part<'a> {
             let written = self.file.write_all(&buffer[..read]);
             written.map_err(DataError::io("write", &self.path)).map_err(Stop::Failed)?;
             self.have += read as u64;
-            (self.progress)(Progress::Advanced { done: self.have });
+            self.task.set(self.have).map_err(|stop| Stop::Failed(stop.into()))?;
         }
     }
 
@@ -275,8 +275,7 @@ impl<'a> Part<'a> {
         let mut digest = Md5::new();
         let mut hash = || -> io::Result<()> {
             self.file.seek(SeekFrom::Start(0))?;
-            io::copy(&mut BufReader::with_capacity(1 << 17, &mut self.file), &mut digest)?;
-            Ok(())
+            io::copy(&mut self.file, &mut digest).map(|_| ())
         };
         hash().map_err(DataError::io("read", &self.path))?;
         Ok(hexadecimal(digest))

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::interrupt::Interrupted;
+
 /// A fault of a dataset's files or of their download, with the place and what would be right.
 #[derive(Debug)]
 pub enum DataError {
@@ -19,6 +21,8 @@ pub enum DataError {
     DownloadDamaged { url: String, path: PathBuf, expected: String, found: String },
     /// A file or folder cannot be read or written.
     Io { action: &'static str, path: PathBuf, cause: io::Error },
+    /// Asked to stop.
+    Interrupted,
 }
 
 /// Why a dataset that is missing was not downloaded.
@@ -45,6 +49,7 @@ impl DataError {
             DataError::Download { .. } => "download-failed",
             DataError::DownloadDamaged { .. } => "download-damaged",
             DataError::Io { .. } => "io-error",
+            DataError::Interrupted => "interrupted",
         }
     }
 
@@ -72,6 +77,7 @@ impl DataError {
             DataError::Io { action, path, cause } => {
                 format!("cannot {action} `{}`: {cause}", path.display())
             }
+            DataError::Interrupted => Interrupted.to_string(),
         }
     }
 
@@ -111,8 +117,14 @@ impl DataError {
             {
                 Some("make room on that disk".into())
             }
-            DataError::Io { .. } => None,
+            DataError::Io { .. } | DataError::Interrupted => None,
         }
+    }
+}
+
+impl From<Interrupted> for DataError {
+    fn from(_: Interrupted) -> Self {
+        DataError::Interrupted
     }
 }
 

@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 pub use self::share::share;
 #[cfg(feature = "run")]
 pub use self::{
-    download::{Progress, Remote, download},
+    download::{Remote, download},
     error::{DataError, NotDownloaded},
     images::{Dataset, Images, Normalization},
     sample::stratified,
@@ -36,6 +36,8 @@ pub use self::{
 #[cfg(feature = "run")]
 use crate::graph::term::Args;
 use crate::registry::{Entry, Implementation, Sizes, SizesOf};
+#[cfg(feature = "run")]
+use crate::watch::Watch;
 
 /// What the registry holds of a dataset.
 pub struct DatasetEntry {
@@ -55,10 +57,11 @@ pub struct Source<'a> {
     pub cache: PathBuf,
     /// Never download.
     pub offline: bool,
-    /// The address under which archives are found, in place of the publisher's.
+    /// `CPIPE_MIRROR`: the address under which archives are found, in place of the publisher's.
+    /// A mirror may have packed them anew: what they hold is verified.
     pub mirror: Option<&'a str>,
-    /// Told of downloads.
-    pub progress: &'a dyn Fn(Progress),
+    /// Told of what takes a while.
+    pub watch: Watch<'a>,
 }
 
 /// The datasets, as exported by `std.datasets`.
@@ -98,10 +101,10 @@ pub static ENTRIES: &[Entry] = &[
         DatasetEntry {
             sizes: |args| Sizes { train: args.size("train"), test: args.size("test") },
             #[cfg(feature = "run")]
-            load: |args, _| {
+            load: |args, source| {
                 Ok(Dataset {
-                    train: shapes::draw("train", args.size("train")),
-                    test: shapes::draw("test", args.size("test")),
+                    train: shapes::draw("train", args.size("train"), source.watch)?,
+                    test: shapes::draw("test", args.size("test"), source.watch)?,
                     normalization: normalization(args, SHAPES),
                 })
             },
@@ -135,6 +138,7 @@ fn normalization(args: &Args, own: Normalization) -> Normalization {
 mod tests {
     use super::*;
     use crate::graph::term::Term;
+    use crate::watch::testing::unwatched;
 
     fn args(items: &[(&str, Term)]) -> Args {
         Args(items.iter().map(|(name, value)| (name.to_string(), value.clone())).collect())
@@ -163,7 +167,7 @@ mod tests {
             cache: PathBuf::new(),
             offline: true,
             mirror: None,
-            progress: &|_| {},
+            watch: unwatched(),
         };
         let dataset = (entry.load)(&args, &source).expect("shapes need nothing");
         assert_eq!((dataset.train.len(), dataset.test.len()), (30, 20));
@@ -173,7 +177,7 @@ mod tests {
 
     #[test]
     fn shapes_are_normalised_by_what_they_are() {
-        let images = shapes::draw("train", 2000);
+        let images = shapes::draw("train", 2000, unwatched()).expect("nobody asked to stop");
         for channel in 0..3 {
             let plane = |index| &images.image(index)[channel * 1024..][..1024];
             let values = || (0..images.len()).flat_map(plane).map(|&byte| f64::from(byte) / 255.0);

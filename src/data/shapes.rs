@@ -14,7 +14,9 @@ use rayon::prelude::*;
 
 use self::figure::{Figure, Point, length, to_segment};
 use super::Images;
+use crate::interrupt::Interrupted;
 use crate::random::{Key, Rng};
+use crate::watch::{Unit, Watch};
 
 /// Height and width in pixels.
 const SIDE: usize = 32;
@@ -31,16 +33,18 @@ const LARGEST: f32 = 0.65;
 type Colour = [f32; 3];
 
 /// Draws image `0..count` of a part. Image `index` depends on the part and the index alone.
-pub fn draw(part: &str, count: usize) -> Images {
+pub fn draw(part: &str, count: usize, watch: Watch<'_>) -> Result<Images, Interrupted> {
     let key = Key::root(0).named("std.datasets.shapes").named(part);
     let image_size = 3 * SIDE * SIDE;
+    let task = watch.start(format!("drawing shapes.{part}"), 0, Some(count as u64), Unit::Images);
     let mut pixels = vec![0; count * image_size];
-    pixels
-        .par_chunks_exact_mut(image_size)
-        .enumerate()
-        .for_each(|(index, image)| Scene::new(label(index), key.fold(index as u64)).paint(image));
+    let images = pixels.par_chunks_exact_mut(image_size).enumerate();
+    images.try_for_each(|(index, image)| {
+        Scene::new(label(index), key.fold(index as u64)).paint(image);
+        task.advance(1)
+    })?;
     let labels = (0..count).map(label).collect();
-    Images { pixels, labels, height: SIDE, width: SIDE }
+    Ok(Images { pixels, labels, height: SIDE, width: SIDE })
 }
 
 fn label(index: usize) -> u8 {
@@ -271,6 +275,20 @@ fn mix(a: Colour, b: Colour, share: f32) -> Colour {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::interrupt::Interrupt;
+    use crate::watch::testing::unwatched;
+
+    fn draw(part: &str, count: usize) -> Images {
+        super::draw(part, count, unwatched()).expect("nobody asked to stop")
+    }
+
+    #[test]
+    fn a_request_to_stop_is_heeded() {
+        let interrupt = Interrupt::default();
+        interrupt.request();
+        let drawn = super::draw("train", 100, Watch::new(&interrupt, &|_| {}));
+        assert_eq!(drawn, Err(Interrupted));
+    }
 
     /// The class is nothing that pixels at their places would tell.
     #[test]

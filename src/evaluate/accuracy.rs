@@ -15,6 +15,17 @@ pub struct Accuracy {
     pub classes: Vec<ClassAccuracy>,
     /// What was done, in a sentence for people.
     pub protocol: String,
+    /// What keeps the number from being taken as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<Warning>,
+}
+
+/// A finding about an evaluation that does not keep it from giving a number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// Kebab-case and stable.
+    pub name: String,
+    pub message: String,
 }
 
 /// The same for the examples of one class.
@@ -47,7 +58,8 @@ impl Accuracy {
         }
         let correct = by_class.iter().map(|class| class.correct).sum();
         let total = on.len();
-        Self { top1: correct as f64 / total as f64, correct, total, classes: by_class, protocol }
+        let (top1, classes) = (correct as f64 / total as f64, by_class);
+        Self { top1, correct, total, classes, protocol, warning: None }
     }
 }
 
@@ -57,7 +69,7 @@ pub(super) fn examples(features: &Features) -> String {
 }
 
 /// A number with commas between its groups of three digits.
-fn grouped(number: usize) -> String {
+pub fn grouped(number: usize) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

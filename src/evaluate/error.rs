@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::interrupt::Interrupted;
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EvaluateError {
     /// The protocol is fitted, and no split was given for it.
@@ -18,6 +20,8 @@ pub enum EvaluateError {
     Size { expected: usize, found: usize },
     /// The number of values is not that of examples times dimensions.
     Values { part: &'static str, expected: usize, found: usize },
+    /// Asked to stop.
+    Interrupted,
 }
 
 impl fmt::Display for EvaluateError {
@@ -46,7 +50,14 @@ impl fmt::Display for EvaluateError {
             Self::Values { part, expected, found } => {
                 write!(f, "the {part} split has {found} values in the place of {expected}")
             }
+            Self::Interrupted => Interrupted.fmt(f),
         }
+    }
+}
+
+impl From<Interrupted> for EvaluateError {
+    fn from(_: Interrupted) -> Self {
+        Self::Interrupted
     }
 }
 

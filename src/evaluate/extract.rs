@@ -8,7 +8,9 @@ use super::features::to_vec;
 use crate::data::loader::plain;
 use crate::data::{Images, Normalization};
 use crate::graph::term::Part;
+use crate::interrupt::Interrupted;
 use crate::nn::{Activation, Module, Params, Pass};
+use crate::watch::{Unit, Watch};
 
 /// Images in a pass: large enough to fill a device, small enough for its memory.
 const BATCH: usize = 500;
@@ -27,7 +29,14 @@ pub fn extract(
     normalization: &Normalization,
     part: Part,
     device: &Device,
-) -> Features {
+    watch: Watch<'_>,
+) -> Result<Features, Interrupted> {
+    let name = match part {
+        Part::Train => "train",
+        Part::Test => "test",
+    };
+    let what = format!("reading features of {name}");
+    let task = watch.start(what, 0, Some(indices.len() as u64), Unit::Images);
     let mut values = Vec::new();
     let mut dim = 0;
     for chunk in indices.chunks(BATCH) {
@@ -36,9 +45,10 @@ pub fn extract(
         let features = forward(network, Tensor::from_data(TensorData::new(pixels, shape), device));
         dim = features.dims()[1];
         values.extend(to_vec(features));
+        task.advance(chunk.len() as u64)?;
     }
     let labels = indices.iter().map(|index| images.labels[*index as usize]).collect();
-    Features { values, dim, labels, part }
+    Ok(Features { values, dim, labels, part })
 }
 
 fn forward(network: &Network, images: Tensor<4>) -> Tensor<2> {

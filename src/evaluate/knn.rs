@@ -2,11 +2,11 @@
 
 use std::cmp::Ordering;
 
-use burn::tensor::Device;
 use rayon::prelude::*;
 
 use super::features::{argmax, to_tensor};
-use super::{Accuracy, EvaluateError, Features, accuracy};
+use super::{Accuracy, EvaluateError, Features, Problem, accuracy};
+use crate::watch::Unit;
 
 /// How many similarities are held at once: 16 MiB, small enough for an allocator to keep them.
 const BLOCK: usize = 1 << 22;
@@ -22,16 +22,11 @@ const BLOCK: usize = 1 << 22;
 ///
 /// # Errors
 ///
-/// Where `k` exceeds the examples of `fit`, the splits do not fit together, or values are not
+/// Where there is nothing to fit, `k` exceeds the examples of `fit`, the splits do not fit together, or values are not
 /// finite.
-pub fn knn(
-    fit: &Features,
-    on: &Features,
-    classes: usize,
-    k: usize,
-    temperature: f64,
-    device: &Device,
-) -> Result<Accuracy, EvaluateError> {
+pub fn knn(problem: &Problem<'_>, k: usize, temperature: f64) -> Result<Accuracy, EvaluateError> {
+    let Problem { on, classes, device, watch, .. } = *problem;
+    let fit = problem.fit()?;
     Features::check_pair(fit, on, classes)?;
     if k > fit.len() {
         return Err(EvaluateError::TooFewNeighbours { k, examples: fit.len() });
@@ -39,7 +34,10 @@ pub fn knn(
     let bank = to_tensor(unit_rows(&fit.values, fit.dim), fit.dim, device).transpose();
     let block = (BLOCK / fit.len()).clamp(1, on.len());
     let mut predictions = Vec::with_capacity(on.len());
+    let all = Some(on.len() as u64);
+    let task = watch.start("finding neighbours".to_owned(), 0, all, Unit::Images);
     for queries in on.values.chunks(block * on.dim) {
+        let count = (queries.len() / on.dim) as u64;
         let queries = to_tensor(unit_rows(queries, on.dim), on.dim, device);
         let similarities = queries.matmul(bank.clone()).into_data().convert::<f32>();
         let similarities = similarities.as_slice::<f32>().expect("converted to f32 above");
@@ -47,6 +45,7 @@ pub fn knn(
             let neighbours = nearest(row, k);
             vote(&neighbours, &fit.labels, classes, temperature)
         }));
+        task.advance(count)?;
     }
     let protocol = format!(
         "weighted kNN, k {k}, temperature {temperature}, on the encoder's {} features, plain \
@@ -119,9 +118,25 @@ fn vote(neighbours: &[Neighbour], labels: &[u8], classes: usize, temperature: f6
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Device;
+
     use super::*;
     use crate::graph::term::Part;
     use crate::random::{Key, Rng};
+    use crate::watch::testing::unwatched;
+
+    fn knn(
+        fit: &Features,
+        on: &Features,
+        classes: usize,
+        k: usize,
+        temperature: f64,
+        device: &Device,
+    ) -> Result<Accuracy, EvaluateError> {
+        let fit = Some(fit);
+        let problem = Problem { fit, on, classes, device, watch: unwatched() };
+        super::knn(&problem, k, temperature)
+    }
 
     /// Features scattered about a direction for each class.
     fn scattered(n: usize, dim: usize, classes: usize, noise: f32, rng: &mut Rng) -> Features {

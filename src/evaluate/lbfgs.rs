@@ -17,19 +17,20 @@ pub struct Outcome {
 /// Minimizes a smooth convex function from `x`, which becomes the minimum.
 ///
 /// `f` gives the value at a point and writes the gradient there. Ends once no component of the
-/// gradient exceeds `tolerance`, or after `iterations` steps. Deterministic.
-pub fn minimize(
+/// gradient exceeds `tolerance`, or after `iterations` steps. Deterministic. An error of `f` ends
+/// it.
+pub fn minimize<E>(
     x: &mut [f64],
     iterations: usize,
     tolerance: f64,
-    mut f: impl FnMut(&[f64], &mut [f64]) -> f64,
-) -> Outcome {
+    mut f: impl FnMut(&[f64], &mut [f64]) -> Result<f64, E>,
+) -> Result<Outcome, E> {
     let mut gradient = vec![0.0; x.len()];
-    let mut value = f(x, &mut gradient);
+    let mut value = f(x, &mut gradient)?;
     let mut history: VecDeque<Pair> = VecDeque::new();
     for iteration in 0..iterations {
         if gradient.iter().all(|g| g.abs() <= tolerance) {
-            return Outcome { iterations: iteration, converged: true };
+            return Ok(Outcome { iterations: iteration, converged: true });
         }
         let mut direction = newton_direction(&gradient, &history);
         let mut slope = dot(&direction, &gradient);
@@ -42,8 +43,8 @@ pub fn minimize(
         // Without a history the direction has no scale yet.
         let first = if history.is_empty() { (1.0 / (-slope).sqrt()).min(1.0) } else { 1.0 };
         let line = Line { x, direction: &direction, value, slope };
-        let Some(next) = backtrack(&line, first, &mut f) else {
-            return Outcome { iterations: iteration, converged: true };
+        let Some(next) = backtrack(&line, first, &mut f)? else {
+            return Ok(Outcome { iterations: iteration, converged: true });
         };
         let step: Vec<f64> = next.x.iter().zip(&*x).map(|(a, b)| a - b).collect();
         let change: Vec<f64> = next.gradient.iter().zip(&gradient).map(|(a, b)| a - b).collect();
@@ -58,7 +59,7 @@ pub fn minimize(
         (value, gradient) = (next.value, next.gradient);
     }
     let converged = gradient.iter().all(|g| g.abs() <= tolerance);
-    Outcome { iterations, converged }
+    Ok(Outcome { iterations, converged })
 }
 
 /// A step and how it changed the gradient.
@@ -106,24 +107,24 @@ struct Point {
 }
 
 /// The first of ever shorter steps that lowers the value enough (Armijo's condition).
-fn backtrack(
+fn backtrack<E>(
     line: &Line<'_>,
     first: f64,
-    f: &mut impl FnMut(&[f64], &mut [f64]) -> f64,
-) -> Option<Point> {
+    f: &mut impl FnMut(&[f64], &mut [f64]) -> Result<f64, E>,
+) -> Result<Option<Point>, E> {
     const TRIALS: usize = 30;
     let mut length = first;
     let mut gradient = vec![0.0; line.x.len()];
     for _ in 0..TRIALS {
         let mut x = line.x.to_vec();
         axpy(length, line.direction, &mut x);
-        let value = f(&x, &mut gradient);
+        let value = f(&x, &mut gradient)?;
         if value <= line.value + 1e-4 * length * line.slope {
-            return Some(Point { x, value, gradient });
+            return Ok(Some(Point { x, value, gradient }));
         }
         length *= 0.5;
     }
-    None
+    Ok(None)
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
@@ -137,6 +138,8 @@ fn axpy(a: f64, x: &[f64], y: &mut [f64]) {
 
 #[cfg(test)]
 mod tests {
+    use std::convert::Infallible;
+
     use super::*;
 
     #[test]
@@ -151,8 +154,9 @@ mod tests {
                 value += c * distance * distance;
                 gradient[i] = 2.0 * c * distance;
             }
-            value
+            Ok::<f64, Infallible>(value)
         });
+        let Ok(outcome) = outcome;
         assert!(outcome.converged, "{outcome:?}");
         for (i, value) in x.iter().enumerate() {
             assert!((value - i as f64).abs() < 1e-6, "{i} {value}");
@@ -167,8 +171,9 @@ mod tests {
             let (a, b) = (1.0 - x[0], x[1] - x[0] * x[0]);
             gradient[0] = -2.0 * a - 400.0 * x[0] * b;
             gradient[1] = 200.0 * b;
-            a * a + 100.0 * b * b
+            Ok::<f64, Infallible>(a * a + 100.0 * b * b)
         });
+        let Ok(outcome) = outcome;
         assert_eq!(outcome, Outcome { iterations: 3, converged: false });
     }
 }

@@ -3,7 +3,9 @@
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::features::{argmax, to_tensor, to_vec};
-use super::{Accuracy, EvaluateError, Features, accuracy, lbfgs};
+use super::{Accuracy, EvaluateError, Features, Problem, Warning, accuracy, lbfgs};
+use crate::interrupt::Interrupted;
+use crate::watch::Unit;
 
 /// The largest component of the gradient that counts as converged: two orders above what the
 /// rounding of f32 leaves.
@@ -25,22 +27,21 @@ pub struct Probe {
 ///
 /// # Errors
 ///
-/// Where the splits do not fit together or values are not finite.
-pub fn linear_probe(
-    fit: &Features,
-    on: &Features,
-    classes: usize,
-    recipe: Probe,
-    device: &Device,
-) -> Result<Accuracy, EvaluateError> {
+/// Where there is nothing to fit, the splits do not fit together or values are not finite.
+pub fn linear_probe(problem: &Problem<'_>, recipe: Probe) -> Result<Accuracy, EvaluateError> {
+    let Problem { on, classes, device, watch, .. } = *problem;
+    let fit = problem.fit()?;
     Features::check_pair(fit, on, classes)?;
     let standard = Standard::of(fit);
     let x = to_tensor(standard.apply(&fit.values), fit.dim, device);
-    let problem = Regression::new(x, &fit.labels, classes, recipe.l2);
+    let regression = Regression::new(x, &fit.labels, classes, recipe.l2);
     let mut weights = vec![0.0; (fit.dim + 1) * classes];
+    let steps = Some(recipe.iterations as u64);
+    let task = watch.start("fitting the probe".to_owned(), 0, steps, Unit::Steps);
     let outcome = lbfgs::minimize(&mut weights, recipe.iterations, TOLERANCE, |w, gradient| {
-        problem.evaluate(w, gradient)
-    });
+        task.advance(1)?;
+        Ok::<f64, Interrupted>(regression.evaluate(w, gradient))
+    })?;
 
     let (weight, bias) = split(&weights, fit.dim, classes, device);
     let x = to_tensor(standard.apply(&on.values), on.dim, device);
@@ -59,7 +60,15 @@ pub fn linear_probe(
         accuracy::examples(fit),
         accuracy::examples(on)
     );
-    Ok(Accuracy::of(predictions, on, classes, protocol))
+    let warning = (!outcome.converged).then(|| Warning {
+        name: "probe-not-converged".to_owned(),
+        message: format!(
+            "the linear probe had not converged after {} steps, and its accuracy may be too low: \
+             give it more `iterations`, or a larger `l2`",
+            outcome.iterations
+        ),
+    });
+    Ok(Accuracy { warning, ..Accuracy::of(predictions, on, classes, protocol) })
 }
 
 /// Mean and inverse standard deviation of each dimension.
@@ -163,8 +172,33 @@ mod tests {
     use super::*;
     use crate::graph::term::Part;
     use crate::random::{Key, Rng};
+    use crate::watch::testing::unwatched;
 
     const RECIPE: Probe = Probe { l2: 1e-4, iterations: 500 };
+
+    fn linear_probe(
+        fit: &Features,
+        on: &Features,
+        classes: usize,
+        recipe: Probe,
+        device: &Device,
+    ) -> Result<Accuracy, EvaluateError> {
+        let fit = Some(fit);
+        super::linear_probe(&Problem { fit, on, classes, device, watch: unwatched() }, recipe)
+    }
+
+    #[test]
+    fn a_fit_that_ends_too_early_says_so() {
+        let mut rng = Key::root(7).stream();
+        let fit = clouds(400, 0.8, Part::Train, &mut rng);
+        let few = Probe { iterations: 2, ..RECIPE };
+        let accuracy = linear_probe(&fit, &fit, 4, few, &Device::flex()).unwrap();
+        let warning = accuracy.warning.expect("two steps do not suffice");
+        assert_eq!(warning.name, "probe-not-converged");
+        assert!(warning.message.contains("after 2 steps"), "{}", warning.message);
+        assert!(accuracy.protocol.contains("before it converged"), "{}", accuracy.protocol);
+        assert_eq!(linear_probe(&fit, &fit, 4, RECIPE, &Device::flex()).unwrap().warning, None);
+    }
 
     /// Gaussian clouds whose dimensions have very different scales and offsets.
     fn clouds(n: usize, noise: f32, part: Part, rng: &mut Rng) -> Features {

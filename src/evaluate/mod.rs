@@ -22,7 +22,7 @@ mod top1;
 
 #[cfg(feature = "run")]
 pub use self::{
-    accuracy::{Accuracy, ClassAccuracy},
+    accuracy::{Accuracy, ClassAccuracy, Warning, grouped},
     error::EvaluateError,
     extract::{Network, extract},
     features::Features,
@@ -36,6 +36,8 @@ use burn::tensor::Device;
 #[cfg(feature = "run")]
 use crate::graph::term::Args;
 use crate::registry::{Entry, Implementation};
+#[cfg(feature = "run")]
+use crate::watch::Watch;
 
 /// A registered protocol.
 pub struct ProtocolEntry {
@@ -61,6 +63,8 @@ pub struct Problem<'a> {
     pub classes: usize,
     /// Where to compute.
     pub device: &'a Device,
+    /// Who waits for it.
+    pub watch: Watch<'a>,
 }
 
 #[cfg(feature = "run")]
@@ -90,8 +94,7 @@ knn(k: Int > 0 = 200, temperature: Float > 0 = 0.1) -> Protocol",
             #[cfg(feature = "run")]
             run: |args, problem| {
                 let (k, temperature) = (args.size("k"), args.float("temperature"));
-                let Problem { on, classes, device, .. } = *problem;
-                knn(problem.fit()?, on, classes, k, temperature, device)
+                knn(problem, k, temperature)
             },
         }),
     },
@@ -113,8 +116,7 @@ linear_probe(l2: Float >= 0 = 1e-4, iterations: Int > 0 = 500) -> Protocol",
             #[cfg(feature = "run")]
             run: |args, problem| {
                 let recipe = Probe { l2: args.float("l2"), iterations: args.size("iterations") };
-                let Problem { on, classes, device, .. } = *problem;
-                linear_probe(problem.fit()?, on, classes, recipe, device)
+                linear_probe(problem, recipe)
             },
         }),
     },

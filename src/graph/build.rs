@@ -20,7 +20,7 @@ use crate::check::{TypedPipeline, TypedStage};
 /// through.
 pub fn build(pipeline: &TypedPipeline) -> Graph {
     let stages: Vec<Stage> = pipeline.stages.iter().map(stage).collect();
-    let order = canonical_order(stages);
+    let (order, written) = canonical_order(stages);
     let mut graph = DiGraph::new();
     for stage in order {
         graph.add_node(stage);
@@ -41,7 +41,7 @@ pub fn build(pipeline: &TypedPipeline) -> Graph {
     for (from, to, edge) in edges {
         graph.add_edge(NodeIndex::new(from), to, edge);
     }
-    Graph { name: pipeline.name.clone(), stages: graph }
+    Graph { name: pipeline.name.clone(), stages: graph, written }
 }
 
 fn stage(stage: &TypedStage) -> Stage {
@@ -73,8 +73,9 @@ fn image_size(stage: &TypedStage) -> [i64; 3] {
     image
 }
 
-/// The stages by depth, kind and hash, their references renumbered to match.
-fn canonical_order(stages: Vec<Stage>) -> Vec<Stage> {
+/// The stages by depth, kind and hash, their references renumbered to match; and where each of the
+/// given ones has come to stand.
+fn canonical_order(stages: Vec<Stage>) -> (Vec<Stage>, Vec<usize>) {
     let mut graph: DiGraph<usize, ()> = DiGraph::new();
     let nodes: Vec<NodeIndex> = (0..stages.len()).map(|index| graph.add_node(index)).collect();
     for (index, stage) in stages.iter().enumerate() {
@@ -102,7 +103,8 @@ fn canonical_order(stages: Vec<Stage>) -> Vec<Stage> {
         stage.fields.values_mut().for_each(|term| renumber(term, &positions));
         stage
     };
-    order.into_iter().map(place).collect()
+    let placed = order.iter().map(|index| place(*index)).collect();
+    (placed, positions.into_values().collect())
 }
 
 /// Every output of another stage that a term names.

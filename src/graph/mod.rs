@@ -14,7 +14,8 @@ pub use render::{dot, mermaid};
 
 use std::collections::BTreeMap;
 
-use petgraph::graph::DiGraph;
+use petgraph::Direction::Incoming;
+use petgraph::graph::{DiGraph, NodeIndex};
 use serde::{Deserialize, Serialize};
 
 use crate::check::StageKind;
@@ -29,6 +30,9 @@ pub struct Graph {
     pub name: String,
     /// In canonical order: by depth, then kind, then hash. A node's index is its position.
     pub stages: DiGraph<Stage, Use>,
+    /// The positions of the stages in the order of the text, for people: no part of the canonical
+    /// form.
+    pub written: Vec<usize>,
 }
 
 /// Work that runs, is stored, and has outputs.
@@ -63,6 +67,21 @@ impl Graph {
     /// The stages in canonical order.
     pub fn ordered(&self) -> impl Iterator<Item = &Stage> {
         self.stages.node_weights()
+    }
+
+    /// The positions of the stages in the order of the text, but for those that are written before
+    /// what they depend on.
+    pub fn to_run(&self) -> Vec<usize> {
+        let mut order = Vec::with_capacity(self.written.len());
+        let mut left = self.written.clone();
+        let is_ready = |position: usize, order: &[usize]| {
+            let inputs = self.stages.neighbors_directed(NodeIndex::new(position), Incoming);
+            inputs.into_iter().all(|input| order.contains(&input.index()))
+        };
+        while let Some(next) = left.iter().position(|position| is_ready(*position, &order)) {
+            order.push(left.remove(next));
+        }
+        order
     }
 
     pub fn stage(&self, position: usize) -> Option<&Stage> {

@@ -1,5 +1,6 @@
 //! What people see of a run.
 
-pub mod download;
-pub mod table;
+mod line;
+pub mod results;
+mod table;
 pub mod terminal;

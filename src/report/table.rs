@@ -15,31 +15,48 @@ pub enum Align {
     Right,
 }
 
+/// Blanks between two columns.
+const GAP: usize = 2;
+
 /// Renders rows under a heading, each line ended by a line break.
+///
+/// Where the table is wider than `width`, the texts of its widest columns go on in further lines.
 pub fn render<const N: usize>(
     heading: [(&str, Align); N],
     rows: &[[String; N]],
     style: Style,
+    width: usize,
 ) -> String {
-    let widths: [usize; N] = std::array::from_fn(|column| {
+    let mut widths: [usize; N] = std::array::from_fn(|column| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([heading[column].0.chars().count()]).max().unwrap_or(0)
     });
+    while widths.iter().sum::<usize>() + GAP * N.saturating_sub(1) > width {
+        match widths.iter_mut().max() {
+            Some(widest) if *widest > 1 => *widest -= 1,
+            _ => break,
+        }
+    }
     let rule = match style {
         Style::Ascii => "-",
         Style::Unicode => "─",
     };
     let mut text = String::new();
     let mut line = |cells: [&str; N]| {
-        let padded: [String; N] = std::array::from_fn(|column| {
-            let (cell, width) = (cells[column], widths[column]);
-            match heading[column].1 {
-                Align::Left => format!("{cell:<width$}"),
-                Align::Right => format!("{cell:>width$}"),
-            }
-        });
-        text.push_str(padded.join("  ").trim_end());
-        text.push('\n');
+        let cells: [Vec<String>; N] =
+            std::array::from_fn(|column| wrap(cells[column], widths[column]));
+        for index in 0..cells.iter().map(Vec::len).max().unwrap_or(0) {
+            let padded: [String; N] = std::array::from_fn(|column| {
+                let cell = cells[column].get(index).map_or("", String::as_str);
+                let width = widths[column];
+                match heading[column].1 {
+                    Align::Left => format!("{cell:<width$}"),
+                    Align::Right => format!("{cell:>width$}"),
+                }
+            });
+            text.push_str(padded.join(&" ".repeat(GAP)).trim_end());
+            text.push('\n');
+        }
     };
     line(heading.map(|(title, _)| title));
     let rules = widths.map(|width| rule.repeat(width));
@@ -50,23 +67,85 @@ pub fn render<const N: usize>(
     text
 }
 
+/// A text in lines of at most `width` columns, broken between words and, where one is longer than a
+/// line, within it.
+pub fn wrap(text: &str, width: usize) -> Vec<String> {
+    let width = width.max(1);
+    let mut lines = vec![String::new()];
+    let mut room = width;
+    for word in text.split(' ') {
+        let mut letters = word.chars().peekable();
+        let length = word.chars().count();
+        let is_first = room == width;
+        if !is_first && length < room {
+            if let Some(line) = lines.last_mut() {
+                line.extend([" ", word]);
+            }
+            room -= length + 1;
+            continue;
+        }
+        if !is_first {
+            lines.push(String::new());
+        }
+        room = width;
+        while letters.peek().is_some() {
+            if room == 0 {
+                lines.push(String::new());
+                room = width;
+            }
+            if let Some(line) = lines.last_mut() {
+                line.extend(letters.next());
+            }
+            room -= 1;
+        }
+    }
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const HEADING: [(&str, Align); 3] =
+        [("stage", Align::Left), ("result", Align::Right), ("how", Align::Left)];
+
+    fn rows() -> [[String; 3]; 2] {
+        [["a", "9.50%", "knn of all"], ["größer", "100.00%", ""]].map(|row| row.map(Into::into))
+    }
+
     #[test]
     fn columns_are_aligned_and_lines_have_no_trailing_blanks() {
-        let heading = [("stage", Align::Left), ("result", Align::Right), ("how", Align::Left)];
-        let rows =
-            [["a", "9.50%", "knn"], ["größer", "100.00%", ""]].map(|row| row.map(Into::into));
         let expected = "\
 stage    result  how
-------  -------  ---
-a         9.50%  knn
+------  -------  ----------
+a         9.50%  knn of all
 größer  100.00%
 ";
-        assert_eq!(render(heading, &rows, Style::Ascii), expected);
-        let unicode = render(heading, &rows, Style::Unicode);
+        assert_eq!(render(HEADING, &rows(), Style::Ascii, 80), expected);
+        let unicode = render(HEADING, &rows(), Style::Unicode, 80);
         assert_eq!(unicode, expected.replace('-', "─"));
+    }
+
+    #[test]
+    fn what_does_not_fit_goes_on_below() {
+        let expected = "\
+stage    result  how
+------  -------  ------
+a         9.50%  knn of
+                 all
+größer  100.00%
+";
+        assert_eq!(render(HEADING, &rows(), Style::Ascii, 23), expected);
+        let narrow = render(HEADING, &rows(), Style::Ascii, 3);
+        assert!(narrow.lines().all(|line| line.chars().count() <= 7), "{narrow}");
+    }
+
+    #[test]
+    fn words_are_kept_whole_where_they_can_be() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("one two three", 4), ["one", "two", "thre", "e"]);
+        assert_eq!(wrap("", 4), [""]);
+        assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
+        assert_eq!(wrap("a bcdefgh i", 3), ["a", "bcd", "efg", "h i"]);
     }
 }

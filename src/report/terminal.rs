@@ -1,79 +1,95 @@
-//! A run on the terminal: a progress line for each training, and a table of results at the end.
+//! A run on the terminal: one line that is drawn again and again, and one that is kept of each epoch.
 //!
-//! Progress goes to standard error and the table to standard output. Where standard error is no
-//! terminal there is one plain line an epoch instead, without control characters.
+//! All of it goes to standard error. Where that is no terminal, or a dumb one, there are the kept
+//! lines alone, without control characters.
 
 use std::io::{self, IsTerminal, Write};
+use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
-use super::table::{self, Align, Style};
+use super::line::{self, Training, duration};
 use crate::run::error::RunError;
 use crate::run::events::{Event, Measured, Record, Sink, metric};
+use crate::watch::Work;
 
 /// A feature spread under this means that the encoder has stopped telling images apart.
 const COLLAPSED: f64 = 0.1;
 
+/// Goes to the start of the line and empties it (ECMA-48, EL).
+const REDRAW: &str = "\r\x1b[K";
+
+/// How wide a line is where there is no terminal to fit.
+const UNBOUNDED: usize = 200;
+/// How wide a terminal is that does not say.
+const USUAL: usize = 80;
+
 /// The sink that shows a run to whoever started it.
 ///
-/// Quiet, it shows the warnings and the table of results. A terminal that went away does not stop
-/// the run: failures to write are ignored.
+/// Quiet, it shows the warnings. A terminal that went away does not stop the run: failures to write
+/// are ignored.
 pub struct Terminal {
     progress: Box<dyn Write + Send>,
-    results: Box<dyn Write + Send>,
-    style: Style,
-    /// Draw progress lines, instead of writing one plain line an epoch.
-    bars: bool,
+    /// Where a line can be drawn again and again.
+    screen: Option<Screen>,
     quiet: bool,
     /// The stage that is running.
     stage: Option<Stage>,
-    rows: Vec<[String; 4]>,
+    /// What it does besides training, and when it began to.
+    work: Option<(String, Instant)>,
+}
+
+struct Screen {
+    /// What its last line shows.
+    drawn: String,
+    width: fn() -> usize,
 }
 
 struct Stage {
     name: String,
     steps: Option<u64>,
     epochs: Option<u64>,
-    bar: Option<ProgressBar>,
     /// When the first of this run's steps was made, in milliseconds, and which one it was.
     first_step: Option<(u64, u64)>,
-    last: Option<String>,
     /// Whether the features have been apart: before training, they may not be yet.
     was_spread: bool,
     warned_of_collapse: bool,
     warned_of_loss: bool,
 }
 
+/// Whether a stream shows what control characters do.
+pub fn is_capable(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// The columns of what [`terminal_size::terminal_size_of`] was asked about.
+pub fn columns(size: Option<(terminal_size::Width, terminal_size::Height)>) -> usize {
+    size.map_or(USUAL, |(width, _)| usize::from(width.0))
+}
+
 impl Terminal {
-    /// Writes to this process's standard streams.
+    /// Writes to this process's standard error.
     pub fn new(quiet: bool) -> Self {
-        let style = if io::stdout().is_terminal() { Style::Unicode } else { Style::Ascii };
-        let bars = !ProgressDrawTarget::stderr().is_hidden();
-        let (progress, results) = (Box::new(io::stderr()), Box::new(io::stdout()));
-        Terminal { progress, results, style, bars, quiet, stage: None, rows: Vec::new() }
+        let width = || columns(terminal_size::terminal_size_of(io::stderr()));
+        let screen =
+            (is_capable(&io::stderr()) && !quiet).then(|| Screen { drawn: String::new(), width });
+        Terminal { screen, ..Terminal::plain(io::stderr(), quiet) }
     }
 
-    /// Writes plain lines to `progress` and a plain table to `results`.
-    pub fn plain(
-        progress: impl Write + Send + 'static,
-        results: impl Write + Send + 'static,
-        quiet: bool,
-    ) -> Self {
-        let (progress, results) = (Box::new(progress), Box::new(results));
-        let (style, bars) = (Style::Ascii, false);
-        Terminal { progress, results, style, bars, quiet, stage: None, rows: Vec::new() }
+    /// Writes plain lines to `progress`.
+    pub fn plain(progress: impl Write + Send + 'static, quiet: bool) -> Self {
+        Terminal { progress: Box::new(progress), screen: None, quiet, stage: None, work: None }
     }
 
-    /// Writes a line above the progress line.
+    /// The columns of a line. The last of a terminal's stays free: some break the line there.
+    fn width(&self) -> usize {
+        self.screen.as_ref().map_or(UNBOUNDED, |screen| (screen.width)().saturating_sub(1))
+    }
+
+    /// Writes a line above the one that is drawn.
     fn line(&mut self, text: &str) {
-        let progress = &mut self.progress;
-        let mut write = || {
-            let _ = writeln!(progress, "{text}");
-        };
-        match self.stage.as_ref().and_then(|stage| stage.bar.as_ref()) {
-            Some(bar) => bar.suspend(write),
-            None => write(),
-        }
+        let drawn = self.screen.as_ref().map_or("", |screen| &screen.drawn);
+        let start = if drawn.is_empty() { "" } else { REDRAW };
+        let _ = write!(self.progress, "{start}{text}\n{drawn}");
+        let _ = self.progress.flush();
     }
 
     /// Writes a line unless asked to be quiet.
@@ -83,59 +99,47 @@ impl Terminal {
         }
     }
 
+    /// Shows `text` in the place of the line that is drawn; nothing where it is empty.
+    fn draw(&mut self, text: String) {
+        if let Some(screen) = self.screen.as_mut().filter(|screen| screen.drawn != text) {
+            let _ = write!(self.progress, "{REDRAW}{text}");
+            let _ = self.progress.flush();
+            screen.drawn = text;
+        }
+    }
+
     fn start(&mut self, name: &str, steps: Option<u64>, epochs: Option<u64>) {
-        self.end_stage();
-        let bar = steps.filter(|_| self.bars && !self.quiet).map(|steps| {
-            let template = "{prefix} [{bar:20}] {percent:>3}%, {eta_precise} left, {wide_msg}";
-            let style = ProgressStyle::with_template(template).expect("a constant template");
-            let bar = ProgressBar::with_draw_target(Some(steps), ProgressDrawTarget::stderr());
-            bar.with_style(style.progress_chars("=> ")).with_prefix(name.to_owned())
-        });
         self.stage = Some(Stage {
             name: name.to_owned(),
             steps,
             epochs,
-            bar,
             first_step: None,
-            last: None,
             was_spread: false,
             warned_of_collapse: false,
             warned_of_loss: false,
         });
     }
 
-    /// Takes the progress line away, and tells what it last said.
-    fn end_stage(&mut self) -> Option<String> {
-        let stage = self.stage.take()?;
-        let bar = stage.bar?;
-        bar.finish_and_clear();
-        stage.last
+    /// Takes the drawn line away.
+    fn end_stage(&mut self) {
+        self.stage = None;
+        self.draw(String::new());
     }
 
     fn step(&mut self, time: u64, name: &str, measured: &Measured, images_per_second: f64) {
+        let width = self.width();
         let Some(stage) = self.stage.as_mut().filter(|stage| stage.name == name) else { return };
         stage.first_step.get_or_insert((time, measured.step));
-        if let Some(bar) = &stage.bar {
-            let text = describe(measured, stage.epochs);
-            bar.set_message(format!("{text}, {images_per_second:.0} images/s"));
-            bar.set_position(measured.step);
-            stage.last = Some(text);
-        }
+        let text = stage.training(time, measured, images_per_second).progress(width);
+        self.draw(text);
         self.watch(measured, false);
     }
 
     fn epoch(&mut self, time: u64, name: &str, measured: &Measured, images_per_second: f64) {
-        let Some(stage) = self.stage.as_mut().filter(|stage| stage.name == name) else { return };
-        let mut text = describe(measured, stage.epochs);
-        if stage.bar.is_some() {
-            stage.last = Some(text);
-        } else {
-            text = format!("{name}: {text}, {images_per_second:.0} images/s");
-            if let Some(left) = stage.seconds_left(time, measured.step) {
-                text = format!("{text}, {} left", duration(left));
-            }
-            self.say(&text);
-        }
+        let width = self.width();
+        let Some(stage) = self.stage.as_ref().filter(|stage| stage.name == name) else { return };
+        let text = stage.training(time, measured, images_per_second).kept(width);
+        self.say(&text);
         self.watch(measured, true);
     }
 
@@ -163,30 +167,33 @@ impl Terminal {
             self.line(&format!("warning[divergence]: {name}: the loss is {loss} at step {step}"));
         }
     }
-
-    fn show_results(&mut self) {
-        if self.rows.is_empty() {
-            return;
-        }
-        let heading = [
-            ("stage", Align::Left),
-            ("what", Align::Left),
-            ("result", Align::Right),
-            ("protocol", Align::Left),
-        ];
-        let table = table::render(heading, &self.rows, self.style);
-        let _ = self.results.write_all(table.as_bytes()).and_then(|()| self.results.flush());
-    }
 }
 
 impl Stage {
+    fn training<'a>(
+        &'a self,
+        time: u64,
+        measured: &'a Measured,
+        images_per_second: f64,
+    ) -> Training<'a> {
+        Training {
+            stage: &self.name,
+            measured,
+            steps: self.steps,
+            epochs: self.epochs,
+            images_per_second,
+            left: self.left(time, measured.step),
+        }
+    }
+
     /// How long the stage goes on at the pace of this run's steps so far.
-    fn seconds_left(&self, time: u64, step: u64) -> Option<f64> {
+    fn left(&self, time: u64, step: u64) -> Option<Duration> {
         let (first_time, first_step) = self.first_step?;
         let left = self.steps?.checked_sub(step)?;
         let done = step.checked_sub(first_step).filter(|done| *done > 0)?;
         let seconds = time.saturating_sub(first_time) as f64 / 1000.0;
-        (left > 0).then(|| seconds / done as f64 * left as f64)
+        let left = (left > 0).then(|| seconds / done as f64 * left as f64)?;
+        Duration::try_from_secs_f64(left).ok()
     }
 }
 
@@ -206,15 +213,15 @@ impl Sink for Terminal {
                 self.start(stage, *steps, *epochs);
                 self.say(&format!("{stage}: {kind}{length} ({reason})"));
             }
+            Event::StageWaiting { stage, holder } => {
+                let who = if holder.is_empty() { "another process" } else { holder };
+                self.say(&format!("{stage}: waits for {who}, which computes it"));
+            }
             Event::StageCached { stage, kind } => {
                 self.say(&format!("{stage}: {kind}, taken from the store"));
             }
             Event::StageResumed { stage, step, epoch } => {
                 self.say(&format!("{stage}: goes on after step {step}, epoch {epoch}"));
-                if let Some(bar) = self.stage.as_ref().and_then(|stage| stage.bar.as_ref()) {
-                    bar.set_position(*step);
-                    bar.reset_eta();
-                }
             }
             Event::Step { stage, measured, images_per_second } => {
                 self.step(record.time, stage, measured, *images_per_second);
@@ -223,71 +230,56 @@ impl Sink for Terminal {
                 self.epoch(record.time, stage, measured, *images_per_second);
             }
             Event::CheckpointSaved { .. } => {}
-            Event::EvaluationResult { stage, what, percent, protocol } => {
-                let percent = format!("{percent:.2}%");
-                self.say(&format!("{stage}: {what} {percent}"));
-                self.rows.push([stage.clone(), what.clone(), percent, protocol.clone()]);
+            Event::EvaluationResult { stage, what, percent, .. } => {
+                self.say(&format!("{stage}: {what} {percent:.2}%"));
             }
             Event::StageFinished { stage, seconds } => {
-                let seconds = duration(*seconds);
-                let last = self.end_stage().map_or(String::new(), |last| format!(": {last}"));
-                self.say(&format!("{stage}: finished in {seconds}{last}"));
+                self.end_stage();
+                self.say(&format!("{stage}: finished in {}", duration(*seconds)));
             }
             Event::Warning { stage, name, message } => {
                 let stage = stage.as_ref().map_or(String::new(), |stage| format!("{stage}: "));
                 self.line(&format!("warning[{name}]: {stage}{message}"));
             }
             Event::Interrupted { stage } => {
+                let running = self.stage.as_ref().map(|stage| stage.name.clone());
                 self.end_stage();
-                let place = stage.as_ref().map_or(String::new(), |stage| format!(" in {stage}"));
+                let place = stage.clone().or(running);
+                let place = place.map_or(String::new(), |stage| format!(" in {stage}"));
                 self.line(&format!("interrupted{place}; the same command goes on from there"));
             }
             // Whoever started the run shows the error, in the format that was asked for.
-            Event::RunFailed { .. } => {
-                self.end_stage();
-            }
+            Event::RunFailed { .. } => self.end_stage(),
             Event::RunFinished { seconds } => {
                 self.end_stage();
                 self.say(&format!("finished in {}", duration(*seconds)));
-                self.show_results();
             }
         }
         Ok(())
     }
-}
 
-/// `epoch 3/200, loss 4.1234, accuracy 45.2%, spread 0.83, lr 0.0600`
-fn describe(measured: &Measured, epochs: Option<u64>) -> String {
-    let of = epochs.map_or(String::new(), |epochs| format!("/{epochs}"));
-    let mut parts =
-        vec![format!("epoch {}{of}", measured.epoch), format!("loss {:.4}", measured.loss)];
-    for (name, value) in &measured.metrics {
-        parts.push(match name.as_str() {
-            metric::ACCURACY => format!("accuracy {:.1}%", 100.0 * value),
-            metric::SPREAD => format!("spread {value:.2}"),
-            _ => format!("{name} {}", short(*value)),
-        });
+    fn work(&mut self, work: Option<&Work>) {
+        let Some(work) = work else {
+            self.work = None;
+            return self.draw(String::new());
+        };
+        let started = match &self.work {
+            Some((what, started)) if *what == work.what => *started,
+            _ => {
+                self.work = Some((work.what.clone(), Instant::now()));
+                return;
+            }
+        };
+        let share = work.total.map(|total| work.done as f64 / total.max(1) as f64);
+        let left =
+            share.filter(|share| (0.0..1.0).contains(share) && *share > 0.0).and_then(|share| {
+                let seconds = started.elapsed().as_secs_f64() * (1.0 - share) / share;
+                Duration::try_from_secs_f64(seconds).ok()
+            });
+        let stage = self.stage.as_ref().map(|stage| stage.name.as_str());
+        let text = line::work(stage, work, left, self.width());
+        self.draw(text);
     }
-    parts.push(format!("lr {}", short(measured.lr)));
-    parts.join(", ")
-}
-
-/// A number of unknown size with the digits that matter.
-fn short(value: f64) -> String {
-    if value == 0.0 || !value.is_finite() || (1e-3..1e5).contains(&value.abs()) {
-        format!("{value:.4}")
-    } else {
-        format!("{value:.2e}")
-    }
-}
-
-/// `h:mm:ss`, and under a minute seconds with one decimal.
-fn duration(seconds: f64) -> String {
-    if !(0.0..59.95).contains(&seconds) {
-        let seconds = seconds.round() as u64; // a negative or NaN time reads 0
-        return format!("{}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60);
-    }
-    format!("{seconds:.1} s")
 }
 
 #[cfg(test)]
@@ -316,17 +308,16 @@ mod tests {
         }
     }
 
-    /// What a run shows on its two streams. Events are a minute apart.
-    fn show(events: &[Event], quiet: bool, bars: bool) -> (String, String) {
-        let (progress, results) = (Page::default(), Page::default());
-        let mut terminal = Terminal::plain(progress.clone(), results.clone(), quiet);
-        terminal.bars = bars;
+    /// What a run shows on standard error. Events are a minute apart.
+    fn show(events: &[Event], quiet: bool, screen: Option<Screen>) -> String {
+        let page = Page::default();
+        let mut terminal = Terminal { screen, ..Terminal::plain(page.clone(), quiet) };
         for (minute, event) in events.iter().enumerate() {
             terminal
                 .receive(&Record { time: 60_000 * minute as u64, event: event.clone() })
                 .unwrap();
         }
-        (progress.text(), results.text())
+        page.text()
     }
 
     fn measured(step: u64, epoch: u64, loss: f64, spread: f64) -> Measured {
@@ -386,58 +377,80 @@ mod tests {
         ]
     }
 
-    const TABLE: &str = "\
-stage       what       result  protocol
-----------  ---------  ------  ------------------------------
-neighbours  kNN top-1  81.23%  knn(k: 200), 10000 test images
-accuracy    top-1       9.50%  top1()
-";
-
     #[test]
     fn a_log_has_one_line_an_epoch() {
-        let (progress, results) = show(&run(), false, false);
         let expected = "\
 moco on flex, seed 7, recorded in runs/moco-1
 base: pretrain for 2 epochs, 4 steps (not in the store)
-base: epoch 1/2, loss 4.5000, accuracy 43.2%, spread 0.85, lr 0.0600, 1234 images/s, 0:04:00 left
-base: epoch 2/2, loss 2.5000, accuracy 43.2%, spread 0.90, lr 0.0600, 1234 images/s
+base epoch 1/2  loss 4.500  accuracy 43.2%  spread 0.85  1234 img/s  4:00 left  lr 0.0600
+base epoch 2/2  loss 2.500  accuracy 43.2%  spread 0.90  1234 img/s  lr 0.0600
 base: finished in 1:02:05
 neighbours: kNN top-1 81.23%
 classifier: finetune, taken from the store
 accuracy: top-1 9.50%
 finished in 12.3 s
 ";
-        assert_eq!(progress, expected);
-        assert_eq!(results, TABLE);
+        assert_eq!(show(&run(), false, None), expected);
     }
 
     #[test]
-    fn quiet_leaves_the_results_and_the_warnings() {
+    fn quiet_leaves_the_warnings() {
         let mut events = run();
         let error =
             RunError::CheckpointDamaged { path: "/s/ab.partial/c".into(), what: "short".into() };
         events.insert(2, Event::warning("base", &error));
-        let (progress, results) = show(&events, true, false);
         let expected = "warning[checkpoint-damaged]: base: the checkpoint `/s/ab.partial/c` is \
                         damaged: short; remove `/s/ab.partial` to start the stage from its beginning\n";
-        assert_eq!(progress, expected);
-        assert_eq!(results, TABLE);
+        assert_eq!(show(&events, true, None), expected);
+    }
+
+    /// What a terminal of `width` columns shows in the end, and every line it has drawn meanwhile.
+    fn seen(text: &str) -> (Vec<String>, Vec<String>) {
+        let drawn = text.split(['\r', '\n']).map(|line| line.trim_start_matches("\x1b[K"));
+        let kept = text.split('\n').map(|line| line.rsplit(REDRAW).next().unwrap_or(""));
+        (kept.map(str::to_owned).collect(), drawn.map(str::to_owned).collect())
     }
 
     #[test]
-    fn with_a_progress_line_an_epoch_is_no_line() {
-        let (progress, _) = show(&run(), false, true);
-        assert!(!progress.contains("images/s"), "{progress}");
-        let finished = "base: finished in 1:02:05: epoch 2/2, loss 2.5000, accuracy 43.2%, \
-                        spread 0.90, lr 0.0600\n";
-        assert!(progress.contains(finished), "{progress}");
+    fn lines_fit_the_terminal_and_one_is_kept_of_each_epoch() {
+        let widths: [fn() -> usize; 4] = [|| 60, || 80, || 120, || 200];
+        for width in widths {
+            let screen = Screen { drawn: String::new(), width };
+            let (kept, drawn) = seen(&show(&run(), false, Some(screen)));
+            let told = kept.iter().filter(|line| line.starts_with("base epoch")).count();
+            assert_eq!(told, 2, "{kept:?}");
+            assert!(kept.iter().all(|line| !line.contains("[=")), "{kept:?}");
+            let bars: Vec<&String> = drawn.iter().filter(|line| line.contains("[=")).collect();
+            assert!(bars.len() >= 4, "{drawn:?}");
+            assert!(bars.iter().all(|line| line.chars().count() < width()), "{bars:?}");
+            assert!(kept[2..4].iter().all(|line| line.chars().count() < width()), "{kept:?}");
+        }
+    }
+
+    #[test]
+    fn other_work_is_drawn_and_leaves_nothing() {
+        let page = Page::default();
+        let screen = Screen { drawn: String::new(), width: || 60 };
+        let mut terminal =
+            Terminal { screen: Some(screen), ..Terminal::plain(page.clone(), false) };
+        let unit = crate::watch::Unit::Images;
+        let work = |done| Work { what: "reading".into(), done, total: Some(10), unit };
+        for done in [0, 4, 8] {
+            terminal.work(Some(&work(done)));
+        }
+        terminal.work(None);
+        let (kept, drawn) = seen(&page.text());
+        assert!(
+            drawn.iter().any(|line| line.starts_with("reading  [==>   ]  4 of 10 images")),
+            "{drawn:?}"
+        );
+        assert_eq!(kept, [""]);
     }
 
     #[test]
     fn collapse_is_said_once() {
         let warnings = |events: &[Event]| -> Vec<String> {
-            let (progress, _) = show(events, true, false);
-            progress.lines().map(str::to_owned).collect()
+            show(events, true, None).lines().map(str::to_owned).collect()
         };
         let falls = [
             started(),
@@ -462,7 +475,7 @@ finished in 12.3 s
     #[test]
     fn a_loss_that_is_no_number_is_said_once() {
         let events = [started(), step(1, 1, f64::NAN, f64::NAN), step(2, 1, f64::NAN, f64::NAN)];
-        let (progress, _) = show(&events, true, false);
+        let progress = show(&events, true, None);
         assert_eq!(progress, "warning[divergence]: base: the loss is NaN at step 1\n");
     }
 
@@ -473,21 +486,11 @@ finished in 12.3 s
             Event::StageResumed { stage: "base".into(), step: 2, epoch: 1 },
             Event::Interrupted { stage: Some("base".into()) },
         ];
-        let (progress, results) = show(&events, false, false);
         let expected = "\
 base: pretrain for 2 epochs, 4 steps (not in the store)
 base: goes on after step 2, epoch 1
 interrupted in base; the same command goes on from there
 ";
-        assert_eq!(progress, expected);
-        assert_eq!(results, "");
-    }
-
-    #[test]
-    fn numbers_and_durations() {
-        let shorts = [0.06, 0.0, 1e-6, -250.0, f64::NAN].map(short);
-        assert_eq!(shorts, ["0.0600", "0.0000", "1.00e-6", "-250.0000", "NaN"]);
-        let durations = [0.04, 59.94, 59.96, 3599.6, -1.0].map(duration);
-        assert_eq!(durations, ["0.0 s", "59.9 s", "0:01:00", "1:00:00", "0:00:00"]);
+        assert_eq!(show(&events, false, None), expected);
     }
 }

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use safetensors::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
@@ -109,6 +109,11 @@ impl Checkpoint {
         let header = serde_json::to_string(&header).expect("numbers and texts");
         let metadata = HashMap::from([(METADATA.to_owned(), header)]);
         safetensors::serialize(views, Some(metadata)).expect("sizes checked above")
+    }
+
+    /// Where the newest checkpoint of a stage lies.
+    pub fn path(partial: &Partial) -> PathBuf {
+        partial.folder().join(CURRENT)
     }
 
     /// Reads what [`Checkpoint::to_bytes`] wrote. The error says how the bytes differ from that.
@@ -297,7 +302,7 @@ mod tests {
     #[test]
     fn the_newest_is_loaded_and_its_damage_costs_one_interval() {
         let (_folder, stage) = stage();
-        let mut partial = stage.begin().unwrap();
+        let mut partial = stage.begin(stage.lock("me").unwrap()).unwrap();
         assert!(Checkpoint::load(&mut partial).unwrap().is_none());
         for step in 1..=3 {
             partial.log(&json!({ "step": step })).unwrap();
@@ -312,7 +317,7 @@ mod tests {
         *bytes.last_mut().unwrap() ^= 0x40;
         fs::write(&path, bytes).unwrap();
         drop(partial);
-        let mut partial = stage.begin().unwrap();
+        let mut partial = stage.begin(stage.lock("me").unwrap()).unwrap();
         let loaded = Checkpoint::load(&mut partial).unwrap().unwrap();
         assert_eq!(loaded.checkpoint.step, 2);
         assert_eq!(loaded.newest_damaged.unwrap().name(), "checkpoint-damaged");
@@ -332,20 +337,20 @@ mod tests {
     #[test]
     fn a_crash_while_saving_loses_nothing() {
         let (_folder, stage) = stage();
-        let mut partial = stage.begin().unwrap();
+        let mut partial = stage.begin(stage.lock("me").unwrap()).unwrap();
         example(1).save(&mut partial).unwrap();
         let folder = partial.folder().to_owned();
         drop(partial);
 
         // In the middle of the write.
         fs::write(folder.join(".unfinished-checkpoint.safetensors"), b"half").unwrap();
-        let mut partial = stage.begin().unwrap();
+        let mut partial = stage.begin(stage.lock("me").unwrap()).unwrap();
         assert_eq!(Checkpoint::load(&mut partial).unwrap().unwrap().checkpoint.step, 1);
         drop(partial);
 
         // Between the two renames.
         fs::rename(folder.join(CURRENT), folder.join(PREVIOUS)).unwrap();
-        let mut partial = stage.begin().unwrap();
+        let mut partial = stage.begin(stage.lock("me").unwrap()).unwrap();
         let loaded = Checkpoint::load(&mut partial).unwrap().unwrap();
         assert_eq!(loaded.checkpoint.step, 1);
         assert!(loaded.newest_damaged.is_none());
@@ -354,7 +359,7 @@ mod tests {
     #[test]
     fn damage_without_a_previous_checkpoint_is_an_error() {
         let (_folder, stage) = stage();
-        let mut partial = stage.begin().unwrap();
+        let mut partial = stage.begin(stage.lock("me").unwrap()).unwrap();
         fs::write(partial.folder().join(CURRENT), b"nonsense").unwrap();
         let error = Checkpoint::load(&mut partial).unwrap_err();
         assert_eq!(error.name(), "checkpoint-damaged");

@@ -4,6 +4,8 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::check::amount;
+
 /// A fault outside the pipeline itself, with the place and what would be right.
 #[derive(Debug)]
 pub enum RunError {
@@ -12,7 +14,7 @@ pub enum RunError {
     /// A file of the store is there and cannot be read.
     StoreUnreadable { path: PathBuf, cause: io::Error },
     /// Another process, or another handle of this one, is running the same stage.
-    StageLocked { path: PathBuf },
+    StageLocked { path: PathBuf, holder: String },
     /// A finished stage is not what its manifest says; it is not used.
     StageDamaged { path: PathBuf, what: String },
     /// A checkpoint is not what was written.
@@ -21,6 +23,10 @@ pub enum RunError {
     LogDamaged { path: PathBuf, what: String },
     /// The folder of this run's record cannot be created or written.
     RunFolderUnwritable { path: PathBuf, cause: io::Error },
+    /// The run needs more room than a disk has.
+    DiskTooSmall { path: PathBuf, needed: u64, free: u64 },
+    /// The results cannot be written to standard output.
+    OutputUnwritable { cause: io::Error },
     /// The handler of Ctrl-C and the termination signals could not be installed.
     SignalsUnavailable { cause: String },
 }
@@ -36,6 +42,8 @@ impl RunError {
             RunError::CheckpointDamaged { .. } => "checkpoint-damaged",
             RunError::LogDamaged { .. } => "log-damaged",
             RunError::RunFolderUnwritable { .. } => "run-folder-unwritable",
+            RunError::DiskTooSmall { .. } => "disk-too-small",
+            RunError::OutputUnwritable { .. } => "output-unwritable",
             RunError::SignalsUnavailable { .. } => "signals-unavailable",
         }
     }
@@ -49,8 +57,11 @@ impl RunError {
             RunError::StoreUnreadable { path, cause } => {
                 format!("cannot read `{}` of the store: {cause}", path.display())
             }
-            RunError::StageLocked { path } => {
+            RunError::StageLocked { path, holder } if holder.is_empty() => {
                 format!("another run is computing this stage (it holds `{}`)", path.display())
+            }
+            RunError::StageLocked { holder, .. } => {
+                format!("another run is computing this stage: {holder}")
             }
             RunError::StageDamaged { path, what } => {
                 format!("the stored stage `{}` is damaged: {what}", path.display())
@@ -64,6 +75,14 @@ impl RunError {
             RunError::RunFolderUnwritable { path, cause } => {
                 format!("cannot write this run's record to `{}`: {cause}", path.display())
             }
+            RunError::DiskTooSmall { path, needed, free } => {
+                let [needed, free] = [needed, free].map(|bytes| amount(u128::from(*bytes)));
+                let path = path.display();
+                format!("this run writes about {needed} to `{path}`, where {free} are free")
+            }
+            RunError::OutputUnwritable { cause } => {
+                format!("cannot write the results to standard output: {cause}")
+            }
             RunError::SignalsUnavailable { cause } => {
                 format!("cannot listen for Ctrl-C and termination signals: {cause}")
             }
@@ -74,16 +93,16 @@ impl RunError {
     pub fn help(&self) -> Option<String> {
         match self {
             RunError::StoreUnwritable { cause, .. } if is_full(cause) => {
-                Some("make room on that disk, or set CPIPE_HOME to a folder on another".into())
+                Some("make room on that disk, or name a folder on another, with --store or by CPIPE_HOME".into())
             }
             RunError::StoreUnwritable { .. } => {
-                Some("set CPIPE_HOME to a folder that can be written".into())
+                Some("name a folder that can be written, with --store or by CPIPE_HOME".into())
             }
             RunError::StoreUnreadable { .. } => {
                 Some("make the file readable, or set CPIPE_HOME to another folder".into())
             }
             RunError::StageLocked { .. } => {
-                Some("wait until that run ends; its result will be used, not computed again".into())
+                Some("without --no-wait this run waits for its result, and uses it".into())
             }
             RunError::StageDamaged { .. } => Some("the stage is computed again".into()),
             RunError::CheckpointDamaged { path, .. } | RunError::LogDamaged { path, .. } => {
@@ -96,7 +115,21 @@ impl RunError {
             RunError::RunFolderUnwritable { .. } => {
                 Some("name a folder that can be written with --output".into())
             }
-            RunError::SignalsUnavailable { .. } => None,
+            RunError::DiskTooSmall { .. } => {
+                Some("make room on that disk, or name folders on another".into())
+            }
+            RunError::OutputUnwritable { .. } | RunError::SignalsUnavailable { .. } => None,
+        }
+    }
+
+    /// Whether there was no room for what had to be written.
+    pub fn is_full_disk(&self) -> bool {
+        match self {
+            RunError::StoreUnwritable { cause, .. }
+            | RunError::RunFolderUnwritable { cause, .. }
+            | RunError::OutputUnwritable { cause } => is_full(cause),
+            RunError::DiskTooSmall { .. } => true,
+            _ => false,
         }
     }
 
@@ -131,7 +164,8 @@ impl std::error::Error for RunError {
         match self {
             RunError::StoreUnwritable { cause, .. }
             | RunError::StoreUnreadable { cause, .. }
-            | RunError::RunFolderUnwritable { cause, .. } => Some(cause),
+            | RunError::RunFolderUnwritable { cause, .. }
+            | RunError::OutputUnwritable { cause } => Some(cause),
             _ => None,
         }
     }

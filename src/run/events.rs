@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
 use super::error::RunError;
+use crate::watch::Work;
 
 /// Names of metrics that the reports know how to show, as the objectives of the standard library
 /// and the fine-tune stages give them; others are shown as they are.
@@ -53,6 +54,12 @@ pub enum Event {
         /// The same in epochs, where the length is a whole number of them.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         epochs: Option<u64>,
+    },
+    /// Another process is computing the stage; its result is waited for.
+    StageWaiting {
+        stage: String,
+        /// Who that is, as far as it is known: `process 4711, recorded in runs/moco-1`.
+        holder: String,
     },
     /// The stage was finished before and is taken from the store.
     StageCached {
@@ -165,6 +172,10 @@ pub struct Record {
 pub trait Sink: Send {
     /// Takes note of an event. An error stops the run.
     fn receive(&mut self, record: &Record) -> Result<(), RunError>;
+
+    /// Is told how far a piece of work is, many times a second; `None` at its end. Nothing in it
+    /// is worth keeping.
+    fn work(&mut self, _work: Option<&Work>) {}
 }
 
 /// Passes each event to every sink. Cloned handles share the sinks.
@@ -178,19 +189,32 @@ impl Events {
         Events { sinks: Arc::new(Mutex::new(sinks)) }
     }
 
+    /// Adds a sink, which is told of what happens from now on.
+    pub fn add(&self, sink: Box<dyn Sink>) {
+        self.sinks().push(sink);
+    }
+
+    /// Tells every sink how far a piece of work is.
+    pub fn work(&self, work: Option<Work>) {
+        self.sinks().iter_mut().for_each(|sink| sink.work(work.as_ref()));
+    }
+
     /// Tells every sink, now. One that fails does not keep the event from the others; the first
     /// error is returned.
     pub fn emit(&self, event: Event) -> Result<(), RunError> {
         let time = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
         let time = time.unwrap_or(Duration::ZERO).as_millis() as u64;
         let record = Record { time, event };
-        // A sink that panicked in another thread has at most lost its own event.
-        let mut sinks = self.sinks.lock().unwrap_or_else(PoisonError::into_inner);
         let mut result = Ok(());
-        for sink in sinks.iter_mut() {
+        for sink in self.sinks().iter_mut() {
             result = result.and(sink.receive(&record));
         }
         result
+    }
+
+    fn sinks(&self) -> MutexGuard<'_, Vec<Box<dyn Sink>>> {
+        // A sink that panicked in another thread has at most lost its own event.
+        self.sinks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -373,6 +397,7 @@ mod tests {
                 steps: Some(3),
                 epochs: None,
             },
+            Event::StageWaiting { stage: name(), holder: name() },
             Event::StageCached { stage: name(), kind: name() },
             Event::StageResumed { stage: name(), step: 3, epoch: 1 },
             Event::Epoch {

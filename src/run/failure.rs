@@ -2,6 +2,7 @@
 
 use crate::data::DataError;
 use crate::evaluate::EvaluateError;
+use crate::interrupt::Interrupted;
 use crate::nn::safetensors::WeightsError;
 use crate::objective::ProgramError;
 use crate::train::TrainError;
@@ -19,6 +20,7 @@ pub struct Failure {
 pub enum Cause {
     Data(DataError),
     Evaluate(EvaluateError),
+    Interrupted(Interrupted),
     Objective(ProgramError),
     Run(RunError),
     Train(TrainError),
@@ -30,20 +32,51 @@ pub enum Cause {
 impl Failure {
     /// Whether the user has asked for it.
     pub fn is_interrupt(&self) -> bool {
-        matches!(self.cause, Cause::Train(TrainError::Interrupted))
+        self.cause.is_interrupt()
     }
 }
 
 impl Cause {
+    /// Whether the user has asked for it.
+    pub fn is_interrupt(&self) -> bool {
+        matches!(
+            self,
+            Cause::Interrupted(_)
+                | Cause::Train(TrainError::Interrupted)
+                | Cause::Data(DataError::Interrupted)
+                | Cause::Evaluate(EvaluateError::Interrupted)
+        )
+    }
+
+    /// Whether there was no room for what had to be written.
+    pub fn is_full_disk(&self) -> bool {
+        matches!(self, Cause::Run(error) if error.is_full_disk())
+    }
+
+    /// Whether what was given, not what was tried, is wrong.
+    pub fn is_bad_input(&self) -> bool {
+        let data = |error: &DataError| {
+            matches!(
+                error,
+                DataError::Missing { .. }
+                    | DataError::Incomplete { .. }
+                    | DataError::Damaged { .. }
+            )
+        };
+        matches!(self, Cause::Data(error) if data(error))
+    }
+
     /// Kebab-case and stable.
     pub fn name(&self) -> &'static str {
         match self {
             Cause::Data(error) => error.name(),
+            Cause::Interrupted(_)
+            | Cause::Evaluate(EvaluateError::Interrupted)
+            | Cause::Train(TrainError::Interrupted) => "interrupted",
             Cause::Evaluate(_) => "evaluation-failed",
             Cause::Objective(_) => "objective-failed",
             Cause::Run(error) | Cause::Train(TrainError::Run(error)) => error.name(),
-            Cause::Train(TrainError::Interrupted) => "interrupted",
-            Cause::Train(TrainError::NotFinite { .. }) => "loss-not-finite",
+            Cause::Train(TrainError::NotFinite(error)) => error.name(),
             Cause::Train(TrainError::State(_)) => "checkpoint-damaged",
             Cause::Weights(_) => "weights-mismatch",
             Cause::Empty(_) => "no-step",
@@ -56,12 +89,9 @@ impl Cause {
             Cause::Evaluate(error) => error.to_string(),
             Cause::Objective(error) => error.to_string(),
             Cause::Run(error) | Cause::Train(TrainError::Run(error)) => error.message(),
-            Cause::Train(TrainError::Interrupted) => {
-                "stopped; the same command goes on from here".to_owned()
-            }
-            Cause::Train(TrainError::NotFinite { step, epoch, loss, .. }) => {
-                format!("the loss became {loss} in step {step}, in epoch {epoch}")
-            }
+            Cause::Train(TrainError::Interrupted) => Interrupted.to_string(),
+            Cause::Interrupted(stop) => stop.to_string(),
+            Cause::Train(TrainError::NotFinite(error)) => error.message(),
             Cause::Train(TrainError::State(reason)) => {
                 format!("the checkpoint does not fit this stage: {reason}")
             }
@@ -74,13 +104,7 @@ impl Cause {
         match self {
             Cause::Data(error) => error.help(),
             Cause::Run(error) | Cause::Train(TrainError::Run(error)) => error.help(),
-            Cause::Train(TrainError::NotFinite { saved, .. }) => {
-                let kept = match saved {
-                    Some(step) => format!("the state after step {step} is kept"),
-                    None => "it happened before the first checkpoint".to_owned(),
-                };
-                Some(format!("{kept}; a smaller learning rate, or a warm-up, is the usual remedy"))
-            }
+            Cause::Train(TrainError::NotFinite(error)) => Some(error.help()),
             _ => None,
         }
     }
@@ -99,11 +123,18 @@ macro_rules! causes {
 causes!(
     Data(DataError),
     Evaluate(EvaluateError),
+    Interrupted(Interrupted),
     Objective(ProgramError),
     Run(RunError),
     Train(TrainError),
     Weights(WeightsError)
 );
+
+impl From<Interrupted> for Failure {
+    fn from(stop: Interrupted) -> Self {
+        Failure { stage: None, cause: stop.into() }
+    }
+}
 
 impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {

@@ -41,19 +41,22 @@ pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Puts the file `source` at `folder/name`, replacing what is there: by a hard link where the two
-/// share a file system, as a copy otherwise.
-pub(crate) fn link_or_copy(source: &Path, folder: &Path, name: &str) -> io::Result<()> {
+/// Puts a copy of the file `source` at `folder/name`, replacing what is there. File systems that
+/// can share the room of equal bytes, such as Btrfs, XFS and APFS, do; what is written to one of
+/// the two is never seen in the other.
+pub(crate) fn copy(source: &Path, folder: &Path, name: &str) -> io::Result<()> {
     let temporary = folder.join(format!("{UNFINISHED}{name}"));
     remove_if_there(&temporary)?;
-    if fs::hard_link(source, &temporary).is_err() {
-        fs::copy(source, &temporary)?;
+    let copied = fs::copy(source, &temporary).and_then(|_| {
         // Opened for writing, as some systems sync only such handles.
-        File::options().append(true).open(&temporary)?.sync_all()?;
+        File::options().append(true).open(&temporary)?.sync_all()
+    });
+    if let Err(error) = copied {
+        // The room that it takes may be what is missing.
+        let _ = fs::remove_file(&temporary);
+        return Err(error);
     }
     fs::rename(&temporary, folder.join(name))?;
-    // Renaming one link over another of the same file does nothing at all.
-    remove_if_there(&temporary)?;
     sync_folder(folder)
 }
 
@@ -95,13 +98,17 @@ mod tests {
     }
 
     #[test]
-    fn linking_twice_is_the_same_as_once() {
+    fn a_copy_shares_nothing_with_its_source() {
         let folder = tempfile::tempdir().unwrap();
         let source = folder.path().join("source");
         fs::write(&source, b"bytes").unwrap();
-        link_or_copy(&source, folder.path(), "copy").unwrap();
-        link_or_copy(&source, folder.path(), "copy").unwrap();
-        assert_eq!(fs::read(folder.path().join("copy")).unwrap(), b"bytes");
+        copy(&source, folder.path(), "copy").unwrap();
+        copy(&source, folder.path(), "copy").unwrap();
+        // In place, as an editor of weights may do it.
+        let mut file = File::options().write(true).open(folder.path().join("copy")).unwrap();
+        file.write_all(b"X").unwrap();
+        assert_eq!(fs::read(folder.path().join("copy")).unwrap(), b"Xytes");
+        assert_eq!(fs::read(&source).unwrap(), b"bytes");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
     }
 

@@ -16,6 +16,15 @@ pub struct RunFolder {
 }
 
 impl RunFolder {
+    /// Makes sure that folders can be created in `base`, of which only the first parts may be
+    /// there. Creates nothing.
+    pub fn check(base: &Path) -> Result<(), RunError> {
+        let there = base.ancestors().find(|folder| folder.exists()).unwrap_or(base);
+        let there = if there.as_os_str().is_empty() { Path::new(".") } else { there };
+        let probe = tempfile::Builder::new().prefix(files::UNFINISHED).tempfile_in(there);
+        probe.and_then(|file| file.close()).map_err(RunError::record_write(base))
+    }
+
     /// Creates `<base>/<pipeline>-<YYYYMMDD-HHMMSS>-<n>`, in UTC, with the first `n` from 1 that
     /// is free, and makes sure that it can be written: this comes before anything is computed.
     pub fn create(base: &Path, pipeline: &str, now: SystemTime) -> Result<Self, RunError> {
@@ -51,13 +60,12 @@ impl RunFolder {
         written.map_err(RunError::record_write(&self.path.join(name)))
     }
 
-    /// Puts a stage's output into the record, without taking its room twice where the file system
-    /// can do that. A hard link is the store's own file: to be replaced, never edited.
+    /// Puts a copy of a stage's output into the record: it is the user's, to be edited or removed.
     ///
     /// Panics where the name is no plain file name.
     pub fn add(&self, source: &Path, name: &str) -> Result<(), RunError> {
         assert!(files::is_plain(name), "`{name}` cannot name a file of the record");
-        let added = files::link_or_copy(source, &self.path, name);
+        let added = files::copy(source, &self.path, name);
         added.map_err(RunError::record_write(&self.path.join(name)))
     }
 
@@ -171,6 +179,10 @@ mod tests {
         fs::write(&file, b"").unwrap();
         let error = RunFolder::create(&file.join("runs"), "p", at(0)).unwrap_err();
         assert_eq!(error.name(), "run-folder-unwritable");
+        let error = RunFolder::check(&file.join("runs")).unwrap_err();
+        assert_eq!(error.name(), "run-folder-unwritable");
+        RunFolder::check(&base.path().join("deep/runs")).unwrap();
+        assert_eq!(fs::read_dir(base.path()).unwrap().count(), 1, "nothing was created");
         assert!(error.message().contains(file.to_str().unwrap()), "{error}");
         assert!(error.help().unwrap().contains("--output"));
     }

@@ -1,17 +1,15 @@
 //! What stages are given: datasets and parts of them, each loaded once.
 
-use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
-use indicatif::ProgressBar;
 
-use crate::data::{DataError, Images, Normalization, Progress, Source, stratified};
+use crate::data::{DataError, Images, Normalization, Source, stratified};
 use crate::graph::term::{Call, Part, Split};
 use crate::random::Key;
 use crate::registry::{Implementation, find};
-use crate::report::download::download_bar;
+use crate::watch::Watch;
 
 /// Where datasets are looked for and kept.
 #[derive(Clone, Debug)]
@@ -24,8 +22,8 @@ pub struct Locations {
     pub cache: PathBuf,
     /// Never download.
     pub offline: bool,
-    /// No progress bar.
-    pub quiet: bool,
+    /// `CPIPE_MIRROR`: where to download from, in place of the publisher's address.
+    pub mirror: Option<String>,
 }
 
 /// A dataset in memory, shared with the threads that make views.
@@ -56,8 +54,13 @@ impl<'a> Datasets<'a> {
     }
 
     /// The examples of a split; a share of them follows from `key`.
-    pub fn split(&mut self, split: &Split, key: Key) -> Result<Examples, DataError> {
-        let dataset = self.dataset(&split.dataset)?;
+    pub fn split(
+        &mut self,
+        split: &Split,
+        key: Key,
+        watch: Watch<'_>,
+    ) -> Result<Examples, DataError> {
+        let dataset = self.dataset(&split.dataset, watch)?;
         let images = match split.part {
             Part::Train => dataset.train,
             Part::Test => dataset.test,
@@ -70,7 +73,8 @@ impl<'a> Datasets<'a> {
         Ok(Examples { images, indices: Arc::new(indices), normalization })
     }
 
-    fn dataset(&mut self, call: &Call) -> Result<Loaded, DataError> {
+    /// A dataset, found and verified; loaded where it is not yet.
+    pub fn dataset(&mut self, call: &Call, watch: Watch<'_>) -> Result<Loaded, DataError> {
         let name = call.to_string();
         if let Some(loaded) = self.loaded.get(&name) {
             return Ok(loaded.clone());
@@ -81,14 +85,13 @@ impl<'a> Datasets<'a> {
             panic!("`{name}` passed the checker as a dataset and is none")
         };
         let locations = self.locations;
-        let progress = Download::new(locations.quiet);
         let source = Source {
             data_dir: locations.data_dir.as_deref(),
             environment: locations.environment.clone(),
             cache: locations.cache.clone(),
             offline: locations.offline,
-            mirror: None,
-            progress: &|event| progress.show(event),
+            mirror: locations.mirror.as_deref(),
+            watch,
         };
         let dataset = (entry.load)(&call.args, &source)?;
         let loaded = Loaded {
@@ -98,31 +101,5 @@ impl<'a> Datasets<'a> {
         };
         self.loaded.insert(name, loaded.clone());
         Ok(loaded)
-    }
-}
-
-/// The progress bar of a download.
-struct Download {
-    quiet: bool,
-    bar: RefCell<Option<ProgressBar>>,
-}
-
-impl Download {
-    fn new(quiet: bool) -> Self {
-        Download { quiet, bar: RefCell::new(None) }
-    }
-
-    fn show(&self, progress: Progress) {
-        let mut bar = self.bar.borrow_mut();
-        match (progress, bar.as_ref()) {
-            (Progress::Started { name, total, done }, _) => {
-                let started = download_bar(&name, total, self.quiet);
-                started.set_position(done);
-                *bar = Some(started);
-            }
-            (Progress::Advanced { done }, Some(bar)) => bar.set_position(done),
-            (Progress::Finished, Some(bar)) => bar.finish_and_clear(),
-            (Progress::Advanced { .. } | Progress::Finished, None) => {}
-        }
     }
 }

@@ -7,29 +7,37 @@ mod failure;
 pub(crate) mod files;
 pub mod folder;
 mod inputs;
-pub mod interrupt;
 mod manifest;
+mod numerics;
+mod prepare;
 pub mod record;
 mod stages;
 pub mod store;
 
 pub use failure::{Cause, Failure};
 pub use inputs::Locations;
+pub use prepare::Prepared;
+pub use stages::Measured;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::device::Selected;
 use crate::graph::{Graph, Stage};
+use crate::interrupt::Interrupt;
 use crate::random::Key;
+use crate::watch::Watch;
 use error::RunError;
 use events::{Event, Events};
 use folder::RunFolder;
 use inputs::Datasets;
-use interrupt::Interrupt;
 use record::Results;
-use store::{Finished, Lookup, Store};
+use store::{Finished, Left, Lookup, StageStore, Store};
+
+/// How often a run that waits for another one looks whether it has ended.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// A run, ready to start.
 pub struct Run<'a> {
@@ -37,15 +45,17 @@ pub struct Run<'a> {
     pub seed: u64,
     pub device: Selected,
     pub store: Store,
-    pub folder: &'a RunFolder,
     pub locations: Locations,
     pub events: Events,
     pub interrupt: Interrupt,
+    /// Where another process computes a stage, wait for its result.
+    pub wait: bool,
 }
 
 impl Run<'_> {
-    /// Runs every stage that the store does not hold, in the order of the graph.
-    pub fn execute(&self) -> Result<(), Failure> {
+    /// Runs every stage that the store does not hold, in the order of the text, and leaves its
+    /// record in `folder`.
+    pub fn execute(&self, prepared: Prepared<'_>, folder: &RunFolder) -> Result<Results, Failure> {
         let started = Instant::now();
         self.emit(Event::RunStarted {
             pipeline: self.graph.name.clone(),
@@ -53,64 +63,131 @@ impl Run<'_> {
             device: self.device.kind.clone(),
             seed: self.seed,
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            folder: self.folder.path().to_owned(),
+            folder: folder.path().to_owned(),
         })?;
-        let mut state = State {
-            key: Key::root(self.seed),
-            finished: BTreeMap::new(),
-            datasets: Datasets::new(&self.locations),
-            results: Results::default(),
-        };
-        for (position, stage) in self.graph.ordered().enumerate() {
-            let finished = self.stage(&mut state, stage);
+        let Prepared { mut state, mut lookups } = prepared;
+        for position in self.graph.to_run() {
+            let stage = self.graph.stage(position).expect("a position in its own graph");
+            let lookup = lookups.remove(&position).unwrap_or(Lookup::Absent);
+            let finished = self.stage(&mut state, stage, lookup, folder);
             let finished =
                 finished.map_err(|cause| Failure { stage: Some(stage.name.clone()), cause })?;
-            record::stage(self.folder, stage, &finished)?;
+            record::stage(folder, stage, &finished)?;
             state.finished.insert(position, finished);
         }
-        state.results.write(self.folder)?;
+        let results = self.results(&state)?;
+        results.write(folder)?;
         self.emit(Event::RunFinished { seconds: started.elapsed().as_secs_f64() })?;
-        Ok(())
+        Ok(results)
     }
 
     /// A stage from the store, or computed and stored.
-    fn stage(&self, state: &mut State<'_>, stage: &Stage) -> Result<Finished, Cause> {
-        let place = self.store.stage(&self.key(stage));
-        let (name, kind) = (stage.name.clone(), stage.kind.name().to_owned());
-        let lookup = place.lookup()?;
+    fn stage(
+        &self,
+        state: &mut State<'_>,
+        stage: &Stage,
+        lookup: Lookup,
+        folder: &RunFolder,
+    ) -> Result<Finished, Cause> {
+        self.interrupt.check()?;
         let finished = match lookup {
-            Lookup::Finished(finished) => {
-                self.emit(Event::StageCached { stage: name, kind })?;
-                finished
-            }
+            Lookup::Finished(finished) => self.cached(stage, finished)?,
             absent => {
-                let reason = match &absent {
-                    Lookup::Damaged(error) => {
-                        self.emit(Event::warning(&name, error))?;
-                        "what the store holds of it is damaged"
-                    }
-                    _ if place.is_started() => "it was interrupted",
-                    _ => "the store does not hold it",
-                };
-                let started = Instant::now();
-                let finished = self.compute(state, stage, place.begin()?, reason)?;
-                let seconds = started.elapsed().as_secs_f64();
-                self.emit(Event::StageFinished { stage: name, seconds })?;
-                finished
+                if let Lookup::Damaged(error) = &absent {
+                    self.emit(Event::warning(&stage.name, error))?;
+                }
+                self.computed(state, stage, folder)?
             }
         };
         for result in stages::results(stage, &finished)? {
             let percent = 100.0 * result.accuracy.top1;
-            let (what, protocol) = (result.what.clone(), result.accuracy.protocol.clone());
             self.emit(Event::EvaluationResult {
                 stage: stage.name.clone(),
-                what,
+                what: result.what,
                 percent,
-                protocol,
+                protocol: result.accuracy.protocol,
             })?;
-            state.results.add(stage, result);
+            if let Some(warning) = result.accuracy.warning {
+                let (name, message) = (warning.name, warning.message);
+                self.emit(Event::Warning { stage: Some(stage.name.clone()), name, message })?;
+            }
         }
         Ok(finished)
+    }
+
+    fn cached(&self, stage: &Stage, finished: Finished) -> Result<Finished, RunError> {
+        let (name, kind) = (stage.name.clone(), stage.kind.name().to_owned());
+        self.emit(Event::StageCached { stage: name, kind })?;
+        Ok(finished)
+    }
+
+    /// Computes a stage, unless another process does or has just done so.
+    fn computed(
+        &self,
+        state: &mut State<'_>,
+        stage: &Stage,
+        folder: &RunFolder,
+    ) -> Result<Finished, Cause> {
+        let place = self.store.stage(&self.key(stage));
+        let lock = self.lock(stage, &place, folder)?;
+        let reason = match place.lookup()? {
+            Lookup::Finished(finished) => return Ok(self.cached(stage, finished)?),
+            Lookup::Damaged(_) => "what the store holds of it is damaged".to_owned(),
+            Lookup::Absent => match place.left() {
+                Left::Nothing => "the store does not hold it".to_owned(),
+                Left::Interrupted => "it was interrupted".to_owned(),
+                Left::Failed(name) => format!("it has failed before: {name}"),
+            },
+        };
+        let started = Instant::now();
+        let partial = place.begin(lock)?;
+        let finished = self.compute(state, stage, partial, &reason).inspect_err(|cause| {
+            if !cause.is_interrupt() {
+                place.note_failure(cause.name());
+            }
+        })?;
+        let seconds = started.elapsed().as_secs_f64();
+        self.emit(Event::StageFinished { stage: stage.name.clone(), seconds })?;
+        Ok(finished)
+    }
+
+    /// The right to compute a stage, waited for where another process has it.
+    fn lock(
+        &self,
+        stage: &Stage,
+        place: &StageStore,
+        folder: &RunFolder,
+    ) -> Result<store::Lock, Cause> {
+        let record = std::path::absolute(folder.path()).unwrap_or(folder.path().to_owned());
+        let who = format!("process {}, recorded in {}", std::process::id(), record.display());
+        let mut told = false;
+        loop {
+            match place.lock(&who) {
+                Err(RunError::StageLocked { holder, .. }) if self.wait => {
+                    if !told {
+                        self.emit(Event::StageWaiting { stage: stage.name.clone(), holder })?;
+                    }
+                    told = true;
+                }
+                other => return Ok(other?),
+            }
+            self.interrupt.check()?;
+            thread::sleep(LOOK_EVERY);
+        }
+    }
+
+    /// Every number of the run, in the order of the text.
+    fn results(&self, state: &State<'_>) -> Result<Results, RunError> {
+        let mut results = Results::default();
+        for position in &self.graph.written {
+            let stage = self.graph.stage(*position).expect("a position in its own graph");
+            if let Some(finished) = state.finished.get(position) {
+                for measured in stages::results(stage, finished)? {
+                    results.add(stage, measured);
+                }
+            }
+        }
+        Ok(results)
     }
 
     /// What the results of a stage are stored under: all that they depend on.
@@ -122,6 +199,7 @@ impl Run<'_> {
             &self.device.kind,
             &store::FORMAT.to_string(),
             env!("CARGO_PKG_VERSION"),
+            &numerics::version(),
         ];
         for part in parts {
             hasher.update(&(part.len() as u64).to_le_bytes());
@@ -133,6 +211,11 @@ impl Run<'_> {
     fn emit(&self, event: Event) -> Result<(), RunError> {
         self.events.emit(event)
     }
+
+    /// Does work of which the events tell.
+    fn watched<R>(&self, work: impl FnOnce(Watch<'_>) -> R) -> R {
+        work(Watch::new(&self.interrupt, &|work| self.events.work(work)))
+    }
 }
 
 /// What a run knows so far.
@@ -142,7 +225,6 @@ struct State<'a> {
     /// By position in the graph.
     finished: BTreeMap<usize, Finished>,
     datasets: Datasets<'a>,
-    results: Results,
 }
 
 /// Where the user's data lies: `$CPIPE_HOME`, or `cpipe` in the user's cache folder.

@@ -48,17 +48,27 @@ pub fn stage(folder: &RunFolder, stage: &Stage, finished: &Finished) -> Result<(
 #[derive(Default)]
 pub struct Results(Vec<Entry>);
 
+/// A number and the stage that has found it.
 #[derive(Serialize)]
-struct Entry {
-    stage: String,
+pub struct Entry {
+    pub stage: String,
     hash: String,
     #[serde(flatten)]
-    measured: Measured,
+    pub measured: Measured,
 }
 
 impl Results {
     pub fn add(&mut self, stage: &Stage, measured: Measured) {
-        self.0.push(Entry { stage: stage.name.clone(), hash: stage.hash.clone(), measured });
+        self.push(&stage.name, &stage.hash, measured);
+    }
+
+    /// Adds what the stage of that name and hash has found.
+    pub fn push(&mut self, stage: &str, hash: &str, measured: Measured) {
+        self.0.push(Entry { stage: stage.to_owned(), hash: hash.to_owned(), measured });
+    }
+
+    pub fn entries(&self) -> &[Entry] {
+        &self.0
     }
 
     pub fn write(&self, folder: &RunFolder) -> Result<(), RunError> {

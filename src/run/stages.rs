@@ -12,6 +12,7 @@ use super::store::{Finished, Partial};
 use super::{Run, State};
 use crate::augment::Augmentation;
 use crate::check::{StageKind, declared_size};
+use crate::data::DataError;
 use crate::data::loader::{Loader, default_threads};
 use crate::evaluate::{Accuracy, Network, Problem, extract};
 use crate::graph::Stage;
@@ -73,7 +74,7 @@ impl Run<'_> {
     ) -> Result<Finished, Cause> {
         let fields = Fields(stage);
         let objective = fields.objective();
-        let examples = state.datasets.split(fields.split("data"), state.key)?;
+        let examples = self.split(state, fields.split("data"))?;
         let session = self.session(state, stage, examples, objective.views, true)?;
         self.started(&session, stage, reason)?;
         // An objective over the output of another stage starts from that stage's weights.
@@ -105,7 +106,7 @@ impl Run<'_> {
         reason: &str,
     ) -> Result<Finished, Cause> {
         let fields = Fields(stage);
-        let examples = state.datasets.split(fields.split("data"), state.key)?;
+        let examples = self.split(state, fields.split("data"))?;
         let session = self.session(state, stage, examples, 1, false)?;
         self.started(&session, stage, reason)?;
         let mut task = Tuned {
@@ -145,34 +146,47 @@ impl Run<'_> {
             panic!("`{protocol}` passed the checker as a protocol and is none")
         };
         let on_split = fields.split("on");
-        let on = state.datasets.split(on_split, state.key)?;
+        let on = self.split(state, on_split)?;
         let fit_split = stage.fields.contains_key("fit").then(|| fields.split("fit"));
-        let fit = fit_split.map(|split| state.datasets.split(split, state.key)).transpose()?;
+        let fit = fit_split.map(|split| self.split(state, split)).transpose()?;
         let classes = declared(&on_split.dataset, "Label");
         let device = &self.device.device;
         let mut results = Vec::new();
         for Candidate { epoch, network } in self.candidates(state, fields.get("model"))? {
-            let features = |examples: &Examples, part: Part| {
-                extract(
-                    &network,
-                    &examples.images,
-                    &examples.indices,
-                    &examples.normalization,
-                    part,
-                    device,
-                )
-            };
-            let on = features(&on, on_split.part);
-            let fit = fit.as_ref().zip(fit_split).map(|(fit, split)| features(fit, split.part));
-            let problem = Problem { fit: fit.as_ref(), on: &on, classes, device };
-            let accuracy = (entry.run)(&protocol.args, &problem)?;
+            let accuracy = self.watched(|watch| {
+                let features = |examples: &Examples, part: Part| {
+                    extract(
+                        &network,
+                        &examples.images,
+                        &examples.indices,
+                        &examples.normalization,
+                        part,
+                        device,
+                        watch,
+                    )
+                };
+                let on = features(&on, on_split.part)?;
+                let fit = fit.as_ref().zip(fit_split);
+                let fit = fit.map(|(fit, split)| features(fit, split.part)).transpose()?;
+                let problem = Problem { fit: fit.as_ref(), on: &on, classes, device, watch };
+                (entry.run)(&protocol.args, &problem)
+            })?;
             let what = match epoch {
                 Some(epoch) => format!("{} after epoch {epoch}", entry.what),
                 None => entry.what.to_owned(),
             };
             results.push(Measured { what, epoch, accuracy });
         }
+        if results.is_empty() {
+            let message = format!("`{}` has nothing to judge: no encoder was kept", stage.name);
+            return Err(Cause::Empty(message));
+        }
         Ok(partial.finish(json!({ "results": results }))?)
+    }
+
+    fn split(&self, state: &mut State<'_>, split: &Split) -> Result<Examples, DataError> {
+        let key = state.key;
+        self.watched(|watch| state.datasets.split(split, key, watch))
     }
 
     // ------------------------------------------------------------ training

@@ -28,6 +28,8 @@ pub const FORMAT: u32 = 1;
 
 const MANIFEST: &str = "stage.json";
 const LOG: &str = "metrics.jsonl";
+/// Of a stage in progress: the name of the error that has ended it.
+const FAILURE: &str = "failure";
 
 /// A folder of finished stages.
 #[derive(Clone, Debug)]
@@ -80,6 +82,23 @@ pub enum Lookup {
     Damaged(RunError),
 }
 
+/// How the last attempt at a stage that is not finished has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Left {
+    Nothing,
+    /// It was stopped, or its process or machine was.
+    Interrupted,
+    /// By an error of this name.
+    Failed(String),
+}
+
+/// The right to compute a stage: nobody else has one for the same stage.
+#[derive(Debug)]
+pub struct Lock {
+    /// Locked until it is closed.
+    _file: File,
+}
+
 impl StageStore {
     pub fn key(&self) -> &str {
         &self.key
@@ -122,9 +141,14 @@ impl StageStore {
         Ok(Lookup::Finished(Finished { folder, contents }))
     }
 
-    /// Whether a stage in progress was left here, to be taken up by [`StageStore::begin`].
-    pub fn is_started(&self) -> bool {
-        self.partial_folder().is_dir()
+    /// What an earlier attempt has left here, to be taken up by [`StageStore::begin`].
+    pub fn left(&self) -> Left {
+        let folder = self.partial_folder();
+        match fs::read_to_string(folder.join(FAILURE)) {
+            Ok(name) => Left::Failed(name),
+            Err(_) if folder.is_dir() => Left::Interrupted,
+            Err(_) => Left::Nothing,
+        }
     }
 
     /// Reads `stage.json`. The inner error says how it is damaged.
@@ -151,15 +175,36 @@ impl StageStore {
         })
     }
 
-    /// Starts the stage, or takes it up where it was interrupted.
+    /// Takes the right to compute the stage. `who` is told to those who want it meanwhile.
     ///
-    /// Fails with [`RunError::StageLocked`] while another process, or another [`Partial`] of this
-    /// one, is at the same stage.
-    pub fn begin(&self) -> Result<Partial, RunError> {
-        let lock = self.lock()?;
+    /// Fails with [`RunError::StageLocked`] while another process, or another [`Lock`] of this one,
+    /// has it.
+    pub fn lock(&self, who: &str) -> Result<Lock, RunError> {
+        // The lock file is never removed: whoever had opened it before would hold a lock on a name
+        // that somebody else then creates anew.
+        let path = self.root.join("locks").join(&self.key);
+        let opened = File::options().create(true).truncate(false).write(true).open(&path);
+        let mut file = opened.map_err(RunError::store_write(&path))?;
+        match file.try_lock() {
+            Ok(()) => {
+                let told = file.set_len(0).and_then(|()| file.write_all(who.as_bytes()));
+                told.map_err(RunError::store_write(&path))?;
+                Ok(Lock { _file: file })
+            }
+            Err(TryLockError::WouldBlock) => {
+                let holder = fs::read_to_string(&path).unwrap_or_default();
+                Err(RunError::StageLocked { path, holder })
+            }
+            Err(TryLockError::Error(cause)) => Err(RunError::StoreUnwritable { path, cause }),
+        }
+    }
+
+    /// Starts the stage, or takes it up where it was left.
+    pub fn begin(&self, lock: Lock) -> Result<Partial, RunError> {
         let folder = self.partial_folder();
         let prepare = || -> io::Result<()> {
             fs::create_dir_all(&folder)?;
+            files::remove_if_there(&folder.join(FAILURE))?;
             for entry in fs::read_dir(&folder)? {
                 let entry = entry?;
                 if entry.file_name().to_string_lossy().starts_with(files::UNFINISHED) {
@@ -173,16 +218,12 @@ impl StageStore {
         Ok(Partial { place, folder, files: BTreeMap::new(), log: None, log_len: 0, _lock: lock })
     }
 
-    /// The lock file is never removed: whoever had opened it before would hold a lock on a name
-    /// that somebody else then creates anew.
-    fn lock(&self) -> Result<File, RunError> {
-        let path = self.root.join("locks").join(&self.key);
-        let opened = File::options().create(true).truncate(false).write(true).open(&path);
-        let file = opened.map_err(RunError::store_write(&path))?;
-        match file.try_lock() {
-            Ok(()) => Ok(file),
-            Err(TryLockError::WouldBlock) => Err(RunError::StageLocked { path }),
-            Err(TryLockError::Error(cause)) => Err(RunError::StoreUnwritable { path, cause }),
+    /// Notes that the stage in progress has ended by an error of this name, so that the next
+    /// attempt does not take it for interrupted. Where that cannot be written, it will.
+    pub fn note_failure(&self, name: &str) {
+        let folder = self.partial_folder();
+        if folder.is_dir() {
+            let _ = files::write_atomic(&folder, FAILURE, name.as_bytes());
         }
     }
 }
@@ -256,7 +297,7 @@ pub struct Partial {
     log: Option<File>,
     /// The bytes of the log that count; what lies behind them came after the last checkpoint.
     log_len: u64,
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Partial {
@@ -269,7 +310,8 @@ impl Partial {
     /// The outputs of a stage are what one handle has written: a stage that is taken up again
     /// writes all of them. Panics where the name is no plain file name or has another use.
     pub fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), RunError> {
-        let reserved = [MANIFEST, LOG, super::checkpoint::CURRENT, super::checkpoint::PREVIOUS];
+        let reserved =
+            [MANIFEST, LOG, FAILURE, super::checkpoint::CURRENT, super::checkpoint::PREVIOUS];
         let is_free = files::is_plain(name) && !reserved.contains(&name);
         assert!(is_free, "`{name}` cannot name an output");
         let written = files::write_atomic(&self.folder, name, bytes);
@@ -404,8 +446,13 @@ mod tests {
         (folder, store)
     }
 
+    fn begin(store: &Store, key: &str) -> Partial {
+        let place = store.stage(key);
+        place.begin(place.lock("process 1").unwrap()).unwrap()
+    }
+
     fn finish_one(store: &Store) -> Finished {
-        let mut partial = store.stage(KEY).begin().unwrap();
+        let mut partial = begin(store, KEY);
         partial.write("encoder.safetensors", b"weights").unwrap();
         partial.log(&json!({"step": 1, "loss": 0.5})).unwrap();
         partial.finish(json!({"steps": 1, "top1": 91.25})).unwrap()
@@ -492,7 +539,7 @@ mod tests {
     fn what_a_crash_leaves_is_not_finished_and_does_not_get_into_the_result() {
         let (_folder, store) = store();
         let place = store.stage(KEY);
-        let mut partial = place.begin().unwrap();
+        let mut partial = place.begin(place.lock("me").unwrap()).unwrap();
         partial.write("encoder.safetensors", b"old weights").unwrap();
         partial.write("outdated.safetensors", b"old").unwrap();
         partial.log(&json!({"step": 1})).unwrap();
@@ -503,32 +550,47 @@ mod tests {
         // Even a crash between the manifest and the rename.
         fs::write(folder.join(MANIFEST), b"{}").unwrap();
         assert!(matches!(place.lookup().unwrap(), Lookup::Absent));
-        assert!(place.is_started());
+        assert_eq!(place.left(), Left::Interrupted);
 
         let finished = finish_one(&store);
         assert_eq!(place.finished().unwrap(), Some(finished.clone()));
         assert_eq!(finished.log::<Value>().unwrap().len(), 1);
         assert_eq!(names(&finished.folder), ["encoder.safetensors", LOG, MANIFEST]);
-        assert!(!place.is_started());
+        assert_eq!(place.left(), Left::Nothing);
+    }
+
+    #[test]
+    fn a_failure_is_told_from_an_interruption() {
+        let (_folder, store) = store();
+        let place = store.stage(KEY);
+        place.note_failure("too-early");
+        assert_eq!(place.left(), Left::Nothing);
+        drop(begin(&store, KEY));
+        assert_eq!(place.left(), Left::Interrupted);
+        place.note_failure("loss-not-finite");
+        assert_eq!(place.left(), Left::Failed("loss-not-finite".into()));
+        drop(begin(&store, KEY));
+        assert_eq!(place.left(), Left::Interrupted);
+        assert_eq!(names(finish_one(&store).folder()), ["encoder.safetensors", LOG, MANIFEST]);
     }
 
     #[test]
     fn one_stage_has_one_writer() {
         let (_folder, store) = store();
-        let first = store.stage(KEY).begin().unwrap();
-        let error = Store::open(store.root()).unwrap().stage(KEY).begin().unwrap_err();
+        let first = begin(&store, KEY);
+        let error = Store::open(store.root()).unwrap().stage(KEY).lock("process 2").unwrap_err();
         assert_eq!(error.name(), "stage-locked");
-        assert!(error.message().contains(KEY), "{error}");
-        store.stage("ff").begin().unwrap();
+        assert!(error.message().contains("process 1"), "{error}");
+        begin(&store, "ff");
         drop(first);
-        store.stage(KEY).begin().unwrap();
+        begin(&store, KEY);
     }
 
     #[test]
     fn a_stage_finished_by_somebody_else_meanwhile_is_kept() {
         let (_folder, store) = store();
         let finished = finish_one(&store);
-        let mut late = store.stage(KEY).begin().unwrap();
+        let mut late = begin(&store, KEY);
         late.write("encoder.safetensors", b"weights").unwrap();
         assert_eq!(late.finish(json!(null)).unwrap(), finished);
         assert_eq!(names(store.root()), [KEY, "locks"]);
@@ -538,13 +600,13 @@ mod tests {
     fn the_log_resumes_where_the_checkpoint_left_it() {
         let (_folder, store) = store();
         let place = store.stage(KEY);
-        let mut partial = place.begin().unwrap();
+        let mut partial = place.begin(place.lock("me").unwrap()).unwrap();
         partial.log(&json!({"step": 1})).unwrap();
         let len = partial.log_len();
         partial.log(&json!({"step": 2, "lost": true})).unwrap();
         drop(partial);
 
-        let mut partial = place.begin().unwrap();
+        let mut partial = place.begin(place.lock("me").unwrap()).unwrap();
         let error = partial.restore_log(1000).unwrap_err();
         assert_eq!(error.name(), "log-damaged");
         partial.restore_log(len).unwrap();
@@ -568,6 +630,6 @@ mod tests {
     #[should_panic(expected = "cannot name an output")]
     fn an_output_stays_in_its_folder() {
         let (_folder, store) = store();
-        let _ = store.stage(KEY).begin().unwrap().write("../escape", b"");
+        let _ = begin(&store, KEY).write("../escape", b"");
     }
 }

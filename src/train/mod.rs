@@ -18,7 +18,7 @@ pub use optimizer::{Optimizer, StateError};
 pub use pretrain::Pretraining;
 pub use schedule::{Progress, ScheduleEntry, value as schedule_value};
 #[cfg(feature = "run")]
-pub use session::{Session, Task, TrainError, Trained, kept_name};
+pub use session::{NotFinite, Session, Task, TrainError, Trained, kept_name};
 
 use crate::registry::Entry;
 

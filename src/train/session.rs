@@ -1,6 +1,7 @@
 //! The loop of a training stage: epochs, batches, schedule, measurements, checkpoints.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
@@ -9,11 +10,12 @@ use indexmap::IndexMap;
 use super::schedule::{self, Progress};
 use crate::data::loader::{Batch, Loader};
 use crate::graph::term::{Term, Unit};
+use crate::interrupt::Interrupt;
 use crate::nn::Array;
 use crate::run::checkpoint::Checkpoint;
 use crate::run::error::RunError;
 use crate::run::events::{Event, Events, Measured};
-use crate::run::interrupt::Interrupt;
+
 use crate::run::store::Partial;
 
 /// What is trained: the part of a stage that the loop knows nothing about.
@@ -78,16 +80,54 @@ pub struct Trained {
 pub enum TrainError {
     /// Asked to; a checkpoint holds the state.
     Interrupted,
-    /// The loss became NaN or infinite in this step.
-    NotFinite {
-        step: u64,
-        epoch: u64,
-        loss: f64,
-        saved: Option<u64>,
-    },
+    NotFinite(NotFinite),
     /// A checkpoint that fits another training.
     State(String),
     Run(RunError),
+}
+
+/// A training that has diverged: its loss, or something that steps change, is NaN or infinite.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NotFinite {
+    /// The last step, and the epoch it belongs to, from 1.
+    pub step: u64,
+    pub epoch: u64,
+    pub loss: f64,
+    /// The first tensor of the state that holds such a number, if there is one.
+    pub tensor: Option<String>,
+    /// The step of the last good state, and the file that holds it.
+    pub saved: Option<(u64, PathBuf)>,
+}
+
+impl NotFinite {
+    /// Kebab-case and stable.
+    pub fn name(&self) -> &'static str {
+        if self.loss.is_finite() { "state-not-finite" } else { "loss-not-finite" }
+    }
+
+    pub fn message(&self) -> String {
+        let NotFinite { step, epoch, loss, .. } = self;
+        match &self.tensor {
+            Some(tensor) if loss.is_finite() => format!(
+                "step {step}, in epoch {epoch}, has left numbers in `{tensor}` that are not finite"
+            ),
+            Some(tensor) => format!(
+                "the loss became {loss} in step {step}, in epoch {epoch}, and `{tensor}` holds \
+                 numbers that are not finite"
+            ),
+            None => format!("the loss became {loss} in step {step}, in epoch {epoch}"),
+        }
+    }
+
+    pub fn help(&self) -> String {
+        let kept = match &self.saved {
+            Some((step, file)) => {
+                format!("the state after step {step} is kept in `{}`", file.display())
+            }
+            None => "it happened before the first checkpoint".to_owned(),
+        };
+        format!("{kept}; a smaller learning rate, or a warm-up, is the usual remedy")
+    }
 }
 
 impl From<RunError> for TrainError {
@@ -120,6 +160,8 @@ impl Session<'_> {
 
     /// Trains to the end, from the last checkpoint in `partial` if there is one.
     pub fn run(&self, task: &mut dyn Task, partial: &mut Partial) -> Result<Trained, TrainError> {
+        // A step is waited for, and what would be lost is saved.
+        let _hold = self.interrupt.hold();
         let mut run =
             Running { session: self, kept: Vec::new(), saved: None, mean: Mean::default() };
         let start = run.resume(task, partial)?;
@@ -213,20 +255,22 @@ impl Running<'_, '_> {
             let measurements = task.step(&inputs, lr, progress);
             step += 1;
             if let Some(pending) = pending.replace((step, lr, measurements)) {
-                self.measure(pending, partial, &mut clock)?;
+                self.measure(task, pending, partial, &mut clock)?;
             }
             clock.images(images);
             if session.interrupt.requested() && step < end {
                 if let Some(pending) = pending.take() {
-                    self.measure(pending, partial, &mut clock)?;
+                    self.measure(task, pending, partial, &mut clock)?;
                 }
-                self.save(task, partial, step)?;
+                let state = self.finite_state(task, partial, step)?;
+                self.save(state, partial, step)?;
                 return Err(TrainError::Interrupted);
             }
         }
         if let Some(pending) = pending.take() {
-            self.measure(pending, partial, &mut clock)?;
+            self.measure(task, pending, partial, &mut clock)?;
         }
+        let state = self.finite_state(task, partial, step)?;
         let stage = session.stage.to_owned();
         let measured = self.mean.measured.clone();
         session.events.emit(Event::Epoch { stage, measured, images_per_second: clock.rate() })?;
@@ -238,7 +282,7 @@ impl Running<'_, '_> {
             partial.write(&kept_name(complete), &task.snapshot())?;
             self.kept.push(complete);
         }
-        self.save(task, partial, step)?;
+        self.save(state, partial, step)?;
         match session.interrupt.requested() && step < session.steps() {
             true => Err(TrainError::Interrupted),
             false => Ok(step),
@@ -262,6 +306,7 @@ impl Running<'_, '_> {
     /// Reads a step's measurements, notes them, and stops where the loss is no number.
     fn measure(
         &mut self,
+        task: &dyn Task,
         (step, lr, measurements): (u64, f64, Measurements),
         partial: &mut Partial,
         clock: &mut Clock,
@@ -271,7 +316,8 @@ impl Running<'_, '_> {
         let loss = number(measurements.loss);
         let epoch = (step - 1) / session.steps_per_epoch() + 1;
         if !loss.is_finite() {
-            return Err(TrainError::NotFinite { step, epoch, loss, saved: self.saved });
+            let tensor = first_broken(&values(task));
+            return Err(self.not_finite(step, loss, tensor, partial));
         }
         let metrics = measurements.others.into_iter().map(|(name, value)| (name, number(value)));
         let measured = Measured { step, epoch, loss, lr, metrics: metrics.collect() };
@@ -288,15 +334,39 @@ impl Running<'_, '_> {
         Ok(())
     }
 
+    /// The state after `step` steps, in which every number is finite: nothing else is written.
+    fn finite_state(
+        &self,
+        task: &dyn Task,
+        partial: &Partial,
+        step: u64,
+    ) -> Result<Vec<Values>, TrainError> {
+        let state = values(task);
+        match first_broken(&state) {
+            None => Ok(state),
+            tensor => Err(self.not_finite(step, self.mean.measured.loss, tensor, partial)),
+        }
+    }
+
+    fn not_finite(
+        &self,
+        step: u64,
+        loss: f64,
+        tensor: Option<String>,
+        partial: &Partial,
+    ) -> TrainError {
+        let epoch = (step - 1) / self.session.steps_per_epoch() + 1;
+        let saved = self.saved.map(|step| (step, Checkpoint::path(partial)));
+        TrainError::NotFinite(NotFinite { step, epoch, loss, tensor, saved })
+    }
+
     fn save(
         &mut self,
-        task: &dyn Task,
+        tensors: Vec<Values>,
         partial: &mut Partial,
         step: u64,
     ) -> Result<(), TrainError> {
         let session = self.session;
-        let tensors =
-            task.state().into_iter().map(|(name, array)| (name, array.shape(), array.to_vec()));
         // The mean of an epoch goes on where it stopped.
         let mean = serde_json::to_string(&self.mean)
             .map_err(|error| TrainError::State(error.to_string()))?;
@@ -305,13 +375,27 @@ impl Running<'_, '_> {
             epoch: step / session.steps_per_epoch(),
             log_len: partial.log_len(),
             meta: BTreeMap::from([(MEAN.to_owned(), mean)]),
-            tensors: tensors.collect(),
+            tensors,
         };
         checkpoint.save(partial)?;
         self.saved = Some(step);
         session.events.emit(Event::CheckpointSaved { stage: session.stage.to_owned(), step })?;
         Ok(())
     }
+}
+
+/// Name, shape and values of a tensor, as a checkpoint keeps it.
+type Values = (String, Vec<usize>, Vec<f32>);
+
+fn values(task: &dyn Task) -> Vec<Values> {
+    let state = task.state().into_iter();
+    state.map(|(name, array)| (name, array.shape(), array.to_vec())).collect()
+}
+
+/// The name of the first tensor that holds a NaN or an infinity.
+fn first_broken(state: &[Values]) -> Option<String> {
+    let broken = |(_, _, values): &&Values| values.iter().any(|value| !value.is_finite());
+    state.iter().find(broken).map(|(name, ..)| name.clone())
 }
 
 /// Under which a checkpoint keeps the mean of the epoch so far.

@@ -1,9 +1,11 @@
-use std::cell::RefCell;
+use std::sync::Mutex;
 
 use super::*;
-use crate::data::Progress;
 use crate::data::archive::tests::pack;
 use crate::data::testing::{Server, answer};
+use crate::interrupt::Interrupt;
+use crate::watch::Work;
+use crate::watch::testing::unwatched;
 
 /// More than are taken at a time, and no multiple of it.
 const COUNT: usize = STRETCH + 3;
@@ -93,7 +95,7 @@ impl Place {
             cache: self.cache(),
             offline: true,
             mirror: None,
-            progress: &|_| {},
+            watch: unwatched(),
         }
     }
 
@@ -246,19 +248,31 @@ fn it_is_downloaded_once_and_kept() {
     let place = Place::new();
     let archive = packed(Form::Binary);
     let server = Server::start(vec![answer("200 OK", "", archive.len(), &archive)]);
-    let events = RefCell::new(Vec::new());
+    let told = Mutex::new(Vec::new());
+    let tell = |work: Option<Work>| told.lock().expect("no panic").push(work);
+    let interrupt = Interrupt::default();
     let mirror = format!("{}/mirror/", server.url);
     let source = Source {
         environment: Some(place.data()),
         offline: false,
         mirror: Some(&mirror),
-        progress: &|event| events.borrow_mut().push(event),
+        watch: Watch::new(&interrupt, &tell),
         ..place.source()
     };
     assert_whole(release().load(&source));
     assert_eq!(server.requests()[0].path, "/mirror/cifar-10-binary.tar.gz");
-    assert!(matches!(events.borrow()[0], Progress::Started { .. }));
-    assert_eq!(events.borrow().last(), Some(&Progress::Finished));
+    let begun: Vec<String> = told
+        .lock()
+        .expect("no panic")
+        .iter()
+        .flatten()
+        .filter(|work| work.done == 0)
+        .map(|work| work.what.clone())
+        .collect();
+    let name = Form::Binary.archive();
+    let expected =
+        [format!("downloading {name}"), format!("unpacking {name}"), "reading cifar10".into()];
+    assert_eq!(begun, expected);
     let mut left: Vec<_> = fs::read_dir(place.cache())
         .expect("the cache")
         .map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"))
@@ -271,15 +285,28 @@ fn it_is_downloaded_once_and_kept() {
 
 #[test]
 fn a_wrong_archive_is_not_kept() {
-    let place = Place::new();
-    let mut archive = packed(Form::Binary);
-    *archive.last_mut().expect("an archive") ^= 1;
-    let server = Server::start(vec![answer("200 OK", "", archive.len(), &archive)]);
-    let source = Source { offline: false, mirror: Some(&server.url), ..place.source() };
-    let error = release().load(&source).expect_err("a wrong archive");
-    assert_eq!(error.name(), "download-damaged");
-    assert!(error.message().contains(release().archive.1), "{error}");
-    assert_eq!(find(&place.cache()).ok(), Some(None));
+    // Of the publisher's the checksum is known; of a mirror's, those of the batches in it.
+    for mirrored in [false, true] {
+        let place = Place::new();
+        let mut files: Vec<(&str, Vec<u8>)> = Vec::new();
+        let names = Form::Binary.files();
+        files.extend(names.iter().map(String::as_str).zip(contents(Form::Binary)));
+        files[3].1[RECORD + 7] ^= 1;
+        let files: Vec<(&str, &[u8])> =
+            files.iter().map(|(name, bytes)| (*name, bytes.as_slice())).collect();
+        let archive = pack(&files);
+        let server = Server::start(vec![answer("200 OK", "", archive.len(), &archive)]);
+        let mut release = release();
+        release.url = server.url.clone().leak();
+        release.archive.0 = archive.len() as u64;
+        let mirror = mirrored.then(|| server.url.clone());
+        let source = Source { offline: false, mirror: mirror.as_deref(), ..place.source() };
+        let error = release.load(&source).expect_err("a wrong archive");
+        assert_eq!(error.name(), "download-damaged");
+        let wrong = if mirrored { "data_batch_4.bin" } else { release.archive.1 };
+        assert!(error.message().contains(wrong), "{error}");
+        assert_eq!(find(&place.cache()).ok(), Some(None));
+    }
 }
 
 /// The published dataset, where there is a copy of it.

@@ -1,7 +1,9 @@
-use std::cell::RefCell;
+use std::sync::Mutex;
 
 use super::*;
 use crate::data::testing::{Server, answer};
+use crate::interrupt::Interrupt;
+use crate::watch::Work;
 
 const BODY: &[u8] = b"the bytes that were published";
 
@@ -13,7 +15,7 @@ fn client() -> Client {
 
 struct Outcome {
     result: Result<(), DataError>,
-    events: Vec<Progress>,
+    events: Vec<Option<Work>>,
     /// What is at the target and in the part afterwards.
     target: Option<Vec<u8>>,
     part: Option<Vec<u8>>,
@@ -21,6 +23,11 @@ struct Outcome {
 
 /// Downloads from `server` to an empty folder, in which a part lies already if one is given.
 fn fetch(server: &str, part: Option<&[u8]>) -> Outcome {
+    fetch_copy(server, part, true)
+}
+
+/// The same of a copy of which nothing is known, unless it is the `published` one.
+fn fetch_copy(server: &str, part: Option<&[u8]>, published: bool) -> Outcome {
     let folder = tempfile::tempdir().expect("a folder");
     let target = folder.path().join("sub/file.bin");
     let part_path = folder.path().join("sub/file.bin.part");
@@ -30,10 +37,12 @@ fn fetch(server: &str, part: Option<&[u8]>) -> Outcome {
     }
     let url = format!("{server}/some/file.bin");
     let md5 = hexadecimal(Md5::new_with_prefix(BODY));
-    let remote = Remote { url: &url, size: BODY.len() as u64, md5: &md5 };
-    let events = RefCell::new(Vec::new());
-    let result = client().download(&remote, &target, &|event| events.borrow_mut().push(event));
-    let events = events.into_inner();
+    let whole = Whole { size: BODY.len() as u64, md5: &md5 };
+    let remote = Remote { url: &url, whole: published.then_some(whole) };
+    let events = Mutex::new(Vec::new());
+    let tell = |work| events.lock().expect("no panic").push(work);
+    let result = client().download(&remote, &target, Watch::new(&Interrupt::default(), &tell));
+    let events = events.into_inner().expect("no panic");
     Outcome { result, events, target: fs::read(target).ok(), part: fs::read(part_path).ok() }
 }
 
@@ -55,7 +64,7 @@ fn assert_whole(outcome: &Outcome) {
     assert!(outcome.result.is_ok(), "{:?}", outcome.result);
     assert_eq!(outcome.target.as_deref(), Some(BODY));
     assert_eq!(outcome.part, None);
-    assert_eq!(outcome.events.last(), Some(&Progress::Finished));
+    assert_eq!(outcome.events.last(), Some(&None));
 }
 
 #[test]
@@ -64,9 +73,8 @@ fn a_whole_file() {
     let outcome = fetch(&server.url, None);
     assert_whole(&outcome);
     let total = BODY.len() as u64;
-    let started = Progress::Started { name: "file.bin".into(), total: Some(total), done: 0 };
-    assert_eq!(outcome.events[0], started);
-    assert!(outcome.events.contains(&Progress::Advanced { done: total }));
+    let (what, unit) = ("downloading file.bin".to_owned(), Unit::Bytes);
+    assert_eq!(outcome.events[0], Some(Work { what, done: 0, total: Some(total), unit }));
     let requests = server.requests();
     assert_eq!((requests[0].path.as_str(), &requests[0].range), ("/some/file.bin", &None));
 }
@@ -84,13 +92,26 @@ fn a_part_from_before_is_completed() {
     let server = Server::start(vec![rest(11)]);
     let outcome = fetch(&server.url, Some(&BODY[..11]));
     assert_whole(&outcome);
-    assert!(matches!(outcome.events[0], Progress::Started { done: 11, .. }));
+    assert!(matches!(outcome.events[0], Some(Work { done: 11, .. })));
     assert_eq!(ranges(server), [Some("bytes=11-".into())]);
 }
 
 #[test]
 fn a_part_that_is_whole_needs_no_server() {
     assert_whole(&fetch("http://127.0.0.1:9", Some(BODY)));
+}
+
+#[test]
+fn a_copy_of_unknown_size_is_taken_whole() {
+    let cut = answer("200 OK", "", BODY.len(), &BODY[..7]);
+    let server = Server::start(vec![cut, rest(7)]);
+    assert_whole(&fetch_copy(&server.url, None, false));
+    let server = Server::start(vec![rest(11)]);
+    assert_whole(&fetch_copy(&server.url, Some(&BODY[..11]), false));
+    // A part that is whole already: the server has no more of it.
+    let refused = answer("416 Range Not Satisfiable", "", 0, b"");
+    let server = Server::start(vec![refused, whole()]);
+    assert_whole(&fetch_copy(&server.url, Some(BODY), false));
 }
 
 #[test]
@@ -135,7 +156,7 @@ fn a_wrong_checksum_names_both_and_leaves_nothing() {
         assert!(error.message().contains(part), "{error}");
     }
     assert_eq!((outcome.target, outcome.part), (None, None));
-    assert_eq!(outcome.events.last(), Some(&Progress::Finished));
+    assert_eq!(outcome.events.last(), Some(&None));
 }
 
 /// As a login page of a network in a hotel is.
@@ -182,7 +203,7 @@ fn nobody_there_is_told_at_once() {
     let error = outcome.result.expect_err("nobody");
     assert_eq!(error.name(), "download-failed");
     assert_eq!((outcome.target, outcome.part), (None, None));
-    assert_eq!(outcome.events.last(), Some(&Progress::Finished));
+    assert_eq!(outcome.events.last(), Some(&None));
 }
 
 #[test]

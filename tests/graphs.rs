@@ -20,8 +20,10 @@ fn every_shipped_pipeline() {
 
 #[test]
 fn profile_quick() {
-    let graph = graph("std.pipelines.moco_cifar10", Some("quick"));
-    insta::assert_snapshot!("moco_cifar10_quick", graph.to_ron());
+    for name in ["moco_cifar10", "simclr_cifar10"] {
+        let graph = graph(&format!("std.pipelines.{name}"), Some("quick"));
+        insta::assert_snapshot!(format!("{name}_quick"), graph.to_ron());
+    }
 }
 
 #[test]

@@ -156,12 +156,12 @@ fn huge_sizes() {
     assert_eq!(only_error(&source), ("out-of-range", width.to_owned()));
     let source = "use std.encoders.resnet18
 define wide(encoder: Encoder) -> Objective {
-  let q = encoder >> mlp(hidden: encoder.width * 4, out: 8)
+  let q = encoder >> mlp(hidden: encoder.width * 4611686018427387904, out: 8)
   given views a, b
   minimize nt_xent(normalize(q(a)), normalize(q(b)), temperature: 0.1)
 }
 pipeline p() {
-  encoder e = resnet18(width: 1000000000000000000)
+  encoder e = resnet18(width: 4)
   objective o = wide(e)
 }";
     assert!(names(&text(source)).contains(&"out-of-range"), "{:?}", names(&text(source)));
@@ -194,6 +194,47 @@ fn larger_than_the_machine() {
         let call = format!("moco_v2(backbone, {size})");
         assert_eq!(only_error(&source), ("too-large", call));
     }
+}
+
+#[test]
+fn networks_larger_than_the_machine() {
+    for width in ["1000000000", "1152921504606846975"] {
+        for name in ["resnet18", "convnet"] {
+            let encoder = format!("{name}(width: {width})");
+            let source = training(SHAPES, &encoder, QUEUE, VIEWS)
+                .replace("encoders.resnet18", &format!("encoders.{name}"));
+            assert_eq!(only_error(&source), ("too-large", encoder));
+        }
+    }
+    let huge = "4611686018427387904";
+    let objective = "moco_v2(backbone, queue: 32, dim: 16)";
+    let wide = |hidden: &str, layers: &str| {
+        let source = training(SHAPES, RESNET, QUEUE, VIEWS).replace(objective, "wide(backbone)");
+        let define = format!(
+            "define wide(encoder: Encoder) -> Objective {{
+  let network = encoder >> mlp(hidden: {hidden}, out: 8, layers: {layers})
+  given views a, b
+  minimize nt_xent(normalize(network(a)), normalize(network(b)))
+}}
+pipeline p()"
+        );
+        source.replace("use std.objectives.moco_v2\n", "").replace("pipeline p()", &define)
+    };
+    assert_eq!(names(&text(&wide("8", "2"))), ["unused-name"]);
+    for (hidden, layers) in [(huge, "2"), (huge, huge), ("8", huge), ("9223372036854775807", "3")] {
+        assert_eq!(only_error(&wide(hidden, layers)), ("too-large", "wide(backbone)".to_owned()));
+    }
+    let head = format!("mlp(hidden: {huge})");
+    let tuned = training(SHAPES, RESNET, QUEUE, VIEWS).replace(
+        "  augment unused = crop_and_flip(size: 8)\n",
+        &format!(
+            "  finetune tuned {{
+    encoder: base.encoder, head: {head}, data: data.train, views: crop_and_flip(size: 32)
+    optimizer: sgd(lr: 0.1), length: 1 epochs, batch: 16
+  }}\n"
+        ),
+    );
+    assert_eq!(only_error(&tuned), ("too-large", head));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use super::objective::{Body, Network};
 use super::size::Size;
 use super::types::{self, Sizes};
 use super::value::{
-    AugmentValue, DatasetValue, EncoderValue, HeadValue, Kind, NetworkValue, SizedTransform,
+    AugmentValue, DatasetValue, EncoderValue, HeadValue, Kind, Made, NetworkValue, SizedTransform,
     SplitValue, TensorValue, Value, args, duration,
 };
 use super::{Checker, Scope, memory};
@@ -442,24 +442,13 @@ impl Checker<'_> {
                 Kind::Augment(Rc::new(AugmentValue { term, sizes: sized.into_iter().collect() }))
             }
             Implementation::Module(module) => {
-                let output = sizes("Feature")
-                    .into_iter()
-                    .next()
-                    .expect("a module's signature gives Feature[d]");
-                if module.encoder {
-                    let id = self.fresh_id();
-                    let channels = sizes("Image").into_iter().next();
-                    Kind::Encoder(EncoderValue { term, channels, features: output, id })
-                } else {
-                    let head = Value::new(Kind::Head(HeadValue { term, output }), span);
-                    // Inside of an objective each call makes a network with weights of its own.
-                    if self.builder.is_some() {
-                        let network = self.as_network(&head);
-                        return network
-                            .map_or(Value::poison(span), |n| Value::new(Kind::Network(n), span));
-                    }
-                    return head;
-                }
+                let [channels, output] =
+                    ["Image", "Feature"].map(|part| sizes(part).into_iter().next());
+                let output = output.expect("a module's signature gives Feature[d]");
+                return match module.encoder {
+                    true => self.encoder(entry.name, term, channels, output, span),
+                    false => self.head(term, output, span),
+                };
             }
             Implementation::Tensor(tensor) => {
                 return self.primitive(entry.name, tensor.gradient, signature, bound, span);
@@ -470,6 +459,35 @@ impl Checker<'_> {
             Implementation::Protocol(_) => Kind::Protocol(term),
         };
         Value { kind, span }
+    }
+
+    fn encoder(
+        &mut self,
+        name: &str,
+        term: Option<Term>,
+        channels: Option<Size>,
+        features: Size,
+        span: Span,
+    ) -> Value {
+        let place = self.outermost(span);
+        let parameters = term.as_ref().and_then(|term| memory::parameters(term, None));
+        let bytes = parameters.unwrap_or_default().saturating_mul(memory::NUMBER);
+        if !self.fits_memory(&format!("`{name}`"), bytes, place) {
+            return Value::poison(span);
+        }
+        let (id, made) = (self.fresh_id(), Rc::new(Made { parameters, place }));
+        Value::new(Kind::Encoder(EncoderValue { term, channels, features, id, made }), span)
+    }
+
+    /// A head; inside of an objective each call makes a network with weights of its own.
+    fn head(&mut self, term: Option<Term>, output: Size, span: Span) -> Value {
+        let place = self.outermost(span);
+        let head = Value::new(Kind::Head(HeadValue { term, output, place }), span);
+        if self.builder.is_none() {
+            return head;
+        }
+        let network = self.as_network(&head);
+        network.map_or(Value::poison(span), |n| Value::new(Kind::Network(n), span))
     }
 
     /// Reports a size that a signature computes and no number holds, at an argument that makes it.
@@ -513,7 +531,7 @@ impl Checker<'_> {
         );
         // What holds whole batches takes them one at a time; a queue of known size is kept whole.
         if let Some(numbers) = memory::product(&shape) {
-            let bytes = numbers.saturating_mul(size_of::<f32>() as u128);
+            let bytes = numbers.saturating_mul(memory::NUMBER);
             let place = self.outermost(span);
             let shown = super::value::shape(&shape);
             if !self.fits_memory(&format!("`{name}`, {shown},"), bytes, place) {

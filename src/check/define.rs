@@ -8,7 +8,7 @@ use super::objective::Builder;
 use super::size::Size;
 use super::types::{self, Sizes};
 use super::value::{
-    AugmentValue, DatasetValue, EncoderValue, HeadValue, Kind, ObjectiveValue, SplitValue,
+    AugmentValue, DatasetValue, EncoderValue, HeadValue, Kind, Made, ObjectiveValue, SplitValue,
     TensorValue, Value,
 };
 use super::{Checker, Frame, MOST_EXPANSIONS, Scope};
@@ -121,9 +121,12 @@ impl Checker<'_> {
                     channels: None,
                     features: symbol(".width"),
                     id,
+                    made: Rc::new(Made { parameters: None, place: span }),
                 })
             }
-            "Network" => Kind::Head(HeadValue { term: None, output: symbol(".width") }),
+            "Network" => {
+                Kind::Head(HeadValue { term: None, output: symbol(".width"), place: span })
+            }
             "Optimizer" => Kind::Optimizer(None),
             "Schedule" => Kind::Schedule(None),
             "Protocol" => Kind::Protocol(None),

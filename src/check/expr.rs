@@ -6,7 +6,8 @@ use super::objective::{Body, Module, Network, Node};
 use super::size::Size;
 use super::types::arithmetic;
 use super::value::{
-    AugmentValue, HeadValue, Kind, NetworkValue, SplitValue, TensorValue, Value, duration, shape,
+    AugmentValue, EncoderValue, HeadValue, Kind, Made, NetworkValue, SplitValue, TensorValue,
+    Value, duration, shape,
 };
 use super::{Checker, Scope};
 use crate::diagnostics::Diagnostic;
@@ -566,14 +567,20 @@ impl Checker<'_> {
 
     /// An encoder or a head as a network of the objective that is being built.
     pub(super) fn as_network(&mut self, value: &Value) -> Option<NetworkValue> {
-        let (output, module, encoder) = match &value.kind {
-            Kind::Network(network) => return Some(network.clone()),
-            Kind::Encoder(encoder) => {
-                (encoder.features.clone(), encoder.term.clone(), Some(encoder.id))
+        let span = value.span;
+        let module = match value.kind.clone() {
+            Kind::Network(network) => return Some(network),
+            Kind::Encoder(EncoderValue { term, features, id, made, .. }) => {
+                let (encoder, Made { parameters, place }) = (Some(id), *made);
+                Module { term, input: None, output: features, encoder, parameters, span, place }
             }
-            Kind::Head(HeadValue { term, output }) => (output.clone(), term.clone(), None),
+            Kind::Head(HeadValue { term, output, place }) => {
+                let (encoder, parameters) = (None, None);
+                Module { term, input: None, output, encoder, parameters, span, place }
+            }
             _ => return None,
         };
+        let output = module.output.clone();
         let Some(builder) = &mut self.builder else {
             let error = Diagnostic::error(
                 "outside-objective",
@@ -583,9 +590,7 @@ impl Checker<'_> {
             self.report(error.help("write this in a `define … -> Objective`"));
             return None;
         };
-        let module =
-            Module { term: module, input: None, output: output.clone(), encoder, span: value.span };
-        let position = match encoder {
+        let position = match module.encoder {
             Some(id) => builder.encoder(id, module),
             None => {
                 builder.modules.push(module);

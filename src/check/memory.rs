@@ -1,13 +1,23 @@
 //! The memory of the machine, and what would not fit into it.
 //!
-//! A dataset or a queue too large for the machine is an error of the text: it would be killed hours
-//! later, or at once, without a word. The estimates are lower bounds, and no graph depends on them.
+//! A dataset, a queue or a network too large for the machine is an error of the text: it would be
+//! killed hours later, or at once, without a word. The estimates are lower bounds, and no graph
+//! depends on them.
 
 use std::sync::LazyLock;
 
-use super::Checker;
+use super::objective::{Body, Builder};
+use super::pipeline::TypedStage;
+use super::size::Size;
+use super::value::{EncoderValue, HeadValue, Made};
+use super::{Checker, flow::Flow};
 use crate::diagnostics::Diagnostic;
+use crate::graph::term::Term;
+use crate::registry::{self, Implementation};
 use crate::syntax::Span;
+
+/// The bytes of a number.
+pub(super) const NUMBER: u128 = size_of::<f32>() as u128;
 
 /// Where the machine does not say: more than any machine at hand.
 const FALLBACK: u128 = 1 << 40;
@@ -25,28 +35,117 @@ fn total(meminfo: &str) -> Option<u128> {
     kibibytes.checked_mul(1024)
 }
 
-impl Checker<'_> {
-    /// Reports what takes more memory than the machine has; says whether it fits.
-    pub(super) fn fits_memory(&mut self, what: &str, bytes: u128, span: Span) -> bool {
-        if bytes <= *TOTAL {
-            return true;
+/// A module as a training holds it.
+pub(super) struct Held {
+    /// The numbers of its weights.
+    numbers: u128,
+    /// How often they are there: as weights, as gradients, in averages.
+    sets: u128,
+    /// The user's text that makes it, and the text that it is made by.
+    place: Span,
+    made: Span,
+}
+
+impl Held {
+    /// The encoder and the head of a classifier, of which all is trained or the head alone.
+    pub fn classifier(encoder: &EncoderValue, head: Option<&HeadValue>, all: bool) -> Vec<Self> {
+        let Made { parameters: numbers, place } = *encoder.made;
+        let (numbers, sets) = (numbers.unwrap_or_default(), 1 + u128::from(all));
+        let encoder_held = Held { numbers, sets, place, made: place };
+        let head_held = head.map(|HeadValue { term, place, .. }| {
+            let term = term.as_ref();
+            let numbers = term.and_then(|term| parameters(term, known(&encoder.features)));
+            Held { numbers: numbers.unwrap_or_default(), sets: 2, place: *place, made: *place }
+        });
+        [encoder_held].into_iter().chain(head_held).collect()
+    }
+
+    /// The modules of an objective. What it does not apply, it does not hold.
+    pub fn objective(builder: &Builder, flow: &Flow) -> Vec<Self> {
+        let mut sets = vec![0_u128; builder.modules.len()];
+        for network in &flow.applied {
+            for module in builder.chain(*network) {
+                sets[*module] = sets[*module].max(1);
+            }
         }
-        let message = format!("{what} takes at least {}", amount(bytes));
-        let error = Diagnostic::error("too-large", span, message);
-        self.report(error.help(format!("this machine has {} of memory", amount(*TOTAL))));
-        false
+        for network in &flow.applied {
+            if let Body::Ema { of, .. } = builder.networks[*network].body {
+                builder.chain(of).iter().for_each(|module| sets[*module] += 1);
+            }
+        }
+        let modules = builder.modules.iter().zip(sets).zip(&flow.trained);
+        let held = modules.map(|((module, sets), trained)| {
+            let input = module.input.as_ref().and_then(known);
+            let term = module.term.as_ref();
+            let numbers =
+                module.parameters.or_else(|| term.and_then(|term| parameters(term, input)));
+            Held {
+                numbers: numbers.unwrap_or_default(),
+                sets: sets + u128::from(*trained),
+                place: module.place,
+                // An encoder is made in the user's text, whoever applies it.
+                made: if module.encoder.is_some() { module.place } else { module.span },
+            }
+        });
+        held.collect()
+    }
+
+    fn bytes(&self) -> u128 {
+        self.numbers.saturating_mul(self.sets).saturating_mul(NUMBER)
     }
 }
 
+impl Checker<'_> {
+    /// Reports what takes more memory than the machine has; says whether it fits.
+    pub(super) fn fits_memory(&mut self, what: &str, bytes: u128, span: Span) -> bool {
+        let error = too_large(what, bytes, span);
+        error.map(|error| self.report(error)).is_none()
+    }
+
+    /// Weights, gradients and averages of what a stage trains. What its optimizer remembers and what
+    /// its layers pass on comes on top.
+    pub(super) fn check_networks(&mut self, stage: &TypedStage, held: &[Held]) {
+        let bytes = held.iter().fold(0_u128, |all, held| all.saturating_add(held.bytes()));
+        let Some(largest) = held.iter().max_by_key(|held| held.bytes()) else { return };
+        let what = format!("what `{}` trains", stage.name);
+        let Some(mut error) = too_large(&what, bytes, largest.place) else { return };
+        error = error.label("the largest of its networks");
+        if largest.made != largest.place {
+            error = error.also(largest.made, "it is made here");
+        }
+        self.report(error.also(stage.span, "weights, gradients and averages are held here"));
+    }
+}
+
+/// The error of taking more memory than the machine has.
+fn too_large(what: &str, bytes: u128, span: Span) -> Option<Diagnostic> {
+    let message = || format!("{what} takes at least {}", amount(bytes));
+    let help = || format!("this machine has {} of memory", amount(*TOTAL));
+    (bytes > *TOTAL).then(|| Diagnostic::error("too-large", span, message()).help(help()))
+}
+
+/// How many numbers a module learns, by its constructor and the size of the features it is given.
+pub(super) fn parameters(term: &Term, input: Option<usize>) -> Option<u128> {
+    let Term::Call(call) = term else { return None };
+    match &registry::find(&call.name)?.implementation {
+        Implementation::Module(module) => Some((module.parameters)(&call.args, input)),
+        _ => None,
+    }
+}
+
+fn known(size: &Size) -> Option<usize> {
+    usize::try_from(size.as_constant()?).ok()
+}
+
 /// The product of sizes; `None` where one is unknown.
-pub(super) fn product<'s>(sizes: impl IntoIterator<Item = &'s super::size::Size>) -> Option<u128> {
-    let known = |size: &super::size::Size| u128::try_from(size.as_constant()?).ok();
+pub(super) fn product<'s>(sizes: impl IntoIterator<Item = &'s Size>) -> Option<u128> {
+    let known = |size: &Size| u128::try_from(size.as_constant()?).ok();
     sizes.into_iter().try_fold(1_u128, |all, size| Some(all.saturating_mul(known(size)?)))
 }
 
-/// `3.1 PiB`
+/// `3.1 PiB`; more than has a name is as much as has one.
 pub fn amount(bytes: u128) -> String {
-    const UNITS: [&str; 7] = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+    const UNITS: [&str; 9] = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"];
     let mut amount = bytes as f64;
     let mut units = UNITS.into_iter();
     let mut unit = units.next().unwrap_or_default();
@@ -57,6 +156,7 @@ pub fn amount(bytes: u128) -> String {
         amount /= 1024.0;
         unit = larger;
     }
+    amount = amount.min(1024.0);
     let digits = usize::from(amount < 100.0 && unit != "bytes");
     format!("{amount:.digits$} {unit}")
 }
@@ -76,5 +176,6 @@ mod tests {
         assert_eq!(amount(12), "12 bytes");
         assert_eq!(amount(3 << 29), "1.5 GiB");
         assert_eq!(amount(3072 * 1_000_000_000_000_000), "2.7 EiB");
+        assert_eq!(amount(u128::MAX), "1024 YiB");
     }
 }

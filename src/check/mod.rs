@@ -5,6 +5,7 @@ mod call;
 mod declared;
 mod define;
 mod expr;
+mod flow;
 mod memory;
 pub mod objective;
 mod overrides;

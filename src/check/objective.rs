@@ -25,7 +25,11 @@ pub struct Module {
     pub output: Size,
     /// The identity of the encoder value, for a module that is one.
     pub encoder: Option<usize>,
+    /// How many numbers an encoder learns, where that is known.
+    pub parameters: Option<u128>,
     pub span: Span,
+    /// The user's text that makes it.
+    pub place: Span,
 }
 
 #[derive(Clone, Debug)]

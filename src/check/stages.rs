@@ -1,6 +1,7 @@
 //! The kinds of stage: their fields, their outputs, and what has to hold between the fields.
 
 use super::call::Fill;
+use super::memory::Held;
 use super::pipeline::{TypedStage, field, objective};
 use super::size::Size;
 use super::value::{AugmentValue, EncoderValue, Kind, ModelValue, SplitValue, Value};
@@ -136,7 +137,7 @@ impl StageKind {
             (StageKind::Finetune, "model", Some(encoder)) => {
                 let classes = split_of(stage.fields.get("data")).map(|split| split.dataset.classes);
                 let classes = classes.unwrap_or_default();
-                Ok(Kind::Model(ModelValue { term, classes, encoder }))
+                Ok(Kind::Model(Box::new(ModelValue { term, classes, encoder })))
             }
             _ => {
                 let outputs = self.outputs();
@@ -227,6 +228,8 @@ impl Checker<'_> {
         self.check_batch(stage, &data);
         self.check_length(stage, &data, true);
         self.check_queues(stage, &objective.builder);
+        let flow = self.flow(&objective.builder);
+        self.check_networks(stage, &Held::objective(&objective.builder, &flow));
     }
 
     /// A queue holds whole batches, so that no step sees half of another.
@@ -275,9 +278,21 @@ impl Checker<'_> {
             let error = Diagnostic::error("shape-mismatch", *span, message);
             self.report(error.help("leave out `out`: the dataset knows it"));
         }
-        self.check_images(stage, &data, encoder_of(stage.fields.get("encoder")).as_ref());
+        let encoder = encoder_of(stage.fields.get("encoder"));
+        self.check_images(stage, &data, encoder.as_ref());
         self.check_batch(stage, &data);
         self.check_length(stage, &data, false);
+        if let Some(encoder) = encoder {
+            let head = match stage.fields.get("head").map(|value| &value.kind) {
+                Some(Kind::Head(head)) => Some(head),
+                _ => None,
+            };
+            let all = match stage.fields.get("train").map(|value| &value.kind) {
+                Some(Kind::Choice(Some(part))) => part == "all",
+                _ => false,
+            };
+            self.check_networks(stage, &Held::classifier(&encoder, head, all));
+        }
     }
 
     fn check_evaluate(&mut self, stage: &TypedStage) {

@@ -46,7 +46,7 @@ pub enum Kind {
     Schedule(Option<Term>),
     Protocol(Option<Term>),
     /// An encoder with a head that yields classes.
-    Model(ModelValue),
+    Model(Box<ModelValue>),
     /// The encoders that a training stage kept on its way.
     History(EncoderValue),
     /// A stage itself, whose outputs can be named.
@@ -93,12 +93,24 @@ pub struct EncoderValue {
     pub features: Size,
     /// Equal for one encoder wherever it is named: its weights are the same.
     pub id: usize,
+    pub made: Rc<Made>,
+}
+
+/// How an encoder was made, whatever has trained it since.
+#[derive(Clone, Copy, Debug)]
+pub struct Made {
+    /// How many numbers it learns; unknown for an encoder parameter.
+    pub parameters: Option<u128>,
+    /// The user's text that makes it.
+    pub place: Span,
 }
 
 #[derive(Clone, Debug)]
 pub struct HeadValue {
     pub term: Option<Term>,
     pub output: Size,
+    /// The user's text that makes it.
+    pub place: Span,
 }
 
 #[derive(Clone, Debug)]

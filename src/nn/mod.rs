@@ -4,6 +4,7 @@ use crate::registry::{Entry, Implementation};
 
 #[cfg(feature = "run")]
 mod convnet;
+mod count;
 #[cfg(feature = "run")]
 mod init;
 #[cfg(feature = "run")]
@@ -32,6 +33,8 @@ pub(crate) use params::map_array;
 #[cfg(feature = "run")]
 pub use params::{Array, Param, Params, Role};
 
+pub use count::Count;
+
 #[cfg(feature = "run")]
 use crate::graph::term::{Args, Term};
 
@@ -39,6 +42,8 @@ use crate::graph::term::{Args, Term};
 pub struct ModuleEntry {
     /// Whether it reads images; heads read features.
     pub encoder: bool,
+    /// How many numbers it learns.
+    pub parameters: Count,
     /// Makes the module from its arguments and the size of the features it is given (`None` for
     /// images).
     #[cfg(feature = "run")]
@@ -58,6 +63,7 @@ convnet(width: Int > 0 = 32) -> Encoder[Image[3, h, w] -> Feature[8 * width]]",
         module: "std.encoders",
         implementation: Implementation::Module(ModuleEntry {
             encoder: true,
+            parameters: |args, _| count::convnet(args),
             #[cfg(feature = "run")]
             build: convnet::convnet,
         }),
@@ -74,6 +80,7 @@ resnet18(stem: small | imagenet = imagenet, width: Int > 0 = 64) -> Encoder[Imag
         module: "std.encoders",
         implementation: Implementation::Module(ModuleEntry {
             encoder: true,
+            parameters: |args, _| count::resnet(args, false, [2, 2, 2, 2]),
             #[cfg(feature = "run")]
             build: resnet::resnet18,
         }),
@@ -88,6 +95,7 @@ resnet34(stem: small | imagenet = imagenet, width: Int > 0 = 64) -> Encoder[Imag
         module: "std.encoders",
         implementation: Implementation::Module(ModuleEntry {
             encoder: true,
+            parameters: |args, _| count::resnet(args, false, [3, 4, 6, 3]),
             #[cfg(feature = "run")]
             build: resnet::resnet34,
         }),
@@ -103,6 +111,7 @@ resnet50(stem: small | imagenet = imagenet, width: Int > 0 = 64) -> Encoder[Imag
         module: "std.encoders",
         implementation: Implementation::Module(ModuleEntry {
             encoder: true,
+            parameters: |args, _| count::resnet(args, true, [3, 4, 6, 3]),
             #[cfg(feature = "run")]
             build: resnet::resnet50,
         }),
@@ -126,6 +135,7 @@ mlp(
         module: "",
         implementation: Implementation::Module(ModuleEntry {
             encoder: false,
+            parameters: count::mlp,
             #[cfg(feature = "run")]
             build: mlp::mlp,
         }),
@@ -138,6 +148,7 @@ linear(out: Int > 0, bias: Bool = true) -> Network[Feature[out]]",
         module: "",
         implementation: Implementation::Module(ModuleEntry {
             encoder: false,
+            parameters: count::linear,
             #[cfg(feature = "run")]
             build: mlp::linear,
         }),

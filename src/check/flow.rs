@@ -1,0 +1,69 @@
+//! Which networks of an objective are built, and where the gradient of its loss arrives.
+
+use std::collections::BTreeSet;
+
+use super::Checker;
+use super::call::is_named;
+use super::objective::{Body, Builder};
+use crate::graph::objective::Op;
+use crate::registry::{self, Implementation};
+
+/// What a step does with the networks of an objective.
+pub(super) struct Flow {
+    /// The networks that the loss or a report applies; those that they average come with them.
+    pub applied: BTreeSet<usize>,
+    /// For each module, whether it receives a gradient.
+    pub trained: Vec<bool>,
+}
+
+impl Checker<'_> {
+    /// Follows the loss and the reports back to what they are made of.
+    pub(super) fn flow(&mut self, builder: &Builder) -> Flow {
+        let count = builder.nodes.len();
+        let mut flow =
+            Flow { applied: BTreeSet::new(), trained: vec![false; builder.modules.len()] };
+        let (mut needed, mut differentiated) = (vec![false; count], vec![false; count]);
+        for (_, report) in &builder.reports {
+            needed[*report] = true;
+        }
+        if let Some(loss) = builder.loss {
+            needed[loss] = true;
+            differentiated[loss] = true;
+        }
+        // Inputs stand before the nodes that read them: backwards, each is settled when reached.
+        for (index, node) in builder.nodes.iter().enumerate().rev() {
+            for (position, input) in node.inputs.iter().enumerate() {
+                needed[*input] |= needed[index];
+                differentiated[*input] |=
+                    differentiated[index] && self.carries(builder, &node.op, position);
+            }
+            let (Op::Apply(network), true) = (&node.op, needed[index]) else { continue };
+            flow.applied.insert(*network);
+            if let (Body::Chain(modules), true) =
+                (&builder.networks[*network].body, differentiated[index])
+            {
+                modules.iter().for_each(|module| flow.trained[*module] = true);
+            }
+        }
+        flow
+    }
+
+    /// Whether a gradient passes from an operation to its input at `position`.
+    fn carries(&mut self, builder: &Builder, op: &Op, position: usize) -> bool {
+        match op {
+            Op::Apply(network) => builder.is_trained(*network),
+            Op::Primitive(name) => {
+                let Some(entry) = registry::find(name) else { return false };
+                let Implementation::Tensor(primitive) = &entry.implementation else { return false };
+                let signature = self.signature(entry);
+                let mut tensors = signature.parameters.iter().filter(|parameter| {
+                    ["Tensor", "Labels"].iter().any(|name| is_named(&parameter.kind, name))
+                });
+                tensors.nth(position).is_some_and(|parameter| {
+                    primitive.gradient.contains(&parameter.name.text.as_str())
+                })
+            }
+            _ => true,
+        }
+    }
+}

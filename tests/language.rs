@@ -186,6 +186,58 @@ fn an_objective_of_a_users_own_compiles() {
     );
 }
 
+/// The modules of an objective that tells what its second encoder sees by what its first one does:
+/// the constructor of each, and whether the stage yields it.
+fn modules_of_two(encoders: &str) -> Vec<(String, bool)> {
+    let define = "\
+define agree(query: Encoder, key: Encoder) -> Objective {
+  let q = query >> linear(out: 8)
+  let k = key >> linear(out: 8)
+  given views a, b
+  minimize nt_xent(normalize(k(a)), normalize(q(b)))
+}
+
+pipeline own";
+    let source = OWN
+        .replace("pipeline own", define)
+        .replace("follow(backbone)", &format!("agree({encoders})"))
+        .replace("encoders.resnet18", "encoders.{convnet, resnet18}");
+    let graph = text(&source).compiled.expect("it is right").graph;
+    let stage = graph.ordered().next().expect("a stage");
+    let Some(Term::Objective(objective)) = stage.fields.get("objective") else {
+        panic!("no objective")
+    };
+    let modules = objective.modules.iter().map(|module| match &module.term {
+        Term::Call(call) => (call.name.clone(), module.encoder),
+        term => panic!("{term} is no constructor"),
+    });
+    modules.collect()
+}
+
+#[test]
+fn a_stage_yields_the_first_encoder_of_its_objective() {
+    let modules = |encoders: &str| {
+        let modules = modules_of_two(encoders);
+        modules.into_iter().filter(|(name, _)| name != "linear").collect::<Vec<_>>()
+    };
+    let (resnet, convnet) = ("resnet18".to_owned(), "convnet".to_owned());
+    // The loss reads the second encoder first, and the graph numbers it so.
+    assert_eq!(
+        modules("backbone, convnet(width: 4)"),
+        [(convnet.clone(), false), (resnet.clone(), true)]
+    );
+    assert_eq!(
+        modules("key: backbone, query: convnet(width: 4)"),
+        [(resnet.clone(), false), (convnet, true)]
+    );
+    // Two calls are two networks; one that is named twice is one.
+    assert_eq!(
+        modules("backbone, resnet18(stem: small, width: 4)"),
+        [(resnet.clone(), false), (resnet.clone(), true)]
+    );
+    assert_eq!(modules("backbone, backbone"), [(resnet, true)]);
+}
+
 #[test]
 fn a_division_in_a_define_is_made_where_it_is_used() {
     let divided =

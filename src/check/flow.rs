@@ -1,11 +1,17 @@
-//! Which networks of an objective are built, and where the gradient of its loss arrives.
+//! Which networks of an objective are built, where the gradient of its loss arrives, and what that
+//! means for its encoders.
 
 use std::collections::BTreeSet;
 
 use super::Checker;
 use super::call::is_named;
-use super::objective::{Body, Builder};
+use super::objective::{Body, Builder, Module};
+use super::pipeline::TypedStage;
+use super::stages::span_of;
+use super::value::ObjectiveValue;
+use crate::diagnostics::Diagnostic;
 use crate::graph::objective::Op;
+use crate::graph::term::Term;
 use crate::registry::{self, Implementation};
 
 /// What a step does with the networks of an objective.
@@ -17,6 +23,50 @@ pub(super) struct Flow {
 }
 
 impl Checker<'_> {
+    /// The encoder that the stage yields is trained, and no other is taken from another stage: a
+    /// training starts from one set of weights at most.
+    pub(super) fn check_encoders(
+        &mut self,
+        stage: &TypedStage,
+        objective: &ObjectiveValue,
+        flow: &Flow,
+    ) {
+        let (name, modules) = (&objective.name, &objective.builder.modules);
+        let place = span_of(stage, "objective");
+        let yielded = objective.encoder.as_ref().map(|encoder| encoder.id);
+        let trained = || modules.iter().zip(&flow.trained).filter(|(_, trained)| **trained);
+        if yielded.is_none() || !trained().any(|(module, _)| module.encoder.is_some()) {
+            let message = format!("`{name}` trains no encoder");
+            self.error("no-encoder", place, message);
+        } else if let Some((other, _)) = trained().find(|(module, _)| module.encoder.is_some())
+            && !trained().any(|(module, _)| module.encoder == yielded)
+        {
+            let message = format!(
+                "`{name}` trains another encoder than its first, which `{}.encoder` is",
+                stage.name
+            );
+            let error = Diagnostic::error("no-encoder", place, message);
+            let error = error.also(other.span, "it trains this one");
+            self.report(error.help("let its signature begin with the encoder that it trains"));
+        }
+        for network in &flow.applied {
+            let mut chain =
+                objective.builder.chain(*network).iter().map(|module| &modules[*module]);
+            let taken = |module: &&Module| {
+                module.encoder != yielded && matches!(module.term, Some(Term::Output(_)))
+            };
+            if let Some(module) = chain.find(taken) {
+                let message = format!(
+                    "`{name}` is handed the encoder of another stage besides the one that it yields"
+                );
+                let error = Diagnostic::error("encoder-not-fresh", place, message);
+                let error = error.also(module.span, "it uses it here");
+                self.report(error.help("only its first encoder can start from another stage"));
+                return;
+            }
+        }
+    }
+
     /// Follows the loss and the reports back to what they are made of.
     pub(super) fn flow(&mut self, builder: &Builder) -> Flow {
         let count = builder.nodes.len();

@@ -39,7 +39,7 @@ pub enum StageKind {
 const PRETRAIN: &str = "\
 /// Trains an encoder by an objective over augmented views.
 ///
-/// Outputs: `encoder`, and with `keep` also `history`, the encoders of every so many epochs.
+/// Outputs: `encoder`, the first that `objective` is handed; with `keep` also its `history`.
 pretrain(
   data:      Split,
   views:     Augment,
@@ -218,17 +218,12 @@ impl Checker<'_> {
             }
             _ => {}
         }
-        if objective.encoder.is_none()
-            || !objective.builder.modules.iter().any(|module| module.encoder.is_some())
-        {
-            let message = format!("`{}` trains no encoder", objective.name);
-            self.error("no-encoder", span_of(stage, "objective"), message);
-        }
+        let flow = self.flow(&objective.builder);
+        self.check_encoders(stage, &objective, &flow);
         self.check_images(stage, &data, objective.encoder.as_ref());
         self.check_batch(stage, &data);
         self.check_length(stage, &data, true);
         self.check_queues(stage, &objective.builder);
-        let flow = self.flow(&objective.builder);
         self.check_networks(stage, &Held::objective(&objective.builder, &flow));
     }
 
@@ -588,6 +583,6 @@ fn steps_per_epoch(stage: &TypedStage, data: &SplitValue, drop_last: bool) -> Op
     (steps > 0).then_some(steps)
 }
 
-fn span_of(stage: &TypedStage, field: &str) -> Span {
+pub(super) fn span_of(stage: &TypedStage, field: &str) -> Span {
     stage.fields.get(field).map_or(stage.span, |value| value.span)
 }

@@ -133,6 +133,7 @@ pub struct ObjectiveValue {
     /// The define that it is an expansion of.
     pub name: String,
     pub builder: Builder,
+    /// What a stage yields as `encoder`: the first encoder that the signature names.
     pub encoder: Option<EncoderValue>,
 }
 

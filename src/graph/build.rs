@@ -55,7 +55,8 @@ fn stage(stage: &TypedStage) -> Stage {
 }
 
 fn objective_graph(objective: &ObjectiveValue, image: [i64; 3]) -> ObjectiveGraph {
-    canonical(&objective.builder, image)
+    let encoder = objective.encoder.as_ref().map(|encoder| encoder.id);
+    canonical(&objective.builder, encoder, image)
         .expect("the checker has made every size and argument known")
 }
 

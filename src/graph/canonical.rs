@@ -11,10 +11,15 @@ use crate::check::size;
 
 /// Numbers what the loss and the reports need, depth first; drops the rest.
 ///
-/// `image` is the size of a view, `[channels, height, width]`. `None` where a part of the objective
+/// `encoder` is the identity of the encoder that the objective yields, `image` the size of a view,
+/// `[channels, height, width]`. `None` where a part of the objective
 /// is not known, which a checked pipeline excludes.
-pub fn canonical(builder: &Builder, image: [i64; 3]) -> Option<ObjectiveGraph> {
-    let mut walk = Walk { builder, image, graph: ObjectiveGraph::default(), ..Walk::new(builder) };
+pub fn canonical(
+    builder: &Builder,
+    encoder: Option<usize>,
+    image: [i64; 3],
+) -> Option<ObjectiveGraph> {
+    let mut walk = Walk { encoder, image, ..Walk::new(builder) };
     walk.graph.views = builder.views;
     walk.graph.labels = builder.labels.is_some();
     walk.graph.loss = walk.visit(builder.loss?)?;
@@ -38,6 +43,7 @@ pub fn canonical(builder: &Builder, image: [i64; 3]) -> Option<ObjectiveGraph> {
 
 struct Walk<'b> {
     builder: &'b Builder,
+    encoder: Option<usize>,
     image: [i64; 3],
     graph: ObjectiveGraph,
     nodes: Vec<Option<usize>>,
@@ -49,6 +55,7 @@ impl<'b> Walk<'b> {
     fn new(builder: &'b Builder) -> Self {
         Walk {
             builder,
+            encoder: None,
             image: [0; 3],
             graph: ObjectiveGraph::default(),
             nodes: vec![None; builder.nodes.len()],
@@ -149,7 +156,7 @@ impl<'b> Walk<'b> {
                 None => None,
             };
             let term: Term = built.term.clone()?;
-            let encoder = built.encoder.is_some();
+            let encoder = built.encoder.is_some() && built.encoder == self.encoder;
             self.graph.modules.push(ModuleNode {
                 term,
                 input,

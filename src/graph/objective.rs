@@ -35,7 +35,8 @@ pub struct ModuleNode {
     /// The size of the features it is given; absent where it is given images.
     pub input: Option<usize>,
     pub output: usize,
-    /// Whether it is the encoder handed to the objective (what the stage yields as `encoder`).
+    /// Whether it is what the stage yields as `encoder`: of the encoders that an objective is handed,
+    /// the first in its signature. At most one module is.
     pub encoder: bool,
 }
 

@@ -109,7 +109,7 @@ impl Program {
         &self.flow.trained
     }
 
-    /// The parameters of the encoder that was handed to the objective.
+    /// The parameters of the encoder that the stage yields: the checker lets it be one.
     pub fn encoder(&self) -> Option<&Params> {
         let index = self.graph.modules.iter().position(|node| node.encoder)?;
         Some(&self.params[index])
@@ -165,8 +165,9 @@ impl Program {
     }
 }
 
-/// The key under which an encoder's weights are drawn: the same wherever the same encoder is used
-/// in a run of the same seed, whatever surrounds it.
+/// The key under which the weights of a stage's encoder are drawn: the same wherever the same
+/// encoder is used in a run of the same seed, whatever surrounds it. Other encoders of an objective
+/// are drawn by their position, as its heads are, so that equal terms stay two networks.
 pub fn encoder_key(key: Key, term: &Term) -> Key {
     let text = serde_json::to_string(term).expect("a term is plain data with text keys");
     key.named("encoder").named(&text)

@@ -508,6 +508,20 @@ fn an_encoder_starts_the_same_wherever_it_is_used() {
 }
 
 #[test]
+fn two_encoders_of_one_term_are_two_networks() {
+    let alone = program(&moco(), 12);
+    let mut graph = moco();
+    graph.modules.push(encoder());
+    // The one that the stage yields need not be the first that the graph lists.
+    graph.modules[0].encoder = false;
+    let two = program(&graph, 12);
+    let [first, yielded] = [0, 2].map(|module| values_of(&two.params()[module]));
+    assert_ne!(first, yielded);
+    assert_eq!(values_of(two.encoder().unwrap()), yielded);
+    assert_eq!(yielded, values_of(alone.encoder().unwrap()));
+}
+
+#[test]
 fn a_given_encoder_is_where_training_starts() {
     let given = program(&moco(), 14).encoder().unwrap().clone();
     let new = |encoder: &Params| {

@@ -5,6 +5,7 @@ mod graphs;
 mod hostile;
 mod language;
 mod library;
+mod overrides;
 #[cfg(feature = "flex")]
 mod run;
 mod support;

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::objective::{Body, Network};
 use super::size::Size;
+use super::stages::StageKind;
 use super::types::{self, Sizes};
 use super::value::{
     AugmentValue, DatasetValue, EncoderValue, HeadValue, Kind, Made, NetworkValue, SizedTransform,
@@ -33,12 +34,13 @@ pub(super) struct Bound_ {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum What {
     Argument,
-    Field,
+    /// Of a stage of that kind.
+    Field(StageKind),
 }
 
 /// A value offered for a parameter that the text leaves out, such as the classes of a head.
-pub(super) struct Fill<'a> {
-    pub name: &'a str,
+pub(super) struct Fill {
+    pub name: &'static str,
     pub value: Value,
 }
 
@@ -62,7 +64,7 @@ impl Checker<'_> {
         arguments: &[Argument],
         scope: &Scope,
         path: Option<&str>,
-        fill: Option<Fill<'_>>,
+        fill: Option<Fill>,
     ) -> Value {
         let span = expr.span;
         let name = match &callee.kind {
@@ -128,7 +130,7 @@ impl Checker<'_> {
         scope: &Scope,
         path: Option<&str>,
         owner: Option<ModuleId>,
-        mut fill: Option<Fill<'_>>,
+        mut fill: Option<Fill>,
     ) -> Option<Bound_> {
         if self.is_exhausted() {
             return None;
@@ -147,24 +149,23 @@ impl Checker<'_> {
             // What is kept of it for the record of a run costs more than to evaluate it.
             self.steps += own_path.as_ref().map_or(0, |_| 4);
             let overridden = own_path.as_deref().and_then(|path| self.state.take_override(path));
+            let completing = match what {
+                What::Field(stage) => stage.fill(name, &values.locals, span),
+                What::Argument => None,
+            };
             let value = if let Some(over) = overridden {
-                let value = self.eval_override(&over, Some(&parameter.kind));
+                let value = self.eval_override(&over, Some(&parameter.kind), completing);
                 self.state.resolve(own_path.as_deref(), &value, over.origin);
                 value
             } else if let Some(expr) = given.remove(name) {
-                let value = self.eval_argument(
-                    expr,
-                    parameter,
-                    scope,
-                    own_path.as_deref(),
-                    fill.take_if(|_| is_named(&parameter.kind, "Network")),
-                );
-                self.state.resolve_text(own_path.as_deref(), &value);
+                let path = own_path.as_deref();
+                let value = self.eval_filled(expr, scope, Some(&parameter.kind), path, completing);
+                self.state.resolve_text(path, &value);
                 value
             } else if let Some(fill) = fill.take_if(|fill| fill.name == name) {
                 fill.value
             } else if let Some(default) = &parameter.default {
-                let value = self.eval(default, &values, Some(&parameter.kind), None);
+                let value = self.eval(default, &values, Some(&parameter.kind), own_path.as_deref());
                 self.state.resolve_default(own_path.as_deref(), &value, &signature.name.text);
                 value
             } else if parameter.optional {
@@ -184,22 +185,20 @@ impl Checker<'_> {
         (self.errors() == errors && !poisoned).then_some(Bound_ { values, sizes })
     }
 
-    /// Evaluates one argument; the head of a fine-tune stage is a call that is filled in.
-    fn eval_argument(
+    /// Evaluates an expression which, where it is a call, what stands around it completes.
+    pub(super) fn eval_filled(
         &mut self,
         expr: &Expr,
-        parameter: &Parameter,
         scope: &Scope,
+        wanted: Option<&Type>,
         path: Option<&str>,
-        fill: Option<Fill<'_>>,
+        fill: Option<Fill>,
     ) -> Value {
         match (&expr.kind, fill) {
-            (ExprKind::Call(callee, arguments), Some(fill))
-                if is_named(&parameter.kind, "Network") =>
-            {
+            (ExprKind::Call(callee, arguments), Some(fill)) => {
                 self.call_filled(expr, callee, arguments, scope, path, Some(fill))
             }
-            _ => self.eval(expr, scope, Some(&parameter.kind), path),
+            _ => self.eval(expr, scope, wanted, path),
         }
     }
 
@@ -272,7 +271,7 @@ impl Checker<'_> {
         let callee = &signature.name.text;
         let (code, message) = match what {
             What::Argument => ("unknown-argument", format!("`{callee}` takes no `{}`", name.text)),
-            What::Field => ("unknown-field", format!("`{callee}` has no field `{}`", name.text)),
+            What::Field(_) => ("unknown-field", format!("`{callee}` has no field `{}`", name.text)),
         };
         let names = signature.parameters.iter().map(|parameter| parameter.name.text.as_str());
         let error =
@@ -302,7 +301,7 @@ impl Checker<'_> {
         let kind = types::describe(&parameter.kind);
         let (code, message) = match what {
             What::Argument => ("missing-argument", format!("`{callee}` needs `{name}`")),
-            What::Field => ("missing-field", format!("`{callee}` needs the field `{name}`")),
+            What::Field(_) => ("missing-field", format!("`{callee}` needs the field `{name}`")),
         };
         let error = Diagnostic::error(code, span, message);
         let error = error.label(format!("`{name}: {kind}` is missing"));
@@ -359,7 +358,7 @@ impl Checker<'_> {
         let code = if is_shape { "shape-mismatch" } else { "type-mismatch" };
         let place = match what {
             What::Argument => "argument",
-            What::Field => "field",
+            What::Field(_) => "field",
         };
         let message = format!("{place} `{name}` wants {wanted}, not {found}");
         let error = Diagnostic::error(code, value.span, message).label(format!("this is {found}"));

@@ -1,25 +1,20 @@
 //! Expressions to values.
 
-use std::rc::Rc;
-
 use super::objective::{Body, Module, Network, Node};
 use super::size::Size;
 use super::types::arithmetic;
 use super::value::{
-    AugmentValue, EncoderValue, HeadValue, Kind, Made, NetworkValue, SplitValue, TensorValue,
-    Value, duration, shape,
+    EncoderValue, HeadValue, Kind, Made, NetworkValue, SplitValue, TensorValue, Value, duration,
+    shape,
 };
 use super::{Checker, Scope};
 use crate::diagnostics::Diagnostic;
 use crate::graph::objective::Op;
-use crate::graph::term::{Part, Term, Unit};
+use crate::graph::term::{Part, Unit};
 use crate::registry;
 use crate::resolve::Item;
 use crate::syntax::Span;
 use crate::syntax::tree::{Expr, ExprKind, Name, Operator, Type, TypeKind};
-
-/// Parts of a chain of `>>`.
-const LONGEST_CHAIN: usize = 256;
 
 impl Checker<'_> {
     /// Evaluates an expression. `wanted` tells bare names that are choices from names of values;
@@ -64,17 +59,10 @@ impl Checker<'_> {
                 }
                 total.kind
             }
-            ExprKind::Pipe(parts) => {
-                let mut parts = parts.iter();
-                let Some(first) = parts.next() else { return Value::poison(span) };
-                let mut total = self.eval(first, scope, None, None);
-                for (index, part) in parts.enumerate() {
-                    let right = self.eval(part, scope, None, None);
-                    // From the second joint on the left side is known to nobody else.
-                    total = self.pipe(total, right, index > 0);
-                }
-                total.kind
-            }
+            ExprKind::Pipe(parts) => match path {
+                Some(path) => self.named_chain(parts, scope, path, span).kind,
+                None => self.chain(parts, scope, span).kind,
+            },
             ExprKind::Range(low, high) => self.range(low, high, scope),
             ExprKind::Negate(inner) => {
                 let inner = self.eval(inner, scope, None, None);
@@ -89,7 +77,7 @@ impl Checker<'_> {
             }
             ExprKind::Access(base, name) => self.access(base, name, scope),
             ExprKind::If(condition, yes, no) => {
-                return self.conditional(condition, yes, no, scope, wanted);
+                return self.conditional(condition, yes, no, scope, wanted, path);
             }
         };
         Value { kind, span }
@@ -419,128 +407,6 @@ impl Checker<'_> {
         Value::new(Kind::Tensor(TensorValue { node, shape, gradient }), span)
     }
 
-    /// Joins two values. A `temporary` left side belongs to this pipe alone and is extended in
-    /// place: a copy at every joint would make a chain cost the square of its length.
-    fn pipe(&mut self, left: Value, right: Value, temporary: bool) -> Value {
-        let span = left.span.to(right.span);
-        let kind = match (left.kind, right.kind) {
-            (Kind::Poison, _) | (_, Kind::Poison) => Kind::Poison,
-            (Kind::Augment(first), Kind::Augment(second)) => {
-                self.join_augments(first, &second, span)
-            }
-            (
-                left_kind @ (Kind::Encoder(_) | Kind::Network(_)),
-                right_kind @ (Kind::Network(_) | Kind::Head(_)),
-            ) => {
-                let first = self.as_network(&Value::new(left_kind, left.span));
-                let second = self.as_network(&Value::new(right_kind, right.span));
-                let networks = first.zip(second);
-                networks.map_or(Kind::Poison, |(first, second)| {
-                    self.chain(&first, &second, span, temporary)
-                })
-            }
-            (left_kind, right_kind) => {
-                let [left, right] = [(left_kind, left.span), (right_kind, right.span)]
-                    .map(|(kind, span)| Value::new(kind, span).describe());
-                let message = format!("`>>` does not join {left} and {right}");
-                let error = Diagnostic::error("type-mismatch", span, message);
-                self.report(
-                    error.help("it joins augmentations, or an encoder and the networks after it"),
-                );
-                Kind::Poison
-            }
-        };
-        Value { kind, span }
-    }
-
-    fn join_augments(
-        &mut self,
-        mut first: Rc<AugmentValue>,
-        second: &AugmentValue,
-        span: Span,
-    ) -> Kind {
-        let parts = |term: Term| match term {
-            Term::Chain(parts) => parts,
-            other => vec![other],
-        };
-        let whole = Rc::make_mut(&mut first);
-        whole.sizes.extend_from_slice(&second.sizes);
-        let terms = whole.term.take().zip(second.term.clone());
-        let chain = terms.map(|(before, after)| {
-            // Beside another part, an identity does nothing.
-            if is_identity(&after) {
-                return before;
-            }
-            if is_identity(&before) {
-                return after;
-            }
-            let mut chain = parts(before);
-            chain.extend(parts(after));
-            Term::Chain(chain)
-        });
-        let length = whole.sizes.len().max(match &chain {
-            Some(Term::Chain(parts)) => parts.len(),
-            _ => 1,
-        });
-        whole.term = chain;
-        match self.is_short(length, span) {
-            true => Kind::Augment(first),
-            false => Kind::Poison,
-        }
-    }
-
-    /// Whether a chain is no longer than anybody would write. Through names it doubles with every
-    /// line.
-    fn is_short(&mut self, length: usize, span: Span) -> bool {
-        if length > LONGEST_CHAIN {
-            let message = format!("this chain has more than {LONGEST_CHAIN} parts");
-            self.error("chain-too-long", span, message);
-            return false;
-        }
-        true
-    }
-
-    fn chain(
-        &mut self,
-        first: &NetworkValue,
-        second: &NetworkValue,
-        span: Span,
-        temporary: bool,
-    ) -> Kind {
-        let Some(builder) = &mut self.builder else { return Kind::Poison };
-        if !builder.is_trained(first.network) || !builder.is_trained(second.network) {
-            let error =
-                Diagnostic::error("type-mismatch", span, "an averaged network cannot be extended");
-            self.report(
-                error.help(
-                    "join the networks first and average the whole: `ema(encoder >> mlp(…))`",
-                ),
-            );
-            return Kind::Poison;
-        }
-        let added = builder.chain(second.network).to_vec();
-        let length = builder.chain(first.network).len() + added.len();
-        if !self.is_short(length, span) {
-            return Kind::Poison;
-        }
-        if let Some(head) = added.first()
-            && !self.feed(*head, &first.output, span)
-        {
-            return Kind::Poison;
-        }
-        let Some(builder) = &mut self.builder else { return Kind::Poison };
-        let output = second.output.clone();
-        let network = match temporary {
-            true => first.network,
-            false => {
-                let body = Body::Chain(builder.chain(first.network).to_vec());
-                builder.network(Network { body, output: output.clone() })
-            }
-        };
-        builder.extend(network, &added, &output);
-        Kind::Network(NetworkValue { network, output })
-    }
-
     /// Fixes the size of what a module is given, or says that it is given two sizes.
     pub(super) fn feed(&mut self, module: usize, size: &Size, span: Span) -> bool {
         let Some(builder) = &mut self.builder else { return false };
@@ -609,11 +475,12 @@ impl Checker<'_> {
         no: &Expr,
         scope: &Scope,
         wanted: Option<&Type>,
+        path: Option<&str>,
     ) -> Value {
         let value = self.eval(condition, scope, None, None);
         match value.kind {
-            Kind::Bool(Some(true)) => self.eval(yes, scope, wanted, None),
-            Kind::Bool(Some(false)) => self.eval(no, scope, wanted, None),
+            Kind::Bool(Some(true)) => self.eval(yes, scope, wanted, path),
+            Kind::Bool(Some(false)) => self.eval(no, scope, wanted, path),
             Kind::Bool(None) => {
                 let yes = self.eval(yes, scope, wanted, None);
                 let no = self.eval(no, scope, wanted, None);
@@ -641,10 +508,6 @@ fn quotient(a: &Size, b: &Size) -> Option<Size> {
     let unknown = a.as_constant().is_none() || b.as_constant().is_none();
     let by_zero = b.as_constant() == Some(0);
     (unknown && !by_zero).then(|| Size::symbol(&format!("({a} / {b})")))
-}
-
-fn is_identity(term: &Term) -> bool {
-    matches!(term, Term::Call(call) if call.name == "identity")
 }
 
 /// "a Split", "an Encoder"

@@ -2,6 +2,7 @@
 //! shapes checked.
 
 mod call;
+mod chain;
 mod declared;
 mod define;
 mod expr;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
-use super::call::{What, show};
+use super::call::{Fill, What, show};
 use super::overrides::{Override, dotted};
 use super::stages::{self, StageKind};
 use super::types::Sizes;
@@ -11,7 +11,7 @@ use super::value::{Kind, Value};
 use super::{Checker, Scope};
 use crate::diagnostics::Diagnostic;
 use crate::resolve::ModuleId;
-use crate::syntax::tree::{self, Argument, Expr, ExprKind, Member, Name, Type};
+use crate::syntax::tree::{self, Argument, Member, Name, Type};
 use crate::syntax::{Sources, Span};
 
 /// What to compile: which pipeline of the file, under which profile, with which overrides.
@@ -81,6 +81,9 @@ pub(super) struct State<'a> {
     used_overrides: BTreeSet<String>,
     /// Every path that an override could name.
     paths: BTreeSet<String>,
+    /// Paths that an override cannot name, since several steps of a chain are called so, and the
+    /// places of these.
+    ambiguous: BTreeMap<String, Vec<Span>>,
     resolved: Vec<Resolved>,
     pub in_override: bool,
 }
@@ -130,6 +133,11 @@ impl State<'_> {
         if let (Some(path), Some(value)) = (path, show(value)) {
             self.resolved.push(Resolved { path: path.to_owned(), value, origin });
         }
+    }
+
+    /// Records a path that no override can name, since there are several places of that name.
+    pub fn forbid_override(&mut self, path: String, places: Vec<Span>) {
+        self.ambiguous.insert(path, places);
     }
 
     pub fn resolve_text(&mut self, path: Option<&str>, value: &Value) {
@@ -321,6 +329,11 @@ impl<'a> Checker<'a> {
                 }
             }
         }
+        // An override replaces the whole of what it names, arguments that the profile set included.
+        for over in &selection.overrides {
+            let below = format!("{}.", over.dotted());
+            self.state.overrides.retain(|path, _| !path.starts_with(&below));
+        }
         for over in selection.overrides {
             self.state.overrides.insert(over.dotted(), over);
         }
@@ -335,6 +348,10 @@ impl<'a> Checker<'a> {
                 return;
             }
             let path = over.dotted();
+            if let Some(error) = self.ambiguous(&over) {
+                self.report(error);
+                continue;
+            }
             let error = Diagnostic::error(
                 "unknown-parameter",
                 over.span(),
@@ -355,6 +372,25 @@ impl<'a> Checker<'a> {
             };
             self.report(error);
         }
+    }
+
+    /// The error of an override below a name that several steps of a chain have.
+    fn ambiguous(&self, over: &Override) -> Option<Diagnostic> {
+        let path = over.dotted();
+        let is_below = |step: &str| {
+            path.strip_prefix(step).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        let (step, places) = self.state.ambiguous.iter().find(|(step, _)| is_below(step))?;
+        let message = format!("`{step}` is {} steps of its chain", places.len());
+        let mut error = Diagnostic::error("ambiguous-parameter", over.span(), message);
+        for place in places {
+            error = error.also(*place, "one of them");
+        }
+        let (_, name) = step.rsplit_once('.')?;
+        Some(error.help(format!(
+            "name the step that is meant, `augment step = {name}(…)`, write `step` in the chain, \
+             and override `step`"
+        )))
     }
 
     fn unused_declarations(&mut self, pipeline: &tree::Pipeline) {
@@ -403,11 +439,14 @@ impl<'a> Checker<'a> {
         }
         self.state.declarations[index].progress = Progress::Running;
         let member = self.state.declarations[index].member;
+        // The text of the file, although an override names it first.
+        let in_override = std::mem::take(&mut self.state.in_override);
         let value = match member {
             DeclaredAs::Parameter(parameter) => self.parameter(parameter),
             DeclaredAs::Value(value) => self.value_declaration(value),
             DeclaredAs::Stage(stage) => self.stage_declaration(stage, index),
         };
+        self.state.in_override = in_override;
         self.state.declarations[index].progress = Progress::Done(Box::new(value));
     }
 
@@ -418,11 +457,16 @@ impl<'a> Checker<'a> {
 
     /// Evaluates an override in sight of the pipeline's names; on a command line nothing is
     /// imported, so there every registered name is in sight as well.
-    pub(super) fn eval_override(&mut self, over: &Override, wanted: Option<&Type>) -> Value {
+    pub(super) fn eval_override(
+        &mut self,
+        over: &Override,
+        wanted: Option<&Type>,
+        fill: Option<Fill>,
+    ) -> Value {
         let scope = self.root_scope();
         let before = self.state.in_override;
         self.state.in_override = matches!(over.origin, Origin::Override);
-        let value = self.eval(&over.value, &scope, wanted, Some(&over.dotted()));
+        let value = self.eval_filled(&over.value, &scope, wanted, Some(&over.dotted()), fill);
         self.state.in_override = before;
         value
     }
@@ -431,7 +475,7 @@ impl<'a> Checker<'a> {
         let name = parameter.name.text.as_str();
         let wanted = Some(&parameter.kind);
         let (value, origin) = match self.state.take_override(name) {
-            Some(over) => (self.eval_override(&over, wanted), over.origin),
+            Some(over) => (self.eval_override(&over, wanted, None), over.origin),
             None => match &parameter.default {
                 Some(default) => {
                     let scope = self.root_scope();
@@ -475,16 +519,19 @@ impl<'a> Checker<'a> {
         }
         let over = self.state.take_override(name);
         let value = match over {
-            Some(over) => self.eval_override(&over, None),
-            None => self.eval(&declaration.value, &scope, None, Some(name)),
+            Some(over) => Value { span: over.value.span, ..self.eval_override(&over, None, None) },
+            None => {
+                let value = self.eval(&declaration.value, &scope, None, Some(name));
+                Value { span: declaration.value.span, ..value }
+            }
         };
         let wanted = known.and_then(|(_, wanted)| *wanted);
         match wanted {
             Some(wanted) if !value.is_poison() && !value.describe().starts_with(wanted) => {
                 let message = format!("`{kind} {name}` is {}, not {wanted}", value.describe());
-                let error = Diagnostic::error("type-mismatch", declaration.value.span, message);
+                let error = Diagnostic::error("type-mismatch", value.span, message);
                 self.report(error.also(declaration.kind.span, format!("declared as `{kind}`")));
-                Value::poison(declaration.value.span)
+                Value::poison(value.span)
             }
             _ => value,
         }
@@ -500,10 +547,9 @@ impl<'a> Checker<'a> {
         let arguments: Vec<Argument> = stage.fields.iter().map(argument).collect();
         let scope = self.root_scope();
         let name = &stage.name.text;
-        let fill = kind.fill(self, stage, &scope);
         let span = stage.kind.span.to(stage.name.span);
-        let bound =
-            self.bind(&signature, &arguments, span, What::Field, &scope, Some(name), None, fill);
+        let what = What::Field(*kind);
+        let bound = self.bind(&signature, &arguments, span, what, &scope, Some(name), None, None);
         let Some(bound) = bound else { return Value::poison(stage.name.span) };
         let typed = TypedStage { name: name.clone(), kind: *kind, span, fields: bound.values };
         let errors = self.errors();
@@ -551,16 +597,6 @@ impl<'a> Checker<'a> {
 
 fn argument(field: &tree::Binding) -> Argument {
     Argument { name: Some(field.name.clone()), value: field.value.clone() }
-}
-
-/// The expression of a field of a stage.
-pub(super) fn field<'s>(stage: &'s tree::Stage, name: &str) -> Option<&'s Expr> {
-    stage.fields.iter().find(|field| field.name.text == name).map(|field| &field.value)
-}
-
-/// Whether an expression is a call, which a stage may complete.
-pub(super) fn is_call(expr: &Expr) -> bool {
-    matches!(expr.kind, ExprKind::Call(..))
 }
 
 /// A shared objective value.

@@ -1,18 +1,19 @@
 //! The kinds of stage: their fields, their outputs, and what has to hold between the fields.
 
+use std::collections::BTreeMap;
+
+use super::Checker;
 use super::call::Fill;
 use super::memory::Held;
-use super::pipeline::{TypedStage, field, objective};
+use super::pipeline::{TypedStage, objective};
 use super::size::Size;
 use super::value::{AugmentValue, EncoderValue, Kind, ModelValue, SplitValue, Value};
-use super::{Checker, Scope};
 use crate::data::share;
 use crate::diagnostics::Diagnostic;
 use crate::graph::objective::Op;
 use crate::graph::term::{Output, Part, Term, Unit};
 use crate::registry::{self, Implementation};
 use crate::syntax::Span;
-use crate::syntax::tree;
 
 /// Kinds of value declarations, and the type that each has to have.
 pub const VALUE_KINDS: &[(&str, Option<&str>)] = &[
@@ -68,8 +69,8 @@ const FINETUNE: &str = "\
 /// Outputs: `model`, and `encoder`, its encoder after the tuning.
 finetune(
   encoder:   Encoder,
-  head:      Network,
   data:      Split,
+  head:      Network,
   views:     Augment,
   optimizer: Optimizer,
   schedule:  Schedule = constant(),
@@ -153,22 +154,21 @@ impl StageKind {
         }
     }
 
-    /// A head is written without the number of classes: the dataset knows it.
+    /// What completes the field of that name, known from the fields before it: a head is written
+    /// without the number of classes, which the dataset knows.
     pub(super) fn fill(
         self,
-        checker: &mut Checker<'_>,
-        stage: &tree::Stage,
-        scope: &Scope,
-    ) -> Option<Fill<'static>> {
-        if self != StageKind::Finetune
-            || !field(stage, "head").is_some_and(super::pipeline::is_call)
-        {
+        field: &str,
+        before: &BTreeMap<String, Value>,
+        span: Span,
+    ) -> Option<Fill> {
+        if self != StageKind::Finetune || field != "head" {
             return None;
         }
-        let data = checker.eval(field(stage, "data")?, scope, None, None);
-        let kind =
-            split_of(Some(&data)).map_or(Kind::Poison, |split| Kind::Int(split.dataset.classes));
-        Some(Fill { name: "out", value: Value::new(kind, data.span) })
+        let data = before.get("data");
+        let kind = split_of(data).map_or(Kind::Poison, |split| Kind::Int(split.dataset.classes));
+        let value = Value::new(kind, data.map_or(span, |data| data.span));
+        Some(Fill { name: "out", value })
     }
 }
 

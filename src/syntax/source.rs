@@ -15,9 +15,13 @@ pub struct Span {
 }
 
 impl Span {
-    /// From the start of this span to the end of `other`, in the same text.
+    /// From the start of this span to the end of `other`; this span where `other` stands in another
+    /// text.
     pub fn to(self, other: Span) -> Span {
-        Span { end: other.end.max(self.end), ..self }
+        match self.file == other.file {
+            true => Span { end: other.end.max(self.end), ..self },
+            false => self,
+        }
     }
 }
 

@@ -74,9 +74,7 @@ pub fn compile(request: &Request<'_>, files: &dyn resolve::Files) -> Compilation
     let mut sources = Sources::default();
     let (program, mut diagnostics) = resolve::load(&mut sources, files, request.file);
     let mut compiled = None;
-    // What could not be read would only be missed by everything that comes after.
-    let readable = !diagnostics.iter().any(|diagnostic| diagnostic.name == "syntax-error");
-    if let Some(program) = program.filter(|_| readable) {
+    if let Some(program) = program {
         let mut overrides = Vec::new();
         for argument in request.overrides {
             match check::parse_override(&mut sources, argument) {

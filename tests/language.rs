@@ -422,3 +422,60 @@ fn an_import_may_be_used_by_what_could_not_be_read() {
         names(&compilation)
     );
 }
+
+// ---------------------------------------------------------------- after a syntax error
+
+#[test]
+fn nothing_follows_from_what_could_not_be_read() {
+    for source in [SMALL, OWN] {
+        for (index, (at, _)) in source.char_indices().enumerate().step_by(11) {
+            let extra = ["(", ")", "=", ":", ","][index % 5];
+            let broken = format!("{}{extra}{}", &source[..at], &source[at..]);
+            let compilation = text(&broken);
+            let found = names(&compilation);
+            let syntax = found.iter().filter(|name| **name == "syntax-error").count();
+            assert!(syntax == 0 || syntax == found.len(), "{found:?} in\n{broken}");
+        }
+    }
+}
+
+#[test]
+fn what_a_broken_file_may_define_is_not_missed_elsewhere() {
+    let files = [
+        (
+            "main.cpipe",
+            "use .mine.{crops, other}\n\ndefine both(size: Int) -> Augment {\n  crops() >> other(size) >> crops(1 + \"1\")\n}\n\ndefine wrong() -> Int {\n  1.5\n}\n",
+        ),
+        (
+            "mine.cpipe",
+            "use std.augment.identity\n\ndefine crops( -> Augment {\n  identity()\n}\n\ndefine other(size: Int) -> Augment {\n  identity()) >> identity()\n}\n",
+        ),
+    ];
+    let files = files.map(|(path, text)| (path.into(), text.as_bytes().to_vec()));
+    let files: std::collections::BTreeMap<std::path::PathBuf, Vec<u8>> = files.into();
+    let compilation = compile(&Request { file: "main.cpipe", ..Request::default() }, &files);
+    assert_eq!(names(&compilation), ["type-mismatch", "syntax-error", "syntax-error"]);
+}
+
+#[test]
+fn a_name_is_missed_where_no_lost_line_can_declare_it() {
+    let define = "define twice(size: Int) -> Int {\n  sise * 2\n}\n\n";
+    // The line that is lost stands in the pipeline, which declares nothing for the define.
+    let broken = SMALL.replace("backbone = resnet18(", "backbone = = resnet18(");
+    let found = text(&broken.replace("pipeline small", &format!("{define}pipeline small")));
+    assert_eq!(names(&found), ["unknown-name", "syntax-error"]);
+}
+
+#[test]
+fn neither_overrides_nor_profiles_nor_pipelines_are_missed_in_what_could_not_be_read() {
+    let broken = SMALL.replace("backbone = resnet18(", "backbone = = resnet18(");
+    let overrides = ["backbone.width=8".to_owned(), "moco.dim=8".to_owned()];
+    let required = Request { required: true, ..Request::default() };
+    let overridden = Request { overrides: &overrides, ..required.clone() };
+    assert_eq!(names(&with(&broken, &overridden)), ["syntax-error"]);
+    let profile = Request { profile: Some("fast"), ..required.clone() };
+    assert_eq!(names(&with(&broken, &profile)), ["syntax-error"]);
+    let headless = SMALL.replace("pipeline small(", "pipeline small((");
+    let pipeline = Request { pipeline: Some("small"), ..required };
+    assert_eq!(names(&with(&headless, &pipeline)), ["syntax-error"]);
+}

@@ -34,8 +34,17 @@ pub(super) struct Bound_ {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum What {
     Argument,
-    /// Of a stage of that kind.
-    Field(StageKind),
+    /// Of a stage of that kind. One of which a part could not be read may have any field.
+    Field {
+        stage: StageKind,
+        whole: bool,
+    },
+}
+
+impl What {
+    fn is_partial(self) -> bool {
+        matches!(self, What::Field { whole: false, .. })
+    }
 }
 
 /// A value offered for a parameter that the text leaves out, such as the classes of a head.
@@ -150,7 +159,7 @@ impl Checker<'_> {
             self.steps += own_path.as_ref().map_or(0, |_| 4);
             let overridden = own_path.as_deref().and_then(|path| self.state.take_override(path));
             let completing = match what {
-                What::Field(stage) => stage.fill(name, &values.locals, span),
+                What::Field { stage, .. } => stage.fill(name, &values.locals, span),
                 What::Argument => None,
             };
             let value = if let Some(over) = overridden {
@@ -268,10 +277,15 @@ impl Checker<'_> {
     }
 
     fn unknown_argument(&mut self, signature: &Signature, name: &Name, what: What) {
+        if what.is_partial() {
+            return;
+        }
         let callee = &signature.name.text;
         let (code, message) = match what {
             What::Argument => ("unknown-argument", format!("`{callee}` takes no `{}`", name.text)),
-            What::Field(_) => ("unknown-field", format!("`{callee}` has no field `{}`", name.text)),
+            What::Field { .. } => {
+                ("unknown-field", format!("`{callee}` has no field `{}`", name.text))
+            }
         };
         let names = signature.parameters.iter().map(|parameter| parameter.name.text.as_str());
         let error =
@@ -297,11 +311,14 @@ impl Checker<'_> {
     }
 
     fn missing(&mut self, signature: &Signature, parameter: &Parameter, span: Span, what: What) {
+        if what.is_partial() {
+            return;
+        }
         let (callee, name) = (&signature.name.text, &parameter.name.text);
         let kind = types::describe(&parameter.kind);
         let (code, message) = match what {
             What::Argument => ("missing-argument", format!("`{callee}` needs `{name}`")),
-            What::Field(_) => ("missing-field", format!("`{callee}` needs the field `{name}`")),
+            What::Field { .. } => ("missing-field", format!("`{callee}` needs the field `{name}`")),
         };
         let error = Diagnostic::error(code, span, message);
         let error = error.label(format!("`{name}: {kind}` is missing"));
@@ -358,7 +375,7 @@ impl Checker<'_> {
         let code = if is_shape { "shape-mismatch" } else { "type-mismatch" };
         let place = match what {
             What::Argument => "argument",
-            What::Field(_) => "field",
+            What::Field { .. } => "field",
         };
         let message = format!("{place} `{name}` wants {wanted}, not {found}");
         let error = Diagnostic::error(code, value.span, message).label(format!("this is {found}"));

@@ -113,10 +113,17 @@ impl Checker<'_> {
         {
             return value;
         }
-        if let Some(Type { kind: TypeKind::Choices(choices), .. }) = wanted {
-            if choices.iter().any(|choice| choice.text == name) {
-                return Value::new(Kind::Choice(Some(name.to_owned())), span);
-            }
+        let choices = match wanted {
+            Some(Type { kind: TypeKind::Choices(choices), .. }) => Some(choices),
+            _ => None,
+        };
+        if choices.is_some_and(|choices| choices.iter().any(|choice| choice.text == name)) {
+            return Value::new(Kind::Choice(Some(name.to_owned())), span);
+        }
+        if self.may_be_unread(scope) {
+            return Value::poison(span);
+        }
+        if let Some(choices) = choices {
             let choices: Vec<&str> = choices.iter().map(|choice| choice.text.as_str()).collect();
             let message = format!("`{name}` is none of the choices {}", choices.join(", "));
             self.report(Diagnostic::error("unknown-name", span, message).nearest(name, choices));
@@ -139,6 +146,9 @@ impl Checker<'_> {
         // Its `use` was reported, and whatever depends on it is wrong for that reason alone.
         if self.program.module(scope.module).missing.contains(name) {
             self.silent += 1;
+            return;
+        }
+        if self.may_be_unread(scope) {
             return;
         }
         let error =

@@ -146,6 +146,15 @@ impl<'a> Checker<'a> {
         self.report(Diagnostic::error(name, span, message));
     }
 
+    /// Whether a name that means nothing may be declared where the text could not be read: what
+    /// depends on it says nothing more.
+    fn may_be_unread(&mut self, scope: &Scope) -> bool {
+        let items_whole = self.program.module(scope.module).tree.items_whole;
+        let is_whole = items_whole && !(scope.in_pipeline && self.state.is_partial);
+        self.silent += usize::from(!is_whole);
+        !is_whole
+    }
+
     /// How many errors there have been so far.
     fn errors(&self) -> usize {
         self.diagnostics.errors() + self.silent

@@ -73,6 +73,8 @@ impl Origin {
 #[derive(Default)]
 pub(super) struct State<'a> {
     module: Option<ModuleId>,
+    /// Whether some of its declarations could not be read.
+    pub is_partial: bool,
     declarations: Vec<Declaration<'a>>,
     /// The position of each declaration, by name, and of each stage among them.
     positions: HashMap<&'a str, usize>,
@@ -199,7 +201,7 @@ impl<'a> Checker<'a> {
                 }
             };
             // A file that could not be read whole may have lost its pipeline to an error above.
-            if !self.diagnostics.has_errors() {
+            if !self.diagnostics.has_errors() && program.module(root).tree.items_whole {
                 self.report(error);
             }
             return None;
@@ -214,7 +216,8 @@ impl<'a> Checker<'a> {
         selection: Selection<'_>,
     ) -> Option<TypedPipeline> {
         let errors = self.errors();
-        self.state = State { module: Some(module), ..State::default() };
+        let is_partial = !pipeline.whole;
+        self.state = State { module: Some(module), is_partial, ..State::default() };
         self.declare(pipeline);
         self.collect_overrides(pipeline, selection);
         for parameter in &pipeline.parameters {
@@ -225,7 +228,8 @@ impl<'a> Checker<'a> {
         }
         self.unused_overrides();
         self.unused_declarations(pipeline);
-        if !self.state.declarations.iter().any(|declaration| declaration.stage.is_some()) {
+        let has_stage = self.state.declarations.iter().any(|own| own.stage.is_some());
+        if !has_stage && pipeline.whole {
             let error = Diagnostic::error(
                 "no-stage",
                 pipeline.name.span,
@@ -316,6 +320,7 @@ impl<'a> Checker<'a> {
                         }
                     }
                 }
+                None if !pipeline.whole => {}
                 None => {
                     let names = profiles.iter().map(|profile| profile.name.text.as_str());
                     let message = format!("`{}` has no profile `{wanted}`", pipeline.name.text);
@@ -343,8 +348,9 @@ impl<'a> Checker<'a> {
         let overrides = self.state.overrides.values();
         let unused = overrides.filter(|over| !self.state.used_overrides.contains(&over.dotted()));
         for over in unused.cloned().collect::<Vec<_>>() {
-            // A declaration that is wrong may hide the path.
-            if self.diagnostics.has_errors() {
+            // A declaration that is wrong, or could not be read, may hide the path.
+            let mut modules = self.program.modules.iter();
+            if self.diagnostics.has_errors() || modules.any(|module| !module.tree.whole) {
                 return;
             }
             let path = over.dotted();
@@ -394,7 +400,7 @@ impl<'a> Checker<'a> {
     }
 
     fn unused_declarations(&mut self, pipeline: &tree::Pipeline) {
-        if self.errors() > 0 {
+        if self.errors() > 0 || !self.program.module(self.program.root).tree.whole {
             return;
         }
         // By the text as a whole: a profile that is not selected uses what it names, and what it
@@ -548,9 +554,12 @@ impl<'a> Checker<'a> {
         let scope = self.root_scope();
         let name = &stage.name.text;
         let span = stage.kind.span.to(stage.name.span);
-        let what = What::Field(*kind);
+        let what = What::Field { stage: *kind, whole: stage.whole };
         let bound = self.bind(&signature, &arguments, span, what, &scope, Some(name), None, None);
-        let Some(bound) = bound else { return Value::poison(stage.name.span) };
+        // What could not be read of it decides what it is.
+        let Some(bound) = bound.filter(|_| stage.whole) else {
+            return Value::poison(stage.name.span);
+        };
         let typed = TypedStage { name: name.clone(), kind: *kind, span, fields: bound.values };
         let errors = self.errors();
         self.check_stage(&typed);

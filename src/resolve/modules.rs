@@ -151,7 +151,6 @@ impl Loader<'_> {
         };
         let file = self.sources.add(name.clone(), text);
         let (tree, diagnostics) = parse::file(self.sources, file);
-        let whole = diagnostics.is_empty();
         self.diagnostics.extend(diagnostics);
         let tree = Arc::new(tree);
         let id = ModuleId(self.modules.len());
@@ -167,8 +166,8 @@ impl Loader<'_> {
         self.loading.push(place.clone());
         self.imports(id, &place, &tree);
         // What could not be read may have used them.
-        if whole {
-            self.unused_imports(&tree);
+        if tree.whole {
+            self.unused_imports(id, &tree);
         }
         self.loading.pop();
         Some(id)
@@ -214,10 +213,13 @@ impl Loader<'_> {
         }
     }
 
-    fn unused_imports(&mut self, tree: &tree::File) {
+    fn unused_imports(&mut self, id: ModuleId, tree: &tree::File) {
         let used = used_names(tree);
         for import in &tree.uses {
-            if !used.contains(import.name.text.as_str()) {
+            let name = import.name.text.as_str();
+            // One that was not found is wrong for that alone.
+            let is_missing = self.modules[id.0].missing.contains(name);
+            if !is_missing && !used.contains(name) {
                 let message = format!("`{}` is imported and never used", import.name.text);
                 let warning = Diagnostic::warning("unused-import", import.name.span, message);
                 self.diagnostics.push(warning.help("remove it from the `use`"));
@@ -311,6 +313,10 @@ impl Loader<'_> {
             };
             if let Some(item) = module.scope.get(&import.name.text).filter(|item| is_own(item)) {
                 return Some(*item);
+            }
+            // It may be defined where that text could not be read.
+            if !module.tree.items_whole {
+                return None;
             }
             found_module = Some(module.name.clone());
             if self.diagnostics.wants_suggestions() {

@@ -1,5 +1,7 @@
 //! The syntax tree: what stands in a text, with spans, before any name has a meaning.
 
+use std::collections::BTreeSet;
+
 use super::source::Span;
 
 /// A name where it stands.
@@ -16,6 +18,11 @@ pub struct File {
     pub uses: Vec<Use>,
     pub defines: Vec<Define>,
     pub pipelines: Vec<Pipeline>,
+    /// Whether all of its items could be read, except perhaps lines inside of them. What could not
+    /// be read may declare any name.
+    pub items_whole: bool,
+    /// Whether all of the text could be read. What could not be read may use any name.
+    pub whole: bool,
 }
 
 /// `use std.augment.{a, b}`: each imported name is one entry with its whole path.
@@ -33,6 +40,8 @@ pub struct Define {
     pub signature: Signature,
     pub body: Vec<Statement>,
     pub body_span: Span,
+    /// Whether all of the body could be read.
+    pub whole: bool,
 }
 
 /// A name, its parameters and what it makes; shared by defines and by registered constructors.
@@ -123,6 +132,8 @@ pub struct Pipeline {
     pub name: Name,
     pub parameters: Vec<Parameter>,
     pub members: Vec<Member>,
+    /// Whether all of its members could be read.
+    pub whole: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -145,6 +156,8 @@ pub struct Stage {
     pub kind: Name,
     pub name: Name,
     pub fields: Vec<Binding>,
+    /// Whether all of its fields could be read.
+    pub whole: bool,
     pub span: Span,
 }
 
@@ -227,7 +240,7 @@ impl Member {
 }
 
 /// Adds every name that an expression mentions to `names`.
-pub fn names<'t>(expr: &'t Expr, names: &mut std::collections::BTreeSet<&'t str>) {
+pub fn names<'t>(expr: &'t Expr, names: &mut BTreeSet<&'t str>) {
     let mut stack = vec![expr];
     while let Some(expr) = stack.pop() {
         match &expr.kind {

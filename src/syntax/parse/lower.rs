@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use super::{Pair, Rule, errors, span};
+use super::{Pair, Rule, brackets, errors, span};
 use crate::diagnostics::{Diagnostic, Diagnostics};
 use crate::syntax::tree::*;
 use crate::syntax::{FileId, Span};
@@ -16,25 +16,33 @@ pub struct Lower<'t> {
     text: &'t str,
     file: FileId,
     pub diagnostics: Diagnostics,
+    /// Whether everything has fitted a rule so far.
+    whole: bool,
 }
 
 impl<'t> Lower<'t> {
     pub fn new(text: &'t str, file: FileId) -> Self {
-        Lower { text, file, diagnostics: Diagnostics::default() }
+        Lower { text, file, diagnostics: Diagnostics::default(), whole: true }
     }
 
     // ------------------------------------------------------------ entry points
 
     pub fn file(&mut self, pair: Pair<'_>) -> File {
-        let mut file = File::default();
+        let mut file = File { items_whole: true, ..File::default() };
         for pair in pair.into_inner() {
             match pair.as_rule() {
                 Rule::module_doc => push_doc(&mut file.doc, pair.as_str()),
                 Rule::item => self.item(&mut file, pair),
-                Rule::bad_item => self.bad(&pair, Rule::item),
+                Rule::bad_item => {
+                    self.bad(&pair, Rule::item);
+                    file.items_whole = false;
+                    // It may belong to the pipeline before it, closed by a bracket too many.
+                    file.pipelines.last_mut().into_iter().for_each(|own| own.whole = false);
+                }
                 _ => {}
             }
         }
+        file.whole = self.whole;
         file
     }
 
@@ -55,6 +63,7 @@ impl<'t> Lower<'t> {
 
     /// Reports a stretch of text that fits no rule.
     fn bad(&mut self, pair: &Pair<'_>, rule: Rule) {
+        self.whole = false;
         let start = pair.as_span().start();
         // To find out why takes a look at the whole rest of the text: for as many as are read.
         let error = match self.diagnostics.wants_suggestions() {
@@ -106,7 +115,8 @@ impl<'t> Lower<'t> {
         let signature = self.signature(doc, &mut pairs);
         let body = pairs.next().expect("define: body");
         let body_span = self.span(&body);
-        Define { signature, body: self.body(body), body_span }
+        let (body, whole) = self.body(body);
+        Define { signature, body, body_span, whole }
     }
 
     fn signature<'i>(
@@ -214,14 +224,15 @@ impl<'t> Lower<'t> {
 
     // ------------------------------------------------------------ bodies
 
-    fn body(&mut self, pair: Pair<'_>) -> Vec<Statement> {
+    fn body(&mut self, pair: Pair<'_>) -> (Vec<Statement>, bool) {
         let mut statements = Vec::new();
-        for pair in self.recovered(pair, Rule::statement) {
+        let (pairs, whole) = self.recovered(pair, Rule::statement);
+        for pair in pairs {
             let (_, pairs) = documented(pair);
             let inner = pairs.into_iter().next().expect("statement: one alternative");
             statements.push(self.statement(inner));
         }
-        statements
+        (statements, whole)
     }
 
     fn statement(&mut self, pair: Pair<'_>) -> Statement {
@@ -266,12 +277,15 @@ impl<'t> Lower<'t> {
         let mut name = None;
         let mut parameters = Vec::new();
         let mut members = Vec::new();
+        let mut whole = true;
         for pair in pair.into_inner() {
             match pair.as_rule() {
                 Rule::name => name = Some(self.name(&pair)),
                 Rule::parameters => parameters = self.parameters(pair),
                 Rule::stages => {
-                    for pair in self.recovered(pair, Rule::member) {
+                    let pairs;
+                    (pairs, whole) = self.recovered(pair, Rule::member);
+                    for pair in pairs {
                         let (doc, pairs) = documented(pair);
                         let inner = pairs.into_iter().next().expect("member: one alternative");
                         members.push(self.member(doc, inner));
@@ -280,7 +294,7 @@ impl<'t> Lower<'t> {
                 _ => {}
             }
         }
-        Pipeline { doc, name: name.expect("pipeline: name"), parameters, members }
+        Pipeline { doc, name: name.expect("pipeline: name"), parameters, members, whole }
     }
 
     fn member(&mut self, doc: String, pair: Pair<'_>) -> Member {
@@ -290,48 +304,54 @@ impl<'t> Lower<'t> {
         let mut name = None;
         let mut value = None;
         let mut fields = Vec::new();
+        let mut whole = true;
         let mut settings = Vec::new();
         for pair in pair.into_inner() {
             match pair.as_rule() {
                 Rule::kind | Rule::kw_let => kind = Some(self.name(&pair)),
                 Rule::name => name = Some(self.name(&pair)),
                 Rule::expr => value = Some(self.expr(pair)),
-                Rule::fields => fields = self.fields(pair),
+                Rule::fields => (fields, whole) = self.fields(pair),
                 Rule::settings => settings = self.settings(pair),
                 _ => {}
             }
         }
         let name = name.expect("member: name");
         match (rule, kind, value) {
-            (Rule::stage, Some(kind), _) => Member::Stage(Stage { kind, name, fields, span }),
+            (Rule::stage, Some(kind), _) => {
+                Member::Stage(Stage { kind, name, fields, whole, span })
+            }
             (_, Some(kind), Some(value)) => Member::Value(ValueDeclaration { kind, name, value }),
             _ => Member::Profile(Profile { doc, name, settings }),
         }
     }
 
-    fn fields(&mut self, pair: Pair<'_>) -> Vec<Binding> {
+    fn fields(&mut self, pair: Pair<'_>) -> (Vec<Binding>, bool) {
         let mut fields: Vec<Binding> = Vec::new();
         let mut places = HashMap::new();
-        for pair in self.recovered(pair, Rule::field) {
+        let (pairs, whole) = self.recovered(pair, Rule::field);
+        for pair in pairs {
             let (_, pairs) = documented(pair);
             let mut pairs = pairs.into_iter();
             let name = self.name(&pairs.next().expect("field: name"));
             let value = pairs.find(|pair| pair.as_rule() == Rule::expr).expect("field: expr");
             let value = self.expr(value);
             match places.entry(name.text.clone()) {
-                Entry::Occupied(first) => self.twice("field", &name, *first.get()),
+                // Beside what was not understood it may be no field at all.
+                Entry::Occupied(first) if whole => self.twice("field", &name, *first.get()),
+                Entry::Occupied(_) => {}
                 Entry::Vacant(place) => {
                     place.insert(name.span);
                     fields.push(Binding { name, value });
                 }
             }
         }
-        fields
+        (fields, whole)
     }
 
     fn settings(&mut self, pair: Pair<'_>) -> Vec<Setting> {
         let mut settings = Vec::new();
-        for pair in self.recovered(pair, Rule::setting) {
+        for pair in self.recovered(pair, Rule::setting).0 {
             let mut pairs = pair.into_inner();
             let path = self.dotted(pairs.next().expect("setting: path"));
             let value = pairs.find(|pair| pair.as_rule() == Rule::expr).expect("setting: expr");
@@ -340,22 +360,39 @@ impl<'t> Lower<'t> {
         settings
     }
 
-    /// The good parts of a block; lines that fit nothing are reported, a run of them once.
-    fn recovered<'i>(&mut self, pair: Pair<'i>, rule: Rule) -> Vec<Pair<'i>> {
+    /// The good parts of a block, and whether they are all; lines that fit nothing are reported, a
+    /// run of them once. What stands in their brackets or before them on their line is set aside
+    /// with them: it may well be a part of them.
+    fn recovered<'i>(&mut self, pair: Pair<'i>, rule: Rule) -> (Vec<Pair<'i>>, bool) {
+        let is_part = |pair: &Pair<'_>| [rule, Rule::bad_line].contains(&pair.as_rule());
+        let parts: Vec<Pair<'i>> = pair.into_inner().filter(is_part).collect();
+        let bad_line = |pair: &Pair<'i>| (pair.as_rule() != rule).then(|| pair.as_str());
+        let mut is_bad = {
+            let bad_lines: Vec<Option<&str>> = parts.iter().map(bad_line).collect();
+            brackets::bracketed(&bad_lines)
+        };
+        let mut next: Option<(usize, bool)> = None;
+        for (part, bad) in parts.iter().zip(&mut is_bad).rev() {
+            let span = self.span(part);
+            let joined = next.is_some_and(|(start, next_bad)| {
+                next_bad && self.text.get(span.end..start).is_some_and(|gap| !gap.contains('\n'))
+            });
+            *bad |= joined || part.as_rule() != rule;
+            next = Some((span.start, *bad));
+        }
+        let whole = !is_bad.contains(&true);
         let mut good = Vec::new();
-        let mut in_bad = false;
-        for pair in pair.into_inner() {
-            if pair.as_rule() == rule {
-                in_bad = false;
-                good.push(pair);
-            } else if pair.as_rule() == Rule::bad_line {
-                if !in_bad {
-                    self.bad(&pair, rule);
-                }
-                in_bad = true;
+        let mut is_reported = false;
+        for (part, bad) in parts.into_iter().zip(is_bad) {
+            if !bad {
+                is_reported = false;
+                good.push(part);
+            } else if part.as_rule() != rule && !is_reported {
+                self.bad(&part, rule);
+                is_reported = true;
             }
         }
-        good
+        (good, whole)
     }
 
     fn twice(&mut self, what: &str, name: &Name, first: Span) {

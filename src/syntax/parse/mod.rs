@@ -1,5 +1,6 @@
 //! Text to syntax tree. Only this module names pest.
 
+mod brackets;
 mod errors;
 mod limits;
 mod lower;

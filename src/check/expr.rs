@@ -12,7 +12,7 @@ use crate::diagnostics::Diagnostic;
 use crate::graph::objective::Op;
 use crate::graph::term::{Part, Unit};
 use crate::registry;
-use crate::resolve::Item;
+use crate::resolve::{self, Item};
 use crate::syntax::Span;
 use crate::syntax::tree::{Expr, ExprKind, Name, Operator, Type, TypeKind};
 
@@ -154,8 +154,18 @@ impl Checker<'_> {
         let error =
             Diagnostic::error("unknown-name", span, format!("nothing here is called `{name}`"));
         let exported = registry::find(name).filter(|entry| !entry.module.is_empty());
+        let exported = exported.map(|entry| format!("{}.{name}", entry.module));
+        let exported = exported.or_else(|| match self.diagnostics.wants_suggestions() {
+            true => resolve::path_of(name),
+            false => None,
+        });
+        if exported.is_some() && !self.unimported.insert((scope.module, name.to_owned())) {
+            // One `use` is missing, however often the name is used.
+            self.silent += 1;
+            return;
+        }
         let error = match exported {
-            Some(entry) => error.help(format!("import it: `use {}.{name}`", entry.module)),
+            Some(path) => error.help(format!("import it: `use {path}`")),
             None if !self.diagnostics.wants_suggestions() => error,
             None => {
                 let program = self.program;

@@ -26,7 +26,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::diagnostics::{Diagnostic, Diagnostics, Severity};
 use crate::registry::Entry;
 use crate::resolve::{ModuleId, Program};
 use crate::syntax::{Sources, Span, parse, tree};
@@ -85,6 +85,8 @@ struct Checker<'a> {
     broken: BTreeSet<(ModuleId, usize)>,
     state: pipeline::State<'a>,
     next_id: usize,
+    /// Names that a module has to import and does not, as far as they have been reported.
+    unimported: BTreeSet<(ModuleId, String)>,
     /// Errors that were reported elsewhere and are not repeated.
     silent: usize,
 }
@@ -126,6 +128,7 @@ impl<'a> Checker<'a> {
             broken: BTreeSet::new(),
             state: pipeline::State::default(),
             next_id: 0,
+            unimported: BTreeSet::new(),
             silent: 0,
         }
     }
@@ -139,7 +142,11 @@ impl<'a> Checker<'a> {
                 diagnostic = diagnostic.also(call, format!("in this use of `{}`", frame.name));
             }
         }
+        let (errors, is_error) =
+            (self.diagnostics.errors(), diagnostic.severity == Severity::Error);
         self.diagnostics.push(diagnostic);
+        // What was found before is still wrong here.
+        self.silent += usize::from(is_error && self.diagnostics.errors() == errors);
     }
 
     fn error(&mut self, name: &'static str, span: Span, message: impl Into<String>) {

@@ -14,6 +14,15 @@ pub fn embedded() -> &'static [(&'static str, &'static str)] {
     LIBRARY
 }
 
+/// What a `use` has to name for a define of the library to be in sight.
+pub fn path_of(define: &str) -> Option<String> {
+    let head = format!("define {define}(");
+    let defines = |text: &str| text.lines().any(|line| line.starts_with(&head));
+    let (module, _) = LIBRARY.iter().find(|(_, text)| defines(text))?;
+    let is_named_so = module.rsplit('.').next() == Some(define);
+    Some(if is_named_so { (*module).to_owned() } else { format!("{module}.{define}") })
+}
+
 /// Says of a name given as the program that the library has no such module.
 pub fn unknown(name: &str) -> Diagnostic {
     let names = || embedded().iter().map(|(name, _)| *name);

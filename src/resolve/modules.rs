@@ -31,7 +31,8 @@ pub struct Module {
     pub tree: Arc<tree::File>,
     /// Its own definitions and its imports.
     pub scope: BTreeMap<String, Item>,
-    /// Imported names that could not be found, and were reported.
+    /// Imported names that could not be found, and were reported, and the names that were offered
+    /// in their place.
     pub missing: BTreeSet<String>,
 }
 
@@ -197,7 +198,7 @@ impl Loader<'_> {
     fn imports(&mut self, id: ModuleId, place: &Place, tree: &tree::File) {
         let mut places: BTreeMap<&str, Span> = BTreeMap::new();
         for import in &tree.uses {
-            let Some(item) = self.import(place, import) else {
+            let Some(item) = self.import(id, place, import) else {
                 self.modules[id.0].missing.insert(import.name.text.clone());
                 continue;
             };
@@ -246,7 +247,7 @@ impl Loader<'_> {
     }
 
     /// What a `use` names: an item of the module it names, or of the module of its own name.
-    fn import(&mut self, from: &Place, import: &Use) -> Option<Item> {
+    fn import(&mut self, id: ModuleId, from: &Place, import: &Use) -> Option<Item> {
         let dotted =
             |names: &[&Name]| -> Vec<String> { names.iter().map(|n| n.text.clone()).collect() };
         let parent: Vec<&Name> = import.module.iter().collect();
@@ -287,8 +288,8 @@ impl Loader<'_> {
                 self.diagnostics.push(error.help("move what both need into a third file"));
                 return None;
             }
-            let id = match self.loaded.get(&place) {
-                Some(id) => *id,
+            let found = match self.loaded.get(&place) {
+                Some(found) => *found,
                 None if self.is_missing(&place) => continue,
                 None if self.loading.len() == DEEPEST => {
                     let message = format!("more than {DEEPEST} files use one another in a row");
@@ -306,9 +307,9 @@ impl Loader<'_> {
                     }
                 },
             };
-            let module = &self.modules[id.0];
+            let module = &self.modules[found.0];
             let is_own = |item: &Item| match item {
-                Item::Define(owner, _) | Item::Pipeline(owner, _) => *owner == id,
+                Item::Define(owner, _) | Item::Pipeline(owner, _) => *owner == found,
                 Item::Entry(_) => false,
             };
             if let Some(item) = module.scope.get(&import.name.text).filter(|item| is_own(item)) {
@@ -324,14 +325,24 @@ impl Loader<'_> {
                 offered.extend(names.map(|(name, _)| name.clone()));
             }
         }
-        self.not_found(import, span, found_module, &offered);
+        if let Some(near) = self.not_found(import, span, found_module, &offered) {
+            let name = near.rsplit('.').next().unwrap_or(&near).to_owned();
+            self.modules[id.0].missing.insert(name);
+        }
         None
     }
 
-    fn not_found(&mut self, import: &Use, span: Span, module: Option<String>, offered: &[String]) {
+    /// Reports an import, and gives the name that is offered in its place.
+    fn not_found(
+        &mut self,
+        import: &Use,
+        span: Span,
+        module: Option<String>,
+        offered: &[String],
+    ) -> Option<String> {
         let path: Vec<&str> = import.module.iter().map(|name| name.text.as_str()).collect();
         let prefix = if import.relative { "." } else { "" };
-        let error = match module {
+        let (error, near) = match module {
             Some(module) => {
                 let message = format!("`{module}` has nothing called `{}`", import.name.text);
                 let error = Diagnostic::error("import-not-found", import.name.span, message);
@@ -346,9 +357,9 @@ impl Loader<'_> {
                     offered.iter().map(String::as_str),
                 );
                 match near {
-                    Some(near) => error.help(format!("did you mean `{near}`?")),
-                    None if offered.is_empty() => error,
-                    None => error.help(list),
+                    Some(near) => (error, Some(near.to_owned())),
+                    None if offered.is_empty() => (error, None),
+                    None => (error.help(list), None),
                 }
             }
             None => {
@@ -360,13 +371,19 @@ impl Loader<'_> {
                 let entries: Vec<String> =
                     entries.map(|entry| format!("{}.{}", entry.module, entry.name)).collect();
                 let error = Diagnostic::error("import-not-found", span, message);
-                match self.diagnostics.wants_suggestions() {
-                    true => error.nearest(&whole, known.chain(entries.iter().map(String::as_str))),
-                    false => error,
-                }
+                let known = known.chain(entries.iter().map(String::as_str));
+                let near = match self.diagnostics.wants_suggestions() {
+                    true => crate::diagnostics::suggest::nearest(&whole, known),
+                    false => None,
+                };
+                (error, near.map(str::to_owned))
             }
         };
-        self.diagnostics.push(error);
+        self.diagnostics.push(match &near {
+            Some(near) => error.help(format!("did you mean `{near}`?")),
+            None => error,
+        });
+        near
     }
 
     /// Whether there is no text at all. One that is there and cannot be read is not missing.

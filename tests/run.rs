@@ -64,7 +64,7 @@ impl Place {
             interrupt,
             wait: true,
         };
-        let result = run.prepare().and_then(|prepared| run.execute(prepared, &folder));
+        let result = run.prepare(self.path()).and_then(|prepared| run.execute(prepared, &folder));
         let result = result.map(|_| folder.path().to_owned());
         (memory.events(), result)
     }
@@ -304,4 +304,22 @@ fn backends_agree() {
     for (a, b) in flex.iter().zip(&libtorch) {
         assert!((a - b).abs() <= 1e-4 * a.abs(), "{flex:?} and {libtorch:?}");
     }
+}
+
+/// More than is free, but no more than the machine has: that the checker lets through.
+#[cfg(target_os = "linux")]
+#[test]
+fn what_does_not_fit_into_free_memory_is_refused_before_anything_is_written() {
+    let told = fs::read_to_string("/proc/meminfo").expect("Linux says so");
+    let total = told.lines().find_map(|line| line.strip_prefix("MemTotal:")).expect("a total");
+    let kibibytes: u64 = total.trim().trim_end_matches("kB").trim_end().parse().expect("a number");
+    let images = kibibytes * 1024 / (3 * 32 * 32) - 1000;
+    let place = Place::new();
+    let data = format!("data=shapes(train: {images}, test: 40)");
+    let (_, result) = place.run(SMALL, &[&data], "store", "auto", Stop::Never);
+    let failure = result.expect_err("some of it is in use");
+    assert_eq!(failure.cause.name(), "memory-too-small");
+    let store = place.path().join("store");
+    let left = fs::read_dir(store).expect("the store").map(|entry| entry.expect("an entry").path());
+    assert_eq!(left.filter(|path| !path.ends_with("locks")).count(), 0);
 }

@@ -9,6 +9,11 @@ use crate::syntax::{Sources, parse};
 /// The first size of the part called `part` in the result of a call: of `Feature` the number of
 /// features that an encoder yields, of `Label` the number of a dataset's classes.
 pub fn declared_size(call: &Call, part: &str) -> Option<usize> {
+    declared_sizes(call, part)?.into_iter().next()
+}
+
+/// Every size of that part: of `Image` channels, height and width.
+pub fn declared_sizes(call: &Call, part: &str) -> Option<Vec<usize>> {
     let entry = registry::find(&call.name)?;
     let mut sources = Sources::default();
     let file = sources.add(entry.name, entry.signature);
@@ -18,6 +23,6 @@ pub fn declared_size(call: &Call, part: &str) -> Option<usize> {
         _ => None,
     };
     let sizes: Sizes = call.args.0.iter().filter_map(number).collect();
-    let size = sizes_of(inner(&signature.result, part)?, &sizes).into_iter().next()?;
-    usize::try_from(size.as_constant()?).ok()
+    let sizes = sizes_of(inner(&signature.result, part)?, &sizes);
+    sizes.iter().map(|size| usize::try_from(size.as_constant()?).ok()).collect()
 }

@@ -125,7 +125,7 @@ fn too_large(what: &str, bytes: u128, span: Span) -> Option<Diagnostic> {
 }
 
 /// How many numbers a module learns, by its constructor and the size of the features it is given.
-pub(super) fn parameters(term: &Term, input: Option<usize>) -> Option<u128> {
+pub fn parameters(term: &Term, input: Option<usize>) -> Option<u128> {
     let Term::Call(call) = term else { return None };
     match &registry::find(&call.name)?.implementation {
         Implementation::Module(module) => Some((module.parameters)(&call.args, input)),

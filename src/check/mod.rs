@@ -16,8 +16,8 @@ mod stages;
 mod types;
 pub mod value;
 
-pub use declared::declared_size;
-pub use memory::amount;
+pub use declared::{declared_size, declared_sizes};
+pub use memory::{amount, parameters};
 pub use overrides::{Override, parse as parse_override};
 pub use pipeline::{Origin, Resolved, Selection, TypedPipeline, TypedStage};
 pub use stages::{STAGES, StageKind};

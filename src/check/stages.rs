@@ -8,7 +8,7 @@ use super::memory::Held;
 use super::pipeline::{TypedStage, objective};
 use super::size::Size;
 use super::value::{AugmentValue, EncoderValue, Kind, ModelValue, SplitValue, Value};
-use crate::data::share;
+use crate::data::{batches, drops_last, share};
 use crate::diagnostics::Diagnostic;
 use crate::graph::objective::Op;
 use crate::graph::term::{Output, Part, Term, Unit};
@@ -577,9 +577,7 @@ fn steps_per_epoch(stage: &TypedStage, data: &SplitValue, drop_last: bool) -> Op
     let batch = stage.fields.get("batch")?;
     let Kind::Int(batch) = &batch.kind else { return None };
     let batch = usize::try_from(batch.as_constant()?).ok().filter(|batch| *batch > 0)?;
-    // Batch norm has no variance over a single example.
-    let drop_last = drop_last || examples % batch == 1;
-    let steps = if drop_last { examples / batch } else { examples.div_ceil(batch) };
+    let steps = batches(examples, batch, drops_last(examples, batch, drop_last));
     (steps > 0).then_some(steps)
 }
 

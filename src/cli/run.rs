@@ -123,7 +123,7 @@ fn start(
     sources: &Sources,
 ) -> Result<(), Failure> {
     let Compiled { graph, resolved, .. } = compiled;
-    let prepared = run.prepare()?;
+    let prepared = run.prepare(&arguments.output)?;
     let folder = RunFolder::create(&arguments.output, &graph.name, SystemTime::now())?;
     record::beginning(&folder, graph, resolved, sources, run.seed, &run.device.kind)?;
     run.events.add(Box::new(folder.events()?));

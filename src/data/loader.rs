@@ -60,11 +60,7 @@ pub fn default_threads() -> usize {
 impl Loader {
     /// Batches in an epoch.
     pub fn batches(&self) -> usize {
-        if self.drop_last {
-            self.examples.len() / self.batch
-        } else {
-            self.examples.len().div_ceil(self.batch)
-        }
+        super::batches(self.examples.len(), self.batch, self.drop_last)
     }
 
     /// The examples in the order of that epoch.

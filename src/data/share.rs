@@ -1,4 +1,4 @@
-//! The size of a sample: one rule for the checker, which counts, and for the run, which draws.
+//! Sizes of samples and epochs: one rule for the checker, which counts, and for the run, which draws.
 
 /// How many examples a sample of `percent` per cent takes of a class of `members`: rounded, at
 /// least one of a class that has any.
@@ -7,9 +7,28 @@ pub fn share(members: usize, percent: f64) -> usize {
     count.max(1).min(members)
 }
 
+/// Whether the last batch of an epoch is left out where it is not full: as asked, and where it
+/// would be a single example, over which batch norm has no variance.
+pub fn drops_last(examples: usize, batch: usize, asked: bool) -> bool {
+    asked || examples % batch == 1
+}
+
+/// The batches of an epoch.
+pub fn batches(examples: usize, batch: usize, drop_last: bool) -> usize {
+    if drop_last { examples / batch } else { examples.div_ceil(batch) }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::share;
+    use super::{batches, drops_last, share};
+
+    #[test]
+    fn an_epoch_may_end_in_a_batch_that_is_not_full() {
+        assert_eq!(batches(10, 4, drops_last(10, 4, false)), 3);
+        assert_eq!(batches(10, 4, drops_last(10, 4, true)), 2);
+        assert_eq!(batches(9, 4, drops_last(9, 4, false)), 2);
+        assert_eq!(batches(3, 4, drops_last(3, 4, true)), 0);
+    }
 
     #[test]
     fn a_share_is_rounded_and_never_nothing() {

@@ -10,6 +10,13 @@ pub struct Selected {
     pub kind: String,
 }
 
+impl Selected {
+    /// Whether it computes in the memory of the machine itself.
+    pub fn is_host(&self) -> bool {
+        !self.kind.contains("cuda")
+    }
+}
+
 /// Why a device cannot be had.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceError {

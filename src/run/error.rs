@@ -25,6 +25,8 @@ pub enum RunError {
     RunFolderUnwritable { path: PathBuf, cause: io::Error },
     /// The run needs more room than a disk has.
     DiskTooSmall { path: PathBuf, needed: u64, free: u64 },
+    /// The run needs more memory than is free.
+    MemoryTooSmall { needed: u64, free: u64 },
     /// The results cannot be written to standard output.
     OutputUnwritable { cause: io::Error },
     /// The handler of Ctrl-C and the termination signals could not be installed.
@@ -43,6 +45,7 @@ impl RunError {
             RunError::LogDamaged { .. } => "log-damaged",
             RunError::RunFolderUnwritable { .. } => "run-folder-unwritable",
             RunError::DiskTooSmall { .. } => "disk-too-small",
+            RunError::MemoryTooSmall { .. } => "memory-too-small",
             RunError::OutputUnwritable { .. } => "output-unwritable",
             RunError::SignalsUnavailable { .. } => "signals-unavailable",
         }
@@ -78,7 +81,11 @@ impl RunError {
             RunError::DiskTooSmall { path, needed, free } => {
                 let [needed, free] = [needed, free].map(|bytes| amount(u128::from(*bytes)));
                 let path = path.display();
-                format!("this run writes about {needed} to `{path}`, where {free} are free")
+                format!("this run writes at least {needed} to `{path}`, where {free} are free")
+            }
+            RunError::MemoryTooSmall { needed, free } => {
+                let [needed, free] = [needed, free].map(|bytes| amount(u128::from(*bytes)));
+                format!("this run takes at least {needed} of memory, and {free} are free")
             }
             RunError::OutputUnwritable { cause } => {
                 format!("cannot write the results to standard output: {cause}")
@@ -117,6 +124,9 @@ impl RunError {
             }
             RunError::DiskTooSmall { .. } => {
                 Some("make room on that disk, or name folders on another".into())
+            }
+            RunError::MemoryTooSmall { .. } => {
+                Some("end other programs, or take a smaller network or dataset".into())
             }
             RunError::OutputUnwritable { .. } | RunError::SignalsUnavailable { .. } => None,
         }

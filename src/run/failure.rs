@@ -2,6 +2,7 @@
 
 use crate::data::DataError;
 use crate::evaluate::EvaluateError;
+use crate::graph::Stage;
 use crate::interrupt::Interrupted;
 use crate::nn::safetensors::WeightsError;
 use crate::objective::ProgramError;
@@ -30,6 +31,10 @@ pub enum Cause {
 }
 
 impl Failure {
+    pub fn of(stage: &Stage, cause: Cause) -> Self {
+        Failure { stage: Some(stage.name.clone()), cause }
+    }
+
     /// Whether the user has asked for it.
     pub fn is_interrupt(&self) -> bool {
         self.cause.is_interrupt()

@@ -73,6 +73,11 @@ impl<'a> Datasets<'a> {
         Ok(Examples { images, indices: Arc::new(indices), normalization })
     }
 
+    /// Whether a dataset is in memory.
+    pub fn holds(&self, call: &Call) -> bool {
+        self.loaded.contains_key(&call.to_string())
+    }
+
     /// A dataset, found and verified; loaded where it is not yet.
     pub fn dataset(&mut self, call: &Call, watch: Watch<'_>) -> Result<Loaded, DataError> {
         let name = call.to_string();

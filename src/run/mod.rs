@@ -2,6 +2,7 @@
 
 pub mod checkpoint;
 pub mod error;
+mod estimate;
 pub mod events;
 mod failure;
 pub(crate) mod files;
@@ -70,8 +71,7 @@ impl Run<'_> {
             let stage = self.graph.stage(position).expect("a position in its own graph");
             let lookup = lookups.remove(&position).unwrap_or(Lookup::Absent);
             let finished = self.stage(&mut state, stage, lookup, folder);
-            let finished =
-                finished.map_err(|cause| Failure { stage: Some(stage.name.clone()), cause })?;
+            let finished = finished.map_err(|cause| Failure::of(stage, cause))?;
             record::stage(folder, stage, &finished)?;
             state.finished.insert(position, finished);
         }

@@ -2,6 +2,7 @@
 //! everything that the other stages need is there.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::failure::Failure;
 use super::inputs::Datasets;
@@ -18,32 +19,31 @@ pub struct Prepared<'a> {
 }
 
 impl Run<'_> {
-    /// Looks for what the run needs. Downloads datasets that are missing, and writes nothing else.
-    pub fn prepare(&self) -> Result<Prepared<'_>, Failure> {
-        let mut prepared = Prepared {
-            state: State {
-                key: Key::root(self.seed),
-                finished: BTreeMap::new(),
-                datasets: Datasets::new(&self.locations),
-            },
-            lookups: BTreeMap::new(),
-        };
+    /// Looks for what the run needs, of which `output` is to hold the record. Downloads datasets
+    /// that are missing, and writes nothing else.
+    pub fn prepare(&self, output: &Path) -> Result<Prepared<'_>, Failure> {
+        let mut lookups = BTreeMap::new();
+        let mut needed = Vec::new();
         for position in self.graph.to_run() {
+            self.interrupt.check()?;
             let stage = self.graph.stage(position).expect("a position in its own graph");
-            let failed = |cause| Failure { stage: Some(stage.name.clone()), cause };
-            self.interrupt.check().map_err(|stop| failed(stop.into()))?;
             let lookup = self.store.stage(&self.key(stage)).lookup();
-            let lookup = lookup.map_err(|error| failed(error.into()))?;
+            let lookup = lookup.map_err(|error| Failure::of(stage, error.into()))?;
             if !matches!(lookup, Lookup::Finished(_)) {
-                for term in stage.fields.values() {
-                    let Term::Split(split) = term else { continue };
-                    let datasets = &mut prepared.state.datasets;
-                    let found = self.watched(|watch| datasets.dataset(&split.dataset, watch));
-                    found.map_err(|error| failed(error.into()))?;
-                }
+                needed.push(stage);
             }
-            prepared.lookups.insert(position, lookup);
+            lookups.insert(position, lookup);
         }
-        Ok(prepared)
+        let mut datasets = Datasets::new(&self.locations);
+        self.check_room(needed.iter().copied(), output, &datasets)?;
+        for stage in needed {
+            for term in stage.fields.values() {
+                let Term::Split(split) = term else { continue };
+                let found = self.watched(|watch| datasets.dataset(&split.dataset, watch));
+                found.map_err(|error| Failure::of(stage, error.into()))?;
+            }
+        }
+        let state = State { key: Key::root(self.seed), finished: BTreeMap::new(), datasets };
+        Ok(Prepared { state, lookups })
     }
 }

@@ -12,8 +12,8 @@ use super::store::{Finished, Partial};
 use super::{Run, State};
 use crate::augment::Augmentation;
 use crate::check::{StageKind, declared_size};
-use crate::data::DataError;
 use crate::data::loader::{Loader, default_threads};
+use crate::data::{DataError, drops_last};
 use crate::evaluate::{Accuracy, Network, Problem, extract};
 use crate::graph::Stage;
 use crate::graph::objective::ObjectiveGraph;
@@ -203,8 +203,7 @@ impl Run<'_> {
         let args = fields.args();
         let batch = args.size("batch");
         let Examples { images, indices, normalization } = examples;
-        // Batch norm has no variance over a single example.
-        let drop_last = drop_last || indices.len() % batch == 1;
+        let drop_last = drops_last(indices.len(), batch, drop_last);
         let loader = Loader {
             images,
             examples: indices,
@@ -281,7 +280,7 @@ impl Run<'_> {
     }
 
     /// The registered constructor behind an output that is an encoder.
-    fn architecture(&self, output: &Output) -> Term {
+    pub(super) fn architecture(&self, output: &Output) -> Term {
         let stage =
             self.graph.stage(output.stage).expect("an output names a stage of its own graph");
         let fields = Fields(stage);
@@ -371,10 +370,10 @@ struct Candidate {
 }
 
 /// Typed access to the fields of a checked stage.
-struct Fields<'s>(&'s Stage);
+pub(super) struct Fields<'s>(pub &'s Stage);
 
 impl<'s> Fields<'s> {
-    fn get(&self, name: &str) -> &'s Term {
+    pub fn get(&self, name: &str) -> &'s Term {
         let field = self.0.fields.get(name);
         field.unwrap_or_else(|| {
             panic!("the checker lets no `{}` through without `{name}`", self.0.kind.name())
@@ -392,7 +391,7 @@ impl<'s> Fields<'s> {
         }
     }
 
-    fn objective(&self) -> &'s ObjectiveGraph {
+    pub fn objective(&self) -> &'s ObjectiveGraph {
         match self.get("objective") {
             Term::Objective(objective) => objective,
             other => panic!("`objective` passed the checker and is {other}"),

@@ -1,0 +1,231 @@
+//! The room that a run takes, known before it starts.
+//!
+//! Lower bounds, from the sizes in the graph: what an optimizer remembers and what layers pass on
+//! come on top.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use super::error::RunError;
+use super::inputs::Datasets;
+use super::stages::Fields;
+use super::{Failure, Run};
+use crate::check::{StageKind, declared_size, declared_sizes, parameters};
+use crate::graph::Stage;
+use crate::graph::objective::{NetworkBody, ObjectiveGraph};
+use crate::graph::term::{Call, Term, Unit};
+use crate::registry::{Implementation, find};
+
+/// The bytes of a number.
+const NUMBER: u128 = size_of::<f32>() as u128;
+
+/// In bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Room {
+    /// Weights, gradients and averages.
+    memory: u128,
+    /// Files that are kept: in the store, and once more in the record of the run.
+    outputs: u128,
+    /// The two newest checkpoints, while the stage runs.
+    checkpoints: u128,
+}
+
+impl Run<'_> {
+    /// Makes sure that memory and disks hold what these stages take, as far as it is known.
+    pub(super) fn check_room<'s>(
+        &self,
+        stages: impl Iterator<Item = &'s Stage>,
+        output: &Path,
+        datasets: &Datasets<'_>,
+    ) -> Result<(), Failure> {
+        let mut all = Room::default();
+        let mut loading: BTreeMap<String, u128> = BTreeMap::new();
+        for stage in stages {
+            let room = self.room(stage);
+            all.memory = all.memory.max(room.memory);
+            all.outputs = all.outputs.saturating_add(room.outputs);
+            all.checkpoints = all.checkpoints.max(room.checkpoints);
+            for term in stage.fields.values() {
+                if let Term::Split(split) = term
+                    && !datasets.holds(&split.dataset)
+                {
+                    loading.insert(split.dataset.to_string(), dataset(&split.dataset));
+                }
+            }
+        }
+        let on_host = if self.device.is_host() { all.memory } else { 0 };
+        let memory = loading.values().fold(on_host, |all, bytes| all.saturating_add(*bytes));
+        if let Some(free) = free_memory().filter(|free| memory > u128::from(*free)) {
+            let needed = memory.try_into().unwrap_or(u64::MAX);
+            return Err(RunError::MemoryTooSmall { needed, free }.into());
+        }
+        let store = self.store.root();
+        let in_store = all.outputs.saturating_add(all.checkpoints);
+        let shared = is_same_disk(store, output);
+        let needs = match shared {
+            true => vec![(store, in_store.saturating_add(all.outputs))],
+            false => vec![(store, in_store), (output, all.outputs)],
+        };
+        for (path, needed) in needs {
+            if let Some(free) = free_disk(path).filter(|free| needed > u128::from(*free)) {
+                let (path, needed) = (path.to_owned(), needed.try_into().unwrap_or(u64::MAX));
+                return Err(RunError::DiskTooSmall { path, needed, free }.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn room(&self, stage: &Stage) -> Room {
+        let fields = Fields(stage);
+        match stage.kind {
+            StageKind::Pretrain => {
+                let objective = fields.objective();
+                let modules = objective.modules.iter().map(|module| {
+                    let term = self.constructor(&module.term);
+                    (parameters(&term, module.input).unwrap_or(0), module.encoder)
+                });
+                let modules: Vec<(u128, bool)> = modules.collect();
+                let weights = modules.iter().fold(0_u128, |all, (n, _)| all.saturating_add(*n));
+                let averages = averages(objective, &modules);
+                let encoder = modules.iter().find(|(_, encoder)| *encoder).map_or(0, |(n, _)| *n);
+                let held = weights.saturating_add(averages);
+                Room {
+                    memory: bytes(held.saturating_add(weights)),
+                    outputs: bytes(encoder.saturating_mul(1 + kept(&fields))),
+                    checkpoints: bytes(held.saturating_mul(2)),
+                }
+            }
+            StageKind::Finetune => {
+                let encoder = self.constructor(fields.get("encoder"));
+                let features = match &encoder {
+                    Term::Call(call) => declared_size(call, "Feature"),
+                    _ => None,
+                };
+                let encoder = parameters(&encoder, None).unwrap_or(0);
+                let head = parameters(fields.get("head"), features).unwrap_or(0);
+                let weights = encoder.saturating_add(head);
+                Room {
+                    memory: bytes(weights.saturating_mul(2)),
+                    outputs: bytes(weights.saturating_add(encoder)),
+                    checkpoints: bytes(weights.saturating_mul(2)),
+                }
+            }
+            StageKind::Evaluate => Room::default(),
+        }
+    }
+
+    /// The registered constructor behind an encoder, whichever stage has made its weights.
+    fn constructor(&self, term: &Term) -> Term {
+        match term {
+            Term::Output(output) => self.architecture(output),
+            term => term.clone(),
+        }
+    }
+}
+
+/// The numbers in the moving averages of an objective.
+fn averages(objective: &ObjectiveGraph, modules: &[(u128, bool)]) -> u128 {
+    let chain = |network: usize| match objective.networks.get(network).map(|network| &network.body)
+    {
+        Some(NetworkBody::Chain(chain)) => chain.as_slice(),
+        _ => &[],
+    };
+    let numbers = objective.networks.iter().flat_map(|network| match network.body {
+        NetworkBody::Ema { of, .. } => chain(of),
+        NetworkBody::Chain(_) => &[],
+    });
+    let numbers = numbers.filter_map(|module| modules.get(*module));
+    numbers.fold(0, |all, (n, _)| all.saturating_add(*n))
+}
+
+/// How many encoders are kept on the way.
+fn kept(fields: &Fields<'_>) -> u128 {
+    let length = match fields.get("length") {
+        Term::Duration(epochs, Unit::Epochs) => *epochs,
+        _ => return 0,
+    };
+    match fields.0.fields.get("keep") {
+        Some(Term::Duration(every, Unit::Epochs)) if *every > 0.0 => (length / every) as u128,
+        _ => 0,
+    }
+}
+
+fn bytes(numbers: u128) -> u128 {
+    numbers.saturating_mul(NUMBER)
+}
+
+/// The bytes of a dataset in memory: one a channel of a pixel.
+fn dataset(call: &Call) -> u128 {
+    let Some(Implementation::Dataset(entry)) = find(&call.name).map(|entry| &entry.implementation)
+    else {
+        return 0;
+    };
+    let sizes = (entry.sizes)(&call.args);
+    let examples = (sizes.train as u128).saturating_add(sizes.test as u128);
+    let image = declared_sizes(call, "Image").unwrap_or_default();
+    image.iter().fold(examples, |all, size| all.saturating_mul(*size as u128))
+}
+
+/// The memory that can be had without swapping; `None` where the system does not say.
+fn free_memory() -> Option<u64> {
+    let told = fs::read_to_string("/proc/meminfo").ok()?;
+    let line = told.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim_end().parse().ok()?;
+    kibibytes.checked_mul(1024)
+}
+
+/// The part of a path that is there already.
+fn existing(path: &Path) -> &Path {
+    let there = path.ancestors().find(|folder| folder.exists()).unwrap_or(path);
+    if there.as_os_str().is_empty() { Path::new(".") } else { there }
+}
+
+/// The room that is left to this user on the disk of a path; `None` where it cannot be told.
+#[cfg(unix)]
+fn free_disk(path: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(existing(path)).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+#[cfg(not(unix))]
+fn free_disk(_: &Path) -> Option<u64> {
+    None
+}
+
+#[cfg(unix)]
+fn is_same_disk(one: &Path, other: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    let disk = |path| fs::metadata(existing(path)).map(|metadata| metadata.dev()).ok();
+    disk(one) == disk(other)
+}
+
+#[cfg(not(unix))]
+fn is_same_disk(_: &Path, _: &Path) -> bool {
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dataset_takes_a_byte_for_each_channel_of_a_pixel() {
+        let (train, test) = (Term::Int(100), Term::Int(20));
+        let args = [("train".to_owned(), train), ("test".to_owned(), test)];
+        let args = crate::graph::term::Args(args.into_iter().collect());
+        assert_eq!(dataset(&Call { name: "shapes".into(), args }), 120 * 3 * 32 * 32);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_machine_tells_what_is_free() {
+        assert!(free_memory().is_some_and(|free| free > 1 << 20));
+        let folder = tempfile::tempdir().expect("a folder");
+        let deep = folder.path().join("not/yet/there");
+        assert_eq!(free_disk(&deep).is_some(), free_disk(folder.path()).is_some());
+        assert!(is_same_disk(&deep, folder.path()));
+        assert!(!is_same_disk(Path::new("/proc"), folder.path()));
+    }
+}

@@ -1,0 +1,277 @@
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::PARTS;
+use crate::augment::Augmentation;
+use crate::check::StageKind;
+use crate::data::loader::Loader;
+use crate::data::{Dataset, Source, stratified};
+use crate::device;
+use crate::evaluate::{Features, Probe, Problem, knn, linear_probe};
+use crate::graph::term::{Args, Call, Part, Term};
+use crate::graph::{Graph, Stage};
+use crate::interrupt::Interrupt;
+use crate::nn;
+use crate::random::Key;
+use crate::registry::{Implementation, find};
+use crate::run::events::Events;
+use crate::run::folder::RunFolder;
+use crate::run::store::Store;
+use crate::run::{Locations, Run};
+use crate::train::{Progress, schedule_value};
+use crate::watch::testing::unwatched;
+use crate::{Request, compile};
+
+/// What each part gives at a version, on each kind of machine. Where one is missing, the test says
+/// what it has found there.
+const DIGESTS: [(&str, u32, &str, &str); 6] = [
+    ("images", 1, ANY, "6a60d3c6d514470b8eb38e918f7c7cbed3075c08ce292104d15e0d96dd41300c"),
+    ("views", 1, ANY, "19bc942d1f453f274e986e7345b7ca5029419e5a07840b8031760faff58eae24"),
+    ("initialization", 1, ANY, "a943d98ec9efdf5420f4d3f3df3e7dddd25ed4f908d47b9e8b3c18f06b9e615e"),
+    ("schedules", 1, ANY, "a26e1f28f44197224c25dbac552beaca1a06df2b65020d17e2c08493a62909f9"),
+    (
+        "steps",
+        1,
+        "flex, avx512",
+        "43f8e718b4403eba330a500cc57c6156a6d0b702cae9503efcb531f7c9f55408",
+    ),
+    (
+        "protocols",
+        1,
+        "flex, avx512",
+        "8c9fd1d4a53b632ce6939403ba777b289183ccf503293d489600932f045b9760",
+    ),
+];
+
+/// Computed by this crate alone, operation by operation.
+const ANY: &str = "any";
+
+/// Every kind of step, of schedule and of view once.
+const TEXT: &str =
+    include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/numerics.cpipe"));
+
+fn tiny() -> Graph {
+    let files = BTreeMap::from([(PathBuf::from("tiny.cpipe"), TEXT.as_bytes().to_vec())]);
+    let request = Request { file: "tiny.cpipe", required: true, ..Request::default() };
+    let compilation = compile(&request, &files);
+    let diagnostics = compilation.diagnostics;
+    compilation.compiled.unwrap_or_else(|| panic!("{diagnostics:?}")).graph
+}
+
+fn floats(hasher: &mut blake3::Hasher, values: &[f32]) {
+    for value in values {
+        hasher.update(&value.to_bits().to_le_bytes());
+    }
+}
+
+fn indices(hasher: &mut blake3::Hasher, values: &[u32]) {
+    for value in values {
+        hasher.update(&value.to_le_bytes());
+    }
+}
+
+fn dataset(call: &Call) -> Dataset {
+    let Some(Implementation::Dataset(entry)) = find(&call.name).map(|entry| &entry.implementation)
+    else {
+        panic!("`{call}` is no dataset")
+    };
+    let source = Source {
+        data_dir: None,
+        environment: None,
+        cache: PathBuf::new(),
+        offline: true,
+        mirror: None,
+        watch: unwatched(),
+    };
+    (entry.load)(&call.args, &source).expect("drawn when it is needed")
+}
+
+/// The loader of a stage that trains, over all of its dataset.
+fn loader(stage: &Stage) -> Loader {
+    let Some(Term::Split(split)) = stage.fields.get("data") else { panic!("no data") };
+    let dataset = dataset(&split.dataset);
+    let examples = stratified(&dataset.train.labels, split.percent, Key::root(3));
+    Loader {
+        images: Arc::new(dataset.train),
+        examples: Arc::new(examples),
+        augmentation: Arc::new(Augmentation::from_term(&stage.fields["views"])),
+        normalization: dataset.normalization,
+        views: 2,
+        batch: 4,
+        key: Key::root(7),
+        drop_last: true,
+        threads: 1,
+    }
+}
+
+fn trainings(graph: &Graph) -> impl Iterator<Item = &Stage> {
+    graph.ordered().filter(|stage| stage.kind != StageKind::Evaluate)
+}
+
+fn images() -> String {
+    let mut hasher = blake3::Hasher::new();
+    for stage in trainings(&tiny()) {
+        let loader = loader(stage);
+        hasher.update(&loader.images.pixels);
+        indices(&mut hasher, &loader.examples);
+        indices(&mut hasher, &loader.order(2));
+    }
+    hasher.finalize().to_string()
+}
+
+fn views() -> String {
+    let mut hasher = blake3::Hasher::new();
+    for stage in trainings(&tiny()) {
+        for batch in loader(stage).epoch(1, 0) {
+            batch.views.iter().for_each(|view| floats(&mut hasher, view));
+        }
+    }
+    hasher.finalize().to_string()
+}
+
+fn initialization() -> String {
+    let number = |value| Term::Int(value);
+    let symbol = |value: &str| Term::Symbol(value.into());
+    let resnet = || vec![("stem", symbol("small")), ("width", number(2))];
+    let mlp = vec![
+        ("hidden", number(8)),
+        ("out", number(4)),
+        ("layers", number(3)),
+        ("norm", symbol("batch")),
+        ("output_norm", symbol("batch")),
+        ("bias", Term::Bool(true)),
+    ];
+    let modules = [
+        ("convnet", vec![("width", number(2))], None),
+        ("resnet18", resnet(), None),
+        ("resnet50", resnet(), None),
+        ("mlp", mlp, Some(16)),
+    ];
+    let mut hasher = blake3::Hasher::new();
+    let device = device::select("auto").expect("a backend is built in").device;
+    for (name, args, input) in modules {
+        let args = args.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let term = Term::Call(Call { name: name.into(), args: Args(args) });
+        for (name, param) in nn::build(&term, input).init(Key::root(5), &device).0 {
+            hasher.update(name.as_bytes());
+            floats(&mut hasher, &param.value.to_vec());
+        }
+    }
+    hasher.finalize().to_string()
+}
+
+fn schedules() -> String {
+    let mut hasher = blake3::Hasher::new();
+    for stage in trainings(&tiny()) {
+        for step in 0..20 {
+            let progress = Progress { step, steps: 20, steps_per_epoch: 6 };
+            let value = schedule_value(&stage.fields["schedule"], progress);
+            hasher.update(&value.to_bits().to_le_bytes());
+        }
+    }
+    hasher.finalize().to_string()
+}
+
+/// What the trainings leave, and how they went.
+fn steps(device: &str) -> String {
+    let place = tempfile::tempdir().expect("a folder");
+    let graph = tiny();
+    let run = Run {
+        graph: &graph,
+        seed: 1,
+        device: device::select(device).expect("it is built in"),
+        store: Store::open(place.path().join("store")).expect("a folder"),
+        locations: Locations {
+            data_dir: None,
+            environment: None,
+            cache: place.path().to_owned(),
+            offline: true,
+            mirror: None,
+        },
+        events: Events::default(),
+        interrupt: Interrupt::default(),
+        wait: true,
+    };
+    let folder = RunFolder::create(place.path(), "tiny", SystemTime::UNIX_EPOCH).expect("a folder");
+    let prepared = run.prepare(place.path()).expect("nothing is missing");
+    run.execute(prepared, &folder).expect("it runs");
+    let mut hasher = blake3::Hasher::new();
+    let files = [
+        "queued.encoder.safetensors",
+        "queued.metrics.jsonl",
+        "paired.encoder.safetensors",
+        "paired.metrics.jsonl",
+        "tuned.model.safetensors",
+        "tuned.metrics.jsonl",
+    ];
+    for file in files {
+        hasher.update(&std::fs::read(Path::join(folder.path(), file)).expect("an output"));
+    }
+    hasher.finalize().to_string()
+}
+
+fn protocols(device: &str) -> String {
+    let device = device::select(device).expect("it is built in").device;
+    let mut rng = Key::root(3).stream();
+    let mut features = |part| Features {
+        values: (0..60 * 8).map(|_| rng.normal()).collect(),
+        dim: 8,
+        labels: (0..60).map(|example| example % 3).collect(),
+        part,
+    };
+    let (fit, on) = (features(Part::Train), features(Part::Test));
+    let problem =
+        Problem { fit: Some(&fit), on: &on, classes: 3, device: &device, watch: unwatched() };
+    let neighbours = knn(&problem, 7, 0.1).expect("as many examples");
+    let probe = linear_probe(&problem, Probe { l2: 1e-3, iterations: 100 }).expect("a fit");
+    let text = serde_json::to_string(&[neighbours, probe]).expect("plain data");
+    blake3::hash(text.as_bytes()).to_string()
+}
+
+/// Processors add up vectors of different lengths in different orders.
+fn machine(backend: &str) -> String {
+    #[cfg(target_arch = "x86_64")]
+    let vectors = match (is_x86_feature_detected!("avx512f"), is_x86_feature_detected!("avx2")) {
+        (true, _) => "avx512",
+        (_, true) => "avx2",
+        _ => "sse",
+    };
+    #[cfg(not(target_arch = "x86_64"))]
+    let vectors = std::env::consts::ARCH;
+    format!("{backend}, {vectors}")
+}
+
+#[test]
+fn numerics_change_with_their_versions_only() {
+    let mut found = vec![
+        ("images", ANY.to_owned(), images()),
+        ("views", ANY.to_owned(), views()),
+        ("initialization", ANY.to_owned(), initialization()),
+        ("schedules", ANY.to_owned(), schedules()),
+    ];
+    let built_in = [("flex", cfg!(feature = "flex")), ("libtorch-cpu", cfg!(feature = "libtorch"))];
+    for (backend, _) in built_in.into_iter().filter(|(_, is_built_in)| *is_built_in) {
+        found.push(("steps", machine(backend), steps(backend)));
+        found.push(("protocols", machine(backend), protocols(backend)));
+    }
+    let mut changed = Vec::new();
+    for (part, machine, digest) in found {
+        let known =
+            DIGESTS.iter().find(|(name, _, on, _)| *name == part && *on == machine.as_str());
+        let version = PARTS.iter().find(|(name, _)| *name == part).map(|(_, version)| *version);
+        match known {
+            None => eprintln!("skipped: no digest of {part} on {machine}; it is {digest}"),
+            Some((_, at, _, expected)) if Some(*at) == version && *expected == digest => {}
+            Some((_, at, ..)) => {
+                changed.push(format!("{part} on {machine}: {digest}, noted for version {at}"));
+            }
+        }
+    }
+    assert!(
+        changed.is_empty(),
+        "numerics have changed: raise the version of each part, and note the digest for it\n{}",
+        changed.join("\n")
+    );
+}

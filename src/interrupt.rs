@@ -2,7 +2,7 @@
 //!
 //! Work asks [`Interrupt::check`] wherever it can stop. What takes long in one piece, such as a
 //! name that no server answers for, is not waited for: a process that was asked to stop ends by
-//! itself [`GRACE`] later, unless a [`Hold`] says that there is state to be saved.
+//! itself a moment later, unless a [`Hold`] says that there is state to be saved.
 
 use std::fmt;
 use std::io::{self, Write};

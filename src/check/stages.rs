@@ -8,7 +8,7 @@ use super::memory::Held;
 use super::pipeline::{TypedStage, objective};
 use super::size::Size;
 use super::value::{AugmentValue, EncoderValue, Kind, ModelValue, SplitValue, Value};
-use crate::data::{batches, drops_last, share};
+use crate::data::{batches, share};
 use crate::diagnostics::Diagnostic;
 use crate::graph::objective::Op;
 use crate::graph::term::{Output, Part, Term, Unit};
@@ -40,6 +40,8 @@ pub enum StageKind {
 const PRETRAIN: &str = "\
 /// Trains an encoder by an objective over augmented views.
 ///
+/// Every batch is full: what is left over of an epoch has its turn in another, in a new order.
+///
 /// Outputs: `encoder`, the first that `objective` is handed; with `keep` also its `history`.
 pretrain(
   data:      Split,
@@ -65,6 +67,8 @@ evaluate(
 
 const FINETUNE: &str = "\
 /// Trains a classifier from an encoder: all of it, or the head alone (`train: head`).
+///
+/// Every batch is full: what is left over of an epoch has its turn in another, in a new order.
 ///
 /// Outputs: `model`, and `encoder`, its encoder after the tuning.
 finetune(
@@ -222,7 +226,7 @@ impl Checker<'_> {
         self.check_encoders(stage, &objective, &flow);
         self.check_images(stage, &data, objective.encoder.as_ref());
         self.check_batch(stage, &data);
-        self.check_length(stage, &data, true);
+        self.check_length(stage, &data);
         self.check_queues(stage, &objective.builder);
         self.check_networks(stage, &Held::objective(&objective.builder, &flow));
     }
@@ -276,7 +280,7 @@ impl Checker<'_> {
         let encoder = encoder_of(stage.fields.get("encoder"));
         self.check_images(stage, &data, encoder.as_ref());
         self.check_batch(stage, &data);
-        self.check_length(stage, &data, false);
+        self.check_length(stage, &data);
         if let Some(encoder) = encoder {
             let head = match stage.fields.get("head").map(|value| &value.kind) {
                 Some(Kind::Head(head)) => Some(head),
@@ -392,7 +396,7 @@ impl Checker<'_> {
 
     /// A length that takes a step, a warm-up that ends before it, and encoders that are kept
     /// within it.
-    fn check_length(&mut self, stage: &TypedStage, data: &SplitValue, drop_last: bool) {
+    fn check_length(&mut self, stage: &TypedStage, data: &SplitValue) {
         let duration = |field: &str| match stage.fields.get(field).map(|value| &value.kind) {
             Some(Kind::Duration(Some(length))) => Some(*length),
             _ => None,
@@ -410,8 +414,7 @@ impl Checker<'_> {
             self.report(error.help("write `keep: 1 epochs`"));
             return;
         }
-        let (Some(length), Some(per_epoch)) =
-            (duration("length"), steps_per_epoch(stage, data, drop_last))
+        let (Some(length), Some(per_epoch)) = (duration("length"), steps_per_epoch(stage, data))
         else {
             return;
         };
@@ -572,12 +575,12 @@ pub fn examples(split: &SplitValue) -> Option<usize> {
 
 /// The steps of an epoch, by the rule of the run; `None` where the split or the batch is not known
 /// or no batch fills.
-fn steps_per_epoch(stage: &TypedStage, data: &SplitValue, drop_last: bool) -> Option<usize> {
+fn steps_per_epoch(stage: &TypedStage, data: &SplitValue) -> Option<usize> {
     let examples = examples(data)?;
     let batch = stage.fields.get("batch")?;
     let Kind::Int(batch) = &batch.kind else { return None };
     let batch = usize::try_from(batch.as_constant()?).ok().filter(|batch| *batch > 0)?;
-    let steps = batches(examples, batch, drops_last(examples, batch, drop_last));
+    let steps = batches(examples, batch);
     (steps > 0).then_some(steps)
 }
 

@@ -45,8 +45,6 @@ pub struct Loader {
     pub batch: usize,
     /// All that is random follows from it.
     pub key: Key,
-    /// Leave out the last batch of an epoch where it is not full.
-    pub drop_last: bool,
     /// Threads that make batches, at least 1; see [`default_threads`].
     pub threads: usize,
 }
@@ -58,9 +56,9 @@ pub fn default_threads() -> usize {
 }
 
 impl Loader {
-    /// Batches in an epoch.
+    /// Batches in an epoch, all of them full.
     pub fn batches(&self) -> usize {
-        super::batches(self.examples.len(), self.batch, self.drop_last)
+        super::batches(self.examples.len(), self.batch)
     }
 
     /// The examples in the order of that epoch.
@@ -262,13 +260,12 @@ mod tests {
         Loader {
             images: Arc::new(images(50)),
             // Part of the images, so that a place in the list is no place in the dataset.
-            examples: Arc::new((3..50).collect()),
+            examples: Arc::new((2..50).collect()),
             augmentation: Arc::new(augmentation()),
             normalization: NORMALIZATION,
             views: 2,
             batch: 8,
             key: Key::root(1),
-            drop_last: false,
             threads: 1,
         }
     }
@@ -289,8 +286,8 @@ mod tests {
     #[test]
     fn threads_and_batch_size_change_nothing_but_speed() {
         let expected = examples(&loader(), 4);
-        assert_eq!(expected.len(), 47);
-        for (threads, batch) in [(1, 47), (2, 8), (3, 5), (5, 1), (64, 16)] {
+        assert_eq!(expected.len(), 48);
+        for (threads, batch) in [(1, 48), (2, 8), (3, 6), (5, 1), (64, 16)] {
             let found = examples(&Loader { threads, batch, ..loader() }, 4);
             assert_eq!(found, expected, "{threads} threads, batches of {batch}");
         }
@@ -313,7 +310,7 @@ mod tests {
         let loader = loader();
         let batches: Vec<Batch> = loader.epoch(0, 0).collect();
         assert_eq!(batches.len(), loader.batches());
-        assert_eq!(batches.last().map(|batch| batch.indices.len()), Some(7));
+        assert_eq!(batches.last().map(|batch| batch.indices.len()), Some(8));
         for batch in &batches {
             assert_eq!(batch.size, [5, 5]);
             assert_eq!(batch.views.len(), 2);
@@ -352,16 +349,16 @@ mod tests {
         let first = sorted(&loader(), 0);
         assert_ne!(first, sorted(&loader(), 1));
         assert_ne!(first, sorted(&Loader { key: Key::root(2), ..loader() }, 0));
-        let few = Loader { examples: Arc::new(vec![3, 4, 5]), ..loader() };
+        let few = Loader { examples: Arc::new(vec![2, 3, 4]), batch: 1, ..loader() };
         assert_eq!(first[..3], sorted(&few, 0));
     }
 
     #[test]
-    fn an_incomplete_batch_can_be_left_out() {
-        let loader = Loader { drop_last: true, ..loader() };
+    fn an_incomplete_batch_is_left_out() {
+        let loader = Loader { batch: 9, ..loader() };
         assert_eq!(loader.batches(), 5);
-        assert!(loader.epoch(0, 0).all(|batch| batch.indices.len() == 8));
-        let few = Loader { batch: 48, ..loader };
+        assert!(loader.epoch(0, 0).all(|batch| batch.indices.len() == 9));
+        let few = Loader { batch: 49, ..loader };
         assert_eq!((few.batches(), few.epoch(0, 0).count()), (0, 0));
     }
 
@@ -395,7 +392,8 @@ mod tests {
 
     #[test]
     fn a_fault_in_a_thread_reaches_the_caller() {
-        let loader = Loader { examples: Arc::new(vec![7, 1000]), threads: 2, ..loader() };
+        let examples = Arc::new(vec![7, 1000]);
+        let loader = Loader { examples, batch: 1, threads: 2, ..loader() };
         let count = AssertUnwindSafe(|| loader.epoch(0, 0).count());
         assert!(catch_unwind(count).is_err());
     }

@@ -25,7 +25,7 @@ mod testing;
 #[cfg(feature = "run")]
 use std::path::{Path, PathBuf};
 
-pub use self::share::{batches, drops_last, share};
+pub use self::share::{batches, share};
 #[cfg(feature = "run")]
 pub use self::{
     download::{Remote, download},

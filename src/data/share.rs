@@ -7,27 +7,19 @@ pub fn share(members: usize, percent: f64) -> usize {
     count.max(1).min(members)
 }
 
-/// Whether the last batch of an epoch is left out where it is not full: as asked, and where it
-/// would be a single example, over which batch norm has no variance.
-pub fn drops_last(examples: usize, batch: usize, asked: bool) -> bool {
-    asked || examples % batch == 1
-}
-
-/// The batches of an epoch.
-pub fn batches(examples: usize, batch: usize, drop_last: bool) -> usize {
-    if drop_last { examples / batch } else { examples.div_ceil(batch) }
+/// The batches of an epoch. The examples that are left over have their turn in another one, whose
+/// order is different: a small batch would move weights and statistics as much as a full one.
+pub fn batches(examples: usize, batch: usize) -> usize {
+    examples / batch
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{batches, drops_last, share};
+    use super::{batches, share};
 
     #[test]
-    fn an_epoch_may_end_in_a_batch_that_is_not_full() {
-        assert_eq!(batches(10, 4, drops_last(10, 4, false)), 3);
-        assert_eq!(batches(10, 4, drops_last(10, 4, true)), 2);
-        assert_eq!(batches(9, 4, drops_last(9, 4, false)), 2);
-        assert_eq!(batches(3, 4, drops_last(3, 4, true)), 0);
+    fn every_batch_is_full() {
+        assert_eq!([8, 9, 11, 12, 3].map(|examples| batches(examples, 4)), [2, 2, 2, 3, 0]);
     }
 
     #[test]

@@ -10,8 +10,8 @@ const PARTS: [(&str, u32); 6] = [
     ("images", 1),
     ("views", 1),
     ("initialization", 1),
-    // Layers, objectives, gradients and optimizers.
-    ("steps", 1),
+    // Layers, objectives, gradients, optimizers, and which examples a step sees.
+    ("steps", 2),
     ("schedules", 1),
     ("protocols", 1),
 ];

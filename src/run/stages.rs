@@ -12,8 +12,8 @@ use super::store::{Finished, Partial};
 use super::{Run, State};
 use crate::augment::Augmentation;
 use crate::check::{StageKind, declared_size};
+use crate::data::DataError;
 use crate::data::loader::{Loader, default_threads};
-use crate::data::{DataError, drops_last};
 use crate::evaluate::{Accuracy, Network, Problem, extract};
 use crate::graph::Stage;
 use crate::graph::objective::ObjectiveGraph;
@@ -75,7 +75,7 @@ impl Run<'_> {
         let fields = Fields(stage);
         let objective = fields.objective();
         let examples = self.split(state, fields.split("data"))?;
-        let session = self.session(state, stage, examples, objective.views, true)?;
+        let session = self.session(state, stage, examples, objective.views)?;
         self.started(&session, stage, reason)?;
         // An objective over the output of another stage starts from that stage's weights.
         let mut graph = objective.clone();
@@ -107,7 +107,7 @@ impl Run<'_> {
     ) -> Result<Finished, Cause> {
         let fields = Fields(stage);
         let examples = self.split(state, fields.split("data"))?;
-        let session = self.session(state, stage, examples, 1, false)?;
+        let session = self.session(state, stage, examples, 1)?;
         self.started(&session, stage, reason)?;
         let mut task = Tuned {
             classifier: self.classifier(state, stage)?,
@@ -197,13 +197,11 @@ impl Run<'_> {
         stage: &'s Stage,
         examples: Examples,
         views: usize,
-        drop_last: bool,
     ) -> Result<Session<'s>, Cause> {
         let fields = Fields(stage);
         let args = fields.args();
         let batch = args.size("batch");
         let Examples { images, indices, normalization } = examples;
-        let drop_last = drops_last(indices.len(), batch, drop_last);
         let loader = Loader {
             images,
             examples: indices,
@@ -212,7 +210,6 @@ impl Run<'_> {
             views,
             batch,
             key: state.key,
-            drop_last,
             threads: default_threads(),
         };
         let keep = match fields.0.fields.get("keep") {

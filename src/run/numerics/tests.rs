@@ -33,9 +33,9 @@ const DIGESTS: [(&str, u32, &str, &str); 6] = [
     ("schedules", 1, ANY, "a26e1f28f44197224c25dbac552beaca1a06df2b65020d17e2c08493a62909f9"),
     (
         "steps",
-        1,
+        2,
         "flex, avx512",
-        "43f8e718b4403eba330a500cc57c6156a6d0b702cae9503efcb531f7c9f55408",
+        "6775301837d182239aedf59d94213f1b715a3541645ae743357ca5b4a15200b4",
     ),
     (
         "protocols",
@@ -101,7 +101,6 @@ fn loader(stage: &Stage) -> Loader {
         views: 2,
         batch: 4,
         key: Key::root(7),
-        drop_last: true,
         threads: 1,
     }
 }

@@ -2,6 +2,9 @@
 
 use burn::tensor::Device;
 
+#[cfg(test)]
+pub mod testing;
+
 /// A device that is there, and what it is called.
 #[derive(Clone, Debug)]
 pub struct Selected {
@@ -131,6 +134,8 @@ mod tests {
     fn unknown_and_absent_devices_say_what_there_is() {
         let error = select("flx").unwrap_err();
         assert!(error.help.starts_with("did you mean `flex`?"), "{}", error.help);
+        assert_eq!(select("flex").is_ok(), cfg!(feature = "flex"));
+        assert_eq!(select("libtorch-cpu").is_ok(), cfg!(feature = "libtorch"));
         assert!(select("libtorch-cuda:999").is_err());
         assert!(select("libtorch-cuda:many").is_err());
     }

@@ -121,6 +121,7 @@ mod tests {
     use burn::tensor::Device;
 
     use super::*;
+    use crate::device::testing::device;
     use crate::graph::term::Part;
     use crate::random::{Key, Rng};
     use crate::watch::testing::unwatched;
@@ -180,7 +181,7 @@ mod tests {
         for (k, t) in [(1, 0.1), (17, 0.1), (200, 0.07), (311, 1.0)] {
             let predictions = naive(&fit, &on, 5, k, t);
             let expected = Accuracy::of(predictions, &on, 5, String::new());
-            let found = knn(&fit, &on, 5, k, t, &Device::flex()).unwrap();
+            let found = knn(&fit, &on, 5, k, t, &device()).unwrap();
             assert_eq!(found.classes, expected.classes, "k {k}, temperature {t}");
             assert!(found.top1 > 0.3 && found.top1 < 1.0, "a test too easy or too hard");
         }
@@ -191,7 +192,7 @@ mod tests {
         let mut rng = Key::root(3).stream();
         let fit = scattered(1200, 4, 3, 0.1, &mut rng);
         let on = Features { part: Part::Test, ..scattered(30, 4, 3, 0.1, &mut rng) };
-        let accuracy = knn(&fit, &on, 3, 200, 0.1, &Device::flex()).unwrap();
+        let accuracy = knn(&fit, &on, 3, 200, 0.1, &device()).unwrap();
         assert_eq!(
             accuracy.protocol,
             "weighted kNN, k 200, temperature 0.1, on the encoder's 4 features, plain images; \
@@ -227,7 +228,7 @@ mod tests {
     #[test]
     fn more_neighbours_than_examples_is_an_error() {
         let fit = scattered(10, 4, 2, 0.1, &mut Key::root(0).stream());
-        let error = knn(&fit, &fit, 2, 11, 0.1, &Device::flex()).unwrap_err();
+        let error = knn(&fit, &fit, 2, 11, 0.1, &device()).unwrap_err();
         assert_eq!(error, EvaluateError::TooFewNeighbours { k: 11, examples: 10 });
         assert_eq!(
             error.to_string(),

@@ -170,6 +170,7 @@ fn split(weights: &[f64], d: usize, classes: usize, device: &Device) -> (Tensor<
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::testing::device;
     use crate::graph::term::Part;
     use crate::random::{Key, Rng};
     use crate::watch::testing::unwatched;
@@ -192,12 +193,12 @@ mod tests {
         let mut rng = Key::root(7).stream();
         let fit = clouds(400, 0.8, Part::Train, &mut rng);
         let few = Probe { iterations: 2, ..RECIPE };
-        let accuracy = linear_probe(&fit, &fit, 4, few, &Device::flex()).unwrap();
+        let accuracy = linear_probe(&fit, &fit, 4, few, &device()).unwrap();
         let warning = accuracy.warning.expect("two steps do not suffice");
         assert_eq!(warning.name, "probe-not-converged");
         assert!(warning.message.contains("after 2 steps"), "{}", warning.message);
         assert!(accuracy.protocol.contains("before it converged"), "{}", accuracy.protocol);
-        assert_eq!(linear_probe(&fit, &fit, 4, RECIPE, &Device::flex()).unwrap().warning, None);
+        assert_eq!(linear_probe(&fit, &fit, 4, RECIPE, &device()).unwrap().warning, None);
     }
 
     /// Gaussian clouds whose dimensions have very different scales and offsets.
@@ -219,7 +220,7 @@ mod tests {
         let mut rng = Key::root(1).stream();
         let fit = clouds(400, 0.1, Part::Train, &mut rng);
         let on = clouds(200, 0.1, Part::Test, &mut rng);
-        let accuracy = linear_probe(&fit, &on, 4, RECIPE, &Device::flex()).unwrap();
+        let accuracy = linear_probe(&fit, &on, 4, RECIPE, &device()).unwrap();
         assert_eq!(accuracy.correct, 200);
         assert!(accuracy.protocol.contains("L2 penalty 1e-4, L-BFGS converged in "));
         assert!(accuracy.protocol.ends_with(
@@ -233,10 +234,10 @@ mod tests {
         let mut rng = Key::root(2).stream();
         let fit = clouds(2000, 0.8, Part::Train, &mut rng);
         let on = clouds(1000, 0.8, Part::Test, &mut rng);
-        let first = linear_probe(&fit, &on, 4, RECIPE, &Device::flex()).unwrap();
+        let first = linear_probe(&fit, &on, 4, RECIPE, &device()).unwrap();
         // The best possible classifier is right in about 66 of 100 cases.
         assert!(first.top1 > 0.6 && first.top1 < 0.75, "{}", first.top1);
-        let second = linear_probe(&fit, &on, 4, RECIPE, &Device::flex()).unwrap();
+        let second = linear_probe(&fit, &on, 4, RECIPE, &device()).unwrap();
         assert_eq!(first, second);
     }
 
@@ -245,12 +246,12 @@ mod tests {
         let mut rng = Key::root(5).stream();
         let fit = clouds(300, 0.8, Part::Train, &mut rng);
         let on = clouds(100, 0.8, Part::Test, &mut rng);
-        let all = linear_probe(&fit, &on, 4, RECIPE, &Device::flex()).unwrap();
+        let all = linear_probe(&fit, &on, 4, RECIPE, &device()).unwrap();
         // The halves, one of them among strangers, are judged as they are in the whole.
         let half = |range: std::ops::Range<usize>| {
             let values = on.values[range.start * 6..range.end * 6].to_vec();
             let part = Features { values, labels: on.labels[range].to_vec(), ..on.clone() };
-            linear_probe(&fit, &part, 4, RECIPE, &Device::flex()).unwrap().correct
+            linear_probe(&fit, &part, 4, RECIPE, &device()).unwrap().correct
         };
         assert_eq!(half(0..50) + half(50..100), all.correct);
     }
@@ -259,7 +260,7 @@ mod tests {
     fn the_gradient_is_that_of_the_value() {
         let mut rng = Key::root(4).stream();
         let fit = clouds(50, 0.8, Part::Train, &mut rng);
-        let x = to_tensor(Standard::of(&fit).apply(&fit.values), 6, &Device::flex());
+        let x = to_tensor(Standard::of(&fit).apply(&fit.values), 6, &device());
         let problem = Regression::new(x, &fit.labels, 4, 0.1);
         let mut weights: Vec<f64> = (0..28).map(|_| f64::from(rng.normal())).collect();
         let mut gradient = vec![0.0; 28];
@@ -280,7 +281,7 @@ mod tests {
     fn constant_dimensions_do_no_harm() {
         let mut fit = clouds(100, 0.1, Part::Train, &mut Key::root(6).stream());
         fit.values.chunks_exact_mut(6).for_each(|row| row[5] = 3.0e5);
-        let accuracy = linear_probe(&fit, &fit, 4, RECIPE, &Device::flex()).unwrap();
+        let accuracy = linear_probe(&fit, &fit, 4, RECIPE, &device()).unwrap();
         assert_eq!(accuracy.correct, 100);
     }
 
@@ -288,7 +289,7 @@ mod tests {
     fn other_sizes_of_features_are_an_error() {
         let fit = clouds(10, 0.1, Part::Train, &mut Key::root(7).stream());
         let on = Features { values: vec![0.0; 10], dim: 5, labels: vec![0, 1], part: Part::Test };
-        let error = linear_probe(&fit, &on, 4, RECIPE, &Device::flex()).unwrap_err();
+        let error = linear_probe(&fit, &on, 4, RECIPE, &device()).unwrap_err();
         assert_eq!(error, EvaluateError::Size { expected: 6, found: 5 });
     }
 }

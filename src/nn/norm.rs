@@ -85,6 +85,8 @@ mod tests {
     use indexmap::IndexMap;
 
     use super::*;
+    use crate::device::Selected;
+    use crate::device::testing::backends;
     use crate::nn::init::materialize;
     use crate::nn::{Param, Params};
     use crate::random::Key;
@@ -104,24 +106,24 @@ mod tests {
         -0.365911, 0.191743, 0.065, -0.13089, 0.098603, -0.073395, 0.149462, -0.029173,
     ];
 
-    fn tensor(value: impl Fn(usize) -> f32) -> Tensor<4> {
+    fn tensor(device: &Device, value: impl Fn(usize) -> f32) -> Tensor<4> {
         let values: Vec<f32> = (0..24).map(value).collect();
-        Tensor::from_data(TensorData::new(values, SHAPE), &Device::default())
+        Tensor::from_data(TensorData::new(values, SHAPE), device)
     }
 
-    fn input() -> Tensor<4> {
-        tensor(|i| (i * i * 7 % 23) as f32 / 4.0 - 2.0)
+    fn input(device: &Device) -> Tensor<4> {
+        tensor(device, |i| (i * i * 7 % 23) as f32 / 4.0 - 2.0)
     }
 
-    fn cotangent() -> Tensor<4> {
-        tensor(|i| (i * 5 % 11) as f32 / 8.0 - 0.5)
+    fn cotangent(device: &Device) -> Tensor<4> {
+        tensor(device, |i| (i * 5 % 11) as f32 / 8.0 - 0.5)
     }
 
-    fn norm() -> (BatchNorm, Params) {
+    fn norm(device: &Device) -> (BatchNorm, Params) {
         let norm = BatchNorm::new("bn", 2);
         let mut declarations = Vec::new();
         norm.declare(&mut declarations);
-        let mut params = materialize(declarations, Key::root(0), &Device::default());
+        let mut params = materialize(declarations, Key::root(0), device);
         let values = [
             ("bn.weight", [1.5, -0.5]),
             ("bn.bias", [0.25, 1.0]),
@@ -129,7 +131,7 @@ mod tests {
             ("bn.running_var", [2.0, 0.25]),
         ];
         for (name, pair) in values {
-            params.0[name].value = Array::from_vec(pair.to_vec(), &[2], &Device::default());
+            params.0[name].value = Array::from_vec(pair.to_vec(), &[2], device);
         }
         (norm, params)
     }
@@ -154,114 +156,126 @@ mod tests {
 
     #[test]
     fn training_is_pytorchs() {
-        let (norm, params) = norm();
-        let tracked = params.tracked();
-        let x = input().autodiff().require_grad();
-        let mut updates = IndexMap::new();
-        let mut pass = Pass { params: &tracked, training: true, updates: &mut updates };
-        let y = norm.forward(&mut pass, x.clone());
-        close(&values(y.clone().inner()), &OUTPUT, 2e-6);
+        for Selected { device, .. } in backends() {
+            let (norm, params) = norm(&device);
+            let tracked = params.tracked();
+            let x = input(&device).autodiff().require_grad();
+            let mut updates = IndexMap::new();
+            let mut pass = Pass { params: &tracked, training: true, updates: &mut updates };
+            let y = norm.forward(&mut pass, x.clone());
+            close(&values(y.clone().inner()), &OUTPUT, 2e-6);
 
-        let gradients = (y * cotangent()).sum().backward();
-        let of = |name: &str| {
-            values(array_of(&tracked.0[name].value).grad(&gradients).expect("tracked"))
-        };
-        close(&values(x.grad(&gradients).expect("tracked")), &GRADIENT, 2e-6);
-        close(&of("bn.weight"), &[0.541853, -0.352361], 1e-5);
-        close(&of("bn.bias"), &[2.75, -0.375], 1e-5);
+            let gradients = (y * cotangent(&device)).sum().backward();
+            let of = |name: &str| {
+                values(array_of(&tracked.0[name].value).grad(&gradients).expect("tracked"))
+            };
+            close(&values(x.grad(&gradients).expect("tracked")), &GRADIENT, 2e-6);
+            close(&of("bn.weight"), &[0.541853, -0.352361], 1e-5);
+            close(&of("bn.bias"), &[2.75, -0.375], 1e-5);
 
-        close(&updates["bn.running_mean"].to_vec(), &[0.585417, -0.314583], 2e-6);
-        close(&updates["bn.running_var"].to_vec(), &[2.101657, 0.526657], 2e-6);
-        assert_eq!(updates["bn.num_batches_tracked"].to_vec(), [1.0]);
-        assert!(updates.values().all(|array| !array_of(array).is_autodiff()));
+            close(&updates["bn.running_mean"].to_vec(), &[0.585417, -0.314583], 2e-6);
+            close(&updates["bn.running_var"].to_vec(), &[2.101657, 0.526657], 2e-6);
+            assert_eq!(updates["bn.num_batches_tracked"].to_vec(), [1.0]);
+            assert!(updates.values().all(|array| !array_of(array).is_autodiff()));
+        }
     }
 
     /// As the key encoder of MoCo: training mode without gradients.
     #[test]
     fn batch_statistics_need_no_gradients() {
-        let (norm, params) = norm();
-        let mut updates = IndexMap::new();
-        let mut pass = Pass { params: &params, training: true, updates: &mut updates };
-        close(&values(norm.forward(&mut pass, input())), &OUTPUT, 2e-6);
+        for Selected { device, .. } in backends() {
+            let (norm, params) = norm(&device);
+            let mut updates = IndexMap::new();
+            let mut pass = Pass { params: &params, training: true, updates: &mut updates };
+            close(&values(norm.forward(&mut pass, input(&device))), &OUTPUT, 2e-6);
+        }
     }
 
     #[test]
     fn evaluation_uses_running_statistics() {
-        let (norm, mut params) = norm();
-        let mut updates = IndexMap::new();
-        let mut pass = Pass { params: &params, training: true, updates: &mut updates };
-        norm.forward(&mut pass, input());
-        for (name, value) in updates.drain(..) {
-            params.0[&name].value = value;
-        }
+        for Selected { device, .. } in backends() {
+            let (norm, mut params) = norm(&device);
+            let mut updates = IndexMap::new();
+            let mut pass = Pass { params: &params, training: true, updates: &mut updates };
+            norm.forward(&mut pass, input(&device));
+            for (name, value) in updates.drain(..) {
+                params.0[&name].value = value;
+            }
 
-        let mut pass = Pass { params: &params, training: false, updates: &mut updates };
-        let y = values(norm.forward(&mut pass, input()));
-        let expected = [-2.425099, -0.614395, -1.131739, 1.972324, 2.74834, 1.196308];
-        close(&y[..6], &expected, 1e-5);
-        close(&y[6..8], &[-1.628143, -1.4559], 1e-5);
-        assert!(updates.is_empty());
+            let mut pass = Pass { params: &params, training: false, updates: &mut updates };
+            let y = values(norm.forward(&mut pass, input(&device)));
+            let expected = [-2.425099, -0.614395, -1.131739, 1.972324, 2.74834, 1.196308];
+            close(&y[..6], &expected, 1e-5);
+            close(&y[6..8], &[-1.628143, -1.4559], 1e-5);
+            assert!(updates.is_empty());
+        }
     }
 
     #[test]
     fn a_second_application_sees_the_first() {
-        let (norm, params) = norm();
-        let mut updates = IndexMap::new();
-        let mut pass = Pass { params: &params, training: true, updates: &mut updates };
-        norm.forward(&mut pass, input());
-        norm.forward(&mut pass, input());
-        // 0.5 and the batch's mean 1.354167, twice a tenth of the way.
-        let mean = 0.81 * 0.5 + 0.19 * (0.585417 - 0.9 * 0.5) / 0.1;
-        close(&updates["bn.running_mean"].to_vec()[..1], &[mean], 1e-5);
-        assert_eq!(updates["bn.num_batches_tracked"].to_vec(), [2.0]);
+        for Selected { device, .. } in backends() {
+            let (norm, params) = norm(&device);
+            let mut updates = IndexMap::new();
+            let mut pass = Pass { params: &params, training: true, updates: &mut updates };
+            norm.forward(&mut pass, input(&device));
+            norm.forward(&mut pass, input(&device));
+            // 0.5 and the batch's mean 1.354167, twice a tenth of the way.
+            let mean = 0.81 * 0.5 + 0.19 * (0.585417 - 0.9 * 0.5) / 0.1;
+            close(&updates["bn.running_mean"].to_vec()[..1], &[mean], 1e-5);
+            assert_eq!(updates["bn.num_batches_tracked"].to_vec(), [2.0]);
+        }
     }
 
     /// A mean of the squares less the square of the mean is off by several percent here.
     #[test]
     fn a_large_mean_does_not_drown_the_variance() {
-        let x = tensor(|i| 1000.0 + (i % 2) as f32);
-        let (scale, shift) =
-            (Tensor::ones([2], &Device::default()), Tensor::zeros([2], &Device::default()));
-        let batch = ops::batch_norm(x, scale, shift, EPSILON);
-        close(&values(batch.variance), &[0.25, 0.25], 1e-6);
+        for Selected { device, .. } in backends() {
+            let x = tensor(&device, |i| 1000.0 + (i % 2) as f32);
+            let (scale, shift) = (Tensor::ones([2], &device), Tensor::zeros([2], &device));
+            let batch = ops::batch_norm(x, scale, shift, EPSILON);
+            close(&values(batch.variance), &[0.25, 0.25], 1e-6);
+        }
     }
 
     /// The gradient is not composed of the value's own operations, so it is held against the value.
     #[test]
     fn gradient_is_the_difference_quotient() {
-        let (norm, params) = norm();
-        let tracked = params.tracked();
-        let loss = |params: &Params, x: Tensor<4>| {
-            let mut updates = IndexMap::new();
-            let mut pass = Pass { params, training: true, updates: &mut updates };
-            let y = norm.forward(&mut pass, x);
-            // Not linear in the output, so that its second moments matter.
-            (y.clone() * y * cotangent()).sum()
-        };
-        let x = input().autodiff().require_grad();
-        let gradients = loss(&tracked, x.clone()).backward();
-        let gradient = values(x.grad(&gradients).expect("tracked"));
-        let step = 1e-2;
-        for (index, gradient) in gradient.into_iter().enumerate() {
-            let at = |offset: f32| {
-                let moved = input() + tensor(|i| if i == index { offset } else { 0.0 });
-                values(loss(&params, moved).reshape([1]))[0]
+        for Selected { device, .. } in backends() {
+            let (norm, params) = norm(&device);
+            let tracked = params.tracked();
+            let loss = |params: &Params, x: Tensor<4>| {
+                let mut updates = IndexMap::new();
+                let mut pass = Pass { params, training: true, updates: &mut updates };
+                let y = norm.forward(&mut pass, x);
+                // Not linear in the output, so that its second moments matter.
+                (y.clone() * y * cotangent(&device)).sum()
             };
-            let quotient = (at(step) - at(-step)) / (2.0 * step);
-            close(&[gradient], &[quotient], 5e-3);
-        }
-        let scale = array_of(&tracked.0["bn.weight"].value).grad(&gradients).expect("tracked");
-        for (index, gradient) in values(scale).into_iter().enumerate() {
-            let at = |offset: f32| {
-                let mut moved: Params = params.clone();
-                let mut weight = [1.5, -0.5];
-                weight[index] += offset;
-                let value = Array::from_vec(weight.to_vec(), &[2], &Device::default());
-                moved.0["bn.weight"] = Param { role: Role::NormScale, value };
-                values(loss(&moved, input()).reshape([1]))[0]
-            };
-            let quotient = (at(step) - at(-step)) / (2.0 * step);
-            close(&[gradient], &[quotient], 5e-3);
+            let x = input(&device).autodiff().require_grad();
+            let gradients = loss(&tracked, x.clone()).backward();
+            let gradient = values(x.grad(&gradients).expect("tracked"));
+            let step = 1e-2;
+            for (index, gradient) in gradient.into_iter().enumerate() {
+                let at = |offset: f32| {
+                    let moved =
+                        input(&device) + tensor(&device, |i| if i == index { offset } else { 0.0 });
+                    values(loss(&params, moved).reshape([1]))[0]
+                };
+                let quotient = (at(step) - at(-step)) / (2.0 * step);
+                close(&[gradient], &[quotient], 5e-3);
+            }
+            let scale = array_of(&tracked.0["bn.weight"].value).grad(&gradients).expect("tracked");
+            for (index, gradient) in values(scale).into_iter().enumerate() {
+                let at = |offset: f32| {
+                    let mut moved: Params = params.clone();
+                    let mut weight = [1.5, -0.5];
+                    weight[index] += offset;
+                    let value = Array::from_vec(weight.to_vec(), &[2], &device);
+                    moved.0["bn.weight"] = Param { role: Role::NormScale, value };
+                    values(loss(&moved, input(&device)).reshape([1]))[0]
+                };
+                let quotient = (at(step) - at(-step)) / (2.0 * step);
+                close(&[gradient], &[quotient], 5e-3);
+            }
         }
     }
 }

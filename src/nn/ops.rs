@@ -104,10 +104,16 @@ mod tests {
     use burn::tensor::{Device, TensorData};
 
     use super::*;
+    use crate::device::Selected;
+    use crate::device::testing::backends;
 
-    fn tensor<const D: usize>(shape: [usize; D], value: impl Fn(usize) -> f32) -> Tensor<D> {
+    fn tensor<const D: usize>(
+        device: &Device,
+        shape: [usize; D],
+        value: impl Fn(usize) -> f32,
+    ) -> Tensor<D> {
         let values: Vec<f32> = (0..shape.iter().product()).map(value).collect();
-        Tensor::from_data(TensorData::new(values, shape), &Device::default())
+        Tensor::from_data(TensorData::new(values, shape), device)
     }
 
     fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
@@ -117,28 +123,34 @@ mod tests {
     /// Expected values from PyTorch 2.9; all are exact in f32.
     #[test]
     fn convolution_and_pooling_are_pytorchs() {
-        let x = tensor([1, 2, 4, 4], |i| (i * 7 % 13) as f32 / 4.0 - 1.0);
-        let weight = tensor([1, 2, 3, 3], |i| (i * 5 % 7) as f32 / 4.0 - 0.5);
-        assert_eq!(values(conv2d(x.clone(), weight, 2, 1)), [1.1875, 1.0625, -1.25, -0.5625]);
-        // All negative: zeros as padding would win.
-        assert_eq!(
-            values(max_pool2d(x - 3.0, 3, 2, 1)),
-            [-1.75, -1.5, -1.25, -1.0, -1.5, -1.25, -1.0, -1.25]
-        );
+        for Selected { device, .. } in backends() {
+            let x = tensor(&device, [1, 2, 4, 4], |i| (i * 7 % 13) as f32 / 4.0 - 1.0);
+            let weight = tensor(&device, [1, 2, 3, 3], |i| (i * 5 % 7) as f32 / 4.0 - 0.5);
+            assert_eq!(values(conv2d(x.clone(), weight, 2, 1)), [1.1875, 1.0625, -1.25, -0.5625]);
+            // All negative: zeros as padding would win.
+            assert_eq!(
+                values(max_pool2d(x - 3.0, 3, 2, 1)),
+                [-1.75, -1.5, -1.25, -1.0, -1.5, -1.25, -1.0, -1.25]
+            );
+        }
     }
 
     #[test]
     fn linear_multiplies_by_the_transpose() {
-        let weight = tensor([2, 3], |i| i as f32);
-        let bias = tensor([2], |i| 10.0 * i as f32);
-        let y = linear(tensor([1, 3], |i| i as f32 + 1.0), weight, Some(bias));
-        assert_eq!(values(y), [8.0, 36.0]);
+        for Selected { device, .. } in backends() {
+            let weight = tensor(&device, [2, 3], |i| i as f32);
+            let bias = tensor(&device, [2], |i| 10.0 * i as f32);
+            let y = linear(tensor(&device, [1, 3], |i| i as f32 + 1.0), weight, Some(bias));
+            assert_eq!(values(y), [8.0, 36.0]);
+        }
     }
 
     #[test]
     fn average_pool_is_per_channel() {
-        let y = global_average_pool(tensor([2, 2, 1, 2], |i| i as f32));
-        assert_eq!(y.dims(), [2, 2]);
-        assert_eq!(values(y), [0.5, 2.5, 4.5, 6.5]);
+        for Selected { device, .. } in backends() {
+            let y = global_average_pool(tensor(&device, [2, 2, 1, 2], |i| i as f32));
+            assert_eq!(y.dims(), [2, 2]);
+            assert_eq!(values(y), [0.5, 2.5, 4.5, 6.5]);
+        }
     }
 }

@@ -166,17 +166,21 @@ mod tests {
     use indexmap::IndexMap;
 
     use super::*;
+    use crate::device::Selected;
+    use crate::device::testing::backends;
     use crate::nn::{Array, Role};
 
     /// Four images of a fixed pattern.
-    fn images(size: usize) -> Activation {
+    fn images(size: usize, device: &Device) -> Activation {
         let values: Vec<f32> =
             (0..4 * 3 * size * size).map(|i| (i * 37 % 101) as f32 / 50.0 - 1.0).collect();
         let data = TensorData::new(values, [4, 3, size, size]);
-        Activation::Maps(Tensor::from_data(data, &Device::default()))
+        Activation::Maps(Tensor::from_data(data, device))
     }
 
+    /// Compares the first values.
     fn close(found: &[f32], expected: &[f32], tolerance: f32) {
+        assert!(found.len() >= expected.len());
         for (found, expected) in found.iter().zip(expected) {
             assert!((found - expected).abs() < tolerance, "{found} is not {expected}");
         }
@@ -242,41 +246,45 @@ mod tests {
     /// very weights.
     #[test]
     fn basic_blocks_compute_what_torchvisions_do() {
-        let net = ResNet::new(Stem::Small, Kind::Basic, [2, 2, 2, 2], 4);
-        let params = net.init(Key::root(7), &Device::default()).tracked();
-        let run = |training| {
-            let mut updates = IndexMap::new();
-            let mut pass = Pass { params: &params, training, updates: &mut updates };
-            let y = net.forward(&mut pass, images(16)).expect_features();
-            let gradients = (y.clone() * y.clone()).sum().backward();
-            let Array::R4(conv) = &params.0["layer2.0.downsample.0.weight"].value else {
-                unreachable!()
+        for Selected { device, .. } in backends() {
+            let net = ResNet::new(Stem::Small, Kind::Basic, [2, 2, 2, 2], 4);
+            let params = net.init(Key::root(7), &device).tracked();
+            let run = |training| {
+                let mut updates = IndexMap::new();
+                let mut pass = Pass { params: &params, training, updates: &mut updates };
+                let y = net.forward(&mut pass, images(16, &device)).expect_features();
+                let gradients = (y.clone() * y.clone()).sum().backward();
+                let Array::R4(conv) = &params.0["layer2.0.downsample.0.weight"].value else {
+                    unreachable!()
+                };
+                let gradient = conv.grad(&gradients).expect("tracked");
+                let values = |data: TensorData| data.try_to_vec::<f32>().expect("made of f32");
+                (values(y.into_data()), values(gradient.into_data()), updates)
             };
-            let gradient = conv.grad(&gradients).expect("tracked");
-            let values = |data: TensorData| data.try_to_vec::<f32>().expect("made of f32");
-            (values(y.into_data()), values(gradient.into_data()), updates)
-        };
-        let (y, gradient, updates) = run(true);
-        close(&y, &[0.5468725, 0.9225347, 0.4678099, 0.2323824, 0.5686187, 0.9261662], 2e-4);
-        close(&gradient, &[-3.0610893, 0.2351956], 1e-2);
-        close(&updates["bn1.running_var"].to_vec(), &[0.9239287, 0.9119796], 1e-5);
-        close(&updates["layer4.0.bn1.running_mean"].to_vec(), &[0.0504355, -0.0716799], 1e-4);
+            let (y, gradient, updates) = run(true);
+            close(&y, &[0.5468725, 0.9225347, 0.4678099, 0.2323824, 0.5686187, 0.9261662], 2e-4);
+            close(&gradient, &[-3.0610893, 0.2351956], 1e-2);
+            close(&updates["bn1.running_var"].to_vec(), &[0.9239287, 0.9119796], 1e-5);
+            close(&updates["layer4.0.bn1.running_mean"].to_vec(), &[0.0504355, -0.0716799], 1e-4);
 
-        let (y, gradient, updates) = run(false);
-        close(&y, &[0.764802, 1.131624, 0.1190629, 0.544073, 0.0757085, 0.2979359], 1e-4);
-        close(&gradient, &[22.379349, 7.2836165], 1e-2);
-        assert!(updates.is_empty());
+            let (y, gradient, updates) = run(false);
+            close(&y, &[0.764802, 1.131624, 0.1190629, 0.544073, 0.0757085, 0.2979359], 1e-4);
+            close(&gradient, &[22.379349, 7.2836165], 1e-2);
+            assert!(updates.is_empty());
+        }
     }
 
     #[test]
     fn bottlenecks_compute_what_torchvisions_do() {
-        let net = ResNet::new(Stem::ImageNet, Kind::Bottleneck, [3, 4, 6, 3], 2);
-        let params = net.init(Key::root(7), &Device::default());
-        let mut updates = IndexMap::new();
-        let mut pass = Pass { params: &params, training: false, updates: &mut updates };
-        let y = net.forward(&mut pass, images(64)).expect_features();
-        assert_eq!(y.dims(), [4, 64]);
-        let y = y.into_data().try_to_vec::<f32>().expect("made of f32");
-        close(&y, &[6.299499, 0.0505893, 1.089754, 0.0, 3.081511, 2.045879], 1e-3);
+        for Selected { device, .. } in backends() {
+            let net = ResNet::new(Stem::ImageNet, Kind::Bottleneck, [3, 4, 6, 3], 2);
+            let params = net.init(Key::root(7), &device);
+            let mut updates = IndexMap::new();
+            let mut pass = Pass { params: &params, training: false, updates: &mut updates };
+            let y = net.forward(&mut pass, images(64, &device)).expect_features();
+            assert_eq!(y.dims(), [4, 64]);
+            let y = y.into_data().try_to_vec::<f32>().expect("made of f32");
+            close(&y, &[6.299499, 0.0505893, 1.089754, 0.0, 3.081511, 2.045879], 1e-3);
+        }
     }
 }

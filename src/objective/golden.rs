@@ -1,498 +1,229 @@
-//! The primitives against PyTorch 2.9 in f64: values and gradients.
+//! The primitives against PyTorch in f64, values and gradients, on every backend.
+//!
+//! `golden.json` is written by `tests/python/golden.py`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::{Value, primitive};
+use super::{ENTRIES, Value, find, primitive, tensor_parameters};
+use crate::device::Selected;
+use crate::device::testing::{backends, device};
 use crate::graph::term::{Args, Term};
 
-type Rows = &'static [&'static [f32]];
-
-const A: Rows = &[
-    &[1.541, -0.293, -2.179, 0.568],
-    &[-1.085, -1.399, 0.403, 0.838],
-    &[-0.719, -0.403, -0.597, 0.182],
-];
-const B: Rows = &[
-    &[-0.857, 1.101, -1.071, 0.123],
-    &[-0.566, 0.373, -0.892, -1.509],
-    &[0.37, 1.457, 0.94, 0.775],
-];
-const NEGATIVES: Rows = &[
-    &[0.239, 0.734, -1.322, 1.315],
-    &[0.46, 1.117, 0.369, -0.187],
-    &[-3.145, -0.114, 1.696, -0.665],
-    &[1.155, -0.086, -1.961, 0.221],
-    &[-1.381, -2.055, 0.048, -0.386],
-];
-
-fn matrix(rows: &[&[f32]]) -> Tensor<2> {
-    Tensor::<1>::from_floats(rows.concat().as_slice(), &Device::flex())
-        .reshape([rows.len(), rows[0].len()])
+#[derive(serde::Deserialize)]
+struct Golden {
+    matrices: BTreeMap<String, Vec<Vec<f32>>>,
+    labels: Vec<i64>,
+    cases: Vec<Case>,
 }
 
-fn labels() -> Value {
-    Value::Labels(Tensor::<1, Int>::from_ints([0, 2, 0], &Device::flex()))
+#[derive(serde::Deserialize)]
+struct Case {
+    primitive: String,
+    arguments: BTreeMap<String, f64>,
+    /// The matrix that each tensor parameter is given, or `labels`.
+    tensors: Vec<String>,
+    value: Vec<f64>,
+    /// By tensor parameter. Where the value is a matrix, it is added up with the weights 0.1, 0.2, …
+    gradients: BTreeMap<String, Vec<f64>>,
 }
 
-fn run(name: &str, args: &[(&str, f64)], inputs: &[Value]) -> Value {
-    let args = args.iter().map(|(name, value)| (name.to_string(), Term::Float(*value)));
-    let primitive = primitive(name).expect("a registered primitive");
-    (primitive.run)(&Args(args.collect::<BTreeMap<_, _>>()), inputs)
+type Run = dyn Fn(&Args, &[Value]) -> Value;
+
+fn golden() -> Golden {
+    serde_json::from_str(include_str!("golden.json")).expect("golden.py writes it")
+}
+
+impl Golden {
+    fn matrix(&self, name: &str, device: &Device) -> Tensor<2> {
+        let rows = &self.matrices[name];
+        Tensor::from_data(TensorData::new(rows.concat(), [rows.len(), rows[0].len()]), device)
+    }
+
+    fn labels(&self, device: &Device) -> Value {
+        Value::Labels(Tensor::<1, Int>::from_data(self.labels.as_slice(), device))
+    }
+
+    /// What of a case `run` does not give.
+    fn compare(&self, case: &Case, run: &Run, device: &Device) -> Result<(), String> {
+        let (entry, _) = find(&case.primitive).expect("a registered primitive");
+        let mut leaves = BTreeMap::new();
+        let mut inputs = Vec::new();
+        for (parameter, matrix) in tensor_parameters(entry).zip(&case.tensors) {
+            inputs.push(match matrix.as_str() {
+                "labels" => self.labels(device),
+                matrix => {
+                    let leaf = self.matrix(matrix, device).autodiff().require_grad();
+                    leaves.insert(parameter, leaf.clone());
+                    Value::Matrix(leaf)
+                }
+            });
+        }
+        let args = case.arguments.iter().map(|(name, value)| (name.clone(), Term::Float(*value)));
+        let (found, total) = match run(&Args(args.collect()), &inputs) {
+            Value::Matrix(matrix) => {
+                let weights: Vec<f32> = (1..=case.value.len()).map(|i| i as f32 / 10.0).collect();
+                let weights = Tensor::<1>::from_floats(weights.as_slice(), device);
+                let flat = matrix.reshape([case.value.len()]);
+                (to_vec(flat.clone()), (flat * weights).sum())
+            }
+            other => (to_vec(other.scalar()), other.scalar()),
+        };
+        close("the value", &found, &case.value)?;
+        if case.gradients.is_empty() {
+            return match total.is_tracked() {
+                true => Err("a gradient flows where there should be none".to_owned()),
+                false => Ok(()),
+            };
+        }
+        if !total.is_tracked() {
+            return Err("no gradient flows at all".to_owned());
+        }
+        let tape = total.backward();
+        for (parameter, expected) in &case.gradients {
+            let leaf = leaves.get(parameter.as_str());
+            let gradient = leaf.and_then(|leaf| leaf.grad(&tape));
+            let gradient = gradient.ok_or_else(|| format!("no gradient reaches `{parameter}`"))?;
+            close(&format!("the gradient of `{parameter}`"), &to_vec(gradient), expected)?;
+        }
+        Ok(())
+    }
 }
 
 fn to_vec<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().try_into_vec().unwrap()
 }
 
-/// Compares the values of `f` and the gradients of its tensors. Where the result is a matrix, its
-/// elements are weighted by 0.1, 0.2, … before they are added up.
-fn check(inputs: &[Rows], f: impl Fn(&[Value]) -> Value, value: &[f64], gradients: &[&[f64]]) {
-    let leaves: Vec<_> = inputs.iter().map(|rows| matrix(rows).autodiff().require_grad()).collect();
-    let inputs: Vec<_> = leaves.iter().cloned().map(Value::Matrix).collect();
-    let (found, loss) = match f(&inputs) {
-        Value::Matrix(matrix) => {
-            let weights: Vec<f32> = (1..=value.len()).map(|i| i as f32 / 10.0).collect();
-            let weights = Tensor::<1>::from_floats(weights.as_slice(), &Device::flex());
-            (to_vec(matrix.clone()), (matrix.reshape([value.len()]) * weights).sum())
+fn close(what: &str, found: &[f32], expected: &[f64]) -> Result<(), String> {
+    let near = |(&a, &b): (&f32, &f64)| (f64::from(a) - b).abs() <= 2e-6 + 2e-6 * b.abs();
+    match found.len() == expected.len() && found.iter().zip(expected).all(near) {
+        true => Ok(()),
+        false => Err(format!("{what} is {found:?}, not {expected:?}")),
+    }
+}
+
+#[test]
+fn primitives_are_pytorchs() {
+    let golden = golden();
+    for backend in backends() {
+        for case in &golden.cases {
+            let primitive = primitive(&case.primitive).expect("a registered primitive");
+            if let Err(error) = golden.compare(case, &primitive.run, &backend.device) {
+                panic!("{} {:?} on {}: {error}", case.primitive, case.arguments, backend.kind);
+            }
         }
-        other => (to_vec(other.scalar()), other.scalar()),
+    }
+}
+
+/// All that have a value of their own: an average and a queue are tested with the step.
+#[test]
+fn every_declared_gradient_is_compared() {
+    let golden = golden();
+    for (entry, primitive) in ENTRIES.iter().filter_map(|entry| find(entry.name)) {
+        if primitive.state || entry.name == "detach" {
+            continue;
+        }
+        let cases: Vec<&Case> =
+            golden.cases.iter().filter(|case| case.primitive == entry.name).collect();
+        assert!(!cases.is_empty(), "nothing holds `{}` against PyTorch", entry.name);
+        for case in cases {
+            let declared: BTreeSet<&str> = primitive.gradient.iter().copied().collect();
+            let compared: BTreeSet<&str> = case.gradients.keys().map(String::as_str).collect();
+            assert_eq!(compared, declared, "{}", entry.name);
+            assert_eq!(case.tensors.len(), tensor_parameters(entry).count(), "{}", entry.name);
+        }
+    }
+}
+
+/// A comparison that lets mistakes pass is worth nothing.
+#[test]
+fn mistakes_are_noticed() {
+    let golden = golden();
+    let case = golden.cases.iter().find(|case| case.primitive == "mean_squared").unwrap();
+    let primitive = primitive("mean_squared").unwrap();
+    let compare = |run: &Run| golden.compare(case, run, &device()).unwrap_err();
+
+    let one_missing =
+        |args: &Args, x: &[Value]| (primitive.run)(args, &[x[0].clone(), x[1].constant()]);
+    assert_eq!(compare(&one_missing), "no gradient reaches `b`");
+    let all_missing = |args: &Args, x: &[Value]| (primitive.run)(args, x).constant();
+    assert_eq!(compare(&all_missing), "no gradient flows at all");
+    let doubled = |args: &Args, x: &[Value]| {
+        let loss = (primitive.run)(args, x).scalar();
+        Value::Scalar(loss.clone() * 2.0 - loss.inner())
     };
-    assert_close("value", &found, value);
-    let tape = loss.backward();
-    for (leaf, expected) in leaves.iter().zip(gradients) {
-        let gradient = leaf.grad(&tape).expect("every input is differentiated");
-        assert_close("gradient", &to_vec(gradient), expected);
-    }
+    assert!(compare(&doubled).starts_with("the gradient of `a` is"));
+    let shifted =
+        |args: &Args, x: &[Value]| Value::Scalar((primitive.run)(args, x).scalar() + 1e-4);
+    assert!(compare(&shifted).starts_with("the value is"));
 }
 
-fn assert_close(what: &str, found: &[f32], expected: &[f64]) {
-    assert_eq!(found.len(), expected.len());
-    for (&a, &b) in found.iter().zip(expected) {
-        let tolerance = 2e-6 + 2e-6 * b.abs();
-        assert!((f64::from(a) - b).abs() <= tolerance, "{what}: {found:?}, not {expected:?}");
-    }
+fn run(name: &str, args: &[(&str, f64)], inputs: &[Value]) -> Value {
+    let args = args.iter().map(|(name, value)| (name.to_string(), Term::Float(*value)));
+    (primitive(name).unwrap().run)(&Args(args.collect()), inputs)
 }
 
-#[test]
-fn normalize() {
-    check(
-        &[A],
-        |x| run("normalize", &[], x),
-        &[
-            0.5615270634,
-            -0.1067666642,
-            -0.7940087418,
-            0.2069742842,
-            -0.5425624661,
-            -0.6995805438,
-            0.2015232017,
-            0.4190482457,
-            -0.6954401213,
-            -0.3897946716,
-            -0.5774377642,
-            0.1760363033,
-        ],
-        &[&[
-            0.0611185457,
-            0.0681858178,
-            0.0744202999,
-            0.1548531674,
-            0.1917712917,
-            0.2249172763,
-            0.3716787987,
-            0.4450412473,
-            -0.0978603199,
-            0.4244606509,
-            0.2598992138,
-            1.4058016646,
-        ]],
-    );
-}
-
-#[test]
-fn cosine_distance() {
-    check(
-        &[A, B],
-        |x| run("cosine_distance", &[], x),
-        &[2.5912810924],
-        &[
-            &[
-                0.1395106978,
-                -0.1557688809,
-                0.1172502243,
-                -0.0090458249,
-                0.1741122927,
-                0.0288858983,
-                0.1308428488,
-                0.2107321495,
-                0.1621302369,
-                -0.325562901,
-                -0.0762559894,
-                -0.330522167,
-            ],
-            &[
-                -0.2411939175,
-                0.077469419,
-                0.2641280286,
-                -0.0741129996,
-                0.2359938124,
-                0.2194632612,
-                -0.0028714917,
-                -0.0325721211,
-                0.1976727664,
-                -0.03083511,
-                0.0924124123,
-                -0.1484901108,
-            ],
-        ],
-    );
-}
-
-#[test]
-fn mean_squared() {
-    check(
-        &[A, B],
-        |x| run("mean_squared", &[], x),
-        &[2.25613725],
-        &[
-            &[
-                0.3996666667,
-                -0.2323333333,
-                -0.1846666667,
-                0.0741666667,
-                -0.0865,
-                -0.2953333333,
-                0.2158333333,
-                0.3911666667,
-                -0.1815,
-                -0.31,
-                -0.2561666667,
-                -0.0988333333,
-            ],
-            &[
-                -0.3996666667,
-                0.2323333333,
-                0.1846666667,
-                -0.0741666667,
-                0.0865,
-                0.2953333333,
-                -0.2158333333,
-                -0.3911666667,
-                0.1815,
-                0.31,
-                0.2561666667,
-                0.0988333333,
-            ],
-        ],
-    );
-}
-
-#[test]
-fn info_nce_at_a_low_temperature() {
-    check(
-        &[A, B, NEGATIVES],
-        |x| run("info_nce", &[("temperature", 0.07)], x),
-        &[66.8576205848],
-        &[
-            &[
-                9.580952381,
-                -5.6523809524,
-                -4.2380952381,
-                0.4666666667,
-                -3.9225686752,
-                -11.516112683,
-                4.515070098,
-                5.3410368786,
-                -8.3414124297,
-                -16.7201579506,
-                -4.2445199374,
-                -5.5290956496,
-            ],
-            &[
-                -7.3380952381,
-                1.3952380952,
-                10.3761904762,
-                -2.7047619048,
-                5.1666666667,
-                6.6619047619,
-                -1.919047619,
-                -3.9904761905,
-                3.4238095238,
-                1.919047619,
-                2.8428571429,
-                -0.8666666667,
-            ],
-            &[
-                -2.136e-07,
-                -1.197e-07,
-                -1.773e-07,
-                5.41e-08,
-                -0.0,
-                -0.0,
-                -0.0,
-                0.0,
-                -0.0269496335,
-                -0.0337631835,
-                0.0083847278,
-                0.0201124082,
-                7.3380952115,
-                -1.3952381102,
-                -10.3761904983,
-                2.7047619115,
-                -8.5635263168,
-                -8.5471890629,
-                -0.9321940522,
-                4.8370303881,
-            ],
-        ],
-    );
-}
-
-#[test]
-fn info_nce_at_a_high_temperature() {
-    check(
-        &[A, B, NEGATIVES],
-        |x| run("info_nce", &[("temperature", 0.9)], x),
-        &[5.6468479141],
-        &[
-            &[
-                0.7218280119,
-                -0.4192994975,
-                -0.313384559,
-                0.0617436136,
-                -0.5571598099,
-                -0.6089885234,
-                0.5873635212,
-                0.3766146715,
-                -0.6087772359,
-                -0.857150144,
-                -0.3137747016,
-                -0.341648586,
-            ],
-            &[
-                -0.5694815562,
-                0.1082791019,
-                0.8052565288,
-                -0.2099062452,
-                0.4013751983,
-                0.5175335506,
-                -0.1490822165,
-                -0.3100022269,
-                0.2618254159,
-                0.1467533277,
-                0.2173988502,
-                -0.0662756964,
-            ],
-            &[
-                0.0006126061,
-                -0.027619918,
-                -0.0791141013,
-                0.0229061616,
-                -0.0057864851,
-                -0.003660101,
-                -0.0051643525,
-                0.0017877723,
-                -0.2269487566,
-                -0.2432136575,
-                0.0028251122,
-                0.1400844244,
-                0.5034386155,
-                -0.1181905978,
-                -0.777768343,
-                0.2041411747,
-                -0.3650350379,
-                -0.3798817058,
-                -0.0143514779,
-                0.2172646355,
-            ],
-        ],
-    );
-}
-
-#[test]
-fn nt_xent() {
-    check(
-        &[A, B],
-        |x| run("nt_xent", &[("temperature", 0.5)], x),
-        &[3.992717991],
-        &[
-            &[
-                0.2533480439,
-                -0.503776704,
-                0.352074895,
-                -0.1169052352,
-                0.0155756838,
-                -0.4321213764,
-                0.289672549,
-                1.1052341452,
-                -0.7394674601,
-                -1.5381184754,
-                -0.8801248701,
-                -0.1020075633,
-            ],
-            &[
-                -0.9529899681,
-                0.7327097506,
-                0.7267190609,
-                -0.7667563775,
-                0.3221166464,
-                1.4671484864,
-                -1.0021681889,
-                -0.4401998588,
-                0.1984545237,
-                0.5998355312,
-                0.027226236,
-                -0.0740412269,
-            ],
-        ],
-    );
-}
-
-#[test]
-fn sup_con() {
-    check(
-        &[A, B],
-        |x| run("sup_con", &[("temperature", 0.7)], &[x, &[labels()]].concat()),
-        &[2.9018013103],
-        &[
-            &[
-                -0.0494808524,
-                -0.1755322666,
-                -0.1457933314,
-                -0.2115869026,
-                0.0403268731,
-                -0.2661361349,
-                0.2154872889,
-                0.788837081,
-                -0.4798592438,
-                -0.675894715,
-                0.1222616017,
-                0.0159204573,
-            ],
-            &[
-                -0.1436594436,
-                0.192801016,
-                -0.1828748461,
-                -0.4444616721,
-                0.2915083434,
-                0.9739686346,
-                -0.7001573468,
-                -0.2968003339,
-                -0.1838938478,
-                0.1252973846,
-                0.3375259542,
-                -0.1005992,
-            ],
-        ],
-    );
-}
-
-#[test]
-fn cross_entropy() {
-    check(
-        &[A],
-        |x| run("cross_entropy", &[], &[x, &[labels()]].concat()),
-        &[1.1028505837],
-        &[&[
-            -0.1199255164,
-            0.0340968488,
-            0.0051717182,
-            0.0806569494,
-            0.0256406286,
-            0.0187309671,
-            -0.2197907274,
-            0.1754191317,
-            -0.2774372617,
-            0.076668743,
-            0.0631488162,
-            0.1376197026,
-        ]],
-    );
-}
-
-#[test]
-fn mean() {
-    check(
-        &[A],
-        |x| run("mean", &[], x),
-        &[-0.2619166667],
-        &[&[
-            0.0833333333,
-            0.0833333333,
-            0.0833333333,
-            0.0833333333,
-            0.0833333333,
-            0.0833333333,
-            0.0833333333,
-            0.0833333333,
-            0.0833333333,
-            0.0833333333,
-            0.0833333333,
-            0.0833333333,
-        ]],
-    );
-}
-
-fn measure(name: &str, inputs: &[Rows]) -> f64 {
-    let inputs: Vec<_> = inputs.iter().map(|rows| Value::Matrix(matrix(rows))).collect();
-    f64::from(to_vec(run(name, &[], &inputs).scalar())[0])
+fn matrix(rows: &[&[f32]], device: &Device) -> Value {
+    let data = TensorData::new(rows.concat(), [rows.len(), rows[0].len()]);
+    Value::Matrix(Tensor::from_data(data, device))
 }
 
 #[test]
 fn spread_measures_collapse() {
-    assert!((measure("spread", &[A]) - 0.6687966810821456).abs() < 1e-6);
-    let collapsed: Rows = &[&[0.6, -0.8], &[1.2, -1.6], &[0.3, -0.4]];
-    assert!(measure("spread", &[collapsed]) < 1e-3);
-    let even: Rows = &[&[3.0, 0.0], &[0.0, 1.0], &[-2.0, 0.0], &[0.0, -1.0]];
-    assert!((measure("spread", &[even]) - 1.0).abs() < 1e-6);
+    let spread = |rows| to_vec(run("spread", &[], &[matrix(rows, &device())]).scalar())[0];
+    assert!(spread(&[&[0.6, -0.8], &[1.2, -1.6], &[0.3, -0.4]]) < 1e-3);
+    let even = spread(&[&[3.0, 0.0], &[0.0, 1.0], &[-2.0, 0.0], &[0.0, -1.0]]);
+    assert!((even - 1.0).abs() < 1e-6);
 }
 
 #[test]
-fn accuracies_count_the_nearest() {
-    // Of the rows of A, only the first is longer than its product with any negative.
-    assert!((measure("contrast_accuracy", &[A, A, NEGATIVES]) - 1.0 / 3.0).abs() < 1e-6);
-    assert_eq!(measure("contrast_accuracy", &[A, B, NEGATIVES]), 0.0);
-    // Only the first row of A has its other view nearest.
-    assert!((measure("pair_accuracy", &[A, B]) - 1.0 / 6.0).abs() < 1e-6);
-    assert_eq!(measure("pair_accuracy", &[NEGATIVES, NEGATIVES]), 1.0);
-    // Where all are alike, none is the nearest.
-    let same: Rows = &[&[1.0, 0.0], &[1.0, 0.0]];
-    assert_eq!(measure("contrast_accuracy", &[same, same, same]), 0.0);
-    assert_eq!(measure("pair_accuracy", &[same, same]), 0.0);
-}
-
-#[test]
-fn measures_and_detach_stop_gradients() {
-    let tracked = || Value::Matrix(matrix(A).autodiff().require_grad());
-    for (name, count) in [("spread", 1), ("contrast_accuracy", 3), ("pair_accuracy", 2)] {
-        let inputs: Vec<_> = (0..count).map(|_| tracked()).collect();
-        assert!(!run(name, &[], &inputs).scalar().is_tracked(), "{name}");
+fn where_all_are_alike_none_is_the_nearest() {
+    for Selected { device, .. } in backends() {
+        let same = || matrix(&[&[1.0, 0.0], &[1.0, 0.0]], &device);
+        let share = |name, inputs: &[Value]| to_vec(run(name, &[], inputs).scalar())[0];
+        assert_eq!(share("contrast_accuracy", &[same(), same(), same()]), 0.0);
+        assert_eq!(share("pair_accuracy", &[same(), same()]), 0.0);
+        // Distinct rows find themselves.
+        let distinct = || matrix(&[&[1.0, 0.0], &[0.0, 1.0]], &device);
+        assert_eq!(share("pair_accuracy", &[distinct(), distinct()]), 1.0);
     }
-    assert!(!run("detach", &[], &[tracked()]).matrix().is_tracked());
-    assert!(run("normalize", &[], &[tracked()]).matrix().is_tracked());
+}
+
+#[test]
+fn detach_stops_gradients() {
+    for Selected { device, .. } in backends() {
+        let x = golden().matrix("a", &device).autodiff().require_grad();
+        assert!(!run("detach", &[], &[Value::Matrix(x.clone())]).matrix().is_tracked());
+        assert!(run("normalize", &[], &[Value::Matrix(x)]).matrix().is_tracked());
+    }
 }
 
 #[test]
 fn rows_of_zeros_have_finite_gradients() {
-    let x = Tensor::<2>::zeros([2, 3], &Device::flex()).autodiff().require_grad();
-    let y = run("normalize", &[], &[Value::Matrix(x.clone())]).matrix();
-    let gradient = x.grad(&y.sum().backward()).expect("x is tracked");
-    assert!(to_vec(gradient).iter().all(|value| value.is_finite()));
+    for Selected { device, .. } in backends() {
+        let x = Tensor::<2>::zeros([2, 3], &device).autodiff().require_grad();
+        let y = run("normalize", &[], &[Value::Matrix(x.clone())]).matrix();
+        let gradient = x.grad(&y.sum().backward()).expect("x is tracked");
+        assert!(to_vec(gradient).iter().all(|value| value.is_finite()));
+    }
 }
 
 #[test]
 fn large_logits_do_not_overflow() {
-    let large = |rows| Value::Matrix(matrix(rows) * 1e4);
-    let args = [("temperature", 0.01)];
-    let losses = [
-        run("info_nce", &args, &[large(A), large(B), large(NEGATIVES)]),
-        run("nt_xent", &args, &[large(A), large(B)]),
-        run("sup_con", &args, &[large(A), large(B), labels()]),
-        run("cross_entropy", &[], &[large(A), labels()]),
-    ];
-    for loss in losses {
-        assert!(to_vec(loss.scalar())[0].is_finite());
+    let golden = golden();
+    for Selected { device, .. } in backends() {
+        let large = |name| Value::Matrix(golden.matrix(name, &device) * 1e4);
+        let labels = || golden.labels(&device);
+        let args = [("temperature", 0.01)];
+        let losses = [
+            run("info_nce", &args, &[large("a"), large("b"), large("m")]),
+            run("nt_xent", &args, &[large("a"), large("b")]),
+            run("sup_con", &args, &[large("a"), large("b"), labels()]),
+            run("cross_entropy", &[], &[large("a"), labels()]),
+        ];
+        for loss in losses {
+            assert!(to_vec(loss.scalar())[0].is_finite());
+        }
     }
 }

@@ -1,6 +1,7 @@
-use burn::tensor::{Device, TensorData};
+use burn::tensor::TensorData;
 
 use super::*;
+use crate::device::testing::device;
 use crate::graph::objective::{ModuleNode, NetworkNode, ObjectiveGraph, Size, TensorNode};
 use crate::graph::term::{Args, Call};
 use crate::nn::Role;
@@ -145,14 +146,14 @@ fn byol() -> ObjectiveGraph {
 }
 
 fn program(graph: &ObjectiveGraph, seed: u64) -> Program {
-    Program::new(graph, Key::root(seed), &Device::flex(), BATCH, None).unwrap()
+    Program::new(graph, Key::root(seed), &device(), BATCH, None).unwrap()
 }
 
 fn views(step: u64) -> Vec<Tensor<4>> {
     let view = |view| {
         let mut rng = Key::root(100).fold(step).fold(view).stream();
         let values: Vec<f32> = (0..BATCH * 3 * 64).map(|_| rng.normal()).collect();
-        Tensor::from_data(TensorData::new(values, [BATCH, 3, 8, 8]), &Device::flex())
+        Tensor::from_data(TensorData::new(values, [BATCH, 3, 8, 8]), &device())
     };
     vec![view(0), view(1)]
 }
@@ -472,7 +473,7 @@ fn another_objectives_state_is_refused() {
     assert_eq!(missing, "`module.0.conv1.weight` is missing");
 
     let mut other = full.clone();
-    other[0].1 = Array::R1(Tensor::zeros([3], &Device::flex()));
+    other[0].1 = Array::R1(Tensor::zeros([3], &device()));
     assert_eq!(
         refusal(&mut program, &other),
         "`module.0.conv1.weight` has the shape [3] in the place of [2, 3, 3, 3]"
@@ -487,7 +488,7 @@ fn another_objectives_state_is_refused() {
 
     let mut other = full;
     let cursor = other.iter_mut().find(|(name, _)| name == "queue.6.cursor").unwrap();
-    cursor.1 = Array::R1(Tensor::full([1], QUEUE as f32, &Device::flex()));
+    cursor.1 = Array::R1(Tensor::full([1], QUEUE as f32, &device()));
     assert_eq!(refusal(&mut program, &other), "`queue.6.cursor` is 12, which is no row of 12");
     assert_eq!(state(&program), before);
 }
@@ -525,7 +526,7 @@ fn two_encoders_of_one_term_are_two_networks() {
 fn a_given_encoder_is_where_training_starts() {
     let given = program(&moco(), 14).encoder().unwrap().clone();
     let new = |encoder: &Params| {
-        Program::new(&moco(), Key::root(15), &Device::flex(), BATCH, Some(encoder))
+        Program::new(&moco(), Key::root(15), &device(), BATCH, Some(encoder))
     };
     let program = new(&given).unwrap();
     assert_eq!(values_of(program.encoder().unwrap()), values_of(&given));
@@ -540,7 +541,7 @@ fn a_given_encoder_is_where_training_starts() {
 #[test]
 fn a_queue_that_batches_cannot_fill_is_refused() {
     let new = |graph: &ObjectiveGraph, batch| {
-        Program::new(graph, Key::root(0), &Device::flex(), batch, None).err()
+        Program::new(graph, Key::root(0), &device(), batch, None).err()
     };
     let expected = "a queue of 12 rows cannot be filled by 5 rows a step: its size has to be a \
                     multiple of 5";

@@ -223,6 +223,8 @@ ranked!(R4, 4);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::Selected;
+    use crate::device::testing::{backends, device};
     use crate::graph::term::Term;
     use crate::nn::Param;
     use crate::registry::{self, Implementation};
@@ -253,11 +255,10 @@ mod tests {
         }
     }
 
-    fn params() -> Params {
-        let device = Device::default();
+    fn params(device: &Device) -> Params {
         let param = |role, values: &[f32]| Param {
             role,
-            value: Array::from_vec(values.to_vec(), &[3], &device),
+            value: Array::from_vec(values.to_vec(), &[3], device),
         };
         Params(
             [
@@ -281,15 +282,15 @@ mod tests {
     fn step(optimizer: &mut dyn Optimizer, params: &mut Params, lr: f64) {
         let tracked = params.tracked();
         let p = rank1(&tracked, "p");
-        let s = Tensor::<1>::from_data([0.5, 1.0, -0.25], &Device::default());
+        let s = Tensor::<1>::from_data([0.5, 1.0, -0.25], &p.device());
         let mut gradients = (p.clone() * p.clone() * s + p).sum().backward();
         optimizer.step("net", params, &tracked, &mut gradients, lr);
     }
 
     const RATES: [f64; 4] = [0.1, 0.1, 0.05, 0.02];
 
-    fn trajectory(mut optimizer: Box<dyn Optimizer>) -> [Vec<f32>; 2] {
-        let mut params = params();
+    fn trajectory(mut optimizer: Box<dyn Optimizer>, device: &Device) -> [Vec<f32>; 2] {
+        let mut params = params(device);
         let steps = RATES.map(|lr| {
             step(&mut *optimizer, &mut params, lr);
             params.0["p"].value.to_vec()
@@ -307,30 +308,35 @@ mod tests {
     /// The third and fourth step of `torch.optim`, PyTorch 2.9.
     #[test]
     fn trajectories_are_pytorchs() {
-        let sgd = optimizer("sgd", &[("momentum", 0.0), ("weight_decay", 0.0)], false, "none");
-        close(trajectory(sgd), [[0.539, -1.3640001, 3.1300626], [0.50822, -1.3294401, 3.1413631]]);
-        close(
-            trajectory(optimizer("sgd", &[], false, "none")),
-            [[0.2025927, -0.8849252, 3.20672], [0.0939694, -0.7613596, 3.2426682]],
-        );
-        close(
-            trajectory(optimizer("sgd", &[], true, "none")),
-            [[-0.1014449, -0.5783362, 3.3180454], [-0.2042086, -0.4945925, 3.3648853]],
-        );
-        close(
-            trajectory(optimizer("adam", &[], false, "none")),
-            [[0.7503974, -1.7505697, 3.2503145], [0.7305423, -1.7307789, 3.270438]],
-        );
-        let args = [("beta1", 0.8), ("beta2", 0.95), ("weight_decay", 0.1)];
-        close(
-            trajectory(optimizer("adamw", &args, false, "none")),
-            [[0.7278585, -1.7034483, 3.1741319], [0.7066422, -1.6804267, 3.1879704]],
-        );
+        for Selected { device, .. } in backends() {
+            let sgd = optimizer("sgd", &[("momentum", 0.0), ("weight_decay", 0.0)], false, "none");
+            close(
+                trajectory(sgd, &device),
+                [[0.539, -1.3640001, 3.1300626], [0.50822, -1.3294401, 3.1413631]],
+            );
+            close(
+                trajectory(optimizer("sgd", &[], false, "none"), &device),
+                [[0.2025927, -0.8849252, 3.20672], [0.0939694, -0.7613596, 3.2426682]],
+            );
+            close(
+                trajectory(optimizer("sgd", &[], true, "none"), &device),
+                [[-0.1014449, -0.5783362, 3.3180454], [-0.2042086, -0.4945925, 3.3648853]],
+            );
+            close(
+                trajectory(optimizer("adam", &[], false, "none"), &device),
+                [[0.7503974, -1.7505697, 3.2503145], [0.7305423, -1.7307789, 3.270438]],
+            );
+            let args = [("beta1", 0.8), ("beta2", 0.95), ("weight_decay", 0.1)];
+            close(
+                trajectory(optimizer("adamw", &args, false, "none"), &device),
+                [[0.7278585, -1.7034483, 3.1741319], [0.7066422, -1.6804267, 3.1879704]],
+            );
+        }
     }
 
     #[test]
     fn what_no_gradient_reaches_stays() {
-        let mut params = params();
+        let mut params = params(&device());
         let mut sgd = optimizer("sgd", &[], false, "none");
         step(&mut *sgd, &mut params, 0.1);
         assert_eq!(params.0["unused"].value.to_vec(), [1.0, 2.0, 3.0]);
@@ -341,7 +347,7 @@ mod tests {
     #[test]
     fn exclusion_spares_all_but_weights() {
         let decayed = |role, exclude| {
-            let mut params = params();
+            let mut params = params(&device());
             params.0["p"].role = role;
             let mut sgd = optimizer("sgd", &[("momentum", 0.0)], false, exclude);
             step(&mut *sgd, &mut params, 0.1);
@@ -359,7 +365,7 @@ mod tests {
     #[test]
     fn a_stored_state_continues() {
         for name in ["sgd", "adam", "adamw"] {
-            let mut params = params();
+            let mut params = params(&device());
             let mut original = optimizer(name, &[], false, "none");
             step(&mut *original, &mut params, 0.1);
             let mut resumed = optimizer(name, &[], false, "none");
@@ -373,13 +379,13 @@ mod tests {
 
     #[test]
     fn a_state_that_does_not_fit_is_an_error() {
-        let mut params = params();
+        let mut params = params(&device());
         let mut adam = optimizer("adam", &[], false, "none");
         step(&mut *adam, &mut params, 0.1);
         let mut state = adam.state();
         state.shift_remove("net.p.exp_avg");
         state.insert("other.p.step".to_owned(), state["net.p.step"].clone());
-        let short = Array::from_vec(vec![0.0; 2], &[2], &Device::default());
+        let short = Array::from_vec(vec![0.0; 2], &[2], &device());
         state.insert("net.unused.exp_avg_sq".to_owned(), short);
         let error = adam.load_state(state, &[("net", &params)]).unwrap_err();
         assert_eq!(

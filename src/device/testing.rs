@@ -1,0 +1,18 @@
+//! Devices for unit tests.
+
+use burn::tensor::Device;
+
+use super::{Selected, select};
+
+/// Every backend of this build, on the processor.
+pub fn backends() -> Vec<Selected> {
+    let built: Vec<_> = ["flex", "libtorch-cpu"].into_iter().flat_map(select).collect();
+    let expected = usize::from(cfg!(feature = "flex")) + usize::from(cfg!(feature = "libtorch"));
+    assert_eq!(built.len(), expected, "a backend is built in and cannot be had");
+    built
+}
+
+/// One of them, where it does not matter which.
+pub fn device() -> Device {
+    backends().swap_remove(0).device
+}

@@ -25,8 +25,8 @@ use crate::syntax::Sources;
 pub struct Arguments {
     #[command(flatten)]
     selected: Selected,
-    /// From which everything random follows: a whole number from 0 on.
-    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
+    /// From which everything random follows: a whole number from 0 to 2^64-1.
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true, value_parser = seed)]
     seed: u64,
     /// Where to compute: auto, flex (embedded), libtorch, libtorch-cpu, libtorch-cuda[:N].
     #[arg(long, default_value = "auto")]
@@ -49,6 +49,10 @@ pub struct Arguments {
     /// Only warnings and the results.
     #[arg(short, long)]
     quiet: bool,
+}
+
+fn seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "a seed is a whole number from 0 to 2^64-1".to_owned())
 }
 
 pub fn run(arguments: &Arguments) -> ExitCode {
@@ -111,8 +115,9 @@ pub fn run(arguments: &Arguments) -> ExitCode {
 fn open(arguments: &Arguments) -> Result<(Interrupt, Store), RunError> {
     let interrupt = Interrupt::install()
         .map_err(|cause| RunError::SignalsUnavailable { cause: cause.to_string() })?;
-    let store = Store::open(arguments.store.clone().unwrap_or_else(|| home().join("store")))?;
+    // First what creates nothing.
     RunFolder::check(&arguments.output)?;
+    let store = Store::open(arguments.store.clone().unwrap_or_else(|| home().join("store")))?;
     Ok((interrupt, store))
 }
 

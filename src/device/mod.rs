@@ -42,7 +42,11 @@ pub fn select(name: &str) -> Result<Selected, DeviceError> {
             Some(Ok(index)) => libtorch::cuda(index),
             _ => {
                 let names = ["auto", "flex", "libtorch", "libtorch-cpu", "libtorch-cuda"];
-                let near = crate::diagnostics::suggest::nearest(other, names);
+                let near = match other {
+                    "gpu" | "cuda" => Some("libtorch-cuda"),
+                    "cpu" => Some("flex"),
+                    other => crate::diagnostics::suggest::nearest(other, names),
+                };
                 let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
                 let help = format!("{near}the devices are {CHOICES}");
                 Err(DeviceError { message: format!("there is no device `{other}`"), help })
@@ -136,6 +140,8 @@ mod tests {
         assert!(error.help.starts_with("did you mean `flex`?"), "{}", error.help);
         assert_eq!(select("flex").is_ok(), cfg!(feature = "flex"));
         assert_eq!(select("libtorch-cpu").is_ok(), cfg!(feature = "libtorch"));
+        let error = select("gpu").unwrap_err();
+        assert!(error.help.starts_with("did you mean `libtorch-cuda`?"), "{}", error.help);
         assert!(select("libtorch-cuda:999").is_err());
         assert!(select("libtorch-cuda:many").is_err());
     }

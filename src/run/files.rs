@@ -1,5 +1,6 @@
 //! Files that are there whole or not at all, whenever the power goes.
 
+use std::error::Error;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -60,6 +61,26 @@ pub(crate) fn copy(source: &Path, folder: &Path, name: &str) -> io::Result<()> {
     sync_folder(folder)
 }
 
+/// Makes sure that files can be created in `folder`, of which only the first parts may be there.
+/// Leaves nothing.
+pub(crate) fn check_writable(folder: &Path) -> io::Result<()> {
+    let folder = std::path::absolute(folder)?;
+    let there = folder.ancestors().find(|part| part.exists()).unwrap_or(&folder);
+    if !there.is_dir() {
+        let what = format!("`{}` is a file, not a folder", there.display());
+        return Err(io::Error::new(io::ErrorKind::NotADirectory, what));
+    }
+    let probe = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(there);
+    // The name of the probe says nothing to anybody.
+    probe.and_then(tempfile::NamedTempFile::close).map_err(|error| {
+        let cause = error.get_ref().and_then(Error::source).map(ToString::to_string);
+        cause.map_or_else(
+            || io::Error::from(error.kind()),
+            |cause| io::Error::new(error.kind(), cause),
+        )
+    })
+}
+
 pub(crate) fn remove_if_there(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -110,6 +131,24 @@ mod tests {
         assert_eq!(fs::read(folder.path().join("copy")).unwrap(), b"Xytes");
         assert_eq!(fs::read(&source).unwrap(), b"bytes");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_folder_that_can_be_made_is_told_from_one_that_cannot() {
+        let folder = tempfile::tempdir().unwrap();
+        check_writable(folder.path()).unwrap();
+        check_writable(&folder.path().join("deep/er")).unwrap();
+        // Below the current folder, and not there.
+        check_writable(Path::new("no-such-folder")).unwrap();
+        assert!(!Path::new("no-such-folder").exists());
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        let file = folder.path().join("file");
+        fs::write(&file, b"").unwrap();
+        for blocked in [file.clone(), file.join("deeper")] {
+            let error = check_writable(&blocked).unwrap_err();
+            assert!(error.to_string().contains("is a file, not a folder"), "{error}");
+        }
+        assert!(check_writable(Path::new("")).is_err());
     }
 
     #[test]

@@ -19,10 +19,7 @@ impl RunFolder {
     /// Makes sure that folders can be created in `base`, of which only the first parts may be
     /// there. Creates nothing.
     pub fn check(base: &Path) -> Result<(), RunError> {
-        let there = base.ancestors().find(|folder| folder.exists()).unwrap_or(base);
-        let there = if there.as_os_str().is_empty() { Path::new(".") } else { there };
-        let probe = tempfile::Builder::new().prefix(files::UNFINISHED).tempfile_in(there);
-        probe.and_then(|file| file.close()).map_err(RunError::record_write(base))
+        files::check_writable(base).map_err(RunError::record_write(base))
     }
 
     /// Creates `<base>/<pipeline>-<YYYYMMDD-HHMMSS>-<n>`, in UTC, with the first `n` from 1 that
@@ -42,8 +39,7 @@ impl RunFolder {
                 Err(cause) => return Err(RunError::RunFolderUnwritable { path, cause }),
             }
         };
-        let probe = tempfile::Builder::new().prefix(files::UNFINISHED).tempfile_in(&path);
-        probe.and_then(|file| file.close()).map_err(RunError::record_write(&path))?;
+        files::check_writable(&path).map_err(RunError::record_write(&path))?;
         Ok(RunFolder { path })
     }
 

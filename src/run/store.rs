@@ -42,12 +42,11 @@ impl Store {
     /// written.
     pub fn open(root: impl Into<PathBuf>) -> Result<Self, RunError> {
         let root = root.into();
-        let locks = root.join("locks");
-        let probe = || -> io::Result<()> {
-            fs::create_dir_all(&locks)?;
-            tempfile::Builder::new().prefix(files::UNFINISHED).tempfile_in(&root)?.close()
+        let made = || -> io::Result<()> {
+            files::check_writable(&root)?;
+            fs::create_dir_all(root.join("locks"))
         };
-        probe().map_err(RunError::store_write(&root))?;
+        made().map_err(RunError::store_write(&root))?;
         Ok(Store { root })
     }
 

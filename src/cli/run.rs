@@ -141,7 +141,8 @@ fn start(
     let text = results::render(&found, style, width) + &ending(graph, &folder);
     let mut out = out.lock();
     let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    Ok(written.map_err(|cause| RunError::OutputUnwritable { cause })?)
+    let folder = folder.path().to_owned();
+    Ok(written.map_err(|cause| RunError::OutputUnwritable { folder, cause })?)
 }
 
 /// The columns of results that go to a file or a pipe.

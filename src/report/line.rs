@@ -35,6 +35,26 @@ impl Line {
     }
 }
 
+/// A text whose lines are broken between words. What is one word, such as a path, stays whole, so
+/// that it can be copied.
+pub fn between_words(text: &str, width: usize) -> String {
+    let mut lines = String::new();
+    let mut used = 0;
+    for word in text.split(' ') {
+        let needed = length(word);
+        if used > 0 && used + 1 + needed > width {
+            lines.push('\n');
+            used = 0;
+        } else if used > 0 {
+            lines.push(' ');
+            used += 1;
+        }
+        lines.push_str(word);
+        used += needed;
+    }
+    lines
+}
+
 fn length(text: &str) -> usize {
     text.chars().count()
 }
@@ -224,6 +244,14 @@ mod tests {
         );
         let some = Work { what: "reading x".into(), done: 1200, total: None, unit: Unit::Images };
         assert_eq!(work(Some("knn"), &some, None, 60), "knn: reading x  1,200 images");
+    }
+
+    #[test]
+    fn texts_are_broken_between_words_alone() {
+        let text = "warning: `/a/long/path/to/a/file` is short";
+        assert_eq!(between_words(text, 12), "warning:\n`/a/long/path/to/a/file`\nis short");
+        assert_eq!(between_words(text, 80), text);
+        assert_eq!(between_words("", 80), "");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::line::{self, Training, duration};
 use crate::run::error::RunError;
 use crate::run::events::{Event, Measured, Record, Sink, metric};
-use crate::watch::Work;
+use crate::watch::{Unit, Work};
 
 /// A feature spread under this means that the encoder has stopped telling images apart.
 const COLLAPSED: f64 = 0.1;
@@ -84,8 +84,12 @@ impl Terminal {
         self.screen.as_ref().map_or(UNBOUNDED, |screen| (screen.width)().saturating_sub(1))
     }
 
-    /// Writes a line above the one that is drawn.
+    /// Writes a line above the one that is drawn: in as many as it takes on a screen.
     fn line(&mut self, text: &str) {
+        let text = match &self.screen {
+            Some(_) => line::between_words(text, self.width()),
+            None => text.to_owned(),
+        };
         let drawn = self.screen.as_ref().map_or("", |screen| &screen.drawn);
         let start = if drawn.is_empty() { "" } else { REDRAW };
         let _ = write!(self.progress, "{start}{text}\n{drawn}");
@@ -266,8 +270,13 @@ impl Sink for Terminal {
         let started = match &self.work {
             Some((what, started)) if *what == work.what => *started,
             _ => {
-                self.work = Some((work.what.clone(), Instant::now()));
-                return;
+                let now = Instant::now();
+                self.work = Some((work.what.clone(), now));
+                // Short work is not worth a flicker. A download may stall before its next word.
+                if work.unit != Unit::Bytes {
+                    return;
+                }
+                now
             }
         };
         let share = work.total.map(|total| work.done as f64 / total.max(1) as f64);

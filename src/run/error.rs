@@ -27,8 +27,8 @@ pub enum RunError {
     DiskTooSmall { path: PathBuf, needed: u64, free: u64 },
     /// The run needs more memory than is free.
     MemoryTooSmall { needed: u64, free: u64 },
-    /// The results cannot be written to standard output.
-    OutputUnwritable { cause: io::Error },
+    /// The results cannot be written to standard output; the record in `folder` has them too.
+    OutputUnwritable { folder: PathBuf, cause: io::Error },
     /// The handler of Ctrl-C and the termination signals could not be installed.
     SignalsUnavailable { cause: String },
 }
@@ -87,7 +87,7 @@ impl RunError {
                 let [needed, free] = [needed, free].map(|bytes| amount(u128::from(*bytes)));
                 format!("this run takes at least {needed} of memory, and {free} are free")
             }
-            RunError::OutputUnwritable { cause } => {
+            RunError::OutputUnwritable { cause, .. } => {
                 format!("cannot write the results to standard output: {cause}")
             }
             RunError::SignalsUnavailable { cause } => {
@@ -128,7 +128,10 @@ impl RunError {
             RunError::MemoryTooSmall { .. } => {
                 Some("end other programs, or take a smaller network or dataset".into())
             }
-            RunError::OutputUnwritable { .. } | RunError::SignalsUnavailable { .. } => None,
+            RunError::OutputUnwritable { folder, .. } => {
+                Some(format!("the run is whole: its results are in `{}`", folder.display()))
+            }
+            RunError::SignalsUnavailable { .. } => None,
         }
     }
 
@@ -137,7 +140,7 @@ impl RunError {
         match self {
             RunError::StoreUnwritable { cause, .. }
             | RunError::RunFolderUnwritable { cause, .. }
-            | RunError::OutputUnwritable { cause } => is_full(cause),
+            | RunError::OutputUnwritable { cause, .. } => is_full(cause),
             RunError::DiskTooSmall { .. } => true,
             _ => false,
         }
@@ -175,7 +178,7 @@ impl std::error::Error for RunError {
             RunError::StoreUnwritable { cause, .. }
             | RunError::StoreUnreadable { cause, .. }
             | RunError::RunFolderUnwritable { cause, .. }
-            | RunError::OutputUnwritable { cause } => Some(cause),
+            | RunError::OutputUnwritable { cause, .. } => Some(cause),
             _ => None,
         }
     }

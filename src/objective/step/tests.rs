@@ -525,9 +525,8 @@ fn two_encoders_of_one_term_are_two_networks() {
 #[test]
 fn a_given_encoder_is_where_training_starts() {
     let given = program(&moco(), 14).encoder().unwrap().clone();
-    let new = |encoder: &Params| {
-        Program::new(&moco(), Key::root(15), &device(), BATCH, Some(encoder))
-    };
+    let new =
+        |encoder: &Params| Program::new(&moco(), Key::root(15), &device(), BATCH, Some(encoder));
     let program = new(&given).unwrap();
     assert_eq!(values_of(program.encoder().unwrap()), values_of(&given));
     assert_eq!(values_of(program.average(1, 0).unwrap()), values_of(&given));

@@ -1,0 +1,72 @@
+//! What is wrong is said before anything is begun.
+
+use std::fs;
+
+use crate::support::SMALL;
+use crate::user::User;
+
+/// A pipeline of which only the last stage needs photographs.
+fn last_needs_photographs() -> String {
+    let last = "  evaluate accuracy { model: classifier.model, protocol: top1(), on: photos.test }";
+    let source = SMALL
+        .replace("std.datasets.shapes", "std.datasets.{cifar10, shapes}")
+        .replace("  encoder   backbone", "  dataset   photos   = cifar10()\n  encoder   backbone");
+    let (before, _) = source.split_once("  evaluate accuracy").expect("its last stage");
+    format!("{before}{last}\n}}\n")
+}
+
+#[test]
+fn a_dataset_that_only_the_last_stage_needs_is_missed_first() {
+    let user = User::with(&last_needs_photographs());
+    let ended = user.run(&[]).with(2).says("dataset-missing").says("run once without --offline");
+    ended.says("evaluate accuracy");
+    user.has_not_begun();
+    fs::create_dir(user.path("empty")).expect("a folder to write to");
+    let ended = user.run(&["--data-dir", "empty"]).with(2).says("dataset-missing");
+    ended.says("cifar10 is not in `empty`").says("--data-dir takes a folder that holds");
+    user.has_not_begun();
+}
+
+#[test]
+fn folders_that_cannot_be_made_are_named_and_nothing_else_is_made() {
+    let user = User::with(SMALL);
+    fs::write(user.path("file"), "in the way").expect("a folder to write to");
+    for (option, name) in [("--store", "store-unwritable"), ("--output", "run-folder-unwritable")] {
+        for place in ["file", "file/deeper"] {
+            let ended = user.run(&[option, place]).with(2).says(name);
+            let ended = ended.says(&format!("`{place}`")).says("is a file, not a folder");
+            ended.says(option);
+            assert_eq!(fs::read_dir(user.path("")).expect("a folder").count(), 2, "{option}");
+        }
+    }
+}
+
+#[test]
+fn folders_that_are_not_there_yet_are_made() {
+    let user = User::with(SMALL);
+    let short = ["-o", "epochs=1 epochs", "--output", "deep/runs", "--store", "deep/store"];
+    user.run(&short).with(0);
+    assert_eq!(user.stored("deep/store").0, 4);
+    assert_eq!(fs::read_dir(user.path("deep/runs")).expect("runs").count(), 1);
+}
+
+#[test]
+fn wrong_options_are_answered_with_what_would_be_right() {
+    let user = User::with(SMALL);
+    for (option, value, answers) in [
+        (
+            "--device",
+            "gpu",
+            &["there is no device `gpu`", "did you mean `libtorch-cuda`?", "flex"][..],
+        ),
+        ("--seed", "-1", &["'-1'", "a seed is a whole number from 0 to 2^64-1"]),
+        ("--seed", "1.5", &["'1.5'", "a seed is a whole number from 0 to 2^64-1"]),
+        ("--seed", "18446744073709551616", &["a seed is a whole number from 0 to 2^64-1"]),
+    ] {
+        let mut ended = user.run(&[option, value]).with(2);
+        for answer in answers {
+            ended = ended.says(answer);
+        }
+        user.has_not_begun();
+    }
+}

@@ -5,24 +5,24 @@ mod graphs;
 mod hostile;
 mod language;
 mod library;
-#[cfg(feature = "flex")]
+#[cfg(feature = "run")]
 mod mirror;
-#[cfg(feature = "flex")]
+#[cfg(feature = "run")]
 mod output;
 mod overrides;
-#[cfg(feature = "flex")]
+#[cfg(feature = "run")]
 mod preflight;
-#[cfg(feature = "flex")]
+#[cfg(feature = "run")]
 mod record;
-#[cfg(feature = "flex")]
+#[cfg(feature = "run")]
 mod run;
-#[cfg(feature = "flex")]
+#[cfg(feature = "run")]
 mod server;
-#[cfg(all(unix, feature = "flex"))]
+#[cfg(all(unix, feature = "run"))]
 mod stopping;
 mod support;
-#[cfg(feature = "flex")]
+#[cfg(feature = "run")]
 mod user;
-#[cfg(all(unix, feature = "flex"))]
+#[cfg(all(unix, feature = "run"))]
 mod waiting;
 mod wrong;

@@ -17,6 +17,9 @@ use cpipe::train::{NotFinite, TrainError};
 use crate::language::OWN;
 use crate::support::{SMALL, with};
 
+/// The device of the tests for which it does not matter: the embedded one, if it is built in.
+const DEVICE: &str = if cfg!(feature = "flex") { "flex" } else { "libtorch-cpu" };
+
 /// A place for the stores and records of one test.
 struct Place(tempfile::TempDir);
 
@@ -70,7 +73,7 @@ impl Place {
     }
 
     fn whole(&self, source: &str, overrides: &[&str], store: &str) -> (Vec<Event>, PathBuf) {
-        let (events, result) = self.run(source, overrides, store, "flex", Stop::Never);
+        let (events, result) = self.run(source, overrides, store, DEVICE, Stop::Never);
         (events, result.unwrap_or_else(|failure| panic!("{failure:?}")))
     }
 }
@@ -196,7 +199,7 @@ fn an_interrupted_run_goes_on_to_the_same_bits() {
     let place = Place::new();
     let (_, undisturbed) = place.whole(SMALL, &[], "undisturbed");
     for (store, stop) in [("by-step", Stop::Step), ("by-epoch", Stop::Checkpoint)] {
-        let (events, result) = place.run(SMALL, &[], store, "flex", stop);
+        let (events, result) = place.run(SMALL, &[], store, DEVICE, stop);
         assert!(result.expect_err("it was stopped").is_interrupt());
         assert_eq!(started(&events), ["base"]);
         let (events, record) = place.whole(SMALL, &[], store);
@@ -218,7 +221,7 @@ fn equal_seeds_give_equal_bits() {
 #[test]
 fn a_loss_that_is_no_number_stops_the_run() {
     let place = Place::new();
-    let (_, result) = place.run(SMALL, &["lr=1e18"], "store", "flex", Stop::Never);
+    let (_, result) = place.run(SMALL, &["lr=1e18"], "store", DEVICE, Stop::Never);
     let failure = result.expect_err("such a learning rate diverges");
     assert_eq!(failure.stage.as_deref(), Some("base"));
     let Cause::Train(TrainError::NotFinite(NotFinite { step, .. })) = failure.cause else {
@@ -283,27 +286,36 @@ fn the_head_alone_leaves_the_encoder_as_it_was() {
     assert!(read("base.encoder.safetensors") == read("classifier.encoder.safetensors"));
 }
 
-/// Both backends compute the same, to rounding, for the first steps.
-#[cfg(feature = "libtorch")]
+/// Both backends train the same, to rounding, where nothing has collapsed.
+#[cfg(all(feature = "flex", feature = "libtorch"))]
 #[test]
 fn backends_agree() {
     let place = Place::new();
-    let overrides = ["epochs=1 epochs", "width=8", "base.batch=32"];
-    let losses = |store: &str, device: &str| -> Vec<f64> {
-        let (_, result) = place.run(SMALL, &overrides, store, device, Stop::Never);
+    // Loss and spread of each step.
+    let curve = |device: &str, lr: &str| -> Vec<[f64; 2]> {
+        let lr = format!("lr={lr}");
+        let overrides = ["epochs=10 steps", "width=8", "base.batch=32", "moco.queue=64", &lr];
+        let (_, result) = place.run(SMALL, &overrides, device, device, Stop::Never);
         let record = result.unwrap_or_else(|failure| panic!("{failure:?}"));
         let metrics = fs::read_to_string(record.join("base.metrics.jsonl")).expect("metrics");
-        let loss = |line: &str| -> f64 {
+        let step = |line: &str| {
             let line: serde_json::Value = serde_json::from_str(line).expect("JSON");
-            line["loss"].as_f64().expect("a number")
+            [&line["loss"], &line["metrics"]["spread"]].map(|n| n.as_f64().expect("a number"))
         };
-        metrics.lines().map(loss).collect()
+        metrics.lines().map(step).collect()
     };
-    let (flex, libtorch) = (losses("flex", "flex"), losses("libtorch", "libtorch-cpu"));
-    assert_eq!(flex.len(), 2);
-    for (a, b) in flex.iter().zip(&libtorch) {
-        assert!((a - b).abs() <= 1e-4 * a.abs(), "{flex:?} and {libtorch:?}");
+    // At larger rates this network is chaotic: after ten steps a rate that differs by a millionth
+    // moves the loss more than a tenth of a percent.
+    let (flex, libtorch) = (curve("flex", "0.001"), curve("libtorch-cpu", "0.001"));
+    assert_eq!((flex.len(), libtorch.len()), (10, 10));
+    for ([a, spread], [b, _]) in flex.iter().zip(&libtorch) {
+        assert!(*spread > 0.2, "a collapsed network tells nothing: {flex:?}");
+        assert!((a - b).abs() <= 1e-4 * a, "{flex:?} and {libtorch:?}");
     }
+    // What the weights have learned shows in the losses beyond that.
+    let still = curve("flex", "1e-9");
+    let moved = |([a, _], [b, _]): (&[f64; 2], &[f64; 2])| (a - b).abs() > 5e-4 * a;
+    assert!(flex.iter().zip(&still).any(moved), "{flex:?} and {still:?}");
 }
 
 /// More than is free, but no more than the machine has: that the checker lets through.

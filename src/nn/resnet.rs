@@ -162,13 +162,18 @@ impl Block {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::path::PathBuf;
+
+    use ::safetensors::SafeTensors;
     use burn::tensor::TensorData;
     use indexmap::IndexMap;
 
     use super::*;
     use crate::device::Selected;
     use crate::device::testing::backends;
-    use crate::nn::{Array, Role};
+    use crate::nn::layers::Linear;
+    use crate::nn::{Array, Role, safetensors};
 
     /// Four images of a fixed pattern.
     fn images(size: usize, device: &Device) -> Activation {
@@ -240,6 +245,60 @@ mod tests {
         let variance = weight.iter().map(|w| w * w).sum::<f32>() / weight.len() as f32;
         let expected = 2.0 / (128.0 * 9.0);
         assert!((variance / expected - 1.0).abs() < 0.03, "{variance}");
+    }
+
+    /// What `tests/python/torchvision_loads.py` has torchvision compute with the exported weights of
+    /// a run. That run and the folder with it are made by the continuous integration.
+    #[test]
+    fn exported_models_give_torchvisions_outputs() {
+        let Some(folder) = std::env::var_os("CPIPE_TORCHVISION").map(PathBuf::from) else {
+            println!("skipped: CPIPE_TORCHVISION names no run folder");
+            return;
+        };
+        let read = |name: &str| fs::read(folder.join(name)).expect("a file of the run folder");
+        let expected = read("torchvision.safetensors");
+        let expected = SafeTensors::deserialize(&expected).expect("written by safetensors");
+        let expected = |name: &str| {
+            let view = expected.tensor(name).expect("torchvision_loads.py writes it");
+            let bytes = view.data().as_chunks().0.iter();
+            (
+                bytes.map(|bytes| f32::from_le_bytes(*bytes)).collect::<Vec<_>>(),
+                view.shape().to_vec(),
+            )
+        };
+        let [(images, shape), (features, _), (logits, _)] =
+            ["images", "features", "logits"].map(expected);
+        for Selected { device, .. } in backends() {
+            let net = ResNet::new(Stem::Small, Kind::Basic, [2, 2, 2, 2], 16);
+            let head = Linear::new("fc", 128, 10, true);
+            let mut declarations = Vec::new();
+            head.declare(&mut declarations);
+            let templates = [
+                ("", &net.init(Key::root(0), &device)),
+                ("", &materialize(declarations, Key::root(0), &device)),
+            ];
+            let params = |file: &str, templates: &[(&str, &Params)]| {
+                safetensors::from_bytes(&read(file), templates, &device).expect("the same network")
+            };
+            let forward = |params: &Params| {
+                let data = TensorData::new(images.clone(), shape.as_slice());
+                let images = Activation::Maps(Tensor::from_data(data, &device));
+                let mut updates = IndexMap::new();
+                let mut pass = Pass { params, training: false, updates: &mut updates };
+                net.forward(&mut pass, images).expect_features()
+            };
+            let near = |found: Tensor<2>, expected: &[f32]| {
+                let found = found.into_data().try_to_vec::<f32>().expect("made of f32");
+                assert_eq!(found.len(), expected.len());
+                let largest = expected.iter().fold(0.0, |a: f32, b| a.max(b.abs()));
+                close(&found, expected, 1e-4 * largest);
+            };
+            near(forward(&params("base.encoder.safetensors", &templates[..1])[0]), &features);
+            let model = params("classifier.model.safetensors", &templates);
+            let mut updates = IndexMap::new();
+            let pass = Pass { params: &model[1], training: false, updates: &mut updates };
+            near(head.forward(&pass, forward(&model[0])), &logits);
+        }
     }
 
     /// Features, gradients and running statistics of torchvision 0.24 on PyTorch 2.9, with these

@@ -1,4 +1,7 @@
-"""An exported encoder and model are networks of torchvision: strictly, and with the same outputs.
+"""An exported encoder and model are networks of torchvision, strictly.
+
+What they compute there is left in the run folder, for the test in `src/nn/resnet.rs` that compares
+it with what they compute in cpipe.
 
 usage: torchvision_loads.py RUN_FOLDER
 """
@@ -7,7 +10,7 @@ import sys
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 from torchvision.models import resnet18
 
@@ -32,12 +35,14 @@ def main():
     encoder.load_state_dict(load_file(folder / "base.encoder.safetensors"), strict=True)
     model = small(classes=10)
     model.load_state_dict(load_file(folder / "classifier.model.safetensors"), strict=True)
+    images = torch.randn(16, 3, 32, 32, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        features = encoder(torch.zeros(2, 3, 32, 32))
-        logits = model(torch.zeros(2, 3, 32, 32))
-    assert features.shape == (2, 128) and logits.shape == (2, 10)
+        features, logits = encoder(images), model(images)
+    assert features.shape == (16, 128) and logits.shape == (16, 10)
     assert features.isfinite().all() and logits.isfinite().all()
     assert features.std() > 0, "an encoder without weights gives one value"
+    found = {"images": images, "features": features, "logits": logits}
+    save_file(found, folder / "torchvision.safetensors")
     steps = encoder.state_dict()["bn1.num_batches_tracked"]
     assert steps.dtype == torch.int64 and steps > 0
     print(f"torchvision loads {folder.name}: {int(steps)} training passes")

@@ -1,4 +1,4 @@
-use burn::tensor::TensorData;
+use burn::tensor::{Device, TensorData};
 
 use super::*;
 use crate::device::testing::device;
@@ -150,10 +150,15 @@ fn program(graph: &ObjectiveGraph, seed: u64) -> Program {
 }
 
 fn views(step: u64) -> Vec<Tensor<4>> {
+    noise(step, BATCH, 8, &device())
+}
+
+/// Two views of `batch` images of noise.
+fn noise(step: u64, batch: usize, size: usize, device: &Device) -> Vec<Tensor<4>> {
     let view = |view| {
         let mut rng = Key::root(100).fold(step).fold(view).stream();
-        let values: Vec<f32> = (0..BATCH * 3 * 64).map(|_| rng.normal()).collect();
-        Tensor::from_data(TensorData::new(values, [BATCH, 3, 8, 8]), &device())
+        let values: Vec<f32> = (0..batch * 3 * size * size).map(|_| rng.normal()).collect();
+        Tensor::from_data(TensorData::new(values, [batch, 3, size, size]), device)
     };
     vec![view(0), view(1)]
 }
@@ -336,6 +341,34 @@ fn gradients(loss: &Tensor<1>, tracked: &[Option<Params>]) -> Vec<(String, Vec<f
         }
     }
     found
+}
+
+/// Every gradient of one step, on both backends.
+#[cfg(all(feature = "flex", feature = "libtorch"))]
+#[test]
+fn backends_give_the_same_gradients() {
+    let norm = |values: &[f32]| values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
+    for graph in [moco(), simclr(), byol()] {
+        let [flex, libtorch] = ["flex", "libtorch-cpu"].map(|name| {
+            let device = crate::device::select(name).unwrap().device;
+            // A batch as large as the queue, so that batch norm has something to average.
+            let program = Program::new(&graph, Key::root(16), &device, QUEUE, None).unwrap();
+            let output = program.forward(&noise(0, QUEUE, 16, &device), None);
+            (values(output.loss.clone())[0], gradients(&output.loss, &output.tracked))
+        });
+        assert!((flex.0 - libtorch.0).abs() <= 1e-5 * flex.0, "{} {}", flex.0, libtorch.0);
+        assert!(flex.1.len() > 60 && flex.1.len() == libtorch.1.len());
+        let largest = flex.1.iter().map(|(_, gradient)| norm(gradient)).fold(0.0, f64::max);
+        // What is added before a batch norm has no gradient but rounding.
+        let rounding = 1e-6 * largest;
+        for ((name, a), (other, b)) in flex.1.iter().zip(&libtorch.1) {
+            assert_eq!(name, other);
+            assert!(norm(a) > 100.0 * rounding || matches!(name.as_str(), "0.bias" | "3.bias"));
+            let difference: Vec<f32> = a.iter().zip(b).map(|(a, b)| a - b).collect();
+            let (difference, norm) = (norm(&difference), norm(a));
+            assert!(difference <= 2e-4 * norm + rounding, "{name}: {difference:e} of {norm:e}");
+        }
+    }
 }
 
 #[test]

@@ -26,7 +26,7 @@ use crate::{Request, compile};
 
 /// What each part gives at a version, on each kind of machine. Where one is missing, the test says
 /// what it has found there.
-const DIGESTS: [(&str, u32, &str, &str); 6] = [
+const DIGESTS: [(&str, u32, &str, &str); 8] = [
     ("images", 1, ANY, "6a60d3c6d514470b8eb38e918f7c7cbed3075c08ce292104d15e0d96dd41300c"),
     ("views", 1, ANY, "19bc942d1f453f274e986e7345b7ca5029419e5a07840b8031760faff58eae24"),
     ("initialization", 1, ANY, "a943d98ec9efdf5420f4d3f3df3e7dddd25ed4f908d47b9e8b3c18f06b9e615e"),
@@ -42,6 +42,18 @@ const DIGESTS: [(&str, u32, &str, &str); 6] = [
         1,
         "flex, avx512",
         "8c9fd1d4a53b632ce6939403ba777b289183ccf503293d489600932f045b9760",
+    ),
+    (
+        "steps",
+        2,
+        "libtorch-cpu, avx512 of AuthenticAMD",
+        "d71e3826ab5af7ad1994314653eeb70d046f9a6855af571e1ffdd17ef4a00f52",
+    ),
+    (
+        "protocols",
+        1,
+        "libtorch-cpu, avx512 of AuthenticAMD",
+        "f6777216a7d3cc5c57cbc2f3d241f20772699a8b041c2a2dc797a2e42e0c9c25",
     ),
 ];
 
@@ -229,17 +241,26 @@ fn protocols(device: &str) -> String {
     blake3::hash(text.as_bytes()).to_string()
 }
 
-/// Processors add up vectors of different lengths in different orders.
+/// Processors add up vectors of different lengths in different orders; the libraries that libtorch
+/// calls choose by the maker as well.
 fn machine(backend: &str) -> String {
     #[cfg(target_arch = "x86_64")]
-    let vectors = match (is_x86_feature_detected!("avx512f"), is_x86_feature_detected!("avx2")) {
-        (true, _) => "avx512",
-        (_, true) => "avx2",
-        _ => "sse",
-    };
+    {
+        let vectors = match (is_x86_feature_detected!("avx512f"), is_x86_feature_detected!("avx2"))
+        {
+            (true, _) => "avx512",
+            (_, true) => "avx2",
+            _ => "sse",
+        };
+        if backend == "flex" {
+            return format!("{backend}, {vectors}");
+        }
+        let maker = std::arch::x86_64::__cpuid(0);
+        let maker = [maker.ebx, maker.edx, maker.ecx].map(u32::to_le_bytes).concat();
+        format!("{backend}, {vectors} of {}", String::from_utf8_lossy(&maker))
+    }
     #[cfg(not(target_arch = "x86_64"))]
-    let vectors = std::env::consts::ARCH;
-    format!("{backend}, {vectors}")
+    format!("{backend}, {}", std::env::consts::ARCH)
 }
 
 #[test]

@@ -227,7 +227,7 @@ impl<'t> Lower<'t> {
     fn body(&mut self, pair: Pair<'_>) -> (Vec<Statement>, bool) {
         let mut statements = Vec::new();
         let (pairs, whole) = self.recovered(pair, Rule::statement);
-        for pair in pairs {
+        for (pair, _) in pairs {
             let (_, pairs) = documented(pair);
             let inner = pairs.into_iter().next().expect("statement: one alternative");
             statements.push(self.statement(inner));
@@ -285,10 +285,15 @@ impl<'t> Lower<'t> {
                 Rule::stages => {
                     let pairs;
                     (pairs, whole) = self.recovered(pair, Rule::member);
-                    for pair in pairs {
+                    for (pair, torn) in pairs {
                         let (doc, pairs) = documented(pair);
                         let inner = pairs.into_iter().next().expect("member: one alternative");
-                        members.push(self.member(doc, inner));
+                        let mut member = self.member(doc, inner);
+                        if let Member::Stage(stage) = &mut member {
+                            // What follows may be a part of it, closed by a bracket too many.
+                            stage.whole &= !torn;
+                        }
+                        members.push(member);
                     }
                 }
                 _ => {}
@@ -330,7 +335,7 @@ impl<'t> Lower<'t> {
         let mut fields: Vec<Binding> = Vec::new();
         let mut places = HashMap::new();
         let (pairs, whole) = self.recovered(pair, Rule::field);
-        for pair in pairs {
+        for (pair, _) in pairs {
             let (_, pairs) = documented(pair);
             let mut pairs = pairs.into_iter();
             let name = self.name(&pairs.next().expect("field: name"));
@@ -351,7 +356,7 @@ impl<'t> Lower<'t> {
 
     fn settings(&mut self, pair: Pair<'_>) -> Vec<Setting> {
         let mut settings = Vec::new();
-        for pair in self.recovered(pair, Rule::setting).0 {
+        for (pair, _) in self.recovered(pair, Rule::setting).0 {
             let mut pairs = pair.into_inner();
             let path = self.dotted(pairs.next().expect("setting: path"));
             let value = pairs.find(|pair| pair.as_rule() == Rule::expr).expect("setting: expr");
@@ -360,10 +365,10 @@ impl<'t> Lower<'t> {
         settings
     }
 
-    /// The good parts of a block, and whether they are all; lines that fit nothing are reported, a
-    /// run of them once. What stands in their brackets or before them on their line is set aside
-    /// with them: it may well be a part of them.
-    fn recovered<'i>(&mut self, pair: Pair<'i>, rule: Rule) -> (Vec<Pair<'i>>, bool) {
+    /// The good parts of a block, each with whether a line follows it that fits nothing, and whether
+    /// they are all. Lines that fit nothing are reported, a run of them once. What stands in their
+    /// brackets or before them on their line is set aside with them: it may well be a part of them.
+    fn recovered<'i>(&mut self, pair: Pair<'i>, rule: Rule) -> (Vec<(Pair<'i>, bool)>, bool) {
         let is_part = |pair: &Pair<'_>| [rule, Rule::bad_line].contains(&pair.as_rule());
         let parts: Vec<Pair<'i>> = pair.into_inner().filter(is_part).collect();
         let bad_line = |pair: &Pair<'i>| (pair.as_rule() != rule).then(|| pair.as_str());
@@ -381,13 +386,18 @@ impl<'t> Lower<'t> {
             next = Some((span.start, *bad));
         }
         let whole = !is_bad.contains(&true);
-        let mut good = Vec::new();
+        let mut good: Vec<(Pair<'i>, bool)> = Vec::new();
         let mut is_reported = false;
         for (part, bad) in parts.into_iter().zip(is_bad) {
             if !bad {
                 is_reported = false;
-                good.push(part);
-            } else if part.as_rule() != rule && !is_reported {
+                good.push((part, false));
+                continue;
+            }
+            if !is_reported {
+                good.last_mut().into_iter().for_each(|(_, torn)| *torn = true);
+            }
+            if part.as_rule() != rule && !is_reported {
                 self.bad(&part, rule);
                 is_reported = true;
             }

@@ -40,7 +40,7 @@ const MOST_EXPANSIONS: usize = 5_000;
 /// Expressions evaluated and names declared in one compilation, those of every expansion and every
 /// profile counted anew. The pipelines of the library take some hundreds; this many take about a
 /// second.
-const MOST_STEPS: usize = 1_000_000;
+const MOST_STEPS: usize = 500_000;
 
 /// Expressions that wait for one another: nested in a text, through names and through defines.
 /// Each takes a part of the stack.

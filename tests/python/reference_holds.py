@@ -17,8 +17,9 @@ def main():
     # A random encoder of this width reached 30.8 % (kNN) and 34.1 % (linear probe) in PyTorch.
     assert abs(results["untrained"][0] - 30.8) < 2
     assert abs(results["untrained_probe"][0] - 34.1) < 2
-    # Under sixty steps, a third of an epoch: too few for a figure, enough to notice a collapse.
-    assert results["probe"][0] > results["untrained_probe"][0] - 2
+    # 117 steps, a third of an epoch, gave 4.7 and 2.8 points.
+    assert results["curve"][-1] > results["untrained"][0] + 3, "the neighbours have learned nothing"
+    assert results["probe"][0] > results["untrained_probe"][0] + 1.5, "the probe has learned nothing"
     assert results["tuned_accuracy"][0] > 15 and results["scratch_accuracy"][0] > 15
 
 

@@ -141,10 +141,10 @@ const VIEWS: &str = "moco_v2_crops(size: 32)";
 fn only_error(source: &str) -> (&'static str, String) {
     let compilation = text(source);
     let errors: Vec<_> =
-        compilation.diagnostics.iter().filter(|d| d.severity == Severity::Error).collect();
+        compilation.diagnostics.iter().filter(|d| d.severity() == Severity::Error).collect();
     let [error] = errors.as_slice() else { panic!("not one error: {:?}", names(&compilation)) };
     let place = error.place().map(|span| compilation.sources.text(span).to_owned());
-    (error.name, place.unwrap_or_default())
+    (error.finding.name, place.unwrap_or_default())
 }
 
 #[test]

@@ -64,7 +64,7 @@ fn written(text: &str) -> Graph {
 
 fn errors(compilation: &Compilation) -> Vec<&Diagnostic> {
     let all = compilation.diagnostics.iter();
-    all.filter(|diagnostic| diagnostic.severity == Severity::Error).collect()
+    all.filter(|diagnostic| diagnostic.severity() == Severity::Error).collect()
 }
 
 /// Holds that overrides make the graph of the source in which `text` stands in place of `instead`,
@@ -145,7 +145,7 @@ fn arguments_of_defaults_and_of_the_branch_taken() {
     let other = CHAINED.replace("blur: Bool = true", "blur: Bool = false");
     same(&other, &["backbone.width=8"], "small, width: 4", "small, width: 8");
     assert_eq!(
-        errors(&overridden(CHAINED, None, &["backbone.stem=small"]))[0].name,
+        errors(&overridden(CHAINED, None, &["backbone.stem=small"]))[0].finding.name,
         "unknown-parameter",
         "the other branch"
     );
@@ -175,7 +175,7 @@ fn steps_that_are_not_there_are_answered() {
             panic!("one, for {over}: {:?}", compilation.diagnostics)
         };
         let help = diagnostic.help.clone().unwrap_or_default();
-        (diagnostic.name, diagnostic.message.clone(), help)
+        (diagnostic.finding.name, diagnostic.message.clone(), help)
     };
     let (name, _, help) = answered("crops.color_jiter.hue=0.2");
     assert_eq!(
@@ -218,5 +218,8 @@ fn a_value_of_another_type_is_blamed_on_the_override() {
     let compilation = overridden(SMALL, None, &["backbone=shapes()"]);
     let [diagnostic] = compilation.diagnostics.as_slice() else { panic!("one error") };
     let span = diagnostic.place().expect("a place");
-    assert_eq!((diagnostic.name, compilation.sources.text(span)), ("type-mismatch", "shapes()"));
+    assert_eq!(
+        (diagnostic.finding.name, compilation.sources.text(span)),
+        ("type-mismatch", "shapes()")
+    );
 }

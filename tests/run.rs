@@ -330,7 +330,7 @@ fn what_does_not_fit_into_free_memory_is_refused_before_anything_is_written() {
     let data = format!("data=shapes(train: {images}, test: 40)");
     let (_, result) = place.run(SMALL, &[&data], "store", "auto", Stop::Never);
     let failure = result.expect_err("some of it is in use");
-    assert_eq!(failure.cause.name(), "memory-too-small");
+    assert_eq!(failure.cause.finding().name, "memory-too-small");
     let store = place.path().join("store");
     let left = fs::read_dir(store).expect("the store").map(|entry| entry.expect("an entry").path());
     assert_eq!(left.filter(|path| !path.ends_with("locks")).count(), 0);

@@ -18,7 +18,7 @@ pub fn with(text: &str, request: &Request<'_>) -> Compilation {
 
 /// The names of the diagnostics, in their order.
 pub fn names(compilation: &Compilation) -> Vec<&'static str> {
-    compilation.diagnostics.iter().map(|diagnostic| diagnostic.name).collect()
+    compilation.diagnostics.iter().map(|diagnostic| diagnostic.finding.name).collect()
 }
 
 /// The hash of the graph of a text that has to be right.

@@ -30,7 +30,10 @@ fn wrong_programs_get_clear_errors() {
         let path = file.to_str().expect("a UTF-8 path").replace('\\', "/");
         let compilation = compile(&Request { file: &path, ..Request::default() }, &Disk);
         let messages = render_all(&compilation.diagnostics, &compilation.sources, Style::default());
-        if !compilation.diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error)
+        if !compilation
+            .diagnostics
+            .iter()
+            .any(|diagnostic| diagnostic.severity() == Severity::Error)
         {
             without_error.push(name.clone());
         }

@@ -13,7 +13,7 @@ use super::value::{
     SplitValue, TensorValue, Value, args, duration,
 };
 use super::{Checker, Scope, memory};
-use crate::diagnostics::Diagnostic;
+use crate::diagnostics::{Diagnostic, findings};
 use crate::graph::objective::Op;
 use crate::graph::term::{Call, Term};
 use crate::registry::{self, Implementation};
@@ -115,7 +115,7 @@ impl Checker<'_> {
             }
             Some(Item::Pipeline(..)) => {
                 let message = format!("`{name}` is a pipeline: it is run, not called");
-                self.error("type-mismatch", callee.span, message);
+                self.error(findings::TYPE_MISMATCH, callee.span, message);
                 Value::poison(span)
             }
             None => {
@@ -236,8 +236,8 @@ impl Checker<'_> {
                     name.text.clone()
                 }
                 None if named => {
-                    let error = Diagnostic::error(
-                        "unknown-argument",
+                    let error = Diagnostic::new(
+                        findings::UNKNOWN_ARGUMENT,
                         argument.value.span,
                         "an argument without a name stands after named ones",
                     );
@@ -253,8 +253,11 @@ impl Checker<'_> {
                             signature.name.text,
                             if count == 1 { "" } else { "s" }
                         );
-                        let error =
-                            Diagnostic::error("unknown-argument", argument.value.span, message);
+                        let error = Diagnostic::new(
+                            findings::UNKNOWN_ARGUMENT,
+                            argument.value.span,
+                            message,
+                        );
                         self.report(
                             error.label("one too many").also(signature.span, "its signature"),
                         );
@@ -269,7 +272,7 @@ impl Checker<'_> {
                 Entry::Occupied(first) => {
                     let span = argument.name.as_ref().map_or(argument.value.span, |name| name.span);
                     let message = format!("`{}` is given twice", first.key());
-                    self.error("duplicate-name", span, message);
+                    self.error(findings::DUPLICATE_NAME, span, message);
                 }
             }
         }
@@ -281,15 +284,17 @@ impl Checker<'_> {
             return;
         }
         let callee = &signature.name.text;
-        let (code, message) = match what {
-            What::Argument => ("unknown-argument", format!("`{callee}` takes no `{}`", name.text)),
+        let (finding, message) = match what {
+            What::Argument => {
+                (findings::UNKNOWN_ARGUMENT, format!("`{callee}` takes no `{}`", name.text))
+            }
             What::Field { .. } => {
-                ("unknown-field", format!("`{callee}` has no field `{}`", name.text))
+                (findings::UNKNOWN_FIELD, format!("`{callee}` has no field `{}`", name.text))
             }
         };
         let names = signature.parameters.iter().map(|parameter| parameter.name.text.as_str());
         let error =
-            Diagnostic::error(code, name.span, message).also(signature.span, "its signature");
+            Diagnostic::new(finding, name.span, message).also(signature.span, "its signature");
         self.report(match self.diagnostics.wants_suggestions() {
             true => error.nearest(&name.text, names),
             false => error,
@@ -305,7 +310,7 @@ impl Checker<'_> {
     ) -> Option<&'e Expr> {
         let Some(name) = &argument.name else { return Some(&argument.value) };
         let message = format!("{callee} takes no `{}`", name.text);
-        let error = Diagnostic::error("unknown-argument", name.span, message);
+        let error = Diagnostic::new(findings::UNKNOWN_ARGUMENT, name.span, message);
         self.report(error.help(format!("its argument has no name: write {right}")));
         None
     }
@@ -316,11 +321,13 @@ impl Checker<'_> {
         }
         let (callee, name) = (&signature.name.text, &parameter.name.text);
         let kind = types::describe(&parameter.kind);
-        let (code, message) = match what {
-            What::Argument => ("missing-argument", format!("`{callee}` needs `{name}`")),
-            What::Field { .. } => ("missing-field", format!("`{callee}` needs the field `{name}`")),
+        let (finding, message) = match what {
+            What::Argument => (findings::MISSING_ARGUMENT, format!("`{callee}` needs `{name}`")),
+            What::Field { .. } => {
+                (findings::MISSING_FIELD, format!("`{callee}` needs the field `{name}`"))
+            }
         };
-        let error = Diagnostic::error(code, span, message);
+        let error = Diagnostic::new(finding, span, message);
         let error = error.label(format!("`{name}: {kind}` is missing"));
         self.report(error.also(parameter.span, "declared here, without a default"));
     }
@@ -354,7 +361,7 @@ impl Checker<'_> {
         };
         if !holds {
             let message = format!("`{name}` is out of its range: {}", value.describe());
-            let error = Diagnostic::error("out-of-range", value.span, message);
+            let error = Diagnostic::new(findings::OUT_OF_RANGE, value.span, message);
             self.report(error.also(parameter.span, "its range is declared here"));
             return Value::poison(value.span);
         }
@@ -372,13 +379,13 @@ impl Checker<'_> {
         let found = value.describe();
         let is_shape =
             matches!(value.kind, Kind::Tensor(_) | Kind::Labels(_)) && wanted.starts_with("Tensor");
-        let code = if is_shape { "shape-mismatch" } else { "type-mismatch" };
+        let finding = if is_shape { findings::SHAPE_MISMATCH } else { findings::TYPE_MISMATCH };
         let place = match what {
             What::Argument => "argument",
             What::Field { .. } => "field",
         };
         let message = format!("{place} `{name}` wants {wanted}, not {found}");
-        let error = Diagnostic::error(code, value.span, message).label(format!("this is {found}"));
+        let error = Diagnostic::new(finding, value.span, message).label(format!("this is {found}"));
         let error = error.also(parameter.span, "declared here");
         let help = match (wanted, &value.kind) {
             ("Duration", Kind::Int(_) | Kind::Float(_)) => {
@@ -513,7 +520,7 @@ impl Checker<'_> {
         let place = names.iter().find_map(|name| bound.values.get(*name)).map(|value| value.span);
         let written = self.sources.text(expr.span).to_owned();
         let message = format!("`{name}` makes `{written}` features of this, which is too large");
-        let error = Diagnostic::error("out-of-range", place.unwrap_or(span), message);
+        let error = Diagnostic::new(findings::OUT_OF_RANGE, place.unwrap_or(span), message);
         self.report(error.also(expr.span, "the size is computed here"));
     }
 
@@ -563,7 +570,7 @@ impl Checker<'_> {
             return Value::poison(span);
         };
         if !builder.is_trained(of.network) {
-            self.error("type-mismatch", span, "this network is an average already");
+            self.error(findings::TYPE_MISMATCH, span, "this network is an average already");
             return Value::poison(span);
         }
         let momentum = bound.values.get("momentum").and_then(Value::term);
@@ -586,12 +593,12 @@ impl Checker<'_> {
         let Some(network) = self.as_network(callee) else {
             if !matches!(callee.kind, Kind::Encoder(_) | Kind::Head(_)) {
                 let message = format!("{} cannot be called", callee.describe());
-                self.error("type-mismatch", callee.span, message);
+                self.error(findings::TYPE_MISMATCH, callee.span, message);
             }
             return Value::poison(span);
         };
         let [argument] = arguments else {
-            self.error("unknown-argument", span, "a network is applied to one tensor");
+            self.error(findings::UNKNOWN_ARGUMENT, span, "a network is applied to one tensor");
             return Value::poison(span);
         };
         let Some(argument) = self.unnamed(argument, "a network", "a tensor, as in `query(a)`")
@@ -604,7 +611,7 @@ impl Checker<'_> {
             Kind::Tensor(tensor) => tensor,
             _ => {
                 let message = format!("a network is applied to a tensor, not {}", input.describe());
-                self.error("type-mismatch", input.span, message);
+                self.error(findings::TYPE_MISMATCH, input.span, message);
                 return Value::poison(span);
             }
         };
@@ -643,7 +650,7 @@ impl Checker<'_> {
                     true => format!("an encoder takes a view, Tensor[batch, c, h, w], not {shape}"),
                     false => format!("this network takes features, Tensor[n, d], not {shape}"),
                 };
-                self.error("shape-mismatch", span, message);
+                self.error(findings::SHAPE_MISMATCH, span, message);
                 false
             }
         }
@@ -662,14 +669,15 @@ impl Checker<'_> {
             other => {
                 if !other.is_poison() {
                     let message = format!("{} has no `sample`", other.describe());
-                    let error = Diagnostic::error("unknown-field", method.span, message);
+                    let error = Diagnostic::new(findings::UNKNOWN_FIELD, method.span, message);
                     self.report(error.help("a split has it: `data.train.sample(10%)`"));
                 }
                 return Value::poison(span);
             }
         };
         let [share] = arguments else {
-            let error = Diagnostic::error("missing-argument", span, "`sample` takes one share");
+            let error =
+                Diagnostic::new(findings::MISSING_ARGUMENT, span, "`sample` takes one share");
             self.report(error.help("write `.sample(10%)`"));
             return Value::poison(span);
         };
@@ -682,7 +690,7 @@ impl Checker<'_> {
             Kind::Poison => return Value::poison(span),
             _ => {
                 let message = format!("`sample` takes a Percent, not {}", share.describe());
-                let error = Diagnostic::error("type-mismatch", share.span, message);
+                let error = Diagnostic::new(findings::TYPE_MISMATCH, share.span, message);
                 self.report(error.help("write `.sample(10%)`"));
                 return Value::poison(span);
             }
@@ -690,7 +698,7 @@ impl Checker<'_> {
         if percent.is_some_and(|percent| !(percent > 0.0 && percent <= 100.0)) {
             let message =
                 format!("a share lies above 0% and at most at 100%: {}", share.describe());
-            self.error("out-of-range", share.span, message);
+            self.error(findings::OUT_OF_RANGE, share.span, message);
             return Value::poison(span);
         }
         let combined = split.percent.zip(percent).map(|(outer, inner)| outer * inner / 100.0);

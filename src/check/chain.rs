@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::objective::{Body, Network};
 use super::value::{AugmentValue, Kind, NetworkValue, Value};
 use super::{Checker, Scope};
-use crate::diagnostics::Diagnostic;
+use crate::diagnostics::{Diagnostic, findings};
 use crate::graph::term::Term;
 use crate::syntax::Span;
 use crate::syntax::tree::{Expr, ExprKind};
@@ -60,7 +60,7 @@ impl Checker<'_> {
         // Outside of objectives nothing else is joined, and the text of the chain is not to blame.
         if !matches!(value.kind, Kind::Augment(_) | Kind::Poison) {
             let message = format!("`{path}` is a step of views, not {}", value.describe());
-            let error = Diagnostic::error("type-mismatch", over.value.span, message);
+            let error = Diagnostic::new(findings::TYPE_MISMATCH, over.value.span, message);
             self.report(error.also(step.span, "in place of this step"));
             return Value::poison(step.span);
         }
@@ -130,7 +130,7 @@ impl Checker<'_> {
                 let [left, right] = [(left_kind, left.span), (right_kind, right.span)]
                     .map(|(kind, span)| Value::new(kind, span).describe());
                 let message = format!("`>>` does not join {left} and {right}");
-                let error = Diagnostic::error("type-mismatch", span, message);
+                let error = Diagnostic::new(findings::TYPE_MISMATCH, span, message);
                 self.report(
                     error.help("it joins augmentations, or an encoder and the networks after it"),
                 );
@@ -181,7 +181,7 @@ impl Checker<'_> {
     fn is_short(&mut self, length: usize, span: Span) -> bool {
         if length > LONGEST_CHAIN {
             let message = format!("this chain has more than {LONGEST_CHAIN} parts");
-            self.error("chain-too-long", span, message);
+            self.error(findings::CHAIN_TOO_LONG, span, message);
             return false;
         }
         true
@@ -196,8 +196,11 @@ impl Checker<'_> {
     ) -> Kind {
         let Some(builder) = &mut self.builder else { return Kind::Poison };
         if !builder.is_trained(first.network) || !builder.is_trained(second.network) {
-            let error =
-                Diagnostic::error("type-mismatch", span, "an averaged network cannot be extended");
+            let error = Diagnostic::new(
+                findings::TYPE_MISMATCH,
+                span,
+                "an averaged network cannot be extended",
+            );
             self.report(
                 error.help(
                     "join the networks first and average the whole: `ema(encoder >> mlp(…))`",

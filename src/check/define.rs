@@ -12,7 +12,7 @@ use super::value::{
     TensorValue, Value,
 };
 use super::{Checker, Frame, MOST_EXPANSIONS, Scope};
-use crate::diagnostics::Diagnostic;
+use crate::diagnostics::{Diagnostic, findings};
 use crate::graph::objective::Op;
 use crate::graph::term::Part;
 use crate::resolve::ModuleId;
@@ -69,8 +69,11 @@ impl Checker<'_> {
     pub(super) fn known_type(&mut self, kind: &Type) {
         let TypeKind::Named(name, arguments) = &kind.kind else { return };
         if !types::TYPES.contains(&name.as_str()) {
-            let error =
-                Diagnostic::error("unknown-type", kind.span, format!("there is no type `{name}`"));
+            let error = Diagnostic::new(
+                findings::UNKNOWN_TYPE,
+                kind.span,
+                format!("there is no type `{name}`"),
+            );
             self.report(error.nearest(name, types::TYPES.iter().copied()));
         }
         for argument in arguments {
@@ -140,7 +143,7 @@ impl Checker<'_> {
             }
             _ => {
                 let message = format!("a parameter cannot have the type `{kind}`");
-                self.error("type-mismatch", parameter.kind.span, message);
+                self.error(findings::TYPE_MISMATCH, parameter.kind.span, message);
                 Kind::Poison
             }
         };
@@ -172,7 +175,7 @@ impl Checker<'_> {
         }
         if self.stack.iter().any(|frame| frame.define == (module, index)) {
             let message = format!("`{}` is defined by itself", name.text);
-            let error = Diagnostic::error("recursive-define", span, message);
+            let error = Diagnostic::new(findings::RECURSIVE_DEFINE, span, message);
             self.report(
                 error.help("a define is expanded where it is used, so it cannot use itself"),
             );
@@ -183,7 +186,7 @@ impl Checker<'_> {
         if self.expansions > MOST_EXPANSIONS {
             let message = format!("this program expands more than {MOST_EXPANSIONS} defines");
             let help = "a define that uses another twice doubles it";
-            self.exceed("too-many-expansions", span, message, help);
+            self.exceed(findings::TOO_MANY_EXPANSIONS, span, message, help);
             return Value::poison(span);
         }
         self.stack.push(Frame { define: (module, index), name: name.text.clone(), call });
@@ -214,8 +217,11 @@ impl Checker<'_> {
                     result = Some(self.eval(expr, &scope, Some(&define.signature.result), None));
                 }
                 Statement::Result(expr) => {
-                    let error =
-                        Diagnostic::error("unused-name", expr.span, "this value goes nowhere");
+                    let error = Diagnostic::new(
+                        findings::UNUSED_VALUE,
+                        expr.span,
+                        "this value goes nowhere",
+                    );
                     self.report(
                         error
                             .help("the last line is the value of a define; name others with `let`"),
@@ -231,7 +237,8 @@ impl Checker<'_> {
         }
         let Some(result) = result else {
             let message = format!("`{}` has no value", define.signature.name.text);
-            let error = Diagnostic::error("missing-result", define.signature.name.span, message);
+            let error =
+                Diagnostic::new(findings::MISSING_RESULT, define.signature.name.span, message);
             self.report(error.help("its last line is its value"));
             return Value::poison(span);
         };
@@ -243,7 +250,7 @@ impl Checker<'_> {
                     define.signature.name.text,
                     result.describe()
                 );
-                let error = Diagnostic::error("type-mismatch", result.span, message);
+                let error = Diagnostic::new(findings::TYPE_MISMATCH, result.span, message);
                 self.report(error.also(define.signature.result.span, "declared here"));
                 Value::poison(span)
             }
@@ -251,8 +258,8 @@ impl Checker<'_> {
     }
 
     fn objective_only(&mut self, word: &str, span: Span) {
-        let error = Diagnostic::error(
-            "outside-objective",
+        let error = Diagnostic::new(
+            findings::OUTSIDE_OBJECTIVE,
             span,
             format!("`{word}` belongs in an objective"),
         );
@@ -263,8 +270,8 @@ impl Checker<'_> {
         let name = &binding.name;
         let value = self.eval(&binding.value, scope, None, None);
         if let Some(first) = scope.locals.get(&name.text) {
-            let error = Diagnostic::error(
-                "duplicate-name",
+            let error = Diagnostic::new(
+                findings::DUPLICATE_NAME,
                 name.span,
                 format!("`{}` already has a value", name.text),
             );
@@ -284,7 +291,11 @@ impl Checker<'_> {
         alone: bool,
     ) -> Value {
         if self.builder.is_some() {
-            self.error("type-mismatch", span, "an objective cannot stand inside of another");
+            self.error(
+                findings::TYPE_MISMATCH,
+                span,
+                "an objective cannot stand inside of another",
+            );
             return Value::poison(span);
         }
         let errors = self.errors();
@@ -310,8 +321,8 @@ impl Checker<'_> {
                 }
                 Statement::Minimize(expr) => match minimized {
                     Some(first) => {
-                        let error = Diagnostic::error(
-                            "duplicate-name",
+                        let error = Diagnostic::new(
+                            findings::DUPLICATE_NAME,
                             expr.span,
                             "an objective minimizes one value",
                         );
@@ -327,8 +338,11 @@ impl Checker<'_> {
                     }
                 },
                 Statement::Result(expr) => {
-                    let error =
-                        Diagnostic::error("unused-name", expr.span, "this value goes nowhere");
+                    let error = Diagnostic::new(
+                        findings::UNUSED_VALUE,
+                        expr.span,
+                        "this value goes nowhere",
+                    );
                     self.report(error.help("an objective ends in `minimize`"));
                 }
             }
@@ -337,7 +351,7 @@ impl Checker<'_> {
         let name = &define.signature.name;
         if minimized.is_none() {
             let message = format!("`{}` minimizes nothing", name.text);
-            let error = Diagnostic::error("missing-result", name.span, message);
+            let error = Diagnostic::new(findings::MISSING_RESULT, name.span, message);
             self.report(error.help("end it with `minimize …`"));
         }
         if alone {
@@ -396,7 +410,7 @@ impl Checker<'_> {
         for (name, value) in values {
             if scope.locals.contains_key(&name.text) {
                 self.error(
-                    "duplicate-name",
+                    findings::DUPLICATE_NAME,
                     name.span,
                     format!("`{}` already has a value", name.text),
                 );
@@ -409,8 +423,8 @@ impl Checker<'_> {
     fn minimize(&mut self, expr: &crate::syntax::tree::Expr, scope: &Scope) {
         let Some(loss) = self.scalar(expr, scope, "what is minimized") else { return };
         if !loss.gradient {
-            let error = Diagnostic::error(
-                "no-gradient",
+            let error = Diagnostic::new(
+                findings::NO_GRADIENT,
                 expr.span,
                 "no gradient reaches a trained network from here",
             );
@@ -437,7 +451,7 @@ impl Checker<'_> {
             _ => {
                 let found = value.describe();
                 let message = format!("{what} is a single number, Tensor[], not {found}");
-                self.error("shape-mismatch", value.span, message);
+                self.error(findings::SHAPE_MISMATCH, value.span, message);
                 None
             }
         }
@@ -459,7 +473,7 @@ impl Checker<'_> {
             if !used.contains(&name.text) && !name.text.starts_with('_') {
                 let message = format!("`{}` is never used", name.text);
                 self.report(
-                    Diagnostic::warning("unused-name", name.span, message).help("remove it"),
+                    Diagnostic::new(findings::UNUSED_NAME, name.span, message).help("remove it"),
                 );
             }
         }

@@ -8,7 +8,7 @@ use super::value::{
     shape,
 };
 use super::{Checker, Scope};
-use crate::diagnostics::Diagnostic;
+use crate::diagnostics::{Diagnostic, findings};
 use crate::graph::objective::Op;
 use crate::graph::term::{Part, Unit};
 use crate::registry;
@@ -88,8 +88,8 @@ impl Checker<'_> {
             "epochs" | "epoch" => Kind::Duration(Some((value, Unit::Epochs))),
             "steps" | "step" => Kind::Duration(Some((value, Unit::Steps))),
             other => {
-                let error = Diagnostic::error(
-                    "unknown-unit",
+                let error = Diagnostic::new(
+                    findings::UNKNOWN_UNIT,
                     unit.span,
                     format!("there is no unit `{other}`"),
                 );
@@ -126,14 +126,16 @@ impl Checker<'_> {
         if let Some(choices) = choices {
             let choices: Vec<&str> = choices.iter().map(|choice| choice.text.as_str()).collect();
             let message = format!("`{name}` is none of the choices {}", choices.join(", "));
-            self.report(Diagnostic::error("unknown-name", span, message).nearest(name, choices));
+            self.report(
+                Diagnostic::new(findings::UNKNOWN_NAME, span, message).nearest(name, choices),
+            );
             return Value::poison(span);
         }
         if self.program.module(scope.module).scope.contains_key(name)
             || registry::find(name).is_some()
         {
             let message = format!("`{name}` is a constructor: it makes a value when it is called");
-            let error = Diagnostic::error("type-mismatch", span, message);
+            let error = Diagnostic::new(findings::TYPE_MISMATCH, span, message);
             self.report(error.help(format!("write `{name}(…)`")));
             return Value::poison(span);
         }
@@ -151,8 +153,11 @@ impl Checker<'_> {
         if self.may_be_unread(scope) {
             return;
         }
-        let error =
-            Diagnostic::error("unknown-name", span, format!("nothing here is called `{name}`"));
+        let error = Diagnostic::new(
+            findings::UNKNOWN_NAME,
+            span,
+            format!("nothing here is called `{name}`"),
+        );
         let exported = registry::find(name).filter(|entry| !entry.module.is_empty());
         let exported = exported.map(|entry| format!("{}.{name}", entry.module));
         let exported = exported.or_else(|| match self.diagnostics.wants_suggestions() {
@@ -220,7 +225,7 @@ impl Checker<'_> {
             _ => &[],
         };
         let message = format!("{} has no `{}`", article(&value.describe()), name.text);
-        let error = Diagnostic::error("unknown-field", name.span, message);
+        let error = Diagnostic::new(findings::UNKNOWN_FIELD, name.span, message);
         let error = match known {
             [] => error,
             known => error.help(format!("it has {}", known.join(", "))),
@@ -236,7 +241,7 @@ impl Checker<'_> {
         for end in &ends {
             if !matches!(end.kind, Kind::Int(_) | Kind::Float(_) | Kind::Poison) {
                 let message = format!("an end of a range is a number, not {}", end.describe());
-                self.error("type-mismatch", end.span, message);
+                self.error(findings::TYPE_MISMATCH, end.span, message);
                 return Kind::Poison;
             }
         }
@@ -246,7 +251,7 @@ impl Checker<'_> {
         match (ends[0].number(), ends[1].number()) {
             (Some(low), Some(high)) if low > high => {
                 let span = ends[0].span.to(ends[1].span);
-                let error = Diagnostic::error("out-of-range", span, "this range is empty");
+                let error = Diagnostic::new(findings::OUT_OF_RANGE, span, "this range is empty");
                 self.report(error.help(format!("the smaller end comes first: `{high}..={low}`")));
                 Kind::Poison
             }
@@ -261,12 +266,13 @@ impl Checker<'_> {
             Kind::Poison | Kind::Int(_) | Kind::Float(_) | Kind::Tensor(_) => return true,
             Kind::Duration(Some(length)) => {
                 let length = duration(*length);
-                let error = Diagnostic::error("out-of-range", span, "a length is not negative");
+                let error =
+                    Diagnostic::new(findings::OUT_OF_RANGE, span, "a length is not negative");
                 self.report(error.help(format!("without the sign it is `{length}`")));
             }
             _ => {
                 let message = format!("`-` does not negate {}", inner.describe());
-                self.error("type-mismatch", span, message);
+                self.error(findings::TYPE_MISMATCH, span, message);
             }
         }
         false
@@ -293,7 +299,8 @@ impl Checker<'_> {
             {
                 Some(size) => Kind::Int(size),
                 None => {
-                    let error = |message: String| Diagnostic::error("out-of-range", span, message);
+                    let error =
+                        |message: String| Diagnostic::new(findings::OUT_OF_RANGE, span, message);
                     let error = match (operator, a.as_constant().zip(b.as_constant())) {
                         (Operator::Divide, _) => {
                             error(format!("{a} and {b} cannot be combined to a whole number here"))
@@ -311,7 +318,7 @@ impl Checker<'_> {
             (Kind::Int(_) | Kind::Float(_), Kind::Int(_) | Kind::Float(_)) => {
                 match both(left.number(), right.number()) {
                     Some(value) if !value.is_finite() => {
-                        self.error("out-of-range", span, "this is no finite number");
+                        self.error(findings::OUT_OF_RANGE, span, "this is no finite number");
                         Kind::Poison
                     }
                     value => Kind::Float(value),
@@ -322,7 +329,7 @@ impl Checker<'_> {
                     a.zip(right.number()).map(|((amount, unit), by)| (apply(amount, by), unit));
                 match scaled {
                     Some((amount, _)) if !amount.is_finite() || amount < 0.0 => {
-                        self.error("out-of-range", span, "this is no length");
+                        self.error(findings::OUT_OF_RANGE, span, "this is no length");
                         Kind::Poison
                     }
                     scaled => Kind::Duration(scaled),
@@ -344,7 +351,7 @@ impl Checker<'_> {
                     left.describe(),
                     right.describe()
                 );
-                self.error("type-mismatch", span, message);
+                self.error(findings::TYPE_MISMATCH, span, message);
                 Kind::Poison
             }
         };
@@ -360,7 +367,7 @@ impl Checker<'_> {
         if !left.shape.is_empty() && !right.shape.is_empty() && left.shape != right.shape {
             let message =
                 format!("{} and {} have different shapes", shape(&left.shape), shape(&right.shape));
-            self.error("shape-mismatch", span, message);
+            self.error(findings::SHAPE_MISMATCH, span, message);
             return Value::poison(span);
         }
         let op = match operator {
@@ -415,8 +422,8 @@ impl Checker<'_> {
         span: Span,
     ) -> Value {
         let Some(builder) = &mut self.builder else {
-            let error = Diagnostic::error(
-                "outside-objective",
+            let error = Diagnostic::new(
+                findings::OUTSIDE_OBJECTIVE,
                 span,
                 "tensors exist inside of an objective only",
             );
@@ -445,7 +452,7 @@ impl Checker<'_> {
             }
         };
         self.report(
-            Diagnostic::error("shape-mismatch", span, message)
+            Diagnostic::new(findings::SHAPE_MISMATCH, span, message)
                 .also(place, "the network is made here"),
         );
         false
@@ -468,8 +475,8 @@ impl Checker<'_> {
         };
         let output = module.output.clone();
         let Some(builder) = &mut self.builder else {
-            let error = Diagnostic::error(
-                "outside-objective",
+            let error = Diagnostic::new(
+                findings::OUTSIDE_OBJECTIVE,
                 value.span,
                 "networks are joined inside of an objective only",
             );
@@ -508,14 +515,14 @@ impl Checker<'_> {
                 if !same && !yes.is_poison() && !no.is_poison() {
                     let message =
                         format!("one branch is {}, the other {}", yes.describe(), no.describe());
-                    self.error("type-mismatch", yes.span.to(no.span), message);
+                    self.error(findings::TYPE_MISMATCH, yes.span.to(no.span), message);
                 }
                 yes
             }
             Kind::Poison => Value::poison(condition.span),
             _ => {
                 let message = format!("a condition is a Bool, not {}", value.describe());
-                self.error("type-mismatch", condition.span, message);
+                self.error(findings::TYPE_MISMATCH, condition.span, message);
                 Value::poison(condition.span)
             }
         }

@@ -9,7 +9,7 @@ use super::objective::{Body, Builder, Module};
 use super::pipeline::TypedStage;
 use super::stages::span_of;
 use super::value::ObjectiveValue;
-use crate::diagnostics::Diagnostic;
+use crate::diagnostics::{Diagnostic, findings};
 use crate::graph::objective::Op;
 use crate::graph::term::Term;
 use crate::registry::{self, Implementation};
@@ -37,7 +37,7 @@ impl Checker<'_> {
         let trained = || modules.iter().zip(&flow.trained).filter(|(_, trained)| **trained);
         if yielded.is_none() || !trained().any(|(module, _)| module.encoder.is_some()) {
             let message = format!("`{name}` trains no encoder");
-            self.error("no-encoder", place, message);
+            self.error(findings::NO_ENCODER, place, message);
         } else if let Some((other, _)) = trained().find(|(module, _)| module.encoder.is_some())
             && !trained().any(|(module, _)| module.encoder == yielded)
         {
@@ -45,7 +45,7 @@ impl Checker<'_> {
                 "`{name}` trains another encoder than its first, which `{}.encoder` is",
                 stage.name
             );
-            let error = Diagnostic::error("no-encoder", place, message);
+            let error = Diagnostic::new(findings::NO_ENCODER, place, message);
             let error = error.also(other.span, "it trains this one");
             self.report(error.help("let its signature begin with the encoder that it trains"));
         }
@@ -59,7 +59,7 @@ impl Checker<'_> {
                 let message = format!(
                     "`{name}` is handed the encoder of another stage besides the one that it yields"
                 );
-                let error = Diagnostic::error("encoder-not-fresh", place, message);
+                let error = Diagnostic::new(findings::ENCODER_NOT_FRESH, place, message);
                 let error = error.also(module.span, "it uses it here");
                 self.report(error.help("only its first encoder can start from another stage"));
                 return;

@@ -11,7 +11,7 @@ use super::pipeline::TypedStage;
 use super::size::Size;
 use super::value::{EncoderValue, HeadValue, Made};
 use super::{Checker, flow::Flow};
-use crate::diagnostics::Diagnostic;
+use crate::diagnostics::{Diagnostic, findings};
 use crate::graph::term::Term;
 use crate::registry::{self, Implementation};
 use crate::syntax::Span;
@@ -121,7 +121,7 @@ impl Checker<'_> {
 fn too_large(what: &str, bytes: u128, span: Span) -> Option<Diagnostic> {
     let message = || format!("{what} takes at least {}", amount(bytes));
     let help = || format!("this machine has {} of memory", amount(*TOTAL));
-    (bytes > *TOTAL).then(|| Diagnostic::error("too-large", span, message()).help(help()))
+    (bytes > *TOTAL).then(|| Diagnostic::new(findings::TOO_LARGE, span, message()).help(help()))
 }
 
 /// How many numbers a module learns, by its constructor and the size of the features it is given.

@@ -26,7 +26,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use crate::diagnostics::{Diagnostic, Diagnostics, Severity};
+use crate::diagnostics::{Diagnostic, Diagnostics, Finding, Severity, findings};
 use crate::registry::Entry;
 use crate::resolve::{ModuleId, Program};
 use crate::syntax::{Sources, Span, parse, tree};
@@ -143,14 +143,14 @@ impl<'a> Checker<'a> {
             }
         }
         let (errors, is_error) =
-            (self.diagnostics.errors(), diagnostic.severity == Severity::Error);
+            (self.diagnostics.errors(), diagnostic.severity() == Severity::Error);
         self.diagnostics.push(diagnostic);
         // What was found before is still wrong here.
         self.silent += usize::from(is_error && self.diagnostics.errors() == errors);
     }
 
-    fn error(&mut self, name: &'static str, span: Span, message: impl Into<String>) {
-        self.report(Diagnostic::error(name, span, message));
+    fn error(&mut self, finding: &'static Finding, span: Span, message: impl Into<String>) {
+        self.report(Diagnostic::new(finding, span, message));
     }
 
     /// Whether a name that means nothing may be declared where the text could not be read: what
@@ -173,7 +173,7 @@ impl<'a> Checker<'a> {
         if self.is_exhausted() {
             let message = format!("this program takes more than {MOST_STEPS} steps to check");
             self.exceed(
-                "too-many-steps",
+                findings::TOO_MANY_STEPS,
                 span,
                 message,
                 "a list of that length is data, no program",
@@ -183,7 +183,7 @@ impl<'a> Checker<'a> {
         if self.depth >= DEEPEST {
             let message = format!("more than {DEEPEST} values wait for one another here");
             let help = "shorten the row of names or defines that lead here";
-            self.exceed("nesting-too-deep", span, message, help);
+            self.exceed(findings::NESTING_TOO_DEEP, span, message, help);
             return false;
         }
         true
@@ -194,9 +194,9 @@ impl<'a> Checker<'a> {
     }
 
     /// Reports a limit at the first place beyond it, without the whole tower of uses.
-    fn exceed(&mut self, name: &'static str, span: Span, message: String, help: &str) {
-        match self.exceeded.insert(name) {
-            true => self.diagnostics.push(Diagnostic::error(name, span, message).help(help)),
+    fn exceed(&mut self, finding: &'static Finding, span: Span, message: String, help: &str) {
+        match self.exceeded.insert(finding.name) {
+            true => self.diagnostics.push(Diagnostic::new(finding, span, message).help(help)),
             false => self.silent += 1,
         }
     }

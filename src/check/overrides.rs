@@ -1,7 +1,7 @@
 //! Values given beside the text: `-o name=value` and profiles.
 
 use super::pipeline::Origin;
-use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::diagnostics::{Diagnostic, Diagnostics, findings};
 use crate::syntax::tree::{Expr, Name};
 use crate::syntax::{Sources, Span, parse};
 
@@ -38,7 +38,7 @@ pub fn parse(sources: &mut Sources, argument: &str) -> Result<Override, Diagnost
     let file = sources.add("-o", argument);
     let wrong = |message: String| -> Diagnostics {
         let whole = Span { file, start: 0, end: argument.len() };
-        let error = Diagnostic::error("bad-override", whole, message);
+        let error = Diagnostic::new(findings::BAD_OVERRIDE, whole, message);
         error.help("write `-o epochs=\"400 epochs\"` or `-o moco.temperature=0.2`").into()
     };
     let Some(equals) = argument.find('=') else {

@@ -9,7 +9,7 @@ use super::stages::{self, StageKind};
 use super::types::Sizes;
 use super::value::{Kind, Value};
 use super::{Checker, Scope};
-use crate::diagnostics::Diagnostic;
+use crate::diagnostics::{Diagnostic, findings};
 use crate::resolve::ModuleId;
 use crate::syntax::tree::{self, Argument, Member, Name, Type};
 use crate::syntax::{Sources, Span};
@@ -183,20 +183,21 @@ impl<'a> Checker<'a> {
         let Some(pipeline) = chosen else {
             let file = &program.module(root).name;
             let error = match (selection.pipeline, pipelines.is_empty()) {
-                (_, true) => {
-                    Diagnostic::general("no-pipeline", format!("{file} declares no pipeline"))
-                        .help("declare one: `pipeline name(…) { … }`")
-                }
+                (_, true) => Diagnostic::general(
+                    findings::NO_PIPELINE,
+                    format!("{file} declares no pipeline"),
+                )
+                .help("declare one: `pipeline name(…) { … }`"),
                 (Some(name), _) => {
                     let message = format!("{file} has no pipeline `{name}`");
-                    Diagnostic::general("unknown-pipeline", message)
+                    Diagnostic::general(findings::UNKNOWN_PIPELINE, message)
                         .help(format!("it has {}", names.join(", ")))
                         .nearest(name, names)
                 }
                 (None, _) => {
                     let message =
                         format!("{file} declares several pipelines: {}", names.join(", "));
-                    Diagnostic::general("several-pipelines", message)
+                    Diagnostic::general(findings::SEVERAL_PIPELINES, message)
                         .help("choose one with `--pipeline NAME`")
                 }
             };
@@ -230,8 +231,8 @@ impl<'a> Checker<'a> {
         self.unused_declarations(pipeline);
         let has_stage = self.state.declarations.iter().any(|own| own.stage.is_some());
         if !has_stage && pipeline.whole {
-            let error = Diagnostic::error(
-                "no-stage",
+            let error = Diagnostic::new(
+                findings::NO_STAGE,
                 pipeline.name.span,
                 "this pipeline has no stage: nothing would run",
             );
@@ -271,8 +272,8 @@ impl<'a> Checker<'a> {
             let position = self.state.declarations.len();
             if let Some(first) = self.state.positions.get(name.text.as_str()) {
                 let first = self.state.declarations[*first].name.span;
-                let error = Diagnostic::error(
-                    "duplicate-name",
+                let error = Diagnostic::new(
+                    findings::DUPLICATE_NAME,
                     name.span,
                     format!("`{}` is declared twice", name.text),
                 );
@@ -313,7 +314,7 @@ impl<'a> Checker<'a> {
                         let path = dotted(&setting.path);
                         if self.state.overrides.insert(path.clone(), over).is_some() {
                             self.error(
-                                "duplicate-name",
+                                findings::DUPLICATE_NAME,
                                 setting.value.span,
                                 format!("`{path}` is set twice"),
                             );
@@ -324,7 +325,8 @@ impl<'a> Checker<'a> {
                 None => {
                     let names = profiles.iter().map(|profile| profile.name.text.as_str());
                     let message = format!("`{}` has no profile `{wanted}`", pipeline.name.text);
-                    let error = Diagnostic::error("unknown-profile", pipeline.name.span, message);
+                    let error =
+                        Diagnostic::new(findings::UNKNOWN_PROFILE, pipeline.name.span, message);
                     let list: Vec<&str> = names.clone().collect();
                     let error = match list.is_empty() {
                         true => error.help("it declares none"),
@@ -358,8 +360,8 @@ impl<'a> Checker<'a> {
                 self.report(error);
                 continue;
             }
-            let error = Diagnostic::error(
-                "unknown-parameter",
+            let error = Diagnostic::new(
+                findings::UNKNOWN_PARAMETER,
                 over.span(),
                 format!("nothing is called `{path}`"),
             );
@@ -388,7 +390,7 @@ impl<'a> Checker<'a> {
         };
         let (step, places) = self.state.ambiguous.iter().find(|(step, _)| is_below(step))?;
         let message = format!("`{step}` is {} steps of its chain", places.len());
-        let mut error = Diagnostic::error("ambiguous-parameter", over.span(), message);
+        let mut error = Diagnostic::new(findings::AMBIGUOUS_PARAMETER, over.span(), message);
         for place in places {
             error = error.also(*place, "one of them");
         }
@@ -417,7 +419,9 @@ impl<'a> Checker<'a> {
             .filter(|own| !named.contains(own.name.text.as_str()));
         for name in unused.map(|declaration| declaration.name.clone()).collect::<Vec<_>>() {
             let message = format!("`{}` is never used", name.text);
-            self.report(Diagnostic::warning("unused-name", name.span, message).help("remove it"));
+            self.report(
+                Diagnostic::new(findings::UNUSED_NAME, name.span, message).help("remove it"),
+            );
         }
     }
 
@@ -427,8 +431,11 @@ impl<'a> Checker<'a> {
         self.state.declarations[index].used = true;
         if let Progress::Running = self.state.declarations[index].progress {
             let place = self.state.declarations[index].name.span;
-            let error =
-                Diagnostic::error("reference-cycle", span, format!("`{name}` depends on itself"));
+            let error = Diagnostic::new(
+                findings::REFERENCE_CYCLE,
+                span,
+                format!("`{name}` depends on itself"),
+            );
             self.report(error.label("the circle closes here").also(place, "declared here"));
             return Some(Value::poison(span));
         }
@@ -491,7 +498,8 @@ impl<'a> Checker<'a> {
                 }
                 None => {
                     let message = format!("the parameter `{name}` has no value");
-                    let error = Diagnostic::error("missing-argument", parameter.span, message);
+                    let error =
+                        Diagnostic::new(findings::MISSING_ARGUMENT, parameter.span, message);
                     self.report(
                         error.help(format!("give it one: `-o {name}=…`, a profile, or a default")),
                     );
@@ -511,7 +519,7 @@ impl<'a> Checker<'a> {
         let known = stages::VALUE_KINDS.iter().find(|(word, _)| *word == kind);
         if known.is_none() {
             let message = format!("there is no kind of value `{kind}`");
-            let error = Diagnostic::error("unknown-kind", declaration.kind.span, message);
+            let error = Diagnostic::new(findings::UNKNOWN_KIND, declaration.kind.span, message);
             let words = stages::VALUE_KINDS.iter().map(|(word, _)| *word);
             let list: Vec<&str> = words.clone().collect();
             let is_stage = stages::STAGES.iter().any(|stage| stage.name() == kind);
@@ -535,7 +543,7 @@ impl<'a> Checker<'a> {
         match wanted {
             Some(wanted) if !value.is_poison() && !value.describe().starts_with(wanted) => {
                 let message = format!("`{kind} {name}` is {}, not {wanted}", value.describe());
-                let error = Diagnostic::error("type-mismatch", value.span, message);
+                let error = Diagnostic::new(findings::TYPE_MISMATCH, value.span, message);
                 self.report(error.also(declaration.kind.span, format!("declared as `{kind}`")));
                 Value::poison(value.span)
             }
@@ -572,8 +580,8 @@ impl<'a> Checker<'a> {
 
     fn unknown_stage(&mut self, stage: &tree::Stage) {
         let kind = &stage.kind.text;
-        let error = Diagnostic::error(
-            "unknown-kind",
+        let error = Diagnostic::new(
+            findings::UNKNOWN_KIND,
             stage.kind.span,
             format!("there is no kind of stage `{kind}`"),
         );
@@ -596,7 +604,7 @@ impl<'a> Checker<'a> {
             Ok(kind) => kind,
             Err((message, help)) => {
                 let known = typed.kind.outputs();
-                let error = Diagnostic::error("unknown-field", name.span, message).help(help);
+                let error = Diagnostic::new(findings::UNKNOWN_FIELD, name.span, message).help(help);
                 self.report(error.nearest(&name.text, known.iter().copied()));
                 Kind::Poison
             }

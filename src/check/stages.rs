@@ -9,7 +9,7 @@ use super::pipeline::{TypedStage, objective};
 use super::size::Size;
 use super::value::{AugmentValue, EncoderValue, Kind, ModelValue, SplitValue, Value};
 use crate::data::{batches, share};
-use crate::diagnostics::Diagnostic;
+use crate::diagnostics::{Diagnostic, findings};
 use crate::graph::objective::Op;
 use crate::graph::term::{Output, Part, Term, Unit};
 use crate::registry::{self, Implementation};
@@ -212,12 +212,12 @@ impl Checker<'_> {
         match (objective.builder.labels, data.labeled) {
             (Some(given), false) => {
                 let message = format!("`{}` reads labels, and this split has none", objective.name);
-                let error = Diagnostic::error("labels-missing", place, message);
+                let error = Diagnostic::new(findings::LABELS_MISSING, place, message);
                 self.report(error.also(given, "it reads them here").help("leave out `.unlabeled`"));
             }
             (None, true) => {
                 let message = format!("`{}` reads no labels, and is handed some", objective.name);
-                let error = Diagnostic::error("labels-unused", place, message);
+                let error = Diagnostic::new(findings::LABELS_UNUSED, place, message);
                 self.report(error.help("write `.unlabeled`, so that no label can reach it"));
             }
             _ => {}
@@ -254,7 +254,7 @@ impl Checker<'_> {
                 };
                 let message =
                     format!("the queue of {size} does not hold whole batches of {batch_size}");
-                let error = Diagnostic::error("queue-batch", batch.span, message);
+                let error = Diagnostic::new(findings::QUEUE_BATCH, batch.span, message);
                 let error =
                     error.label("the batch").also(node.span, format!("the queue of {size}"));
                 self.report(error.help(format!("a queue of {right} does")));
@@ -274,7 +274,7 @@ impl Checker<'_> {
                 "the head yields {} values for {} classes",
                 head.output, data.dataset.classes
             );
-            let error = Diagnostic::error("shape-mismatch", *span, message);
+            let error = Diagnostic::new(findings::SHAPE_MISMATCH, *span, message);
             self.report(error.help("leave out `out`: the dataset knows it"));
         }
         let encoder = encoder_of(stage.fields.get("encoder"));
@@ -318,7 +318,7 @@ impl Checker<'_> {
                     "use `knn()` or `linear_probe()`, or name a tuned `.model`",
                 ),
             };
-            self.report(Diagnostic::error("type-mismatch", model.span, message).help(help));
+            self.report(Diagnostic::new(findings::TYPE_MISMATCH, model.span, message).help(help));
         }
         let fit = split_of(stage.fields.get("fit"));
         match (&fit, entry.fits) {
@@ -326,13 +326,13 @@ impl Checker<'_> {
                 let message =
                     format!("`{}` learns from examples: the field `fit` is missing", call.name);
                 self.report(
-                    Diagnostic::error("missing-field", stage.span, message)
+                    Diagnostic::new(findings::MISSING_FIELD, stage.span, message)
                         .help("write `fit: data.train`"),
                 );
             }
             (Some(_), false) => {
                 let message = format!("`{}` fits nothing, so `fit` has no use", call.name);
-                self.error("unknown-field", span_of(stage, "fit"), message);
+                self.error(findings::UNKNOWN_FIELD, span_of(stage, "fit"), message);
             }
             _ => {}
         }
@@ -348,13 +348,16 @@ impl Checker<'_> {
             if same_dataset && fit.part == on.part && fit.part == Part::Train {
                 let message =
                     format!("`{}` is judged on examples that it was fitted on", call.name);
-                let error =
-                    Diagnostic::error("judged-on-its-own-examples", span_of(stage, "on"), message);
+                let error = Diagnostic::new(
+                    findings::JUDGED_ON_ITS_OWN_EXAMPLES,
+                    span_of(stage, "on"),
+                    message,
+                );
                 self.report(error.also(place, "fitted on these").help("judge it `on` the `.test`"));
             }
             if !same_dataset {
                 let message = "the protocol is fitted on one dataset and judged on another";
-                let error = Diagnostic::error("type-mismatch", span_of(stage, "on"), message);
+                let error = Diagnostic::new(findings::TYPE_MISMATCH, span_of(stage, "on"), message);
                 self.report(error.also(place, "fitted on this one"));
             }
             let k = match call.args.get("k") {
@@ -365,7 +368,7 @@ impl Checker<'_> {
                 && k > examples
             {
                 let message = format!("{k} neighbours of only {examples} examples");
-                self.error("out-of-range", protocol.span, message);
+                self.error(findings::OUT_OF_RANGE, protocol.span, message);
             }
         }
         self.channels(stage, &on, encoder_of(Some(model)).as_ref());
@@ -375,8 +378,11 @@ impl Checker<'_> {
 
     fn trains_on(&mut self, split: &SplitValue, place: Span) {
         if split.part == Part::Test {
-            let error =
-                Diagnostic::error("test-leak", place, "the test examples would be trained on");
+            let error = Diagnostic::new(
+                findings::TEST_LEAK,
+                place,
+                "the test examples would be trained on",
+            );
             self.report(
                 error.help("write `.train`; the test examples are for `on` of an `evaluate`"),
             );
@@ -385,8 +391,8 @@ impl Checker<'_> {
 
     fn needs_labels(&mut self, split: &SplitValue, place: Span, what: &str) {
         if !split.labeled {
-            let error = Diagnostic::error(
-                "labels-missing",
+            let error = Diagnostic::new(
+                findings::LABELS_MISSING,
                 place,
                 format!("{what} needs labels, and this split has none"),
             );
@@ -410,7 +416,8 @@ impl Checker<'_> {
             let message = format!("encoders are kept after whole epochs, not after {}", {
                 super::value::duration((amount, unit))
             });
-            let error = Diagnostic::error("keep-within-epoch", span_of(stage, "keep"), message);
+            let error =
+                Diagnostic::new(findings::KEEP_WITHIN_EPOCH, span_of(stage, "keep"), message);
             self.report(error.help("write `keep: 1 epochs`"));
             return;
         }
@@ -425,7 +432,7 @@ impl Checker<'_> {
         let steps = in_steps(length).round();
         if steps < 1.0 {
             let message = format!("{} make no step", super::value::duration(length));
-            let error = Diagnostic::error("no-step", place, message);
+            let error = Diagnostic::new(findings::NO_STEP, place, message);
             self.report(error.help(format!("an epoch has {per_epoch} steps here")));
             return;
         }
@@ -439,7 +446,7 @@ impl Checker<'_> {
                 super::value::duration((*amount, *unit)),
                 super::value::duration(length)
             );
-            let error = Diagnostic::error("warmup-too-long", schedule.span, message);
+            let error = Diagnostic::new(findings::WARMUP_TOO_LONG, schedule.span, message);
             let error = error.also(place, "the length of the training");
             self.report(error.help("shorten the warm-up, or train for longer"));
         }
@@ -451,7 +458,8 @@ impl Checker<'_> {
                 super::value::duration(keep),
                 super::value::duration(length)
             );
-            let error = Diagnostic::error("keep-beyond-length", span_of(stage, "keep"), message);
+            let error =
+                Diagnostic::new(findings::KEEP_BEYOND_LENGTH, span_of(stage, "keep"), message);
             let error = error.also(place, "the length of the training");
             self.report(error.help("keep more often, or train for longer"));
         }
@@ -485,7 +493,7 @@ impl Checker<'_> {
                         "a crop of {size} pixels does not fit into images of {height} × {width}{padded}"
                     );
                     let error =
-                        Diagnostic::error("crop-too-large", span_of(stage, "views"), message);
+                        Diagnostic::new(findings::CROP_TOO_LARGE, span_of(stage, "views"), message);
                     let error = error.also(
                         span_of(stage, "data"),
                         format!("these images are {height} × {width}"),
@@ -521,7 +529,7 @@ impl Checker<'_> {
                 && *high <= 0.0
             {
                 let message = "a crop whose `scale` ends at zero has no area";
-                let error = Diagnostic::error("out-of-range", place.span, message);
+                let error = Diagnostic::new(findings::OUT_OF_RANGE, place.span, message);
                 self.report(error.help("`scale` is a share of the image, such as `0.2..=1.0`"));
             }
         }
@@ -537,7 +545,7 @@ impl Checker<'_> {
         if wanted != found {
             let message =
                 format!("the encoder takes images of {wanted} channels, and these have {found}");
-            self.error("shape-mismatch", stage.span, message);
+            self.error(findings::SHAPE_MISMATCH, stage.span, message);
         }
     }
 
@@ -547,7 +555,7 @@ impl Checker<'_> {
             && size > examples as f64
         {
             let message = format!("a batch of {size} from only {examples} examples");
-            self.error("out-of-range", batch.span, message);
+            self.error(findings::OUT_OF_RANGE, batch.span, message);
         }
     }
 }

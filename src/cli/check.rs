@@ -42,7 +42,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         let compilation = crate::compile(&Request { file, ..Request::default() }, &Disk);
         output::diagnostics(&compilation);
         let count =
-            |severity| compilation.diagnostics.iter().filter(|d| d.severity == severity).count();
+            |severity| compilation.diagnostics.iter().filter(|d| d.severity() == severity).count();
         errors += count(Severity::Error);
         warnings += count(Severity::Warning);
     }

@@ -9,7 +9,7 @@ use super::{BAD_INPUT, FAILED, Selected, output};
 use crate::Compiled;
 use crate::check::StageKind;
 use crate::device;
-use crate::diagnostics::{Diagnostic, Label, render};
+use crate::diagnostics::{Diagnostic, Label, findings, render};
 use crate::graph::Graph;
 use crate::interrupt::Interrupt;
 use crate::report::results;
@@ -63,7 +63,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Ok(selected) => selected,
         Err(error) => {
             show(
-                &Diagnostic::general("device-unavailable", error.message).help(error.help),
+                &Diagnostic::general(findings::DEVICE_UNAVAILABLE, error.message).help(error.help),
                 &sources,
             );
             return ExitCode::from(BAD_INPUT);
@@ -105,7 +105,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         let _ = events.emit(Event::Interrupted { stage: failure.stage });
         return ExitCode::from(interrupt.exit_status());
     }
-    let (name, message) = (failure.cause.name().to_owned(), failure.cause.message());
+    let (name, message) = (failure.cause.finding().name.to_owned(), failure.cause.message());
     let _ = events.emit(Event::RunFailed { name, message });
     show(&diagnostic(&failure, &compiled), &sources);
     ExitCode::from(if failure.cause.is_bad_input() { BAD_INPUT } else { FAILED })
@@ -181,7 +181,7 @@ fn variable(name: &str) -> Option<String> {
 
 /// A failure at the stage in which it arose.
 fn diagnostic(failure: &Failure, compiled: &Compiled) -> Diagnostic {
-    let error = Diagnostic::general(failure.cause.name(), failure.cause.message());
+    let error = Diagnostic::general(failure.cause.finding(), failure.cause.message());
     let error = with_help(error, failure.cause.help());
     let span = failure.stage.as_ref().and_then(|stage| compiled.stages.get(stage));
     let primary = span.map(|span| Label { span: *span, text: "in this stage".to_owned() });

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::diagnostics::{Finding, findings};
 use crate::interrupt::Interrupted;
 
 /// A fault of a dataset's files or of their download, with the place and what would be right.
@@ -41,15 +42,15 @@ impl DataError {
     }
 
     /// The name of the error: stable, and the same in every output format.
-    pub fn name(&self) -> &'static str {
+    pub fn finding(&self) -> &'static Finding {
         match self {
-            DataError::Missing { .. } => "dataset-missing",
-            DataError::Incomplete { .. } => "dataset-incomplete",
-            DataError::Damaged { .. } => "dataset-damaged",
-            DataError::Download { .. } => "download-failed",
-            DataError::DownloadDamaged { .. } => "download-damaged",
-            DataError::Io { .. } => "io-error",
-            DataError::Interrupted => "interrupted",
+            DataError::Missing { .. } => findings::DATASET_MISSING,
+            DataError::Incomplete { .. } => findings::DATASET_INCOMPLETE,
+            DataError::Damaged { .. } => findings::DATASET_DAMAGED,
+            DataError::Download { .. } => findings::DOWNLOAD_FAILED,
+            DataError::DownloadDamaged { .. } => findings::DOWNLOAD_DAMAGED,
+            DataError::Io { .. } => findings::IO_ERROR,
+            DataError::Interrupted => findings::INTERRUPTED,
         }
     }
 

@@ -1,10 +1,12 @@
 //! What an error is: a stable name, a message, the places it is about, and what would be right.
 
 mod excerpt;
+pub mod findings;
 mod render;
 pub mod suggest;
 mod visible;
 
+pub use findings::Finding;
 pub use render::{Style, render, render_all};
 pub use visible::visible;
 
@@ -15,7 +17,7 @@ use crate::syntax::Span;
 /// Nobody reads more advice than this.
 const MOST_SUGGESTIONS: usize = 100;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
     Warning,
     Error,
@@ -24,9 +26,7 @@ pub enum Severity {
 /// One thing wrong, or doubtful, in a text.
 #[derive(Clone, Debug)]
 pub struct Diagnostic {
-    /// Kebab-case and stable: what users search for and tests hold.
-    pub name: &'static str,
-    pub severity: Severity,
+    pub finding: &'static Finding,
     pub message: String,
     /// The place it is about, and a few words at that place.
     pub primary: Option<Label>,
@@ -42,17 +42,16 @@ pub struct Label {
 }
 
 impl Diagnostic {
-    /// An error at a place.
-    pub fn error(name: &'static str, span: Span, message: impl Into<String>) -> Self {
+    /// A finding at a place.
+    pub fn new(finding: &'static Finding, span: Span, message: impl Into<String>) -> Self {
         let primary = Some(Label { span, text: String::new() });
-        Diagnostic { primary, ..Self::general(name, message) }
+        Diagnostic { primary, ..Self::general(finding, message) }
     }
 
-    /// An error that is about no place in a text, such as a file that cannot be read.
-    pub fn general(name: &'static str, message: impl Into<String>) -> Self {
+    /// A finding that is about no place in a text, such as a file that cannot be read.
+    pub fn general(finding: &'static Finding, message: impl Into<String>) -> Self {
         Diagnostic {
-            name,
-            severity: Severity::Error,
+            finding,
             message: message.into(),
             primary: None,
             secondary: Vec::new(),
@@ -60,8 +59,8 @@ impl Diagnostic {
         }
     }
 
-    pub fn warning(name: &'static str, span: Span, message: impl Into<String>) -> Self {
-        Diagnostic { severity: Severity::Warning, ..Self::error(name, span, message) }
+    pub fn severity(&self) -> Severity {
+        self.finding.severity
     }
 
     /// The place it is about.
@@ -107,9 +106,9 @@ pub struct Diagnostics {
 
 impl Diagnostics {
     pub fn push(&mut self, diagnostic: Diagnostic) {
-        let key = (diagnostic.name, diagnostic.place(), diagnostic.message.clone());
+        let key = (diagnostic.finding.name, diagnostic.place(), diagnostic.message.clone());
         if self.seen.insert(key) {
-            self.errors += usize::from(diagnostic.severity == Severity::Error);
+            self.errors += usize::from(diagnostic.severity() == Severity::Error);
             self.all.push(diagnostic);
         }
     }

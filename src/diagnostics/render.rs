@@ -39,7 +39,7 @@ pub fn render(diagnostic: &Diagnostic, sources: &Sources, style: Style) -> Strin
     match handler.render_report(&mut out, &shown) {
         Ok(()) => out,
         // A span outside its text would be our bug; the message still has to be seen.
-        Err(fmt::Error) => format!("{}: {}\n", diagnostic.name, shown.message),
+        Err(fmt::Error) => format!("{}: {}\n", diagnostic.finding.name, shown.message),
     }
 }
 
@@ -50,7 +50,7 @@ pub fn render_all(diagnostics: &[Diagnostic], sources: &Sources, style: Style) -
     let mut counts: BTreeMap<(Option<FileId>, Severity), usize> = BTreeMap::new();
     for diagnostic in diagnostics {
         let file = diagnostic.place().map(|span| span.file);
-        let count = counts.entry((file, diagnostic.severity)).or_default();
+        let count = counts.entry((file, diagnostic.severity())).or_default();
         *count += 1;
         if *count <= MOST {
             out += &render(diagnostic, sources, style);
@@ -85,12 +85,12 @@ struct Shown {
 
 impl Shown {
     fn new(diagnostic: &Diagnostic, sources: &Sources) -> Self {
-        let severity = match diagnostic.severity {
+        let severity = match diagnostic.severity() {
             Severity::Error => miette::Severity::Error,
             Severity::Warning => miette::Severity::Warning,
         };
         let mut shown = Shown {
-            name: Some(diagnostic.name),
+            name: Some(diagnostic.finding.name),
             severity,
             message: visible(&diagnostic.message).into_owned(),
             source: None,

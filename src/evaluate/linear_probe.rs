@@ -4,6 +4,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::features::{argmax, to_tensor, to_vec};
 use super::{Accuracy, EvaluateError, Features, Problem, Warning, accuracy, lbfgs};
+use crate::diagnostics::findings;
 use crate::interrupt::Interrupted;
 use crate::watch::Unit;
 
@@ -61,7 +62,7 @@ pub fn linear_probe(problem: &Problem<'_>, recipe: Probe) -> Result<Accuracy, Ev
         accuracy::examples(on)
     );
     let warning = (!outcome.converged).then(|| Warning {
-        name: "probe-not-converged".to_owned(),
+        name: findings::PROBE_NOT_CONVERGED.name.to_owned(),
         message: format!(
             "the linear probe had not converged after {} steps, and its accuracy may be too low: \
              give it more `iterations`, or a larger `l2`",

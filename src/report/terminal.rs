@@ -7,6 +7,7 @@ use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use super::line::{self, Training, duration};
+use crate::diagnostics::findings;
 use crate::run::error::RunError;
 use crate::run::events::{Event, Measured, Record, Sink, metric};
 use crate::watch::{Unit, Work};
@@ -160,15 +161,16 @@ impl Terminal {
         let diverged = !measured.loss.is_finite() && !stage.warned_of_loss;
         stage.warned_of_loss |= diverged;
         if collapsed {
-            let spread = spread.unwrap_or(f64::NAN);
+            let (finding, spread) = (findings::COLLAPSE.name, spread.unwrap_or(f64::NAN));
             self.line(&format!(
-                "warning[collapse]: {name}: the feature spread is {spread:.2} at step {step} \
+                "warning[{finding}]: {name}: the feature spread is {spread:.2} at step {step} \
                  (1: even, 0: collapsed); the encoder gives nearly the same features to every image"
             ));
         }
         if diverged {
             let loss = measured.loss;
-            self.line(&format!("warning[divergence]: {name}: the loss is {loss} at step {step}"));
+            let finding = findings::DIVERGENCE.name;
+            self.line(&format!("warning[{finding}]: {name}: the loss is {loss} at step {step}"));
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The embedded library: `stdlib/` as `std.*`, `pipelines/` as `std.pipelines.*`.
 
-use crate::diagnostics::Diagnostic;
+use crate::diagnostics::{Diagnostic, findings};
 
 include!(concat!(env!("OUT_DIR"), "/library.rs"));
 
@@ -27,7 +27,7 @@ pub fn path_of(define: &str) -> Option<String> {
 pub fn unknown(name: &str) -> Diagnostic {
     let names = || embedded().iter().map(|(name, _)| *name);
     let pipelines: Vec<&str> = names().filter(|name| name.starts_with("std.pipelines.")).collect();
-    Diagnostic::general("unknown-module", format!("the library has no module `{name}`"))
+    Diagnostic::general(findings::UNKNOWN_MODULE, format!("the library has no module `{name}`"))
         .help(format!("its pipelines are {}", pipelines.join(", ")))
         .nearest(name, names())
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Files, library};
-use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::diagnostics::{Diagnostic, Diagnostics, findings};
 use crate::registry::{self, Entry};
 use crate::syntax::tree::{self, Name, Use};
 use crate::syntax::{FileId, Sources, Span, parse};
@@ -125,7 +125,7 @@ impl Loader<'_> {
             if let Some(name) = named {
                 return Box::new(library::unknown(name));
             }
-            let unreadable = Diagnostic::general("file-unreadable", format!("cannot read {shown}: {error}"));
+            let unreadable = Diagnostic::general(findings::FILE_UNREADABLE, format!("cannot read {shown}: {error}"));
             Box::new(unreadable.help("give the path of a .cpipe file, or the name of a pipeline of the library, such as std.pipelines.moco_cifar10"))
         })?;
         // Before it is read as text, of which the last character may be cut in two.
@@ -136,7 +136,7 @@ impl Loader<'_> {
             let at = error.utf8_error().valid_up_to();
             let message = format!("{shown} is no text: byte {at} is not valid UTF-8");
             Box::new(
-                Diagnostic::general("not-text", message)
+                Diagnostic::general(findings::NOT_TEXT, message)
                     .help("a program is UTF-8 text: is this the right file?"),
             )
         })?;
@@ -222,7 +222,7 @@ impl Loader<'_> {
             let is_missing = self.modules[id.0].missing.contains(name);
             if !is_missing && !used.contains(name) {
                 let message = format!("`{}` is imported and never used", import.name.text);
-                let warning = Diagnostic::warning("unused-import", import.name.span, message);
+                let warning = Diagnostic::new(findings::UNUSED_IMPORT, import.name.span, message);
                 self.diagnostics.push(warning.help("remove it from the `use`"));
             }
         }
@@ -242,7 +242,7 @@ impl Loader<'_> {
 
     fn taken(&mut self, name: &Name, first: Span) {
         let message = format!("`{}` already has a meaning here", name.text);
-        let error = Diagnostic::error("duplicate-name", name.span, message);
+        let error = Diagnostic::new(findings::DUPLICATE_NAME, name.span, message);
         self.diagnostics.push(error.label("the second meaning").also(first, "the first meaning"));
     }
 
@@ -283,7 +283,7 @@ impl Loader<'_> {
             let place = locate(from, import.relative, &path);
             if self.loading.contains(&place) {
                 let message = format!("`{}` uses this file in turn", path.join("."));
-                let error = Diagnostic::error("import-cycle", span, message)
+                let error = Diagnostic::new(findings::IMPORT_CYCLE, span, message)
                     .label("the circle closes here");
                 self.diagnostics.push(error.help("move what both need into a third file"));
                 return None;
@@ -293,7 +293,7 @@ impl Loader<'_> {
                 None if self.is_missing(&place) => continue,
                 None if self.loading.len() == DEEPEST => {
                     let message = format!("more than {DEEPEST} files use one another in a row");
-                    let error = Diagnostic::error("nesting-too-deep", span, message);
+                    let error = Diagnostic::new(findings::NESTING_TOO_DEEP, span, message);
                     self.diagnostics
                         .push(error.help("use what is needed from where it is defined"));
                     return None;
@@ -301,7 +301,7 @@ impl Loader<'_> {
                 None => match self.read(&place) {
                     Ok(text) => self.module(place, text)?,
                     Err(unreadable) => {
-                        let error = Diagnostic::error(unreadable.name, span, unreadable.message);
+                        let error = Diagnostic::new(unreadable.finding, span, unreadable.message);
                         self.diagnostics.push(error);
                         return None;
                     }
@@ -345,7 +345,7 @@ impl Loader<'_> {
         let (error, near) = match module {
             Some(module) => {
                 let message = format!("`{module}` has nothing called `{}`", import.name.text);
-                let error = Diagnostic::error("import-not-found", import.name.span, message);
+                let error = Diagnostic::new(findings::IMPORT_NOT_FOUND, import.name.span, message);
                 // Of a file full of names the first are enough to know it by.
                 let list = offered.iter().take(20).map(String::as_str).collect::<Vec<_>>();
                 let list = match offered.len().saturating_sub(list.len()) {
@@ -370,7 +370,7 @@ impl Loader<'_> {
                 let entries = registry::entries().filter(|entry| !entry.module.is_empty());
                 let entries: Vec<String> =
                     entries.map(|entry| format!("{}.{}", entry.module, entry.name)).collect();
-                let error = Diagnostic::error("import-not-found", span, message);
+                let error = Diagnostic::new(findings::IMPORT_NOT_FOUND, span, message);
                 let known = known.chain(entries.iter().map(String::as_str));
                 let near = match self.diagnostics.wants_suggestions() {
                     true => crate::diagnostics::suggest::nearest(&whole, known),

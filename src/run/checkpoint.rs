@@ -320,7 +320,7 @@ mod tests {
         let mut partial = stage.begin(stage.lock("me").unwrap()).unwrap();
         let loaded = Checkpoint::load(&mut partial).unwrap().unwrap();
         assert_eq!(loaded.checkpoint.step, 2);
-        assert_eq!(loaded.newest_damaged.unwrap().name(), "checkpoint-damaged");
+        assert_eq!(loaded.newest_damaged.unwrap().finding().name, "checkpoint-damaged");
 
         // The good one has taken the place of the damaged one.
         let loaded = Checkpoint::load(&mut partial).unwrap().unwrap();
@@ -362,7 +362,7 @@ mod tests {
         let mut partial = stage.begin(stage.lock("me").unwrap()).unwrap();
         fs::write(partial.folder().join(CURRENT), b"nonsense").unwrap();
         let error = Checkpoint::load(&mut partial).unwrap_err();
-        assert_eq!(error.name(), "checkpoint-damaged");
+        assert_eq!(error.finding().name, "checkpoint-damaged");
         let folder = partial.folder().to_str().unwrap().to_owned();
         assert!(error.help().unwrap().contains(&folder));
     }

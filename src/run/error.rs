@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::check::amount;
+use crate::diagnostics::{Finding, findings};
 
 /// A fault outside the pipeline itself, with the place and what would be right.
 #[derive(Debug)]
@@ -35,19 +36,19 @@ pub enum RunError {
 
 impl RunError {
     /// The name of the error: stable, and the same in every output format.
-    pub fn name(&self) -> &'static str {
+    pub fn finding(&self) -> &'static Finding {
         match self {
-            RunError::StoreUnwritable { .. } => "store-unwritable",
-            RunError::StoreUnreadable { .. } => "store-unreadable",
-            RunError::StageLocked { .. } => "stage-locked",
-            RunError::StageDamaged { .. } => "stage-damaged",
-            RunError::CheckpointDamaged { .. } => "checkpoint-damaged",
-            RunError::LogDamaged { .. } => "log-damaged",
-            RunError::RunFolderUnwritable { .. } => "run-folder-unwritable",
-            RunError::DiskTooSmall { .. } => "disk-too-small",
-            RunError::MemoryTooSmall { .. } => "memory-too-small",
-            RunError::OutputUnwritable { .. } => "output-unwritable",
-            RunError::SignalsUnavailable { .. } => "signals-unavailable",
+            RunError::StoreUnwritable { .. } => findings::STORE_UNWRITABLE,
+            RunError::StoreUnreadable { .. } => findings::STORE_UNREADABLE,
+            RunError::StageLocked { .. } => findings::STAGE_LOCKED,
+            RunError::StageDamaged { .. } => findings::STAGE_DAMAGED,
+            RunError::CheckpointDamaged { .. } => findings::CHECKPOINT_DAMAGED,
+            RunError::LogDamaged { .. } => findings::LOG_DAMAGED,
+            RunError::RunFolderUnwritable { .. } => findings::RUN_FOLDER_UNWRITABLE,
+            RunError::DiskTooSmall { .. } => findings::DISK_TOO_SMALL,
+            RunError::MemoryTooSmall { .. } => findings::MEMORY_TOO_SMALL,
+            RunError::OutputUnwritable { .. } => findings::OUTPUT_UNWRITABLE,
+            RunError::SignalsUnavailable { .. } => findings::SIGNALS_UNAVAILABLE,
         }
     }
 
@@ -192,7 +193,7 @@ mod tests {
     fn a_full_disk_is_told_from_a_forbidden_folder() {
         let error = |kind| RunError::store_write(Path::new("/s"))(io::Error::from(kind));
         let full = error(io::ErrorKind::StorageFull);
-        assert_eq!(full.name(), "store-unwritable");
+        assert_eq!(full.finding().name, "store-unwritable");
         assert!(full.message().contains("`/s`"), "{full}");
         assert!(full.help().is_some_and(|help| help.contains("make room")));
         let forbidden = error(io::ErrorKind::PermissionDenied);

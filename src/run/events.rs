@@ -137,7 +137,11 @@ impl Event {
             Some(help) => format!("{}; {help}", error.message()),
             None => error.message(),
         };
-        Event::Warning { stage: Some(stage.to_owned()), name: error.name().to_owned(), message }
+        Event::Warning {
+            stage: Some(stage.to_owned()),
+            name: error.finding().name.to_owned(),
+            message,
+        }
     }
 }
 
@@ -448,7 +452,7 @@ mod tests {
         let memory = Memory::default();
         let events = Events::new(vec![Box::new(Full), Box::new(memory.clone())]);
         let error = events.emit(step(1.0)).unwrap_err();
-        assert_eq!(error.name(), "run-folder-unwritable");
+        assert_eq!(error.finding().name, "run-folder-unwritable");
         assert_eq!(memory.events().len(), 1);
     }
 

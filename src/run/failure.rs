@@ -1,6 +1,7 @@
 //! Why a run has stopped before its end.
 
 use crate::data::DataError;
+use crate::diagnostics::{Finding, findings};
 use crate::evaluate::EvaluateError;
 use crate::graph::Stage;
 use crate::interrupt::Interrupted;
@@ -71,20 +72,20 @@ impl Cause {
         matches!(self, Cause::Data(error) if data(error))
     }
 
-    /// Kebab-case and stable.
-    pub fn name(&self) -> &'static str {
+    /// What kind of fault it is.
+    pub fn finding(&self) -> &'static Finding {
         match self {
-            Cause::Data(error) => error.name(),
+            Cause::Data(error) => error.finding(),
             Cause::Interrupted(_)
             | Cause::Evaluate(EvaluateError::Interrupted)
-            | Cause::Train(TrainError::Interrupted) => "interrupted",
-            Cause::Evaluate(_) => "evaluation-failed",
-            Cause::Objective(_) => "objective-failed",
-            Cause::Run(error) | Cause::Train(TrainError::Run(error)) => error.name(),
-            Cause::Train(TrainError::NotFinite(error)) => error.name(),
-            Cause::Train(TrainError::State(_)) => "checkpoint-damaged",
-            Cause::Weights(_) => "weights-mismatch",
-            Cause::Empty(_) => "no-step",
+            | Cause::Train(TrainError::Interrupted) => findings::INTERRUPTED,
+            Cause::Evaluate(_) => findings::EVALUATION_FAILED,
+            Cause::Objective(_) => findings::OBJECTIVE_FAILED,
+            Cause::Run(error) | Cause::Train(TrainError::Run(error)) => error.finding(),
+            Cause::Train(TrainError::NotFinite(error)) => error.finding(),
+            Cause::Train(TrainError::State(_)) => findings::CHECKPOINT_DAMAGED,
+            Cause::Weights(_) => findings::WEIGHTS_MISMATCH,
+            Cause::Empty(_) => findings::NO_STEP,
         }
     }
 

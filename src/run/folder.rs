@@ -174,9 +174,9 @@ mod tests {
         let file = base.path().join("file");
         fs::write(&file, b"").unwrap();
         let error = RunFolder::create(&file.join("runs"), "p", at(0)).unwrap_err();
-        assert_eq!(error.name(), "run-folder-unwritable");
+        assert_eq!(error.finding().name, "run-folder-unwritable");
         let error = RunFolder::check(&file.join("runs")).unwrap_err();
-        assert_eq!(error.name(), "run-folder-unwritable");
+        assert_eq!(error.finding().name, "run-folder-unwritable");
         RunFolder::check(&base.path().join("deep/runs")).unwrap();
         assert_eq!(fs::read_dir(base.path()).unwrap().count(), 1, "nothing was created");
         assert!(error.message().contains(file.to_str().unwrap()), "{error}");

@@ -143,7 +143,7 @@ impl Run<'_> {
         let partial = place.begin(lock)?;
         let finished = self.compute(state, stage, partial, &reason).inspect_err(|cause| {
             if !cause.is_interrupt() {
-                place.note_failure(cause.name());
+                place.note_failure(cause.finding().name);
             }
         })?;
         let seconds = started.elapsed().as_secs_f64();

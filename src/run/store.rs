@@ -460,7 +460,7 @@ mod tests {
     fn damage(store: &Store) -> String {
         match store.stage(KEY).lookup().unwrap() {
             Lookup::Damaged(error) => {
-                assert_eq!(error.name(), "stage-damaged");
+                assert_eq!(error.finding().name, "stage-damaged");
                 error.message()
             }
             other => panic!("the damage went unnoticed: {other:?}"),
@@ -578,7 +578,7 @@ mod tests {
         let (_folder, store) = store();
         let first = begin(&store, KEY);
         let error = Store::open(store.root()).unwrap().stage(KEY).lock("process 2").unwrap_err();
-        assert_eq!(error.name(), "stage-locked");
+        assert_eq!(error.finding().name, "stage-locked");
         assert!(error.message().contains("process 1"), "{error}");
         begin(&store, "ff");
         drop(first);
@@ -607,7 +607,7 @@ mod tests {
 
         let mut partial = place.begin(place.lock("me").unwrap()).unwrap();
         let error = partial.restore_log(1000).unwrap_err();
-        assert_eq!(error.name(), "log-damaged");
+        assert_eq!(error.finding().name, "log-damaged");
         partial.restore_log(len).unwrap();
         partial.log(&json!({"step": 2})).unwrap();
         let finished = partial.finish(json!(null)).unwrap();
@@ -620,7 +620,7 @@ mod tests {
         let file = folder.path().join("file");
         fs::write(&file, b"").unwrap();
         let error = Store::open(file.join("store")).unwrap_err();
-        assert_eq!(error.name(), "store-unwritable");
+        assert_eq!(error.finding().name, "store-unwritable");
         assert!(error.message().contains(file.to_str().unwrap()), "{error}");
         assert!(error.help().unwrap().contains("CPIPE_HOME"));
     }

@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 
 use super::schedule::{self, Progress};
 use crate::data::loader::{Batch, Loader};
+use crate::diagnostics::{Finding, findings};
 use crate::graph::term::{Term, Unit};
 use crate::interrupt::Interrupt;
 use crate::nn::Array;
@@ -100,9 +101,9 @@ pub struct NotFinite {
 }
 
 impl NotFinite {
-    /// Kebab-case and stable.
-    pub fn name(&self) -> &'static str {
-        if self.loss.is_finite() { "state-not-finite" } else { "loss-not-finite" }
+    /// What kind of fault it is.
+    pub fn finding(&self) -> &'static Finding {
+        if self.loss.is_finite() { findings::STATE_NOT_FINITE } else { findings::LOSS_NOT_FINITE }
     }
 
     pub fn message(&self) -> String {

@@ -150,7 +150,7 @@ fn a_data_dir_without_it_is_an_error() {
     let place = Place::new();
     write_folder(&place.cache(), Form::Binary);
     let error = place.load_from_data().expect_err("nothing there");
-    assert_eq!(error.name(), "dataset-missing");
+    assert_eq!(error.finding().name, "dataset-missing");
     assert!(error.message().contains(&place.data().display().to_string()), "{error}");
     assert!(error.help().is_some_and(|help| help.contains("`cifar-10-batches-py`")));
 }
@@ -160,7 +160,7 @@ fn the_environment_may_lack_it() {
     let place = Place::new();
     let source = Source { environment: Some(place.data()), ..place.source() };
     let error = release().load(&source).expect_err("nothing anywhere");
-    assert_eq!(error.name(), "dataset-missing");
+    assert_eq!(error.finding().name, "dataset-missing");
     for searched in [place.data(), place.cache()] {
         assert!(error.message().contains(&searched.display().to_string()), "{error}");
     }
@@ -176,7 +176,7 @@ fn incomplete_copies_are_named_unless_another_is_whole() {
     write_folder(&folder, Form::Binary);
     fs::remove_file(folder.join("data_batch_3.bin")).expect("a batch");
     let error = place.load_from_data().expect_err("a batch is missing");
-    assert_eq!(error.name(), "dataset-incomplete");
+    assert_eq!(error.finding().name, "dataset-incomplete");
     assert!(error.message().contains("`data_batch_3.bin`"), "{error}");
     assert!(!error.message().contains("data_batch_2"), "{error}");
     let archive = place.data().join("cifar-10-binary.tar.gz");
@@ -193,7 +193,7 @@ fn damaged(form: Form, file: &str, damage: impl Fn(&mut Vec<u8>)) -> String {
     damage(&mut bytes);
     fs::write(&path, bytes).expect("a batch");
     let error = place.load_from_data().expect_err("a damaged batch");
-    assert_eq!(error.name(), "dataset-damaged");
+    assert_eq!(error.finding().name, "dataset-damaged");
     assert!(error.message().contains(&format!("{file}`")), "{error}");
     error.message()
 }
@@ -302,7 +302,7 @@ fn a_wrong_archive_is_not_kept() {
         let mirror = mirrored.then(|| server.url.clone());
         let source = Source { offline: false, mirror: mirror.as_deref(), ..place.source() };
         let error = release.load(&source).expect_err("a wrong archive");
-        assert_eq!(error.name(), "download-damaged");
+        assert_eq!(error.finding().name, "download-damaged");
         let wrong = if mirrored { "data_batch_4.bin" } else { release.archive.1 };
         assert!(error.message().contains(wrong), "{error}");
         assert_eq!(find(&place.cache()).ok(), Some(None));

@@ -147,7 +147,7 @@ fn a_wrong_checksum_names_both_and_leaves_nothing() {
     let server = Server::start(vec![answer("200 OK", "", wrong.len(), &wrong)]);
     let outcome = fetch(&server.url, None);
     let error = outcome.result.expect_err("wrong bytes");
-    assert_eq!(error.name(), "download-damaged");
+    assert_eq!(error.finding().name, "download-damaged");
     for part in [
         "file.bin",
         &hexadecimal(Md5::new_with_prefix(BODY)),
@@ -174,7 +174,7 @@ fn a_missing_file_is_not_asked_for_again() {
     let server = Server::start(vec![answer("404 Not Found", "", 4, b"gone")]);
     let outcome = fetch(&server.url, None);
     let error = outcome.result.expect_err("no such file");
-    assert_eq!(error.name(), "download-failed");
+    assert_eq!(error.finding().name, "download-failed");
     assert!(error.message().contains("404 Not Found"), "{error}");
     assert!(error.message().contains("/some/file.bin"), "{error}");
     assert_eq!((outcome.target, outcome.part), (None, None));
@@ -201,7 +201,7 @@ fn nobody_there_is_told_at_once() {
     drop(listener);
     let outcome = fetch(&format!("http://{address}"), None);
     let error = outcome.result.expect_err("nobody");
-    assert_eq!(error.name(), "download-failed");
+    assert_eq!(error.finding().name, "download-failed");
     assert_eq!((outcome.target, outcome.part), (None, None));
     assert_eq!(outcome.events.last(), Some(&None));
 }

@@ -6,7 +6,7 @@ use pest::Parser as _;
 use pest::error::InputLocation;
 
 use super::{Grammar, Rule};
-use crate::diagnostics::Diagnostic;
+use crate::diagnostics::{Diagnostic, findings};
 use crate::syntax::{FileId, Span};
 
 /// Says why the text from `start` is no `rule`: reads it again, with pest keeping account of what
@@ -53,7 +53,7 @@ fn at(text: &str, file: FileId, furthest: usize, expected: &BTreeSet<String>) ->
         expected.remove("a name");
     }
     let message = format!("{found} does not fit here");
-    let error = Diagnostic::error("syntax-error", span, message);
+    let error = Diagnostic::new(findings::SYNTAX_ERROR, span, message);
     match list(&expected) {
         Some(words) => error.label(format!("expected {words}")),
         None => error.label("not expected"),

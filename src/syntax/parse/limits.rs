@@ -1,6 +1,6 @@
 //! What is refused before parsing, so that no text can exhaust the stack or the clock.
 
-use crate::diagnostics::Diagnostic;
+use crate::diagnostics::{Diagnostic, findings};
 use crate::syntax::{FileId, Span};
 
 /// Bytes in a file. The largest program in the standard library is a hundredth of this.
@@ -17,7 +17,7 @@ pub fn check(text: &str, file: FileId) -> Result<(), Box<Diagnostic>> {
         Some(at) => {
             let span = Span { file, start: at, end: at + 1 };
             let message = format!("more than {DEEPEST} brackets or conditions are open here");
-            let error = Diagnostic::error("nesting-too-deep", span, message);
+            let error = Diagnostic::new(findings::NESTING_TOO_DEEP, span, message);
             let error = error.label("one too many");
             Err(Box::new(error.help("name an inner part with `let` or `define`")))
         }
@@ -27,7 +27,7 @@ pub fn check(text: &str, file: FileId) -> Result<(), Box<Diagnostic>> {
 /// The error of a text that goes on past [`LARGEST`]. How far is not known: it is read no further.
 pub fn too_large(name: &str) -> Diagnostic {
     let message = format!("{name} is larger than {LARGEST} bytes, the most that cpipe reads");
-    Diagnostic::general("file-too-large", message)
+    Diagnostic::general(findings::FILE_TOO_LARGE, message)
         .help("a program is text about data, never the data: is this the right file?")
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::{Pair, Rule, brackets, errors, span};
-use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::diagnostics::{Diagnostic, Diagnostics, findings};
 use crate::syntax::tree::*;
 use crate::syntax::{FileId, Span};
 
@@ -408,7 +408,7 @@ impl<'t> Lower<'t> {
     fn twice(&mut self, what: &str, name: &Name, first: Span) {
         let message = format!("{what} `{}` is given twice", name.text);
         self.diagnostics.push(
-            Diagnostic::error("duplicate-name", name.span, message)
+            Diagnostic::new(findings::DUPLICATE_NAME, name.span, message)
                 .label("the second time")
                 .also(first, "the first time"),
         );
@@ -488,7 +488,7 @@ impl<'t> Lower<'t> {
             let span = expr.span.to(self.span(&pair));
             if length == LONGEST_CHAIN {
                 let message = format!("more than {LONGEST_CHAIN} calls and fields in a row");
-                let error = Diagnostic::error("nesting-too-deep", span, message);
+                let error = Diagnostic::new(findings::NESTING_TOO_DEEP, span, message);
                 self.diagnostics.push(error.help("name a part of it with `let`"));
                 break;
             }
@@ -566,8 +566,8 @@ impl<'t> Lower<'t> {
         let value: f64 = digits.parse().unwrap_or(f64::INFINITY);
         if !value.is_finite() {
             let span = self.span(&number);
-            self.diagnostics.push(Diagnostic::error(
-                "out-of-range",
+            self.diagnostics.push(Diagnostic::new(
+                findings::OUT_OF_RANGE,
                 span,
                 "this number is too large",
             ));
@@ -579,7 +579,8 @@ impl<'t> Lower<'t> {
                 Ok(value) => ExprKind::Int(value),
                 Err(_) => {
                     let span = self.span(&number);
-                    let error = Diagnostic::error("out-of-range", span, "this number is too large");
+                    let error =
+                        Diagnostic::new(findings::OUT_OF_RANGE, span, "this number is too large");
                     self.diagnostics.push(error);
                     ExprKind::Int(0)
                 }

@@ -1,0 +1,135 @@
+//! Every finding by its name: what users search for, what tests hold, and what a run's events name.
+
+use super::Severity;
+
+/// One kind of fault or doubt.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct Finding {
+    /// Kebab-case and stable.
+    pub name: &'static str,
+    pub severity: Severity,
+    /// What is wrong wherever it is found, in one line.
+    pub summary: &'static str,
+}
+
+macro_rules! findings {
+    ($($constant:ident $name:literal $severity:ident $summary:literal;)*) => {
+        $(
+            #[doc = $summary]
+            pub const $constant: &Finding =
+                &Finding { name: $name, severity: Severity::$severity, summary: $summary };
+        )*
+
+        /// All of them.
+        pub static ALL: &[&Finding] = &[$($constant),*];
+    };
+}
+
+findings! {
+    // Texts and modules.
+    FILE_UNREADABLE "file-unreadable" Error "a file cannot be read, or is no ordinary file";
+    FILE_TOO_LARGE "file-too-large" Error "a file is larger than any program is";
+    NOT_TEXT "not-text" Error "a file is not UTF-8 text";
+    SYNTAX_ERROR "syntax-error" Error "a stretch of text fits no rule of the language";
+    NESTING_TOO_DEEP "nesting-too-deep" Error "brackets, names or defines are nested beyond a limit";
+    CHAIN_TOO_LONG "chain-too-long" Error "too many calls and accesses stand in a row";
+    UNKNOWN_MODULE "unknown-module" Error "the library has no module of that name";
+    IMPORT_NOT_FOUND "import-not-found" Error "a `use` names a file or a name that is not there";
+    IMPORT_CYCLE "import-cycle" Error "files use each other in a circle";
+    UNUSED_IMPORT "unused-import" Warning "a name is imported and not used";
+    UNUSED_NAME "unused-name" Warning "a name is declared and not used";
+    UNUSED_VALUE "unused-value" Error "a value is computed and goes nowhere";
+
+    // Names.
+    UNKNOWN_NAME "unknown-name" Error "nothing of that name is in scope";
+    UNKNOWN_FIELD "unknown-field" Error "a value or a stage has no field of that name";
+    UNKNOWN_ARGUMENT "unknown-argument" Error "what is called takes no such argument";
+    UNKNOWN_KIND "unknown-kind" Error "no value or stage is of that kind";
+    UNKNOWN_TYPE "unknown-type" Error "no type has that name";
+    UNKNOWN_UNIT "unknown-unit" Error "no unit has that name";
+    UNKNOWN_PARAMETER "unknown-parameter" Error "an override names nothing of the pipeline";
+    UNKNOWN_PIPELINE "unknown-pipeline" Error "the file has no pipeline of that name";
+    UNKNOWN_PROFILE "unknown-profile" Error "the pipeline has no profile of that name";
+    DUPLICATE_NAME "duplicate-name" Error "a name, a field or an argument is given twice";
+    AMBIGUOUS_PARAMETER "ambiguous-parameter" Error "an override could mean several things";
+    MISSING_ARGUMENT "missing-argument" Error "an argument without a default is not given";
+    MISSING_FIELD "missing-field" Error "a field without a default is not given";
+    MISSING_RESULT "missing-result" Error "a define gives nothing";
+    REFERENCE_CYCLE "reference-cycle" Error "a value depends on itself";
+    RECURSIVE_DEFINE "recursive-define" Error "a define uses itself";
+
+    // Values.
+    TYPE_MISMATCH "type-mismatch" Error "a value is of another type than is wanted there";
+    SHAPE_MISMATCH "shape-mismatch" Error "a tensor has another shape than is wanted there";
+    OUT_OF_RANGE "out-of-range" Error "a number lies outside of what is allowed there";
+    TOO_LARGE "too-large" Error "what is declared does not fit into the memory of the machine";
+    TOO_MANY_STEPS "too-many-steps" Error "a program takes too long to check";
+    TOO_MANY_EXPANSIONS "too-many-expansions" Error "defines use each other too often";
+    BAD_OVERRIDE "bad-override" Error "an override is not `name=value`";
+
+    // Pipelines and objectives.
+    NO_PIPELINE "no-pipeline" Error "a file that is to be run declares no pipeline";
+    SEVERAL_PIPELINES "several-pipelines" Error "a file declares several pipelines and none is chosen";
+    NO_STAGE "no-stage" Error "a pipeline has nothing to run";
+    NO_STEP "no-step" Error "a stage would end before its first step";
+    NO_ENCODER "no-encoder" Error "an objective trains no encoder";
+    NO_GRADIENT "no-gradient" Error "no gradient reaches what is to be trained";
+    ENCODER_NOT_FRESH "encoder-not-fresh" Error "an objective is handed an encoder that it cannot begin with";
+    OUTSIDE_OBJECTIVE "outside-objective" Error "a tensor is used outside of an objective";
+    QUEUE_BATCH "queue-batch" Error "a queue does not hold whole batches";
+    CROP_TOO_LARGE "crop-too-large" Error "a crop is larger than the image and its padding";
+    LABELS_MISSING "labels-missing" Error "labels are read from a split that has none";
+    LABELS_UNUSED "labels-unused" Error "labels are handed to a stage that reads none";
+    TEST_LEAK "test-leak" Error "test examples are used for training";
+    JUDGED_ON_ITS_OWN_EXAMPLES "judged-on-its-own-examples" Error "a protocol is judged on what it was fitted to";
+    KEEP_WITHIN_EPOCH "keep-within-epoch" Error "encoders are kept at the end of epochs only";
+    KEEP_BEYOND_LENGTH "keep-beyond-length" Error "nothing would be kept before the end";
+    WARMUP_TOO_LONG "warmup-too-long" Error "a warm-up takes the whole length";
+
+    // Runs.
+    INTERRUPTED "interrupted" Error "the user has stopped the run";
+    DEVICE_UNAVAILABLE "device-unavailable" Error "a device is not there, or not built in";
+    DATASET_MISSING "dataset-missing" Error "a dataset is not found";
+    DATASET_INCOMPLETE "dataset-incomplete" Error "a dataset lacks files";
+    DATASET_DAMAGED "dataset-damaged" Error "a file of a dataset is not what was published";
+    DOWNLOAD_FAILED "download-failed" Error "a dataset could not be downloaded";
+    DOWNLOAD_DAMAGED "download-damaged" Error "a server sent other bytes than were published";
+    IO_ERROR "io-error" Error "a file could not be read or written";
+    STORE_UNWRITABLE "store-unwritable" Error "the store cannot be written";
+    STORE_UNREADABLE "store-unreadable" Error "the store cannot be read";
+    STAGE_LOCKED "stage-locked" Error "another process computes the stage";
+    STAGE_DAMAGED "stage-damaged" Error "a stored stage is not what was stored";
+    CHECKPOINT_DAMAGED "checkpoint-damaged" Error "a checkpoint cannot be gone on from";
+    LOG_DAMAGED "log-damaged" Error "the log of a stage in progress cannot be read";
+    RUN_FOLDER_UNWRITABLE "run-folder-unwritable" Error "the record of a run cannot be written";
+    DISK_TOO_SMALL "disk-too-small" Error "a run would fill the disk";
+    MEMORY_TOO_SMALL "memory-too-small" Error "a run takes more memory than is free";
+    OUTPUT_UNWRITABLE "output-unwritable" Error "the results could not be shown";
+    SIGNALS_UNAVAILABLE "signals-unavailable" Error "the process could not ask to be told of Ctrl-C";
+    LOSS_NOT_FINITE "loss-not-finite" Error "a loss became NaN or infinite";
+    STATE_NOT_FINITE "state-not-finite" Error "an update left NaN or infinity in what is trained";
+    COLLAPSE "collapse" Warning "an encoder gives nearly the same features to every example";
+    DIVERGENCE "divergence" Warning "the loss of a step is NaN or infinite";
+    EVALUATION_FAILED "evaluation-failed" Error "a protocol could not be carried out";
+    OBJECTIVE_FAILED "objective-failed" Error "an objective could not be carried out";
+    WEIGHTS_MISMATCH "weights-mismatch" Error "stored weights are those of another network";
+    PROBE_NOT_CONVERGED "probe-not-converged" Warning "a linear probe stopped before its optimum";
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::ALL;
+
+    #[test]
+    fn names_are_unique_and_in_kebab_case() {
+        let names: BTreeSet<&str> = ALL.iter().map(|finding| finding.name).collect();
+        assert_eq!(names.len(), ALL.len());
+        for finding in ALL {
+            let kebab = |c: char| c.is_ascii_lowercase() || c == '-';
+            assert!(finding.name.chars().all(kebab), "{}", finding.name);
+            assert!(!finding.summary.ends_with('.'), "{}", finding.summary);
+        }
+    }
+}

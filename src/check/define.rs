@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::call::What;
+use super::bind::{What, is_named};
 use super::objective::Builder;
 use super::size::Size;
 use super::types::{self, Sizes};
@@ -32,7 +32,7 @@ impl Checker<'_> {
         if self.errors() == errors && define.whole {
             let mut sizes = Sizes::new();
             let mut scope = Scope::new(module, BTreeMap::new());
-            let is_objective = super::call::is_named(&define.signature.result, "Objective");
+            let is_objective = is_named(&define.signature.result, "Objective");
             // A helper over tensors is checked inside of an objective of its own.
             let helper = !is_objective && takes_tensors(&define.signature);
             if helper {
@@ -190,7 +190,7 @@ impl Checker<'_> {
             return Value::poison(span);
         }
         self.stack.push(Frame { define: (module, index), name: name.text.clone(), call });
-        let is_objective = super::call::is_named(&define.signature.result, "Objective");
+        let is_objective = is_named(&define.signature.result, "Objective");
         let value = match is_objective {
             true => self.expand_objective(define, module, arguments, span, call.is_none()),
             false => self.expand_value(define, module, arguments, span, call.is_none()),
@@ -481,9 +481,7 @@ impl Checker<'_> {
 }
 
 fn takes_tensors(signature: &Signature) -> bool {
-    let tensor = |kind: &Type| {
-        super::call::is_named(kind, "Tensor") || super::call::is_named(kind, "Labels")
-    };
+    let tensor = |kind: &Type| is_named(kind, "Tensor") || is_named(kind, "Labels");
     signature.parameters.iter().any(|parameter| tensor(&parameter.kind))
         || tensor(&signature.result)
 }

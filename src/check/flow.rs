@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::Checker;
-use super::call::is_named;
+use super::bind::is_named;
 use super::objective::{Body, Builder, Module};
 use super::pipeline::TypedStage;
 use super::stages::span_of;

@@ -1,8 +1,10 @@
 //! Modules to a typed pipeline: values evaluated, `define`s expanded, types, units, ranges and
 //! shapes checked.
 
+mod bind;
 mod call;
 mod chain;
+mod construct;
 mod declared;
 mod define;
 mod expr;

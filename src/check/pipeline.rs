@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
-use super::call::{Fill, What, show};
+use super::bind::{Fill, What};
 use super::overrides::{Override, dotted};
 use super::stages::{self, StageKind};
 use super::types::Sizes;
-use super::value::{Kind, Value};
+use super::value::{Kind, Value, show};
 use super::{Checker, Scope};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::resolve::ModuleId;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Checker;
-use super::call::Fill;
+use super::bind::Fill;
 use super::memory::Held;
 use super::pipeline::{TypedStage, objective};
 use super::size::Size;

@@ -259,3 +259,19 @@ pub fn args<'v>(values: impl IntoIterator<Item = (&'v String, &'v Value)>) -> Op
     let term = |(name, value): (&String, &Value)| Some((name.clone(), value.term()?));
     values.into_iter().map(term).collect::<Option<_>>().map(Args)
 }
+
+/// A value as the run's record shows it.
+pub(super) fn show(value: &Value) -> Option<String> {
+    let shown = match &value.kind {
+        Kind::Int(size) => size.to_string(),
+        Kind::Float(Some(value)) => value.to_string(),
+        Kind::Percent(Some(value)) => format!("{value}%"),
+        Kind::Bool(Some(value)) => value.to_string(),
+        Kind::Range(Some((low, high))) => format!("{low}..={high}"),
+        Kind::Text(Some(text)) => format!("{text:?}"),
+        Kind::Choice(Some(choice)) => choice.clone(),
+        Kind::Duration(Some(length)) => duration(*length),
+        _ => return value.term().map(|term| term.to_string()),
+    };
+    Some(shown)
+}

@@ -1,0 +1,343 @@
+//! Arguments bound to the parameters of a signature.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, HashSet};
+
+use super::stages::StageKind;
+use super::types::{self, Sizes};
+use super::value::{Kind, Value};
+use super::{Checker, Scope};
+use crate::diagnostics::{Diagnostic, findings};
+use crate::resolve::ModuleId;
+use crate::syntax::Span;
+use crate::syntax::tree::{
+    Argument, Bound, Expr, ExprKind, Name, Parameter, Signature, Type, TypeKind,
+};
+
+/// The arguments of a call, checked, by parameter name.
+pub(super) struct Arguments {
+    pub values: BTreeMap<String, Value>,
+    /// What the names of sizes in the signature stand for.
+    pub sizes: Sizes,
+}
+
+/// What is being bound: it decides the words of the messages.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    Argument,
+    /// Of a stage of that kind. One of which a part could not be read may have any field.
+    Field {
+        stage: StageKind,
+        whole: bool,
+    },
+}
+
+impl What {
+    fn is_partial(self) -> bool {
+        matches!(self, What::Field { whole: false, .. })
+    }
+}
+
+/// A value offered for a parameter that the text leaves out, such as the classes of a head.
+pub(super) struct Fill {
+    pub name: &'static str,
+    pub value: Value,
+}
+
+impl Checker<'_> {
+    /// Evaluates and checks arguments against a signature. `owner` is the module of a define, in
+    /// whose scope defaults are evaluated. `None` where an argument is wrong or missing.
+    #[expect(clippy::too_many_arguments, reason = "a call is all of these")]
+    pub(super) fn bind(
+        &mut self,
+        signature: &Signature,
+        arguments: &[Argument],
+        span: Span,
+        what: What,
+        scope: &Scope,
+        path: Option<&str>,
+        owner: Option<ModuleId>,
+        mut fill: Option<Fill>,
+    ) -> Option<Arguments> {
+        if self.is_exhausted() {
+            return None;
+        }
+        let errors = self.errors();
+        let mut given = self.assign(signature, arguments, what);
+        let mut sizes = Sizes::new();
+        // The values so far, in sight of the defaults after them.
+        let mut values = Scope::new(owner.unwrap_or(scope.module), BTreeMap::new());
+        for parameter in &signature.parameters {
+            if self.is_exhausted() {
+                return None;
+            }
+            let name = parameter.name.text.as_str();
+            let own_path = path.map(|path| format!("{path}.{name}"));
+            // What is kept of it for the record of a run costs more than to evaluate it.
+            self.steps += own_path.as_ref().map_or(0, |_| 4);
+            let overridden = own_path.as_deref().and_then(|path| self.state.take_override(path));
+            let completing = match what {
+                What::Field { stage, .. } => stage.fill(name, &values.locals, span),
+                What::Argument => None,
+            };
+            let value = if let Some(over) = overridden {
+                let value = self.eval_override(&over, Some(&parameter.kind), completing);
+                self.state.resolve(own_path.as_deref(), &value, over.origin);
+                value
+            } else if let Some(expr) = given.remove(name) {
+                let path = own_path.as_deref();
+                let value = self.eval_filled(expr, scope, Some(&parameter.kind), path, completing);
+                self.state.resolve_text(path, &value);
+                value
+            } else if let Some(fill) = fill.take_if(|fill| fill.name == name) {
+                fill.value
+            } else if let Some(default) = &parameter.default {
+                let value = self.eval(default, &values, Some(&parameter.kind), own_path.as_deref());
+                self.state.resolve_default(own_path.as_deref(), &value, &signature.name.text);
+                value
+            } else if parameter.optional {
+                continue;
+            } else {
+                self.missing(signature, parameter, span, what);
+                continue;
+            };
+            let value = self.fit(value, parameter, &mut sizes, what);
+            if let Kind::Int(size) = &value.kind {
+                sizes.insert(name.to_owned(), size.clone());
+            }
+            values.locals.insert(name.to_owned(), value);
+        }
+        let values = values.locals;
+        let poisoned = values.values().any(Value::is_poison);
+        (self.errors() == errors && !poisoned).then_some(Arguments { values, sizes })
+    }
+
+    /// Evaluates an expression which, where it is a call, what stands around it completes.
+    pub(super) fn eval_filled(
+        &mut self,
+        expr: &Expr,
+        scope: &Scope,
+        wanted: Option<&Type>,
+        path: Option<&str>,
+        fill: Option<Fill>,
+    ) -> Value {
+        match (&expr.kind, fill) {
+            (ExprKind::Call(callee, arguments), Some(fill)) => {
+                self.call_filled(expr, callee, arguments, scope, path, Some(fill))
+            }
+            _ => self.eval(expr, scope, wanted, path),
+        }
+    }
+
+    /// Sorts arguments to parameters by position and name.
+    fn assign<'e>(
+        &mut self,
+        signature: &Signature,
+        arguments: &'e [Argument],
+        what: What,
+    ) -> BTreeMap<String, &'e Expr> {
+        let mut given: BTreeMap<String, &Expr> = BTreeMap::new();
+        // Not for every call of a long signature that names nothing.
+        let mut names: HashSet<&str> = HashSet::new();
+        if arguments.iter().any(|argument| argument.name.is_some()) {
+            names.extend(signature.parameters.iter().map(|parameter| parameter.name.text.as_str()));
+        }
+        let mut named = false;
+        for (position, argument) in arguments.iter().enumerate() {
+            let name = match &argument.name {
+                Some(name) => {
+                    named = true;
+                    if !names.contains(name.text.as_str()) {
+                        self.unknown_argument(signature, name, what);
+                        continue;
+                    }
+                    name.text.clone()
+                }
+                None if named => {
+                    let error = Diagnostic::new(
+                        findings::UNKNOWN_ARGUMENT,
+                        argument.value.span,
+                        "an argument without a name stands after named ones",
+                    );
+                    self.report(error.help("name this one too"));
+                    continue;
+                }
+                None => match signature.parameters.get(position) {
+                    Some(parameter) => parameter.name.text.clone(),
+                    None => {
+                        let count = signature.parameters.len();
+                        let message = format!(
+                            "`{}` takes {count} argument{}",
+                            signature.name.text,
+                            if count == 1 { "" } else { "s" }
+                        );
+                        let error = Diagnostic::new(
+                            findings::UNKNOWN_ARGUMENT,
+                            argument.value.span,
+                            message,
+                        );
+                        self.report(
+                            error.label("one too many").also(signature.span, "its signature"),
+                        );
+                        continue;
+                    }
+                },
+            };
+            match given.entry(name) {
+                Entry::Vacant(place) => {
+                    place.insert(&argument.value);
+                }
+                Entry::Occupied(first) => {
+                    let span = argument.name.as_ref().map_or(argument.value.span, |name| name.span);
+                    let message = format!("`{}` is given twice", first.key());
+                    self.error(findings::DUPLICATE_NAME, span, message);
+                }
+            }
+        }
+        given
+    }
+
+    fn unknown_argument(&mut self, signature: &Signature, name: &Name, what: What) {
+        if what.is_partial() {
+            return;
+        }
+        let callee = &signature.name.text;
+        let (finding, message) = match what {
+            What::Argument => {
+                (findings::UNKNOWN_ARGUMENT, format!("`{callee}` takes no `{}`", name.text))
+            }
+            What::Field { .. } => {
+                (findings::UNKNOWN_FIELD, format!("`{callee}` has no field `{}`", name.text))
+            }
+        };
+        let names = signature.parameters.iter().map(|parameter| parameter.name.text.as_str());
+        let error =
+            Diagnostic::new(finding, name.span, message).also(signature.span, "its signature");
+        self.report(match self.diagnostics.wants_suggestions() {
+            true => error.nearest(&name.text, names),
+            false => error,
+        });
+    }
+
+    fn missing(&mut self, signature: &Signature, parameter: &Parameter, span: Span, what: What) {
+        if what.is_partial() {
+            return;
+        }
+        let (callee, name) = (&signature.name.text, &parameter.name.text);
+        let kind = types::describe(&parameter.kind);
+        let (finding, message) = match what {
+            What::Argument => (findings::MISSING_ARGUMENT, format!("`{callee}` needs `{name}`")),
+            What::Field { .. } => {
+                (findings::MISSING_FIELD, format!("`{callee}` needs the field `{name}`"))
+            }
+        };
+        let error = Diagnostic::new(finding, span, message);
+        let error = error.label(format!("`{name}: {kind}` is missing"));
+        self.report(error.also(parameter.span, "declared here, without a default"));
+    }
+
+    /// Checks a value against a parameter's type and bound.
+    pub(super) fn fit(
+        &mut self,
+        value: Value,
+        parameter: &Parameter,
+        sizes: &mut Sizes,
+        what: What,
+    ) -> Value {
+        let name = &parameter.name.text;
+        let value = match types::accept(&value, &parameter.kind, sizes) {
+            Ok(value) => value,
+            Err(wanted) => {
+                self.mismatch(&value, name, &wanted, parameter, what);
+                return Value::poison(value.span);
+            }
+        };
+        let holds = match &parameter.bound {
+            None => true,
+            Some(Bound::Compare(comparison, limit)) => match (value.number(), literal(limit)) {
+                (Some(number), Some(limit)) => types::satisfies(number, *comparison, limit),
+                _ => true,
+            },
+            Some(Bound::In(range)) => match (value.number(), range_of(range)) {
+                (Some(number), Some((low, high))) => (low..=high).contains(&number),
+                _ => true,
+            },
+        };
+        if !holds {
+            let message = format!("`{name}` is out of its range: {}", value.describe());
+            let error = Diagnostic::new(findings::OUT_OF_RANGE, value.span, message);
+            self.report(error.also(parameter.span, "its range is declared here"));
+            return Value::poison(value.span);
+        }
+        value
+    }
+
+    fn mismatch(
+        &mut self,
+        value: &Value,
+        name: &str,
+        wanted: &str,
+        parameter: &Parameter,
+        what: What,
+    ) {
+        let found = value.describe();
+        let is_shape =
+            matches!(value.kind, Kind::Tensor(_) | Kind::Labels(_)) && wanted.starts_with("Tensor");
+        let finding = if is_shape { findings::SHAPE_MISMATCH } else { findings::TYPE_MISMATCH };
+        let place = match what {
+            What::Argument => "argument",
+            What::Field { .. } => "field",
+        };
+        let message = format!("{place} `{name}` wants {wanted}, not {found}");
+        let error = Diagnostic::new(finding, value.span, message).label(format!("this is {found}"));
+        let error = error.also(parameter.span, "declared here");
+        let help = match (wanted, &value.kind) {
+            ("Duration", Kind::Int(_) | Kind::Float(_)) => {
+                let number = value.number().unwrap_or(200.0);
+                Some(format!("a length has a unit: `{number} epochs` or `{number} steps`"))
+            }
+            ("Percent", Kind::Int(_)) => {
+                Some(format!("write `{}%`", value.number().unwrap_or(10.0)))
+            }
+            ("Percent", Kind::Float(Some(value))) => Some(format!("write `{}%`", value * 100.0)),
+            ("Float", Kind::Percent(Some(value))) => Some(format!("write `{}`", value / 100.0)),
+            ("Split", Kind::Dataset(_)) => {
+                Some("name a part of it: `.train`, `.test` or `.train.unlabeled`".to_owned())
+            }
+            ("Tensor[n, d]", Kind::Network(_) | Kind::Encoder(_)) => {
+                Some("apply it to a view first: `query(a)`".to_owned())
+            }
+            ("Model", Kind::Stage(_)) | ("Encoder", Kind::Stage(_)) => {
+                Some("name an output of the stage, such as `.encoder`".to_owned())
+            }
+            _ => None,
+        };
+        self.report(match help {
+            Some(help) => error.help(help),
+            None => error,
+        });
+    }
+}
+
+pub(super) fn is_named(wanted: &Type, name: &str) -> bool {
+    matches!(&wanted.kind, TypeKind::Named(own, _) if own == name)
+}
+
+/// The number that a bound's expression is.
+fn literal(expr: &Expr) -> Option<f64> {
+    match &expr.kind {
+        ExprKind::Int(value) => Some(*value as f64),
+        ExprKind::Float(value) | ExprKind::Percent(value) | ExprKind::Quantity(value, _) => {
+            Some(*value)
+        }
+        ExprKind::Negate(inner) => literal(inner).map(|value| -value),
+        _ => None,
+    }
+}
+
+fn range_of(expr: &Expr) -> Option<(f64, f64)> {
+    match &expr.kind {
+        ExprKind::Range(low, high) => Some((literal(low)?, literal(high)?)),
+        _ => None,
+    }
+}

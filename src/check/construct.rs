@@ -1,0 +1,185 @@
+//! Registered constructors made into values.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use super::bind::Arguments;
+use super::objective::{Body, Network};
+use super::size::Size;
+use super::types;
+use super::value::{
+    AugmentValue, DatasetValue, EncoderValue, HeadValue, Kind, Made, NetworkValue, SizedTransform,
+    Value, args,
+};
+use super::{Checker, memory};
+use crate::diagnostics::{Diagnostic, findings};
+use crate::graph::objective::Op;
+use crate::graph::term::{Call, Term};
+use crate::registry::{self, Implementation};
+use crate::syntax::Span;
+use crate::syntax::tree::{self, Expr, Signature};
+
+impl Checker<'_> {
+    /// The value that a registered constructor makes.
+    pub(super) fn construct(
+        &mut self,
+        entry: &'static registry::Entry,
+        signature: &Signature,
+        bound: Arguments,
+        span: Span,
+    ) -> Value {
+        if let Some(expr) = types::overflow(&signature.result, &bound.sizes) {
+            self.size_overflow(entry.name, expr, &bound, span);
+            return Value::poison(span);
+        }
+        let term =
+            args(&bound.values).map(|args| Term::Call(Call { name: entry.name.to_owned(), args }));
+        let result = &signature.result;
+        let sizes = |name: &str| {
+            types::sizes_of(types::inner(result, name).unwrap_or_default(), &bound.sizes)
+        };
+        let kind = match &entry.implementation {
+            Implementation::Dataset(dataset) => {
+                let Some(Term::Call(call)) = term else { return Value::poison(span) };
+                let [channels, height, width] = <[Size; 3]>::try_from(sizes("Image"))
+                    .expect("a dataset's signature gives Image[c, h, w]");
+                let classes = sizes("Label")
+                    .into_iter()
+                    .next()
+                    .expect("a dataset's signature gives Label[c]");
+                if let Some(image) = memory::product([&channels, &height, &width]) {
+                    let counts = (dataset.sizes)(&call.args);
+                    let bytes = (counts.train as u128 + counts.test as u128).saturating_mul(image);
+                    if !self.fits_memory("this dataset", bytes, span) {
+                        return Value::poison(span);
+                    }
+                }
+                Kind::Dataset(DatasetValue {
+                    call: Some(call),
+                    image: [channels, height, width],
+                    classes,
+                })
+            }
+            Implementation::Augment(_) => {
+                let size = sizes("Augment").into_iter().next();
+                let place = bound.values.get("size").map_or(span, |value| value.span);
+                let padding = bound.sizes.get("padding").cloned().unwrap_or_default();
+                let name = entry.name;
+                let sized = size.map(|size| SizedTransform { name, size, padding, span: place });
+                Kind::Augment(Rc::new(AugmentValue { term, sizes: sized.into_iter().collect() }))
+            }
+            Implementation::Module(module) => {
+                let [channels, output] =
+                    ["Image", "Feature"].map(|part| sizes(part).into_iter().next());
+                let output = output.expect("a module's signature gives Feature[d]");
+                return match module.encoder {
+                    true => self.encoder(entry.name, term, channels, output, span),
+                    false => self.head(term, output, span),
+                };
+            }
+            Implementation::Tensor(tensor) => {
+                return self.primitive(entry.name, tensor.gradient, signature, bound, span);
+            }
+            Implementation::Ema => return self.ema(&bound, span),
+            Implementation::Optimizer(_) => Kind::Optimizer(term),
+            Implementation::Schedule(_) => Kind::Schedule(term),
+            Implementation::Protocol(_) => Kind::Protocol(term),
+        };
+        Value { kind, span }
+    }
+
+    fn encoder(
+        &mut self,
+        name: &str,
+        term: Option<Term>,
+        channels: Option<Size>,
+        features: Size,
+        span: Span,
+    ) -> Value {
+        let place = self.outermost(span);
+        let parameters = term.as_ref().and_then(|term| memory::parameters(term, None));
+        let bytes = parameters.unwrap_or_default().saturating_mul(memory::NUMBER);
+        if !self.fits_memory(&format!("`{name}`"), bytes, place) {
+            return Value::poison(span);
+        }
+        let (id, made) = (self.fresh_id(), Rc::new(Made { parameters, place }));
+        Value::new(Kind::Encoder(EncoderValue { term, channels, features, id, made }), span)
+    }
+
+    /// A head; inside of an objective each call makes a network with weights of its own.
+    fn head(&mut self, term: Option<Term>, output: Size, span: Span) -> Value {
+        let place = self.outermost(span);
+        let head = Value::new(Kind::Head(HeadValue { term, output, place }), span);
+        if self.builder.is_none() {
+            return head;
+        }
+        let network = self.as_network(&head);
+        network.map_or(Value::poison(span), |n| Value::new(Kind::Network(n), span))
+    }
+
+    /// Reports a size that a signature computes and no number holds, at an argument that makes it.
+    fn size_overflow(&mut self, name: &str, expr: &Expr, bound: &Arguments, span: Span) {
+        let mut names = BTreeSet::new();
+        tree::names(expr, &mut names);
+        let place = names.iter().find_map(|name| bound.values.get(*name)).map(|value| value.span);
+        let written = self.sources.text(expr.span).to_owned();
+        let message = format!("`{name}` makes `{written}` features of this, which is too large");
+        let error = Diagnostic::new(findings::OUT_OF_RANGE, place.unwrap_or(span), message);
+        self.report(error.also(expr.span, "the size is computed here"));
+    }
+
+    fn primitive(
+        &mut self,
+        name: &str,
+        through: &[&str],
+        signature: &Signature,
+        bound: Arguments,
+        span: Span,
+    ) -> Value {
+        let mut inputs = Vec::new();
+        let mut gradient = false;
+        let mut rest = BTreeMap::new();
+        for parameter in &signature.parameters {
+            let name = parameter.name.text.as_str();
+            match bound.values.get(name) {
+                Some(Value { kind: Kind::Tensor(tensor) | Kind::Labels(tensor), .. }) => {
+                    inputs.push(tensor.node);
+                    gradient |= tensor.gradient && through.contains(&name);
+                }
+                Some(value) => {
+                    rest.insert(name.to_owned(), value.clone());
+                }
+                None => {}
+            }
+        }
+        let shape = types::sizes_of(
+            types::inner(&signature.result, "Tensor").unwrap_or_default(),
+            &bound.sizes,
+        );
+        // What holds whole batches takes them one at a time; a queue of known size is kept whole.
+        if let Some(numbers) = memory::product(&shape) {
+            let bytes = numbers.saturating_mul(memory::NUMBER);
+            let place = self.outermost(span);
+            let shown = super::value::shape(&shape);
+            if !self.fits_memory(&format!("`{name}`, {shown},"), bytes, place) {
+                return Value::poison(span);
+            }
+        }
+        self.tensor(Op::Primitive(name.to_owned()), inputs, args(&rest), shape, gradient, span)
+    }
+
+    fn ema(&mut self, bound: &Arguments, span: Span) -> Value {
+        let network = bound.values.get("network").and_then(|value| self.as_network(value));
+        let (Some(of), Some(builder)) = (network, self.builder.as_mut()) else {
+            return Value::poison(span);
+        };
+        if !builder.is_trained(of.network) {
+            self.error(findings::TYPE_MISMATCH, span, "this network is an average already");
+            return Value::poison(span);
+        }
+        let momentum = bound.values.get("momentum").and_then(Value::term);
+        let body = Body::Ema { of: of.network, momentum };
+        let network = builder.network(Network { body, output: of.output.clone() });
+        Value::new(Kind::Network(NetworkValue { network, output: of.output }), span)
+    }
+}

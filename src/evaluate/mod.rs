@@ -107,7 +107,7 @@ knn(k: Int > 0 = 200, temperature: Float > 0 = 0.1) -> Protocol",
 /// free) over all of `fit` at once, by L-BFGS from zero, until it has converged or for at most so
 /// many `iterations`. The problem is convex, so the result depends on no seed and no learning rate.
 /// Features come from plain images, without augmentation.
-linear_probe(l2: Float >= 0 = 1e-4, iterations: Int > 0 = 500) -> Protocol",
+linear_probe(l2: Float >= 0 = 1e-4, iterations: Int > 0 = 1000) -> Protocol",
         module: "",
         implementation: Implementation::Protocol(ProtocolEntry {
             what: "linear probe top-1",

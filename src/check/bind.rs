@@ -10,9 +10,7 @@ use super::{Checker, Scope};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::resolve::ModuleId;
 use crate::syntax::Span;
-use crate::syntax::tree::{
-    Argument, Bound, Expr, ExprKind, Name, Parameter, Signature, Type, TypeKind,
-};
+use crate::syntax::tree::{Argument, Bound, Expr, ExprKind, Name, Parameter, Signature, Type};
 
 /// The arguments of a call, checked, by parameter name.
 pub(super) struct Arguments {
@@ -317,10 +315,6 @@ impl Checker<'_> {
             None => error,
         });
     }
-}
-
-pub(super) fn is_named(wanted: &Type, name: &str) -> bool {
-    matches!(&wanted.kind, TypeKind::Named(own, _) if own == name)
 }
 
 /// The number that a bound's expression is.

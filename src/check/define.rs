@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::bind::{What, is_named};
+use super::bind::What;
 use super::objective::Builder;
 use super::size::Size;
-use super::types::{self, Sizes};
+use super::types::{self, Sizes, is_named};
 use super::value::{
     AugmentValue, DatasetValue, EncoderValue, HeadValue, Kind, Made, ObjectiveValue, SplitValue,
     TensorValue, Value,

@@ -4,10 +4,10 @@
 use std::collections::BTreeSet;
 
 use super::Checker;
-use super::bind::is_named;
 use super::objective::{Body, Builder, Module};
 use super::pipeline::TypedStage;
 use super::stages::span_of;
+use super::types::is_named;
 use super::value::ObjectiveValue;
 use crate::diagnostics::{Diagnostic, findings};
 use crate::graph::objective::Op;

@@ -189,6 +189,11 @@ pub fn inner<'t>(wanted: &'t Type, name: &str) -> Option<&'t [TypeArgument]> {
     })
 }
 
+/// Whether it is the type of that name, whatever its arguments are.
+pub fn is_named(wanted: &Type, name: &str) -> bool {
+    matches!(&wanted.kind, TypeKind::Named(own, _) if own == name)
+}
+
 /// A type as it is written.
 pub fn describe(wanted: &Type) -> String {
     match &wanted.kind {

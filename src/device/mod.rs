@@ -44,7 +44,8 @@ pub fn select(name: &str) -> Result<Selected, DeviceError> {
                 let names = ["auto", "flex", "libtorch", "libtorch-cpu", "libtorch-cuda"];
                 let near = match other {
                     "gpu" | "cuda" => Some("libtorch-cuda"),
-                    "cpu" => Some("flex"),
+                    "cpu" if cfg!(feature = "flex") => Some("flex"),
+                    "cpu" => Some("libtorch-cpu"),
                     other => crate::diagnostics::suggest::nearest(other, names),
                 };
                 let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();

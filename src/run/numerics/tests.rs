@@ -3,12 +3,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use burn::tensor::Device;
+
 use super::PARTS;
 use crate::augment::Augmentation;
 use crate::check::StageKind;
 use crate::data::loader::Loader;
 use crate::data::{Dataset, Source, stratified};
-use crate::device;
+use crate::device::Selected;
+use crate::device::testing::{backends, device};
 use crate::evaluate::{Features, Probe, Problem, knn, linear_probe};
 use crate::graph::term::{Args, Call, Part, Term};
 use crate::graph::{Graph, Stage};
@@ -161,7 +164,7 @@ fn initialization() -> String {
         ("mlp", mlp, Some(16)),
     ];
     let mut hasher = blake3::Hasher::new();
-    let device = device::select("auto").expect("a backend is built in").device;
+    let device = device();
     for (name, args, input) in modules {
         let args = args.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let term = Term::Call(Call { name: name.into(), args: Args(args) });
@@ -186,13 +189,13 @@ fn schedules() -> String {
 }
 
 /// What the trainings leave, and how they went.
-fn steps(device: &str) -> String {
+fn steps(device: Selected) -> String {
     let place = tempfile::tempdir().expect("a folder");
     let graph = tiny();
     let run = Run {
         graph: &graph,
         seed: 1,
-        device: device::select(device).expect("it is built in"),
+        device,
         store: Store::open(place.path().join("store")).expect("a folder"),
         locations: Locations {
             data_dir: None,
@@ -223,8 +226,7 @@ fn steps(device: &str) -> String {
     hasher.finalize().to_string()
 }
 
-fn protocols(device: &str) -> String {
-    let device = device::select(device).expect("it is built in").device;
+fn protocols(device: &Device) -> String {
     let mut rng = Key::root(3).stream();
     let mut features = |part| Features {
         values: (0..60 * 8).map(|_| rng.normal()).collect(),
@@ -233,8 +235,7 @@ fn protocols(device: &str) -> String {
         part,
     };
     let (fit, on) = (features(Part::Train), features(Part::Test));
-    let problem =
-        Problem { fit: Some(&fit), on: &on, classes: 3, device: &device, watch: unwatched() };
+    let problem = Problem { fit: Some(&fit), on: &on, classes: 3, device, watch: unwatched() };
     let neighbours = knn(&problem, 7, 0.1).expect("as many examples");
     let probe = linear_probe(&problem, Probe { l2: 1e-3, iterations: 100 }).expect("a fit");
     let text = serde_json::to_string(&[neighbours, probe]).expect("plain data");
@@ -271,10 +272,9 @@ fn numerics_change_with_their_versions_only() {
         ("initialization", ANY.to_owned(), initialization()),
         ("schedules", ANY.to_owned(), schedules()),
     ];
-    let built_in = [("flex", cfg!(feature = "flex")), ("libtorch-cpu", cfg!(feature = "libtorch"))];
-    for (backend, _) in built_in.into_iter().filter(|(_, is_built_in)| *is_built_in) {
-        found.push(("steps", machine(backend), steps(backend)));
-        found.push(("protocols", machine(backend), protocols(backend)));
+    for backend in backends() {
+        found.push(("protocols", machine(&backend.kind), protocols(&backend.device)));
+        found.push(("steps", machine(&backend.kind), steps(backend)));
     }
     let mut changed = Vec::new();
     for (part, machine, digest) in found {

@@ -26,7 +26,11 @@ pub mod report;
 pub mod resolve;
 #[cfg(feature = "run")]
 pub mod run;
+pub mod source;
+#[cfg(feature = "run")]
+pub mod store;
 pub mod syntax;
+pub mod term;
 pub mod train;
 #[cfg(feature = "run")]
 pub mod watch;
@@ -35,7 +39,7 @@ use std::collections::BTreeMap;
 
 use diagnostics::{Diagnostic, Diagnostics};
 use graph::Graph;
-use syntax::{Sources, Span};
+use source::{Sources, Span};
 
 /// What a compilation has found: every text it read, what is wrong, and, where nothing is, the
 /// graph.

@@ -1,6 +1,6 @@
 //! What the language promises.
 
-use cpipe::graph::term::Term;
+use cpipe::term::Term;
 use cpipe::{Request, compile};
 
 use crate::support::{SMALL, hash, names, text, with};

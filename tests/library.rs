@@ -4,7 +4,8 @@ use std::fs;
 
 use cpipe::registry;
 use cpipe::resolve::{Disk, embedded};
-use cpipe::syntax::{Sources, parse};
+use cpipe::source::Sources;
+use cpipe::syntax::parse;
 use cpipe::{Request, compile};
 
 use crate::support::root;

@@ -7,11 +7,11 @@ use std::time::SystemTime;
 use cpipe::Request;
 use cpipe::device;
 use cpipe::interrupt::Interrupt;
-use cpipe::run::error::RunError;
-use cpipe::run::events::{Event, Events, Memory, Record, Sink};
 use cpipe::run::folder::RunFolder;
-use cpipe::run::store::Store;
 use cpipe::run::{Cause, Failure, Locations, Run};
+use cpipe::store::Store;
+use cpipe::store::error::RunError;
+use cpipe::store::events::{Event, Events, Memory, Record, Sink};
 use cpipe::train::{NotFinite, TrainError};
 
 use crate::language::OWN;

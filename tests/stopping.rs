@@ -136,7 +136,7 @@ fn between_stages_what_was_not_begun_is_not_known_as_interrupted() {
         let name = path.file_name().expect("a name").to_string_lossy().into_owned();
         (!trained && name != "locks").then_some(name)
     });
-    let store = cpipe::run::store::Store::open(user.path("store")).expect("a store");
+    let store = cpipe::store::Store::open(user.path("store")).expect("a store");
     let held: Vec<_> = keys
         .map(|key| store.stage(&key).lock("process 1, recorded in nowhere").expect("nobody has it"))
         .collect();

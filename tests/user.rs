@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use cpipe::run::store::{Lookup, Store};
+use cpipe::store::{Lookup, Store};
 use serde_json::Value;
 
 /// How long anything may take on a machine that has much else to do.

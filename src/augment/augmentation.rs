@@ -1,10 +1,10 @@
 //! Chains of transforms and the views that they make.
 
-use super::canvas::{Canvas, Source};
-use crate::data::images::Normalization;
-use crate::graph::term::Term;
+use super::canvas::Normalization;
+use super::canvas::{Canvas, Pixels};
 use crate::random::{Key, Rng};
 use crate::registry::{self, Implementation};
+use crate::term::Term;
 
 /// A random function of an image.
 pub trait Transform: Send + Sync {
@@ -54,7 +54,7 @@ impl Augmentation {
     /// by its position in the chain: another in its place leaves the draws of the rest alone.
     pub fn render(
         &self,
-        image: Source<'_>,
+        image: Pixels<'_>,
         key: Key,
         normalization: &Normalization,
         canvas: &mut Canvas,
@@ -83,7 +83,7 @@ fn collect(term: &Term, transforms: &mut Vec<Box<dyn Transform>>) {
 mod tests {
     use super::super::ENTRIES;
     use super::*;
-    use crate::graph::term::{Args, Call};
+    use crate::term::{Args, Call};
 
     const UNCHANGED: Normalization = Normalization { mean: [0.0; 3], std: [1.0; 3] };
 
@@ -133,7 +133,7 @@ mod tests {
         let augmentation = Augmentation::from_term(term);
         let [height, width] = augmentation.output_size(8, 10);
         let mut out = vec![f32::NAN; 3 * height * width];
-        let source = Source { bytes: &bytes(8, 10), height: 8, width: 10 };
+        let source = Pixels { bytes: &bytes(8, 10), height: 8, width: 10 };
         augmentation.render(source, key, &UNCHANGED, &mut Canvas::new(), &mut out);
         out
     }
@@ -196,12 +196,12 @@ mod tests {
             let key = Key::root(seed as u64);
             let augmentation = Augmentation::from_term(term);
             let [height, width] = augmentation.output_size(20, 30);
-            let source = Source { bytes: &large, height: 20, width: 30 };
+            let source = Pixels { bytes: &large, height: 20, width: 30 };
             let mut out = vec![0.0; 3 * height * width];
             augmentation.render(source, key, &UNCHANGED, &mut canvas, &mut out);
 
             let [height, width] = augmentation.output_size(8, 10);
-            let source = Source { bytes: &bytes(8, 10), height: 8, width: 10 };
+            let source = Pixels { bytes: &bytes(8, 10), height: 8, width: 10 };
             let mut out = vec![0.0; 3 * height * width];
             augmentation.render(source, key, &UNCHANGED, &mut canvas, &mut out);
             assert_eq!(out, view(term, key));

@@ -1,22 +1,22 @@
 //! The image under work.
 
 use super::resample::Taps;
-use crate::data::images::{Images, Normalization};
 
 /// An image as a dataset holds it.
 #[derive(Clone, Copy, Debug)]
-pub struct Source<'a> {
+pub struct Pixels<'a> {
     /// `[3, height, width]`, RGB planes.
     pub bytes: &'a [u8],
     pub height: usize,
     pub width: usize,
 }
 
-impl<'a> Source<'a> {
-    /// Image `index` of `images`. `index` is below [`Images::len`].
-    pub fn of(images: &'a Images, index: usize) -> Self {
-        Source { bytes: images.image(index), height: images.height, width: images.width }
-    }
+/// Per-channel affine map of pixels in 0..=1: `(x - mean) / std`. It belongs to the dataset, so
+/// that pre-training, evaluation and fine-tuning cannot disagree about it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Normalization {
+    pub mean: [f32; 3],
+    pub std: [f32; 3],
 }
 
 /// An image on its way through a chain of transforms, with the buffers that they work in. A canvas
@@ -41,7 +41,7 @@ impl Canvas {
     }
 
     /// Puts an image on the canvas in place of what was there.
-    pub fn load(&mut self, source: Source<'_>) {
+    pub fn load(&mut self, source: Pixels<'_>) {
         self.height = source.height;
         self.width = source.width;
         self.pixels.clear();
@@ -130,14 +130,14 @@ mod tests {
     fn canvas(height: usize, width: usize) -> Canvas {
         let bytes: Vec<u8> = (0..3 * height * width).map(|value| value as u8).collect();
         let mut canvas = Canvas::new();
-        canvas.load(Source { bytes: &bytes, height, width });
+        canvas.load(Pixels { bytes: &bytes, height, width });
         canvas
     }
 
     #[test]
     fn writes_what_was_loaded_normalised() {
         let mut canvas = Canvas::new();
-        canvas.load(Source { bytes: &[0, 255, 51, 102, 153, 204], height: 1, width: 2 });
+        canvas.load(Pixels { bytes: &[0, 255, 51, 102, 153, 204], height: 1, width: 2 });
         let normalization = Normalization { mean: [0.5, 0.2, 0.0], std: [0.5, 0.1, 1.0] };
         let mut out = [0.0; 6];
         canvas.write(&normalization, &mut out);

@@ -6,8 +6,8 @@
 //!
 //! Every transform accepts every image: one that is too small for a crop is padded with black.
 
-use crate::graph::term::Args;
 use crate::registry::{Entry, Implementation};
+use crate::term::Args;
 
 #[cfg(feature = "run")]
 mod augmentation;
@@ -27,7 +27,7 @@ mod testing;
 #[cfg(feature = "run")]
 pub use augmentation::{Augmentation, Transform};
 #[cfg(feature = "run")]
-pub use canvas::{Canvas, Source};
+pub use canvas::{Canvas, Normalization, Pixels};
 
 /// What the registry holds of a transform.
 pub struct AugmentEntry {

@@ -1,6 +1,6 @@
 //! What the tests of the transforms share.
 
-use super::canvas::{Canvas, Source};
+use super::canvas::{Canvas, Pixels};
 
 /// The `[3, 4, 4]` image that the reference values belong to: byte `i` is `37 i² + 91 i + 13`, but
 /// for one pixel of pure grey.
@@ -18,7 +18,7 @@ pub fn image(height: usize, width: usize) -> Canvas {
         }
     }
     let mut canvas = Canvas::new();
-    canvas.load(Source { bytes: &bytes, height, width });
+    canvas.load(Pixels { bytes: &bytes, height, width });
     canvas
 }
 
@@ -27,7 +27,7 @@ pub fn plain(height: usize, width: usize, [r, g, b]: [u8; 3]) -> Canvas {
     let area = height * width;
     let bytes = [vec![r; area], vec![g; area], vec![b; area]].concat();
     let mut canvas = Canvas::new();
-    canvas.load(Source { bytes: &bytes, height, width });
+    canvas.load(Pixels { bytes: &bytes, height, width });
     canvas
 }
 

@@ -9,7 +9,7 @@ use super::value::{Kind, Value};
 use super::{Checker, Scope};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::resolve::ModuleId;
-use crate::syntax::Span;
+use crate::source::Span;
 use crate::syntax::tree::{Argument, Bound, Expr, ExprKind, Name, Parameter, Signature, Type};
 
 /// The arguments of a call, checked, by parameter name.

@@ -4,10 +4,10 @@ use super::bind::{Fill, What};
 use super::value::{Kind, NetworkValue, SplitValue, TensorValue, Value};
 use super::{Checker, Scope};
 use crate::diagnostics::{Diagnostic, findings};
-use crate::graph::objective::Op;
 use crate::resolve::Item;
-use crate::syntax::Span;
+use crate::source::Span;
 use crate::syntax::tree::{Argument, Expr, ExprKind, Name};
+use crate::term::objective::Op;
 
 impl Checker<'_> {
     pub(super) fn call(

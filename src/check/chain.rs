@@ -7,9 +7,9 @@ use super::objective::{Body, Network};
 use super::value::{AugmentValue, Kind, NetworkValue, Value};
 use super::{Checker, Scope};
 use crate::diagnostics::{Diagnostic, findings};
-use crate::graph::term::Term;
-use crate::syntax::Span;
+use crate::source::Span;
 use crate::syntax::tree::{Expr, ExprKind};
+use crate::term::Term;
 
 /// Parts of a chain of `>>`.
 const LONGEST_CHAIN: usize = 256;

@@ -13,11 +13,11 @@ use super::value::{
 };
 use super::{Checker, memory};
 use crate::diagnostics::{Diagnostic, findings};
-use crate::graph::objective::Op;
-use crate::graph::term::{Call, Term};
 use crate::registry::{self, Implementation};
-use crate::syntax::Span;
+use crate::source::Span;
 use crate::syntax::tree::{self, Expr, Signature};
+use crate::term::objective::Op;
+use crate::term::{Call, Term};
 
 impl Checker<'_> {
     /// The value that a registered constructor makes.

@@ -2,9 +2,10 @@
 
 use super::size::Size;
 use super::types::{Sizes, inner, sizes_of};
-use crate::graph::term::{Call, Term};
 use crate::registry;
-use crate::syntax::{Sources, parse};
+use crate::source::Sources;
+use crate::syntax::parse;
+use crate::term::{Call, Term};
 
 /// The first size of the part called `part` in the result of a call: of `Feature` the number of
 /// features that an encoder yields, of `Label` the number of a dataset's classes.

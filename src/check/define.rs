@@ -13,13 +13,13 @@ use super::value::{
 };
 use super::{Checker, Frame, MOST_EXPANSIONS, Scope};
 use crate::diagnostics::{Diagnostic, findings};
-use crate::graph::objective::Op;
-use crate::graph::term::Part;
 use crate::resolve::ModuleId;
-use crate::syntax::Span;
+use crate::source::Span;
 use crate::syntax::tree::{
     Define, Given, Parameter, Signature, Statement, Type, TypeArgument, TypeKind,
 };
+use crate::term::Part;
+use crate::term::objective::Op;
 
 impl Checker<'_> {
     /// Checks a define with unknown arguments, so that its mistakes are found although no pipeline

@@ -9,12 +9,12 @@ use super::value::{
 };
 use super::{Checker, Scope};
 use crate::diagnostics::{Diagnostic, findings};
-use crate::graph::objective::Op;
-use crate::graph::term::{Part, Unit};
 use crate::registry;
 use crate::resolve::{self, Item};
-use crate::syntax::Span;
+use crate::source::Span;
 use crate::syntax::tree::{Expr, ExprKind, Name, Operator, Type, TypeKind};
+use crate::term::objective::Op;
+use crate::term::{Part, Unit};
 
 impl Checker<'_> {
     /// Evaluates an expression. `wanted` tells bare names that are choices from names of values;
@@ -416,7 +416,7 @@ impl Checker<'_> {
         &mut self,
         op: Op,
         inputs: Vec<usize>,
-        args: Option<crate::graph::term::Args>,
+        args: Option<crate::term::Args>,
         shape: Vec<Size>,
         gradient: bool,
         span: Span,

@@ -10,9 +10,9 @@ use super::stages::span_of;
 use super::types::is_named;
 use super::value::ObjectiveValue;
 use crate::diagnostics::{Diagnostic, findings};
-use crate::graph::objective::Op;
-use crate::graph::term::Term;
 use crate::registry::{self, Implementation};
+use crate::term::Term;
+use crate::term::objective::Op;
 
 /// What a step does with the networks of an objective.
 pub(super) struct Flow {

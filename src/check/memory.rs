@@ -12,9 +12,9 @@ use super::size::Size;
 use super::value::{EncoderValue, HeadValue, Made};
 use super::{Checker, flow::Flow};
 use crate::diagnostics::{Diagnostic, findings};
-use crate::graph::term::Term;
 use crate::registry::{self, Implementation};
-use crate::syntax::Span;
+use crate::source::Span;
+use crate::term::Term;
 
 /// The bytes of a number.
 pub(super) const NUMBER: u128 = size_of::<f32>() as u128;

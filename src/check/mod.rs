@@ -31,7 +31,8 @@ use std::rc::Rc;
 use crate::diagnostics::{Diagnostic, Diagnostics, Finding, Severity, findings};
 use crate::registry::Entry;
 use crate::resolve::{ModuleId, Program};
-use crate::syntax::{Sources, Span, parse, tree};
+use crate::source::{Sources, Span};
+use crate::syntax::{parse, tree};
 use objective::Builder;
 use value::Value;
 

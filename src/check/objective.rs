@@ -1,9 +1,9 @@
 //! The tensor graph of an objective while its text is evaluated.
 
 use super::size::Size;
-use crate::graph::objective::Op;
-use crate::graph::term::Term;
-use crate::syntax::Span;
+use crate::source::Span;
+use crate::term::Term;
+use crate::term::objective::Op;
 
 /// Modules, networks and nodes in the order of the text, with the places where they were written.
 #[derive(Clone, Debug, Default)]
@@ -49,7 +49,7 @@ pub struct Node {
     pub op: Op,
     pub inputs: Vec<usize>,
     /// Arguments that are no tensors; `None` where one is unknown.
-    pub args: Option<crate::graph::term::Args>,
+    pub args: Option<crate::term::Args>,
     pub shape: Vec<Size>,
     pub gradient: bool,
     pub span: Span,

@@ -2,8 +2,9 @@
 
 use super::pipeline::Origin;
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
+use crate::source::{Sources, Span};
+use crate::syntax::parse;
 use crate::syntax::tree::{Expr, Name};
-use crate::syntax::{Sources, Span, parse};
 
 /// A value for a parameter, an argument or a field, named by a dotted path.
 #[derive(Clone, Debug)]

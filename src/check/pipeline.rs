@@ -11,8 +11,8 @@ use super::value::{Kind, Value, show};
 use super::{Checker, Scope};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::resolve::ModuleId;
+use crate::source::{Sources, Span};
 use crate::syntax::tree::{self, Argument, Member, Name, Type};
-use crate::syntax::{Sources, Span};
 
 /// What to compile: which pipeline of the file, under which profile, with which overrides.
 #[derive(Clone, Debug, Default)]

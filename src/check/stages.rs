@@ -8,12 +8,11 @@ use super::memory::Held;
 use super::pipeline::{TypedStage, objective};
 use super::size::Size;
 use super::value::{AugmentValue, EncoderValue, Kind, ModelValue, SplitValue, Value};
-use crate::data::{batches, share};
 use crate::diagnostics::{Diagnostic, findings};
-use crate::graph::objective::Op;
-use crate::graph::term::{Output, Part, Term, Unit};
 use crate::registry::{self, Implementation};
-use crate::syntax::Span;
+use crate::source::Span;
+use crate::term::objective::Op;
+use crate::term::{Output, Part, Term, Unit, batches, share};
 
 /// Kinds of value declarations, and the type that each has to have.
 pub const VALUE_KINDS: &[(&str, Option<&str>)] = &[

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::size::Size;
 use super::value::{Kind, Value, shape};
-use crate::graph::term::Term;
 use crate::syntax::tree::{
     self, Comparison, Expr, ExprKind, Operator, Type, TypeArgument, TypeKind,
 };
+use crate::term::Term;
 
 /// The sizes that a signature's names stand for, as far as the arguments have told.
 pub type Sizes = BTreeMap<String, Size>;

@@ -8,8 +8,8 @@ use std::rc::Rc;
 
 use super::objective::Builder;
 use super::size::Size;
-use crate::graph::term::{Args, Call, Part, Term, Unit};
-use crate::syntax::Span;
+use crate::source::Span;
+use crate::term::{Args, Call, Part, Term, Unit};
 
 /// A value and the place where it was written.
 #[derive(Clone, Debug)]
@@ -180,7 +180,7 @@ impl Value {
             Kind::Choice(value) => value.clone().map(Term::Symbol),
             Kind::Duration(value) => value.map(|(amount, unit)| Term::Duration(amount, unit)),
             Kind::Dataset(dataset) => dataset.call.clone().map(Term::Call),
-            Kind::Split(split) => Some(Term::Split(crate::graph::term::Split {
+            Kind::Split(split) => Some(Term::Split(crate::term::Split {
                 dataset: split.dataset.call.clone()?,
                 part: split.part,
                 labeled: split.labeled,

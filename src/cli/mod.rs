@@ -78,7 +78,7 @@ impl Selected {
     }
 
     /// Compiles, showing what is wrong. `None` where something is.
-    fn compile(&self) -> Option<(crate::Compiled, crate::syntax::Sources)> {
+    fn compile(&self) -> Option<(crate::Compiled, crate::source::Sources)> {
         let compilation = crate::compile(&self.request(), &crate::resolve::Disk);
         output::diagnostics(&compilation);
         compilation.compiled.map(|compiled| (compiled, compilation.sources))

@@ -14,12 +14,12 @@ use crate::graph::Graph;
 use crate::interrupt::Interrupt;
 use crate::report::results;
 use crate::report::terminal::{self, Terminal};
-use crate::run::error::RunError;
-use crate::run::events::{Event, Events};
 use crate::run::folder::RunFolder;
-use crate::run::store::Store;
 use crate::run::{Failure, Locations, Run, home, record};
-use crate::syntax::Sources;
+use crate::source::Sources;
+use crate::store::Store;
+use crate::store::error::RunError;
+use crate::store::events::{Event, Events};
 
 #[derive(clap::Args)]
 pub struct Arguments {

@@ -16,8 +16,9 @@ use rayon::prelude::*;
 use super::archive::Members;
 use super::download::{Remote, Whole, download, exclusive, hexadecimal};
 use super::error::{DataError, NotDownloaded};
-use super::images::{Images, Normalization};
+use super::images::Images;
 use super::{Source, pickle};
+use crate::augment::Normalization;
 use crate::watch::{Task, Unit, Watch};
 
 /// Mean and standard deviation of the training images.

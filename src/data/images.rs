@@ -1,5 +1,7 @@
 //! Decoded images in memory.
 
+use crate::augment::{Normalization, Pixels};
+
 /// Images of one size with their labels, decoded once.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Images {
@@ -25,6 +27,11 @@ impl Images {
         let size = 3 * self.height * self.width;
         &self.pixels[index * size..][..size]
     }
+
+    /// The same as something that transforms take.
+    pub fn at(&self, index: usize) -> Pixels<'_> {
+        Pixels { bytes: self.image(index), height: self.height, width: self.width }
+    }
 }
 
 /// The two parts of a dataset and how its pixels are normalised.
@@ -33,12 +40,4 @@ pub struct Dataset {
     pub train: Images,
     pub test: Images,
     pub normalization: Normalization,
-}
-
-/// Per-channel affine map of pixels in 0..=1: `(x - mean) / std`. It belongs to the dataset, so
-/// that pre-training, evaluation and fine-tuning cannot disagree about it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Normalization {
-    pub mean: [f32; 3],
-    pub std: [f32; 3],
 }

@@ -14,8 +14,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use super::images::{Images, Normalization};
-use crate::augment::{Augmentation, Canvas, Source};
+use super::images::Images;
+use crate::augment::Normalization;
+use crate::augment::{Augmentation, Canvas};
 use crate::random::Key;
 
 /// Examples of a batch, each seen in one or more views.
@@ -58,7 +59,7 @@ pub fn default_threads() -> usize {
 impl Loader {
     /// Batches in an epoch, all of them full.
     pub fn batches(&self) -> usize {
-        super::batches(self.examples.len(), self.batch)
+        crate::term::batches(self.examples.len(), self.batch)
     }
 
     /// The examples in the order of that epoch.
@@ -143,7 +144,7 @@ impl Work {
             if self.stop.load(Ordering::Relaxed) {
                 return false;
             }
-            let image = Source::of(images, example as usize);
+            let image = images.at(example as usize);
             let key = self.views_key.fold(u64::from(example));
             for (view, out) in batch.views.iter_mut().enumerate() {
                 let out = &mut out[row * volume..][..volume];
@@ -224,7 +225,7 @@ pub fn plain(images: &Images, indices: &[u32], normalization: &Normalization) ->
     let mut out = vec![0.0; indices.len() * volume];
     let mut canvas = Canvas::new();
     for (&index, out) in indices.iter().zip(out.chunks_exact_mut(volume)) {
-        canvas.load(Source::of(images, index as usize));
+        canvas.load(images.at(index as usize));
         canvas.write(normalization, out);
     }
     out
@@ -235,7 +236,7 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use super::*;
-    use crate::graph::term::{Args, Call, Term};
+    use crate::term::{Args, Call, Term};
 
     const NORMALIZATION: Normalization = Normalization { mean: [0.5; 3], std: [0.25; 3] };
 

@@ -18,24 +18,24 @@ mod pickle;
 mod sample;
 #[cfg(feature = "run")]
 mod shapes;
-mod share;
 #[cfg(all(test, feature = "run"))]
 mod testing;
 
 #[cfg(feature = "run")]
 use std::path::{Path, PathBuf};
 
-pub use self::share::{batches, share};
 #[cfg(feature = "run")]
 pub use self::{
     download::{Remote, download},
     error::{DataError, NotDownloaded},
-    images::{Dataset, Images, Normalization},
+    images::{Dataset, Images},
     sample::stratified,
 };
 #[cfg(feature = "run")]
-use crate::graph::term::Args;
+use crate::augment::Normalization;
 use crate::registry::{Entry, Implementation, Sizes, SizesOf};
+#[cfg(feature = "run")]
+use crate::term::Args;
 #[cfg(feature = "run")]
 use crate::watch::Watch;
 
@@ -137,7 +137,7 @@ fn normalization(args: &Args, own: Normalization) -> Normalization {
 #[cfg(all(test, feature = "run"))]
 mod tests {
     use super::*;
-    use crate::graph::term::Term;
+    use crate::term::Term;
     use crate::watch::testing::unwatched;
 
     fn args(items: &[(&str, Term)]) -> Args {

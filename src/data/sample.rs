@@ -1,7 +1,7 @@
 //! Shares of a dataset that keep its classes in proportion.
 
-use super::share;
 use crate::random::Key;
+use crate::term::share;
 
 /// A random sample of `percent` per cent of each class, rounded, and at least one example of every
 /// class that has any: positions in `labels`, ascending. All of them from 100 per cent on.

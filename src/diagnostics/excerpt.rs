@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use miette::{MietteError, MietteSpanContents, SourceCode, SourceSpan, SpanContents};
 
 use super::visible;
-use crate::syntax::Source;
+use crate::source::Source;
 
 /// Lines shown before and after a label. miette's own number.
 const CONTEXT: usize = 1;

@@ -12,7 +12,7 @@ pub use visible::visible;
 
 use std::collections::HashSet;
 
-use crate::syntax::Span;
+use crate::source::Span;
 
 /// Nobody reads more advice than this.
 const MOST_SUGGESTIONS: usize = 100;

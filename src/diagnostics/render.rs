@@ -7,7 +7,7 @@ use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, SourceCode};
 
 use super::excerpt::Excerpt;
 use super::{Diagnostic, Label, Severity, visible};
-use crate::syntax::{FileId, Source, Sources};
+use crate::source::{FileId, Source, Sources};
 
 /// Errors of one file that are shown, and as many warnings.
 const MOST: usize = 100;

@@ -84,7 +84,7 @@ pub fn grouped(number: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::term::Part;
+    use crate::term::Part;
 
     #[test]
     fn numbers_are_grouped() {

@@ -5,11 +5,12 @@ use indexmap::IndexMap;
 
 use super::Features;
 use super::features::to_vec;
+use crate::augment::Normalization;
+use crate::data::Images;
 use crate::data::loader::plain;
-use crate::data::{Images, Normalization};
-use crate::graph::term::Part;
 use crate::interrupt::Interrupted;
 use crate::nn::{Activation, Module, Params, Pass};
+use crate::term::Part;
 use crate::watch::{Unit, Watch};
 
 /// Images in a pass: large enough to fill a device, small enough for its memory.

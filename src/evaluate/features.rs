@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::EvaluateError;
-use crate::graph::term::Part;
+use crate::term::Part;
 
 /// Features, or logits, with their labels.
 #[derive(Clone, Debug, PartialEq)]

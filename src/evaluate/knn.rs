@@ -122,8 +122,8 @@ mod tests {
 
     use super::*;
     use crate::device::testing::device;
-    use crate::graph::term::Part;
     use crate::random::{Key, Rng};
+    use crate::term::Part;
     use crate::watch::testing::unwatched;
 
     fn knn(

@@ -172,8 +172,8 @@ fn split(weights: &[f64], d: usize, classes: usize, device: &Device) -> (Tensor<
 mod tests {
     use super::*;
     use crate::device::testing::device;
-    use crate::graph::term::Part;
     use crate::random::{Key, Rng};
+    use crate::term::Part;
     use crate::watch::testing::unwatched;
 
     const RECIPE: Probe = Probe { l2: 1e-4, iterations: 500 };

@@ -33,9 +33,9 @@ pub use self::{
 #[cfg(feature = "run")]
 use burn::tensor::Device;
 
-#[cfg(feature = "run")]
-use crate::graph::term::Args;
 use crate::registry::{Entry, Implementation};
+#[cfg(feature = "run")]
+use crate::term::Args;
 #[cfg(feature = "run")]
 use crate::watch::Watch;
 

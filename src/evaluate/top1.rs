@@ -25,7 +25,7 @@ pub fn top1(logits: &Features, classes: usize) -> Result<Accuracy, EvaluateError
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::term::Part;
+    use crate::term::Part;
 
     fn logits(values: Vec<f32>, labels: Vec<u8>) -> Features {
         Features { values, dim: 3, labels, part: Part::Test }

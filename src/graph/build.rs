@@ -6,11 +6,11 @@ use petgraph::algo::toposort;
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::canonical::canonical;
-use super::objective::ObjectiveGraph;
-use super::term::{Output, Term};
 use super::{Graph, Stage, Use, hash};
 use crate::check::value::{Kind, ObjectiveValue, Value};
 use crate::check::{TypedPipeline, TypedStage};
+use crate::term::objective::ObjectiveGraph;
+use crate::term::{Output, Term};
 
 /// Builds the canonical graph of a checked pipeline.
 ///

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::objective::{
-    ModuleNode, NetworkBody, NetworkNode, ObjectiveGraph, Op, Size, TensorNode,
-};
-use super::term::Term;
 use crate::check::objective::{Body, Builder};
 use crate::check::size;
+use crate::term::Term;
+use crate::term::objective::{
+    ModuleNode, NetworkBody, NetworkNode, ObjectiveGraph, Op, Size, TensorNode,
+};
 
 /// Numbers what the loss and the reports need, depth first; drops the rest.
 ///

@@ -2,9 +2,9 @@
 
 use blake3::Hasher;
 
-use super::objective::ObjectiveGraph;
-use super::term::{Call, Part, Term, Unit};
 use super::{Stage, VERSION};
+use crate::term::objective::ObjectiveGraph;
+use crate::term::{Call, Part, Term, Unit};
 
 /// The hash of a stage whose inputs have the hashes `inputs`, by position.
 pub fn stage(stage: &Stage, inputs: &[Option<String>]) -> String {

@@ -4,10 +4,8 @@
 mod build;
 mod canonical;
 mod hash;
-pub mod objective;
 mod render;
 mod show;
-pub mod term;
 
 pub use build::build;
 pub use render::{dot, mermaid};
@@ -19,7 +17,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use serde::{Deserialize, Serialize};
 
 use crate::check::StageKind;
-use term::Term;
+use crate::term::Term;
 
 /// The version of the RON form and of the hashes. It grows when either changes its meaning.
 pub const VERSION: u32 = 2;

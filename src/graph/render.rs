@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use petgraph::visit::EdgeRef;
 
-use super::objective::{NetworkBody, ObjectiveGraph, Op, Size, TensorNode};
-use super::term::Term;
 use super::{Graph, Stage};
+use crate::term::Term;
+use crate::term::objective::{NetworkBody, ObjectiveGraph, Op, Size, TensorNode};
 
 /// The graph in Graphviz' language. Stages are clusters; a pretrain stage shows its tensor graph.
 pub fn dot(graph: &Graph) -> String {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::term::{Call, Part, Term, Unit};
+use crate::term::{Call, Part, Term, Unit};
 
 impl fmt::Display for Term {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -7,8 +7,8 @@ use super::module::{Activation, Module, Pass};
 use super::ops;
 use super::params::Params;
 use super::unit::Unit;
-use crate::graph::term::Args;
 use crate::random::Key;
+use crate::term::Args;
 
 /// Multiple of the width and stride of each layer.
 const LAYERS: [(usize, usize); 5] = [(1, 1), (2, 2), (4, 2), (8, 2), (8, 1)];

@@ -3,7 +3,7 @@
 //! Running statistics are left out, as in `Params::count`. A count beyond
 //! `u128` is its largest value: widths can be any that a text writes.
 
-use crate::graph::term::Args;
+use crate::term::Args;
 
 /// Of the arguments of a module and the size of the features it is given (`None` for images).
 pub type Count = fn(&Args, input: Option<usize>) -> u128;
@@ -90,8 +90,8 @@ fn sum(parts: impl IntoIterator<Item = u128>) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::term::{Call, Term};
     use crate::registry::{Implementation, find};
+    use crate::term::{Call, Term};
 
     fn call(name: &str, args: &[(&str, Term)]) -> Call {
         let args = args.iter().map(|(name, term)| ((*name).to_owned(), term.clone()));

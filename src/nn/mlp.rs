@@ -8,8 +8,8 @@ use super::module::{Activation, Module, Pass};
 use super::norm::BatchNorm;
 use super::ops;
 use super::params::Params;
-use crate::graph::term::Args;
 use crate::random::Key;
+use crate::term::Args;
 
 pub(super) fn mlp(args: &Args, input: Option<usize>) -> Box<dyn Module> {
     let (hidden, out, bias) = (args.size("hidden"), args.size("out"), args.bool("bias"));
@@ -88,8 +88,8 @@ mod tests {
     use indexmap::IndexMap;
 
     use super::*;
-    use crate::graph::term::Term;
     use crate::nn::{Array, ops};
+    use crate::term::Term;
 
     fn args(norm: &str, output_norm: &str, layers: i64, bias: bool) -> Args {
         let args = [

@@ -36,7 +36,7 @@ pub use params::{Array, Param, Params, Role};
 pub use count::Count;
 
 #[cfg(feature = "run")]
-use crate::graph::term::{Args, Term};
+use crate::term::{Args, Term};
 
 /// A registered module.
 pub struct ModuleEntry {

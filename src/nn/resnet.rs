@@ -7,8 +7,8 @@ use super::module::{Activation, Module, Pass};
 use super::ops;
 use super::params::Params;
 use super::unit::Unit;
-use crate::graph::term::Args;
 use crate::random::Key;
+use crate::term::Args;
 
 /// How an image enters the network.
 #[derive(Clone, Copy, PartialEq)]

@@ -1,7 +1,7 @@
 //! Where gradients flow in an objective's graph.
 
 use super::{ProgramError, find, tensor_parameters};
-use crate::graph::objective::{NetworkBody, ObjectiveGraph, Op};
+use crate::term::objective::{NetworkBody, ObjectiveGraph, Op};
 
 /// What a step has to differentiate, and what it only has to compute.
 pub struct Flow {

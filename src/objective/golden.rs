@@ -9,7 +9,7 @@ use burn::tensor::{Device, Int, Tensor, TensorData};
 use super::{ENTRIES, Value, find, primitive, tensor_parameters};
 use crate::device::Selected;
 use crate::device::testing::{backends, device};
-use crate::graph::term::{Args, Term};
+use crate::term::{Args, Term};
 
 #[derive(serde::Deserialize)]
 struct Golden {

@@ -30,11 +30,11 @@ pub use step::{Effects, StepOutput};
 #[cfg(feature = "run")]
 pub use value::Value;
 
-#[cfg(feature = "run")]
-use crate::graph::term::Args;
 use crate::registry::Entry;
 #[cfg(feature = "run")]
 use crate::registry::Implementation;
+#[cfg(feature = "run")]
+use crate::term::Args;
 
 /// A function of tensors.
 pub struct TensorEntry {

@@ -8,10 +8,10 @@ use burn::tensor::Device;
 use super::flow::Flow;
 use super::memory::Fifo;
 use super::primitive;
-use crate::graph::objective::{NetworkBody, ObjectiveGraph, Op, Size, TensorNode};
-use crate::graph::term::Term;
 use crate::nn::{self, Array, Module, Params, Role, map_array};
 use crate::random::Key;
+use crate::term::Term;
+use crate::term::objective::{NetworkBody, ObjectiveGraph, Op, Size, TensorNode};
 
 /// Everything that an objective keeps from one step to the next.
 ///

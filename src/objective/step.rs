@@ -7,9 +7,9 @@ use indexmap::IndexMap;
 
 use super::value::{self, Value};
 use super::{Program, primitive};
-use crate::graph::objective::{NetworkBody, Op};
-use crate::graph::term::Term;
 use crate::nn::{Activation, Array, Params, Pass, map_array};
+use crate::term::Term;
+use crate::term::objective::{NetworkBody, Op};
 
 /// What a step has computed.
 pub struct StepOutput {

@@ -4,7 +4,7 @@
 //! Signatures are text of the language itself, `///` documentation included, parsed by the same
 //! grammar as any program. The checker, the documentation and the run read the same entry.
 
-use crate::graph::term::Args;
+use crate::term::Args;
 
 /// One registered constructor.
 pub struct Entry {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::check::amount;
 use crate::evaluate::grouped;
-use crate::run::events::{Measured, metric};
+use crate::store::events::{Measured, metric};
 use crate::watch::{Unit, Work};
 
 /// What a line is made of, in the order of need: of what does not fit, the last goes first.

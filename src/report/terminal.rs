@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use super::line::{self, Training, duration};
 use crate::diagnostics::findings;
-use crate::run::error::RunError;
-use crate::run::events::{Event, Measured, Record, Sink, metric};
+use crate::store::error::RunError;
+use crate::store::events::{Event, Measured, Record, Sink, metric};
 use crate::watch::{Unit, Work};
 
 /// A feature spread under this means that the encoder has stopped telling images apart.

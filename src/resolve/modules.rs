@@ -7,8 +7,9 @@ use std::sync::Arc;
 use super::{Files, library};
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
 use crate::registry::{self, Entry};
+use crate::source::{FileId, Sources, Span};
+use crate::syntax::parse;
 use crate::syntax::tree::{self, Name, Use};
-use crate::syntax::{FileId, Sources, Span, parse};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ModuleId(usize);

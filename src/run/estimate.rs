@@ -7,15 +7,15 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use super::error::RunError;
 use super::inputs::Datasets;
 use super::stages::Fields;
 use super::{Failure, Run};
 use crate::check::{StageKind, declared_size, declared_sizes, parameters};
 use crate::graph::Stage;
-use crate::graph::objective::{NetworkBody, ObjectiveGraph};
-use crate::graph::term::{Call, Term, Unit};
 use crate::registry::{Implementation, find};
+use crate::store::error::RunError;
+use crate::term::objective::{NetworkBody, ObjectiveGraph};
+use crate::term::{Call, Term, Unit};
 
 /// The bytes of a number.
 const NUMBER: u128 = size_of::<f32>() as u128;
@@ -214,7 +214,7 @@ mod tests {
     fn a_dataset_takes_a_byte_for_each_channel_of_a_pixel() {
         let (train, test) = (Term::Int(100), Term::Int(20));
         let args = [("train".to_owned(), train), ("test".to_owned(), test)];
-        let args = crate::graph::term::Args(args.into_iter().collect());
+        let args = crate::term::Args(args.into_iter().collect());
         assert_eq!(dataset(&Call { name: "shapes".into(), args }), 120 * 3 * 32 * 32);
     }
 

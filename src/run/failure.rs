@@ -9,7 +9,7 @@ use crate::nn::safetensors::WeightsError;
 use crate::objective::ProgramError;
 use crate::train::TrainError;
 
-use super::error::RunError;
+use crate::store::error::RunError;
 
 /// A fault and the stage in which it arose.
 #[derive(Debug)]

@@ -5,9 +5,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::error::RunError;
-use super::events::JsonLines;
-use super::files;
+use crate::store::error::RunError;
+use crate::store::events::JsonLines;
+use crate::store::files;
 
 /// A fresh folder of its own for one run.
 #[derive(Clone, Debug)]

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use crate::data::{DataError, Images, Normalization, Source, stratified};
-use crate::graph::term::{Call, Part, Split};
+use crate::augment::Normalization;
+use crate::data::{DataError, Images, Source, stratified};
 use crate::random::Key;
 use crate::registry::{Implementation, find};
+use crate::term::{Call, Part, Split};
 use crate::watch::Watch;
 
 /// Where datasets are looked for and kept.

@@ -1,19 +1,13 @@
 //! The interpreter: carries a compiled graph out, stage by stage, and keeps what each has made.
 
-pub mod checkpoint;
-pub mod error;
 mod estimate;
-pub mod events;
 mod failure;
-pub(crate) mod files;
 pub mod folder;
 mod inputs;
-mod manifest;
 mod numerics;
 mod prepare;
 pub mod record;
 mod stages;
-pub mod store;
 
 pub use failure::{Cause, Failure};
 pub use inputs::Locations;
@@ -29,13 +23,13 @@ use crate::device::Selected;
 use crate::graph::{Graph, Stage};
 use crate::interrupt::Interrupt;
 use crate::random::Key;
+use crate::store::error::RunError;
+use crate::store::events::{Event, Events};
+use crate::store::{Finished, Left, Lookup, StageStore, Store};
 use crate::watch::Watch;
-use error::RunError;
-use events::{Event, Events};
 use folder::RunFolder;
 use inputs::Datasets;
 use record::Results;
-use store::{Finished, Left, Lookup, StageStore, Store};
 
 /// How often a run that waits for another one looks whether it has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -157,7 +151,7 @@ impl Run<'_> {
         stage: &Stage,
         place: &StageStore,
         folder: &RunFolder,
-    ) -> Result<store::Lock, Cause> {
+    ) -> Result<crate::store::Lock, Cause> {
         let record = std::path::absolute(folder.path()).unwrap_or(folder.path().to_owned());
         let who = format!("process {}, recorded in {}", std::process::id(), record.display());
         let mut told = false;
@@ -197,7 +191,7 @@ impl Run<'_> {
             stage.hash.as_str(),
             &self.seed.to_string(),
             &self.device.kind,
-            &store::FORMAT.to_string(),
+            &crate::store::FORMAT.to_string(),
             env!("CARGO_PKG_VERSION"),
             &numerics::version(),
         ];

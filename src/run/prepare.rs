@@ -6,10 +6,10 @@ use std::path::Path;
 
 use super::failure::Failure;
 use super::inputs::Datasets;
-use super::store::Lookup;
 use super::{Run, State};
-use crate::graph::term::Term;
 use crate::random::Key;
+use crate::store::Lookup;
+use crate::term::Term;
 
 /// A run whose inputs have been found and verified.
 pub struct Prepared<'a> {

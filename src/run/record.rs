@@ -3,13 +3,13 @@
 use serde::Serialize;
 use serde_json::json;
 
-use super::error::RunError;
 use super::folder::RunFolder;
 use super::stages::Measured;
-use super::store::Finished;
 use crate::check::Resolved;
 use crate::graph::{Graph, Stage};
-use crate::syntax::Sources;
+use crate::source::Sources;
+use crate::store::Finished;
+use crate::store::error::RunError;
 
 /// The graph, the values and their origins, and what computed them: written before anything runs.
 pub fn beginning(

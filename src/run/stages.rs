@@ -5,10 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::error::RunError;
 use super::failure::Cause;
 use super::inputs::Examples;
-use super::store::{Finished, Partial};
 use super::{Run, State};
 use crate::augment::Augmentation;
 use crate::check::{StageKind, declared_size};
@@ -16,12 +14,14 @@ use crate::data::DataError;
 use crate::data::loader::{Loader, default_threads};
 use crate::evaluate::{Accuracy, Network, Problem, extract};
 use crate::graph::Stage;
-use crate::graph::objective::ObjectiveGraph;
-use crate::graph::term::{Args, Call, Output, Part, Split, Term, Unit};
 use crate::nn::{self, Module, Params, safetensors};
 use crate::objective::{Program, encoder_key};
 use crate::registry::{Implementation, find};
-use crate::run::events::Event;
+use crate::store::error::RunError;
+use crate::store::events::Event;
+use crate::store::{Finished, Partial};
+use crate::term::objective::ObjectiveGraph;
+use crate::term::{Args, Call, Output, Part, Split, Term, Unit};
 use crate::train::{Classifier, HEAD, Pretraining, Session, Tuned, build_optimizer, kept_name};
 
 const ENCODER: &str = "encoder.safetensors";

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::source::Span;
+use crate::source::Span;
 
 /// A name where it stands.
 #[derive(Clone, Debug)]

@@ -6,10 +6,10 @@ use indexmap::IndexMap;
 use super::optimizer::Optimizer;
 use super::schedule::Progress;
 use super::session::{Inputs, Measurements, Task, prefixed, split_state};
-use crate::graph::term::Args;
 use crate::nn::{Activation, Array, Module, Params, Pass, map_array, safetensors};
 use crate::objective::{Value, primitive};
-use crate::run::events::metric;
+use crate::store::events::metric;
+use crate::term::Args;
 
 /// An encoder with a head that yields a logit for each class.
 pub struct Classifier {

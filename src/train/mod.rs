@@ -34,9 +34,9 @@ pub static ENTRIES: &[Entry] = &[
 
 /// The optimizer that a checked term names.
 #[cfg(feature = "run")]
-pub fn build_optimizer(term: &crate::graph::term::Term) -> Box<dyn Optimizer> {
-    use crate::graph::term::Term;
+pub fn build_optimizer(term: &crate::term::Term) -> Box<dyn Optimizer> {
     use crate::registry::{Implementation, find};
+    use crate::term::Term;
 
     if let Term::Call(call) = term
         && let Some(Implementation::Optimizer(entry)) =

@@ -1,7 +1,7 @@
 //! Schedules: numbers that change over a run.
 
-use crate::graph::term::{Args, Term, Unit};
 use crate::registry::{Entry, Implementation};
+use crate::term::{Args, Term, Unit};
 
 /// A registered schedule.
 pub struct ScheduleEntry {
@@ -118,7 +118,7 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::term::Call;
+    use crate::term::Call;
 
     fn schedule(name: &str, args: &[(&str, Term)]) -> impl Fn(usize) -> f64 + use<> {
         let args = args.iter().map(|(name, term)| ((*name).to_owned(), term.clone())).collect();

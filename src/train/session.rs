@@ -10,14 +10,14 @@ use indexmap::IndexMap;
 use super::schedule::{self, Progress};
 use crate::data::loader::{Batch, Loader};
 use crate::diagnostics::{Finding, findings};
-use crate::graph::term::{Term, Unit};
 use crate::interrupt::Interrupt;
 use crate::nn::Array;
-use crate::run::checkpoint::Checkpoint;
-use crate::run::error::RunError;
-use crate::run::events::{Event, Events, Measured};
+use crate::store::checkpoint::Checkpoint;
+use crate::store::error::RunError;
+use crate::store::events::{Event, Events, Measured};
+use crate::term::{Term, Unit};
 
-use crate::run::store::Partial;
+use crate::store::Partial;
 
 /// What is trained: the part of a stage that the loop knows nothing about.
 pub trait Task {

@@ -2,13 +2,13 @@ use burn::tensor::{Device, TensorData};
 
 use super::*;
 use crate::device::testing::device;
-use crate::graph::objective::{ModuleNode, NetworkNode, ObjectiveGraph, Size, TensorNode};
-use crate::graph::term::{Args, Call};
 use crate::nn::Role;
 use crate::objective::contrastive::info_nce;
 use crate::objective::similarity::normalize;
 use crate::objective::{ProgramError, encoder_key};
 use crate::random::Key;
+use crate::term::objective::{ModuleNode, NetworkNode, ObjectiveGraph, Size, TensorNode};
+use crate::term::{Args, Call};
 
 const BATCH: usize = 4;
 const QUEUE: usize = 12;

@@ -7,7 +7,7 @@ use pest::error::InputLocation;
 
 use super::{Grammar, Rule};
 use crate::diagnostics::{Diagnostic, findings};
-use crate::syntax::{FileId, Span};
+use crate::source::{FileId, Span};
 
 /// Says why the text from `start` is no `rule`: reads it again, with pest keeping account of what
 /// it tried at the furthest place.

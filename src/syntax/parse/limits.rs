@@ -1,7 +1,7 @@
 //! What is refused before parsing, so that no text can exhaust the stack or the clock.
 
 use crate::diagnostics::{Diagnostic, findings};
-use crate::syntax::{FileId, Span};
+use crate::source::{FileId, Span};
 
 /// Bytes in a file. The largest program in the standard library is a hundredth of this.
 pub const LARGEST: usize = 1 << 20;

@@ -6,8 +6,8 @@ use std::collections::hash_map::Entry;
 
 use super::{Pair, Rule, brackets, errors, span};
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
+use crate::source::{FileId, Span};
 use crate::syntax::tree::*;
-use crate::syntax::{FileId, Span};
 
 /// Calls and accesses in a row, as in `a.b(c).d`.
 const LONGEST_CHAIN: usize = 16;

@@ -11,9 +11,9 @@ use std::ops::Range;
 
 use pest::Parser as _;
 
-use super::source::{FileId, Sources, Span};
 use super::tree;
 use crate::diagnostics::{Diagnostic, Diagnostics};
+use crate::source::{FileId, Sources, Span};
 
 #[derive(pest_derive::Parser)]
 #[grammar = "grammar/cpipe.pest"]

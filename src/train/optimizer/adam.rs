@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use super::Optimizer;
 use super::rule::{PerParameter, Rule, Step};
-use crate::graph::term::Args;
+use crate::term::Args;
 
 pub(super) fn adam(args: &Args) -> Box<dyn Optimizer> {
     Box::new(PerParameter::new(Adam::from_args(args, false), args))

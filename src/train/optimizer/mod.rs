@@ -15,7 +15,7 @@ pub use interface::{Optimizer, StateError};
 /// A registered optimizer.
 pub struct OptimizerEntry {
     #[cfg(feature = "run")]
-    pub build: fn(&crate::graph::term::Args) -> Box<dyn Optimizer>,
+    pub build: fn(&crate::term::Args) -> Box<dyn Optimizer>,
 }
 
 pub(super) const SGD: Entry = Entry {

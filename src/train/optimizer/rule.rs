@@ -4,8 +4,8 @@ use burn::tensor::{Device, Gradients, Tensor};
 use indexmap::IndexMap;
 
 use super::{Optimizer, StateError};
-use crate::graph::term::Args;
 use crate::nn::{Array, Params, Role};
+use crate::term::Args;
 
 /// How one parameter moves.
 pub(super) trait Rule: Send {
@@ -225,9 +225,9 @@ mod tests {
     use super::*;
     use crate::device::Selected;
     use crate::device::testing::{backends, device};
-    use crate::graph::term::Term;
     use crate::nn::Param;
     use crate::registry::{self, Implementation};
+    use crate::term::Term;
 
     fn optimizer(
         name: &str,

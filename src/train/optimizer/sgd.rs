@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use super::Optimizer;
 use super::rule::{PerParameter, Rule, Step};
-use crate::graph::term::Args;
+use crate::term::Args;
 
 pub(super) fn sgd(args: &Args) -> Box<dyn Optimizer> {
     let rule = Sgd { momentum: args.float("momentum"), nesterov: args.bool("nesterov") };

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::term::{Args, Term};
+use super::{Args, Term};
 
 /// An objective, expanded to registered primitives and numbered canonically.
 ///

@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use safetensors::{Dtype, SafeTensors, View};
 use serde::{Deserialize, Serialize};
 
+use super::Partial;
 use super::error::RunError;
 use super::files;
-use super::store::Partial;
 
 pub(super) const CURRENT: &str = "checkpoint.safetensors";
 pub(super) const PREVIOUS: &str = "checkpoint.previous.safetensors";
@@ -232,7 +232,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::run::store::{StageStore, Store};
+    use crate::store::{StageStore, Store};
 
     fn example(step: u64) -> Checkpoint {
         // A quiet and a signalling NaN, both with a payload, and the smallest of numbers.

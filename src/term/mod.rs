@@ -1,10 +1,15 @@
 //! Terms: what an expression of the text has become once names, defaults and overrides are gone.
 
+pub mod objective;
+mod share;
+
+pub use share::{batches, share};
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::objective::ObjectiveGraph;
+use objective::ObjectiveGraph;
 
 /// A fully evaluated expression. Equal terms mean the same work, whatever the text looked like.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,0 +1,11 @@
+//! What outlives a process: finished stages, checkpoints of those in progress, and the events of a
+//! run.
+
+pub mod checkpoint;
+pub mod error;
+pub mod events;
+pub(crate) mod files;
+mod finished;
+mod manifest;
+
+pub use finished::*;

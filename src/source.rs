@@ -1,8 +1,16 @@
-//! Source texts and places in them.
+//! Source texts, those of the embedded library among them, and places in them.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 
-/// A text by its position in [`Sources`].
+include!(concat!(env!("OUT_DIR"), "/library.rs"));
+
+/// The texts of the library, `stdlib/` as `std.*` and `pipelines/` as `std.pipelines.*`, in the order
+/// of their names.
+static EMBEDDED: LazyLock<Vec<Source>> =
+    LazyLock::new(|| LIBRARY.iter().map(|(name, text)| Source::new(*name, *text)).collect());
+
+/// A text by its position: the embedded ones, which are the same for all [`Sources`], then those of
+/// one of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FileId(u32);
 
@@ -35,6 +43,10 @@ pub struct Source {
 }
 
 impl Source {
+    fn new(name: impl Into<String>, text: impl Into<Arc<str>>) -> Self {
+        Source { name: name.into(), text: text.into(), lines: OnceLock::new() }
+    }
+
     /// Where each line starts.
     pub fn lines(&self) -> &[usize] {
         self.lines.get_or_init(|| {
@@ -50,20 +62,22 @@ impl Source {
     }
 }
 
-/// Every text that a compilation has read, signatures and overrides included.
+/// Every text that a compilation has read, the library and overrides included.
 #[derive(Clone, Debug, Default)]
 pub struct Sources(Vec<Source>);
 
 impl Sources {
     pub fn add(&mut self, name: impl Into<String>, text: impl Into<Arc<str>>) -> FileId {
-        let lines = OnceLock::new();
-        self.0.push(Source { name: name.into(), text: text.into(), lines });
-        FileId(self.0.len() as u32 - 1)
+        self.0.push(Source::new(name, text));
+        FileId((LIBRARY.len() + self.0.len()) as u32 - 1)
     }
 
     pub fn get(&self, file: FileId) -> &Source {
-        // A `FileId` is only made by `add`, and nothing is ever removed.
-        &self.0[file.0 as usize]
+        // A `FileId` is only made by `add` and `embedded`, and nothing is ever removed.
+        match EMBEDDED.get(file.0 as usize) {
+            Some(source) => source,
+            None => &self.0[file.0 as usize - LIBRARY.len()],
+        }
     }
 
     /// The text under a span.
@@ -84,4 +98,16 @@ impl Sources {
         let (line, column) = self.position(span);
         format!("{}:{line}:{column}", self.get(span.file).name)
     }
+}
+
+/// The text of the library that has that name, such as `std.objectives.moco_v2`.
+pub fn embedded(name: &str) -> Option<FileId> {
+    // `build.rs` has sorted them.
+    let position = LIBRARY.binary_search_by(|(own, _)| (*own).cmp(name)).ok()?;
+    Some(FileId(position as u32))
+}
+
+/// Every text of the library.
+pub fn library() -> impl Iterator<Item = (FileId, &'static Source)> {
+    EMBEDDED.iter().enumerate().map(|(position, source)| (FileId(position as u32), source))
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use cpipe::diagnostics::{Severity, Style, render_all};
-use cpipe::resolve::{Disk, embedded};
+use cpipe::resolve::Disk;
+use cpipe::source::library;
 use cpipe::{Compilation, Request, compile};
 
 use crate::support::{names, text};
@@ -51,7 +52,8 @@ fn random_printable_text() {
 /// Every program of the library with one character changed, in places spread over it.
 #[test]
 fn library_with_a_slip() {
-    for (name, program) in embedded() {
+    for (_, source) in library() {
+        let (name, program) = (&source.name, &source.text);
         let mut next = noise(name.len() as u64);
         for _ in 0..60 {
             let mut changed = program.as_bytes().to_vec();

@@ -1,39 +1,115 @@
 //! The registry and the standard library.
 
+use std::collections::BTreeSet;
 use std::fs;
 
-use cpipe::registry;
-use cpipe::resolve::{Disk, embedded};
-use cpipe::source::Sources;
-use cpipe::syntax::parse;
+use cpipe::registry::{self, Implementation};
+use cpipe::resolve::{Disk, declaration, declarations};
+use cpipe::source::library;
+use cpipe::syntax::tree::TypeKind;
 use cpipe::{Request, compile};
 
 use crate::support::root;
 
+/// The stages are declared as well: the interpreter carries them out itself.
+const STAGES: &[&str] = &["pretrain", "evaluate", "finetune"];
+
 #[test]
-fn every_signature_parses_and_is_documented() {
+fn what_is_declared_is_implemented_and_the_reverse() {
+    for declaration in declarations() {
+        let name = declaration.name();
+        let result = &declaration.signature().result.kind;
+        let expected = match result {
+            _ if declaration.tree.outputs.is_some() => {
+                assert!(STAGES.contains(&name), "nothing carries out `{name}`");
+                continue;
+            }
+            TypeKind::Named(kind, _) if declaration.named("averages").is_some() => {
+                assert_eq!(kind, "Network");
+                "Average"
+            }
+            TypeKind::Named(kind, _) => kind,
+            TypeKind::Choices(_) => panic!("`{name}` makes a choice"),
+        };
+        let entry = registry::find(name).unwrap_or_else(|| panic!("nothing implements `{name}`"));
+        let implemented = match &entry.implementation {
+            Implementation::Dataset(_) => "Dataset",
+            Implementation::Augment(_) => "Augment",
+            Implementation::Module(module) if module.encoder => "Encoder",
+            Implementation::Module(_) => "Network",
+            Implementation::Tensor(_) => "Tensor",
+            Implementation::Ema => "Average",
+            Implementation::Optimizer(_) => "Optimizer",
+            Implementation::Schedule(_) => "Schedule",
+            Implementation::Protocol(_) => "Protocol",
+        };
+        assert_eq!(implemented, expected, "{name}");
+    }
     for entry in registry::entries() {
-        let mut sources = Sources::default();
-        let file = sources.add(entry.name, entry.signature);
-        let signature = parse::signature(&sources, file);
-        let signature = signature.unwrap_or_else(|errors| panic!("{}: {errors:?}", entry.name));
-        assert_eq!(signature.name.text, entry.name);
-        assert!(!signature.doc.is_empty(), "`{}` has no documentation", entry.name);
+        assert!(declaration(entry.name).is_some(), "`{}` is declared nowhere", entry.name);
+    }
+    for stage in STAGES {
+        assert!(declaration(stage).is_some_and(|own| own.tree.outputs.is_some()), "{stage}");
     }
 }
 
 #[test]
-fn no_name_is_registered_twice() {
-    let mut names: Vec<&str> = registry::entries().map(|entry| entry.name).collect();
-    names.sort_unstable();
-    let count = names.len();
-    names.dedup();
-    assert_eq!(names.len(), count);
+fn declarations_are_documented_and_have_names_of_their_own() {
+    let mut names = BTreeSet::new();
+    for declaration in declarations() {
+        let name = declaration.name();
+        assert!(names.insert(name), "`{name}` is declared twice");
+        assert!(!declaration.signature().doc.is_empty(), "`{name}` has no documentation");
+    }
+    let mut implemented = BTreeSet::new();
+    for entry in registry::entries() {
+        assert!(implemented.insert(entry.name), "`{}` is implemented twice", entry.name);
+    }
+}
+
+/// What a declaration states beside its types: the facts that are read somewhere, as they are read.
+#[test]
+fn facts_are_those_that_the_checker_knows() {
+    for declaration in declarations() {
+        let name = declaration.name();
+        let parameter = |fact: &str| {
+            let of = declaration.named(fact);
+            of.is_some_and(|of| {
+                declaration.signature().parameters.iter().any(|own| own.name.text == of)
+            })
+        };
+        for fact in &declaration.tree.facts {
+            let is_right = match fact.name.text.as_str() {
+                "cuts" | "fits" => declaration.is(&fact.name.text),
+                "pads" | "covers" | "averages" => parameter(&fact.name.text),
+                "keeps" => declaration.named("keeps") == Some("rows"),
+                "judges" => matches!(declaration.named("judges"), Some("features" | "classes")),
+                "measures" => declaration.text("measures").is_some(),
+                _ => false,
+            };
+            assert!(is_right, "`{name}` states `{}`", fact.name.text);
+        }
+        if matches!(&declaration.signature().result.kind, TypeKind::Named(kind, _) if kind == "Protocol")
+        {
+            assert!(declaration.text("measures").is_some(), "{name}");
+            assert!(declaration.named("judges").is_some(), "{name}");
+        }
+        // Of an operation on tensors a gradient flows through some parameters, or through none.
+        let detached =
+            declaration.signature().parameters.iter().filter(|own| own.detached.is_some());
+        for own in detached {
+            assert!(
+                declaration.tensors().any(|tensor| tensor.name.text == own.name.text),
+                "{name}"
+            );
+        }
+    }
 }
 
 #[test]
 fn the_library_has_no_findings() {
-    for (name, text) in embedded() {
+    for (_, source) in library() {
+        let (name, text) = (&source.name, &source.text);
         let compilation = compile(&Request { file: name, ..Request::default() }, &Disk);
         assert!(compilation.diagnostics.is_empty(), "{name}: {:?}", compilation.diagnostics);
         assert!(text.starts_with("//!"), "{name} does not say what it is");

@@ -83,6 +83,7 @@ fn collect(term: &Term, transforms: &mut Vec<Box<dyn Transform>>) {
 mod tests {
     use super::super::ENTRIES;
     use super::*;
+    use crate::check::declared_size;
     use crate::term::{Args, Call};
 
     const UNCHANGED: Normalization = Normalization { mean: [0.0; 3], std: [1.0; 3] };
@@ -145,10 +146,8 @@ mod tests {
         for (term, entry) in calls.iter().zip(ENTRIES) {
             let Term::Call(call) = term else { unreachable!() };
             assert_eq!(call.name, entry.name);
-            let Implementation::Augment(augment) = &entry.implementation else {
-                panic!("{} is no augmentation", entry.name)
-            };
-            let expected = (augment.output)(&call.args).map_or([8, 10], |size| [size as usize; 2]);
+            // A signature says `Augment[size]` where it makes a square of that side.
+            let expected = declared_size(call, "Augment").map_or([8, 10], |size| [size; 2]);
             assert_eq!(Augmentation::from_term(term).output_size(8, 10), expected);
             for seed in 0..20 {
                 let view = view(term, Key::root(seed));

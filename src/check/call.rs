@@ -49,12 +49,12 @@ impl Checker<'_> {
             return self.apply(&network, arguments, scope, span);
         }
         match self.callable(name, scope) {
-            Some(Item::Entry(entry)) => {
-                let signature = self.signature(entry);
+            Some(Item::Extern(declaration)) => {
+                let signature = declaration.signature();
                 let bound =
-                    self.bind(&signature, arguments, span, What::Argument, scope, path, None, fill);
+                    self.bind(signature, arguments, span, What::Argument, scope, path, None, fill);
                 match bound {
-                    Some(bound) => self.construct(entry, &signature, bound, span),
+                    Some(bound) => self.construct(declaration, bound, span),
                     None => Value::poison(span),
                 }
             }

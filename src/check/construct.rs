@@ -14,8 +14,9 @@ use super::value::{
 use super::{Checker, memory};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::registry::{self, Implementation};
+use crate::resolve::Declaration;
 use crate::source::Span;
-use crate::syntax::tree::{self, Expr, Signature};
+use crate::syntax::tree::{self, Expr};
 use crate::term::objective::Op;
 use crate::term::{Call, Term};
 
@@ -23,17 +24,18 @@ impl Checker<'_> {
     /// The value that a registered constructor makes.
     pub(super) fn construct(
         &mut self,
-        entry: &'static registry::Entry,
-        signature: &Signature,
+        declaration: &'static Declaration,
         bound: Arguments,
         span: Span,
     ) -> Value {
+        let (name, signature) = (declaration.name(), declaration.signature());
+        // A test holds the declarations and the implementations against each other.
+        let entry = registry::find(name).expect("a declaration with an implementation");
         if let Some(expr) = types::overflow(&signature.result, &bound.sizes) {
-            self.size_overflow(entry.name, expr, &bound, span);
+            self.size_overflow(name, expr, &bound, span);
             return Value::poison(span);
         }
-        let term =
-            args(&bound.values).map(|args| Term::Call(Call { name: entry.name.to_owned(), args }));
+        let term = args(&bound.values).map(|args| Term::Call(Call { name: name.to_owned(), args }));
         let result = &signature.result;
         let sizes = |name: &str| {
             types::sizes_of(types::inner(result, name).unwrap_or_default(), &bound.sizes)
@@ -63,9 +65,11 @@ impl Checker<'_> {
             Implementation::Augment(_) => {
                 let size = sizes("Augment").into_iter().next();
                 let place = bound.values.get("size").map_or(span, |value| value.span);
-                let padding = bound.sizes.get("padding").cloned().unwrap_or_default();
-                let name = entry.name;
-                let sized = size.map(|size| SizedTransform { name, size, padding, span: place });
+                let pads = declaration.named("pads");
+                let padding = pads.and_then(|pads| bound.sizes.get(pads)).cloned();
+                let padding = padding.unwrap_or_default();
+                let sized =
+                    size.map(|size| SizedTransform { declaration, size, padding, span: place });
                 Kind::Augment(Rc::new(AugmentValue { term, sizes: sized.into_iter().collect() }))
             }
             Implementation::Module(module) => {
@@ -73,13 +77,11 @@ impl Checker<'_> {
                     ["Image", "Feature"].map(|part| sizes(part).into_iter().next());
                 let output = output.expect("a module's signature gives Feature[d]");
                 return match module.encoder {
-                    true => self.encoder(entry.name, term, channels, output, span),
+                    true => self.encoder(name, term, channels, output, span),
                     false => self.head(term, output, span),
                 };
             }
-            Implementation::Tensor(tensor) => {
-                return self.primitive(entry.name, tensor.gradient, signature, bound, span);
-            }
+            Implementation::Tensor(_) => return self.primitive(declaration, bound, span),
             Implementation::Ema => return self.ema(&bound, span),
             Implementation::Optimizer(_) => Kind::Optimizer(term),
             Implementation::Schedule(_) => Kind::Schedule(term),
@@ -128,14 +130,8 @@ impl Checker<'_> {
         self.report(error.also(expr.span, "the size is computed here"));
     }
 
-    fn primitive(
-        &mut self,
-        name: &str,
-        through: &[&str],
-        signature: &Signature,
-        bound: Arguments,
-        span: Span,
-    ) -> Value {
+    fn primitive(&mut self, declaration: &Declaration, bound: Arguments, span: Span) -> Value {
+        let (operation, signature) = (declaration.name(), declaration.signature());
         let mut inputs = Vec::new();
         let mut gradient = false;
         let mut rest = BTreeMap::new();
@@ -144,7 +140,7 @@ impl Checker<'_> {
             match bound.values.get(name) {
                 Some(Value { kind: Kind::Tensor(tensor) | Kind::Labels(tensor), .. }) => {
                     inputs.push(tensor.node);
-                    gradient |= tensor.gradient && through.contains(&name);
+                    gradient |= tensor.gradient && declaration.carries(name);
                 }
                 Some(value) => {
                     rest.insert(name.to_owned(), value.clone());
@@ -161,11 +157,11 @@ impl Checker<'_> {
             let bytes = numbers.saturating_mul(memory::NUMBER);
             let place = self.outermost(span);
             let shown = super::value::shape(&shape);
-            if !self.fits_memory(&format!("`{name}`, {shown},"), bytes, place) {
+            if !self.fits_memory(&format!("`{operation}`, {shown},"), bytes, place) {
                 return Value::poison(span);
             }
         }
-        self.tensor(Op::Primitive(name.to_owned()), inputs, args(&rest), shape, gradient, span)
+        self.tensor(Op::Primitive(operation.to_owned()), inputs, args(&rest), shape, gradient, span)
     }
 
     fn ema(&mut self, bound: &Arguments, span: Span) -> Value {

@@ -2,9 +2,7 @@
 
 use super::size::Size;
 use super::types::{Sizes, inner, sizes_of};
-use crate::registry;
-use crate::source::Sources;
-use crate::syntax::parse;
+use crate::resolve::declaration;
 use crate::term::{Call, Term};
 
 /// The first size of the part called `part` in the result of a call: of `Feature` the number of
@@ -15,10 +13,7 @@ pub fn declared_size(call: &Call, part: &str) -> Option<usize> {
 
 /// Every size of that part: of `Image` channels, height and width.
 pub fn declared_sizes(call: &Call, part: &str) -> Option<Vec<usize>> {
-    let entry = registry::find(&call.name)?;
-    let mut sources = Sources::default();
-    let file = sources.add(entry.name, entry.signature);
-    let signature = parse::signature(&sources, file).ok()?;
+    let signature = declaration(&call.name)?.signature();
     let number = |(name, term): (&String, &Term)| match term {
         Term::Int(value) => Some((name.clone(), Size::constant(*value))),
         _ => None,

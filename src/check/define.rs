@@ -60,9 +60,20 @@ impl Checker<'_> {
 
     /// Reports types that do not exist.
     pub(super) fn signature_types(&mut self, signature: &Signature) {
+        signature.parameters.iter().for_each(|parameter| self.not_detached(parameter));
         let parameters = signature.parameters.iter().map(|parameter| &parameter.kind);
         for kind in parameters.chain([&signature.result]) {
             self.known_type(kind);
+        }
+    }
+
+    /// Reports a parameter that is `detached` where only a body says what becomes of it.
+    pub(super) fn not_detached(&mut self, parameter: &Parameter) {
+        if let Some(span) = parameter.detached {
+            let name = &parameter.name.text;
+            let message = "only an `extern` of the library has detached parameters";
+            let error = Diagnostic::new(findings::EXTERN_OUTSIDE_LIBRARY, span, message);
+            self.report(error.help(format!("stop the gradient in the body: `detach({name})`")));
         }
     }
 

@@ -9,7 +9,6 @@ use super::value::{
 };
 use super::{Checker, Scope};
 use crate::diagnostics::{Diagnostic, findings};
-use crate::registry;
 use crate::resolve::{self, Item};
 use crate::source::Span;
 use crate::syntax::tree::{Expr, ExprKind, Name, Operator, Type, TypeKind};
@@ -132,7 +131,7 @@ impl Checker<'_> {
             return Value::poison(span);
         }
         if self.program.module(scope.module).scope.contains_key(name)
-            || registry::find(name).is_some()
+            || resolve::declaration(name).is_some()
         {
             let message = format!("`{name}` is a constructor: it makes a value when it is called");
             let error = Diagnostic::new(findings::TYPE_MISMATCH, span, message);
@@ -158,12 +157,12 @@ impl Checker<'_> {
             span,
             format!("nothing here is called `{name}`"),
         );
-        let exported = registry::find(name).filter(|entry| !entry.module.is_empty());
-        let exported = exported.map(|entry| format!("{}.{name}", entry.module));
-        let exported = exported.or_else(|| match self.diagnostics.wants_suggestions() {
-            true => resolve::path_of(name),
-            false => None,
-        });
+        let declared = resolve::declaration(name).filter(|own| own.tree.outputs.is_none());
+        let exported = match (declared, self.diagnostics.wants_suggestions()) {
+            (Some(declaration), _) => Some(declaration.path()),
+            (None, true) => resolve::path_of(name),
+            (None, false) => None,
+        };
         if exported.is_some() && !self.unimported.insert((scope.module, name.to_owned())) {
             // One `use` is missing, however often the name is used.
             self.silent += 1;
@@ -175,13 +174,12 @@ impl Checker<'_> {
             None => {
                 let program = self.program;
                 let module = program.module(scope.module).scope.keys();
-                let prelude = registry::entries().filter(|entry| entry.module.is_empty());
                 let mut names: Vec<&str> = scope.locals.keys().map(String::as_str).collect();
                 if scope.in_pipeline {
                     names.extend(self.state.names());
                 }
                 names.extend(module.map(String::as_str));
-                names.extend(prelude.map(|entry| entry.name));
+                names.extend(program.prelude().keys().map(String::as_str));
                 error.nearest(name, names)
             }
         };
@@ -190,12 +188,10 @@ impl Checker<'_> {
 
     /// What a name that is called stands for.
     pub(super) fn callable(&self, name: &str, scope: &Scope) -> Option<Item> {
-        let own = self.program.module(scope.module).scope.get(name).copied();
-        own.or_else(|| {
-            let entry = registry::find(name)?;
+        self.program.item(scope.module, name).or_else(|| {
             // Overrides are written on a command line, where nothing is imported.
-            let visible = entry.module.is_empty() || self.state.in_override;
-            visible.then_some(Item::Entry(entry))
+            let declaration = resolve::declaration(name).filter(|_| self.state.in_override)?;
+            declaration.tree.outputs.is_none().then_some(Item::Extern(declaration))
         })
     }
 

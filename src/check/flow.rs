@@ -7,10 +7,9 @@ use super::Checker;
 use super::objective::{Body, Builder, Module};
 use super::pipeline::TypedStage;
 use super::stages::span_of;
-use super::types::is_named;
 use super::value::ObjectiveValue;
 use crate::diagnostics::{Diagnostic, findings};
-use crate::registry::{self, Implementation};
+use crate::resolve::declaration;
 use crate::term::Term;
 use crate::term::objective::Op;
 
@@ -103,15 +102,9 @@ impl Checker<'_> {
         match op {
             Op::Apply(network) => builder.is_trained(*network),
             Op::Primitive(name) => {
-                let Some(entry) = registry::find(name) else { return false };
-                let Implementation::Tensor(primitive) = &entry.implementation else { return false };
-                let signature = self.signature(entry);
-                let mut tensors = signature.parameters.iter().filter(|parameter| {
-                    ["Tensor", "Labels"].iter().any(|name| is_named(&parameter.kind, name))
-                });
-                tensors.nth(position).is_some_and(|parameter| {
-                    primitive.gradient.contains(&parameter.name.text.as_str())
-                })
+                let Some(declaration) = declaration(name) else { return false };
+                let parameter = declaration.tensors().nth(position);
+                parameter.is_some_and(|parameter| declaration.carries(&parameter.name.text))
             }
             _ => true,
         }

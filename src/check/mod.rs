@@ -26,13 +26,11 @@ pub use stages::{STAGES, StageKind};
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
 
 use crate::diagnostics::{Diagnostic, Diagnostics, Finding, Severity, findings};
-use crate::registry::Entry;
 use crate::resolve::{ModuleId, Program};
 use crate::source::{Sources, Span};
-use crate::syntax::{parse, tree};
+
 use objective::Builder;
 use value::Value;
 
@@ -72,8 +70,6 @@ struct Checker<'a> {
     sources: &'a mut Sources,
     program: &'a Program,
     diagnostics: Diagnostics,
-    /// Parsed signatures of registered constructors, by name.
-    signatures: BTreeMap<&'static str, Rc<tree::Signature>>,
     /// The objective being built, while one is.
     builder: Option<Builder>,
     /// The defines being expanded, outermost first, and where each was called.
@@ -121,7 +117,6 @@ impl<'a> Checker<'a> {
             sources,
             program,
             diagnostics: Diagnostics::default(),
-            signatures: BTreeMap::new(),
             builder: None,
             stack: Vec::new(),
             expansions: 0,
@@ -212,24 +207,5 @@ impl<'a> Checker<'a> {
     fn fresh_id(&mut self) -> usize {
         self.next_id += 1;
         self.next_id
-    }
-
-    /// The signature of a registered constructor, parsed once.
-    fn signature(&mut self, entry: &'static Entry) -> Rc<tree::Signature> {
-        self.parsed_signature(entry.name, entry.signature)
-    }
-
-    fn parsed_signature(&mut self, name: &'static str, text: &'static str) -> Rc<tree::Signature> {
-        if let Some(signature) = self.signatures.get(name) {
-            return Rc::clone(signature);
-        }
-        let file = self.sources.add(format!("<{name}>"), text);
-        let signature = parse::signature(self.sources, file);
-        // A test parses every registered signature.
-        let signature = Rc::new(
-            signature.unwrap_or_else(|_| panic!("the signature of `{name}` does not parse")),
-        );
-        self.signatures.insert(name, Rc::clone(&signature));
-        signature
     }
 }

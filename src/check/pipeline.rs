@@ -222,6 +222,7 @@ impl<'a> Checker<'a> {
         self.declare(pipeline);
         self.collect_overrides(pipeline, selection);
         for parameter in &pipeline.parameters {
+            self.not_detached(parameter);
             self.known_type(&parameter.kind);
         }
         for index in 0..self.state.declarations.len() {
@@ -557,13 +558,13 @@ impl<'a> Checker<'a> {
             self.unknown_stage(stage);
             return Value::poison(stage.name.span);
         };
-        let signature = self.parsed_signature(kind.name(), kind.signature());
+        let signature = kind.declaration().signature();
         let arguments: Vec<Argument> = stage.fields.iter().map(argument).collect();
         let scope = self.root_scope();
         let name = &stage.name.text;
         let span = stage.kind.span.to(stage.name.span);
         let what = What::Field { stage: *kind, whole: stage.whole };
-        let bound = self.bind(&signature, &arguments, span, what, &scope, Some(name), None, None);
+        let bound = self.bind(signature, &arguments, span, what, &scope, Some(name), None, None);
         // What could not be read of it decides what it is.
         let Some(bound) = bound.filter(|_| stage.whole) else {
             return Value::poison(stage.name.span);

@@ -10,6 +10,7 @@ use super::size::Size;
 use super::value::{AugmentValue, EncoderValue, Kind, ModelValue, SplitValue, Value};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::registry::{self, Implementation};
+use crate::resolve::{Declaration, declaration};
 use crate::source::Span;
 use crate::term::objective::Op;
 use crate::term::{Output, Part, Term, Unit, batches, share};
@@ -36,52 +37,6 @@ pub enum StageKind {
     Finetune,
 }
 
-const PRETRAIN: &str = "\
-/// Trains an encoder by an objective over augmented views.
-///
-/// Every batch is full: what is left over of an epoch has its turn in another, in a new order.
-///
-/// Outputs: `encoder`, the first that `objective` is handed; with `keep` also its `history`.
-pretrain(
-  data:      Split,
-  views:     Augment,
-  objective: Objective,
-  optimizer: Optimizer,
-  schedule:  Schedule = constant(),
-  length:    Duration > 0,
-  batch:     Int > 1,
-  keep?:     Duration > 0,
-) -> Encoder";
-
-const EVALUATE: &str = "\
-/// Measures an encoder or a model on examples that it was not fitted on.
-///
-/// `fit` gives the examples that a protocol such as kNN or a linear probe learns from.
-evaluate(
-  model:    Model,
-  protocol: Protocol,
-  fit?:     Split,
-  on:       Split,
-) -> Float";
-
-const FINETUNE: &str = "\
-/// Trains a classifier from an encoder: all of it, or the head alone (`train: head`).
-///
-/// Every batch is full: what is left over of an epoch has its turn in another, in a new order.
-///
-/// Outputs: `model`, and `encoder`, its encoder after the tuning.
-finetune(
-  encoder:   Encoder,
-  data:      Split,
-  head:      Network,
-  views:     Augment,
-  optimizer: Optimizer,
-  schedule:  Schedule = constant(),
-  length:    Duration > 0,
-  batch:     Int > 1,
-  train:     all | head = all,
-) -> Model";
-
 impl StageKind {
     pub fn name(self) -> &'static str {
         match self {
@@ -91,20 +46,16 @@ impl StageKind {
         }
     }
 
-    pub fn signature(self) -> &'static str {
-        match self {
-            StageKind::Pretrain => PRETRAIN,
-            StageKind::Evaluate => EVALUATE,
-            StageKind::Finetune => FINETUNE,
-        }
+    /// As the library declares it.
+    pub fn declaration(self) -> &'static Declaration {
+        // A test looks for each of them.
+        declaration(self.name()).expect("a stage that the library declares")
     }
 
-    pub fn outputs(self) -> &'static [&'static str] {
-        match self {
-            StageKind::Pretrain => &["encoder", "history"],
-            StageKind::Evaluate => &[],
-            StageKind::Finetune => &["model", "encoder"],
-        }
+    /// The names of what it yields.
+    pub fn outputs(self) -> Vec<&'static str> {
+        let outputs = self.declaration().tree.outputs.iter().flatten();
+        outputs.map(|output| output.name.text.as_str()).collect()
     }
 
     /// The value of an output, or what is wrong with asking for it and what would be right.
@@ -145,7 +96,7 @@ impl StageKind {
             }
             _ => {
                 let outputs = self.outputs();
-                let help = match outputs {
+                let help = match outputs.as_slice() {
                     [] => format!(
                         "an `{}` stage has no outputs: it is where a pipeline ends",
                         self.name()
@@ -236,12 +187,11 @@ impl Checker<'_> {
         let Kind::Int(batch_size) = &batch.kind else { return };
         let Some(batch_size) = batch_size.as_constant() else { return };
         for node in &builder.nodes {
-            let is_queue = matches!(&node.op, Op::Primitive(name) if name == "fifo");
-            let size = node.args.as_ref().and_then(|args| match args.get("size") {
-                Some(Term::Int(size)) => Some(*size),
-                _ => None,
-            });
-            let (true, Some(size)) = (is_queue, size) else { continue };
+            let Op::Primitive(name) = &node.op else { continue };
+            let keeps_rows =
+                declaration(name).is_some_and(|own| own.named("keeps") == Some("rows"));
+            let size = node.shape.first().and_then(Size::as_constant);
+            let (true, Some(size)) = (keeps_rows, size) else { continue };
             if size % batch_size != 0 {
                 let below = size - size % batch_size;
                 let right = match below {
@@ -300,13 +250,9 @@ impl Checker<'_> {
             return;
         };
         let Kind::Protocol(Some(Term::Call(call))) = &protocol.kind else { return };
-        let Some(Implementation::Protocol(entry)) =
-            registry::find(&call.name).map(|entry| &entry.implementation)
-        else {
-            return;
-        };
+        let Some(declared) = declaration(&call.name) else { return };
         let is_model = matches!(model.kind, Kind::Model(_));
-        if entry.logits != is_model {
+        if (declared.named("judges") == Some("classes")) != is_model {
             let (message, help) = match is_model {
                 true => (
                     format!("`{}` judges features, and this model yields classes", call.name),
@@ -320,7 +266,7 @@ impl Checker<'_> {
             self.report(Diagnostic::new(findings::TYPE_MISMATCH, model.span, message).help(help));
         }
         let fit = split_of(stage.fields.get("fit"));
-        match (&fit, entry.fits) {
+        match (&fit, declared.is("fits")) {
             (None, true) => {
                 let message =
                     format!("`{}` learns from examples: the field `fit` is missing", call.name);
@@ -480,7 +426,7 @@ impl Checker<'_> {
                 else {
                     break;
                 };
-                let cuts = transform.name.contains("crop");
+                let cuts = transform.declaration.is("cuts");
                 let padding = transform.padding.as_constant().unwrap_or_default();
                 let room = height.min(width).saturating_add(padding.saturating_mul(2));
                 if cuts && size > room {
@@ -511,25 +457,27 @@ impl Checker<'_> {
 
     /// A crop of no area shows nothing.
     fn crops_something(&mut self, augment: &AugmentValue) {
-        const CROP: &str = "random_resized_crop";
         let parts = match &augment.term {
             Some(Term::Chain(parts)) => parts.as_slice(),
             Some(part) => std::slice::from_ref(part),
             None => return,
         };
         let crops = parts.iter().filter_map(|part| match part {
-            Term::Call(call) if call.name == CROP => Some(call),
+            Term::Call(call) => Some((call, declaration(&call.name)?.named("covers")?)),
             _ => None,
         });
-        // Every crop sets the size, so the two lists of crops are in step.
-        let places = augment.sizes.iter().filter(|transform| transform.name == CROP);
-        for (crop, place) in crops.zip(places) {
-            if let Some(Term::Range(_, high)) = crop.args.get("scale")
+        // What covers a share of the image sets its size, so the two lists are in step.
+        let mut places =
+            augment.sizes.iter().filter(|own| own.declaration.named("covers").is_some());
+        for (crop, covers) in crops {
+            let Some(place) = places.next() else { return };
+            if let Some(Term::Range(_, high)) = crop.args.get(covers)
                 && *high <= 0.0
             {
-                let message = "a crop whose `scale` ends at zero has no area";
+                let message = format!("a crop whose `{covers}` ends at zero has no area");
                 let error = Diagnostic::new(findings::OUT_OF_RANGE, place.span, message);
-                self.report(error.help("`scale` is a share of the image, such as `0.2..=1.0`"));
+                let help = format!("`{covers}` is a share of the image, such as `0.2..=1.0`");
+                self.report(error.help(help));
             }
         }
     }

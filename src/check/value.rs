@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use super::objective::Builder;
 use super::size::Size;
+use crate::resolve::Declaration;
 use crate::source::Span;
 use crate::term::{Args, Call, Part, Term, Unit};
 
@@ -78,7 +79,7 @@ pub struct AugmentValue {
 
 #[derive(Clone, Debug)]
 pub struct SizedTransform {
-    pub name: &'static str,
+    pub declaration: &'static Declaration,
     pub size: Size,
     /// Pixels added on every side before it cuts.
     pub padding: Size,

@@ -68,15 +68,6 @@ pub struct Source<'a> {
 pub static ENTRIES: &[Entry] = &[
     entry(
         "cifar10",
-        "/// Photographs of ten kinds of animals and vehicles: 50 000 to train on, 10 000 to test.\n\
-         ///\n\
-         /// Looked for in `--data-dir`, in `CPIPE_DATA` and in the cache, as binary batches, Python\n\
-         /// batches or either archive; downloaded once where it is missing (170 MB). Pixels are\n\
-         /// normalised by its `own` mean and standard deviation, by those of ImageNet, or left in\n\
-         /// 0..=1.\n\
-         ///\n\
-         /// Krizhevsky 2009, \"Learning multiple layers of features from tiny images\".\n\
-         cifar10(normalize: own | imagenet | none = own) -> Dataset[Image[3, 32, 32], Label[10]]",
         DatasetEntry {
             sizes: |_| Sizes { train: 50_000, test: 10_000 },
             #[cfg(feature = "run")]
@@ -89,15 +80,6 @@ pub static ENTRIES: &[Entry] = &[
     ),
     entry(
         "shapes",
-        "/// A few figures of one of ten kinds, drawn when they are needed: no download.\n\
-         ///\n\
-         /// Place, size, turn, colours, background, clutter and light are by lot, so that plain\n\
-         /// pixels and a random network tell little of the kind.\n\
-         ///\n\
-         /// Each kind is as frequent as any other. A larger set begins with the images of a smaller\n\
-         /// one.\n\
-         shapes(train: Int > 0 = 4096, test: Int > 0 = 1024, \
-         normalize: own | imagenet | none = own) -> Dataset[Image[3, 32, 32], Label[10]]",
         DatasetEntry {
             sizes: |args| Sizes { train: args.size("train"), test: args.size("test") },
             #[cfg(feature = "run")]
@@ -112,9 +94,9 @@ pub static ENTRIES: &[Entry] = &[
     ),
 ];
 
-const fn entry(name: &'static str, signature: &'static str, implementation: DatasetEntry) -> Entry {
+const fn entry(name: &'static str, implementation: DatasetEntry) -> Entry {
     let implementation = Implementation::Dataset(implementation);
-    Entry { name, signature, module: "std.datasets", implementation }
+    Entry { name, implementation }
 }
 
 /// Mean and standard deviation of the shapes.
@@ -142,15 +124,6 @@ mod tests {
 
     fn args(items: &[(&str, Term)]) -> Args {
         Args(items.iter().map(|(name, value)| (name.to_string(), value.clone())).collect())
-    }
-
-    #[test]
-    fn every_entry_has_the_name_of_its_signature() {
-        for entry in ENTRIES {
-            let line = entry.signature.lines().last().expect("a signature");
-            assert!(line.starts_with(&format!("{}(", entry.name)), "{line}");
-            assert!(entry.signature.starts_with("/// "));
-        }
     }
 
     #[test]

@@ -36,6 +36,7 @@ findings! {
     UNKNOWN_MODULE "unknown-module" Error "the library has no module of that name";
     IMPORT_NOT_FOUND "import-not-found" Error "a `use` names a file or a name that is not there";
     IMPORT_CYCLE "import-cycle" Error "files use each other in a circle";
+    EXTERN_OUTSIDE_LIBRARY "extern-outside-library" Error "only the library declares what Rust implements";
     UNUSED_IMPORT "unused-import" Warning "a name is imported and not used";
     UNUSED_NAME "unused-name" Warning "a name is declared and not used";
     UNUSED_VALUE "unused-value" Error "a value is computed and goes nowhere";

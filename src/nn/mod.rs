@@ -54,13 +54,6 @@ pub struct ModuleEntry {
 pub static ENTRIES: &[Entry] = &[
     Entry {
         name: "convnet",
-        signature: "\
-/// Five 3x3 convolutions, each with batch norm and a rectifier, three of them of stride two in
-/// place of pooling (Springenberg et al. 2014, arXiv:1412.6806); the features are the global average.
-///
-/// For trials on a processor, where `resnet18(stem: small)` of that width takes several times as long.
-convnet(width: Int > 0 = 32) -> Encoder[Image[3, h, w] -> Feature[8 * width]]",
-        module: "std.encoders",
         implementation: Implementation::Module(ModuleEntry {
             encoder: true,
             parameters: |args, _| count::convnet(args),
@@ -70,14 +63,6 @@ convnet(width: Int > 0 = 32) -> Encoder[Image[3, h, w] -> Feature[8 * width]]",
     },
     Entry {
         name: "resnet18",
-        signature: "\
-/// Residual network of 18 layers, in two-convolution blocks. He et al. 2015, arXiv:1512.03385.
-///
-/// Names and initialisation are torchvision's; the features are the global average pool, without
-/// torchvision's `fc`. The `small` stem, a 3x3 convolution without pooling, is for images of about
-/// 32 pixels; the `imagenet` stem divides the resolution by four at once.
-resnet18(stem: small | imagenet = imagenet, width: Int > 0 = 64) -> Encoder[Image[3, h, w] -> Feature[8 * width]]",
-        module: "std.encoders",
         implementation: Implementation::Module(ModuleEntry {
             encoder: true,
             parameters: |args, _| count::resnet(args, false, [2, 2, 2, 2]),
@@ -87,12 +72,6 @@ resnet18(stem: small | imagenet = imagenet, width: Int > 0 = 64) -> Encoder[Imag
     },
     Entry {
         name: "resnet34",
-        signature: "\
-/// Residual network of 34 layers, in two-convolution blocks. He et al. 2015, arXiv:1512.03385.
-///
-/// As `resnet18`, with more blocks in each of the four groups.
-resnet34(stem: small | imagenet = imagenet, width: Int > 0 = 64) -> Encoder[Image[3, h, w] -> Feature[8 * width]]",
-        module: "std.encoders",
         implementation: Implementation::Module(ModuleEntry {
             encoder: true,
             parameters: |args, _| count::resnet(args, false, [3, 4, 6, 3]),
@@ -102,13 +81,6 @@ resnet34(stem: small | imagenet = imagenet, width: Int > 0 = 64) -> Encoder[Imag
     },
     Entry {
         name: "resnet50",
-        signature: "\
-/// Residual network of 50 layers, in bottleneck blocks. He et al. 2015, arXiv:1512.03385.
-///
-/// Names and initialisation are torchvision's, and so is the place of the stride: on the 3x3
-/// convolution of a bottleneck (\"v1.5\").
-resnet50(stem: small | imagenet = imagenet, width: Int > 0 = 64) -> Encoder[Image[3, h, w] -> Feature[32 * width]]",
-        module: "std.encoders",
         implementation: Implementation::Module(ModuleEntry {
             encoder: true,
             parameters: |args, _| count::resnet(args, true, [3, 4, 6, 3]),
@@ -118,21 +90,6 @@ resnet50(stem: small | imagenet = imagenet, width: Int > 0 = 64) -> Encoder[Imag
     },
     Entry {
         name: "mlp",
-        signature: "\
-/// A multi-layer perceptron: linear layers with a rectifier after each but the last.
-///
-/// With its defaults it is the projection head of SimCLR and MoCo v2. `norm: batch` normalises
-/// before each rectifier. `output_norm` normalises the output: `batch` with a learned scale and
-/// shift, `plain` without. `bias` is that of every linear layer.
-mlp(
-  hidden: Int > 0,
-  out: Int > 0,
-  layers: Int >= 2 = 2,
-  norm: none | batch = none,
-  output_norm: none | batch | plain = none,
-  bias: Bool = true,
-) -> Network[Feature[out]]",
-        module: "",
         implementation: Implementation::Module(ModuleEntry {
             encoder: false,
             parameters: count::mlp,
@@ -142,10 +99,6 @@ mlp(
     },
     Entry {
         name: "linear",
-        signature: "\
-/// One linear layer, the usual head of a classifier.
-linear(out: Int > 0, bias: Bool = true) -> Network[Feature[out]]",
-        module: "",
         implementation: Implementation::Module(ModuleEntry {
             encoder: false,
             parameters: count::linear,

@@ -1,6 +1,6 @@
 //! Contrastive losses without labels.
 
-use super::stateless;
+use super::implemented;
 use crate::registry::Entry;
 
 #[cfg(feature = "run")]
@@ -9,40 +9,16 @@ pub use math::*;
 #[cfg(feature = "run")]
 use super::Value;
 
-pub const INFO_NCE: Entry = stateless!(
-    "info_nce",
-    gradient: &["query", "key", "negatives"],
-    "/// Cross entropy of picking, for each query, its key among all negatives:
-///
-/// ```text
-/// mean_i  -log( exp(q_i·k_i / t) / (exp(q_i·k_i / t) + sum_j exp(q_i·m_j / t)) )
-/// ```
-///
-/// Row i of `key` is the positive of row i of `query`; every row of `negatives` is a negative of
-/// every query. Similarity is the dot product: normalise the inputs for cosine similarity.
-///
-/// InfoNCE, van den Oord et al. 2018, arXiv:1807.03748; with a queue of negatives as in MoCo,
-/// He et al. 2019, arXiv:1911.05722, eq. 1.
-info_nce(query: Tensor[n, d], key: Tensor[n, d], negatives: Tensor[k, d], temperature: Float > 0 = 0.07) -> Tensor[]",
-    |args, x| {
-        let [query, key, negatives] = [x[0].matrix(), x[1].matrix(), x[2].matrix()];
-        Value::Scalar(info_nce(query, key, negatives, args.float("temperature")))
-    },
-);
+pub const INFO_NCE: Entry = implemented!("info_nce", |args, x| {
+    let [query, key, negatives] = [x[0].matrix(), x[1].matrix(), x[2].matrix()];
+    Value::Scalar(info_nce(query, key, negatives, args.float("temperature")))
+},);
 
-pub const NT_XENT: Entry = stateless!(
-    "nt_xent",
-    gradient: &["a", "b"],
-    "/// Cross entropy of picking, for each of the `2n` views, its other view among the remaining
-/// `2n - 1`; the mean over all `2n`.
-///
-/// Row i of `a` and row i of `b` are the two views of example i; a view is never compared with
-/// itself. Similarity is the dot product: SimCLR's loss normalises, so give it normalised inputs.
-///
-/// NT-Xent, Chen et al. 2020, arXiv:2002.05709, eq. 1.
-nt_xent(a: Tensor[n, d], b: Tensor[n, d], temperature: Float > 0 = 0.5) -> Tensor[]",
-    |args, x| Value::Scalar(nt_xent(x[0].matrix(), x[1].matrix(), args.float("temperature"))),
-);
+pub const NT_XENT: Entry = implemented!("nt_xent", |args, x| Value::Scalar(nt_xent(
+    x[0].matrix(),
+    x[1].matrix(),
+    args.float("temperature")
+)),);
 
 #[cfg(feature = "run")]
 mod math {

@@ -1,6 +1,7 @@
 //! Where gradients flow in an objective's graph.
 
-use super::{ProgramError, find, tensor_parameters};
+use super::ProgramError;
+use crate::resolve::declaration;
 use crate::term::objective::{NetworkBody, ObjectiveGraph, Op};
 
 /// What a step has to differentiate, and what it only has to compute.
@@ -45,9 +46,9 @@ fn carries(graph: &ObjectiveGraph, op: &Op, position: usize) -> Result<bool, Pro
     Ok(match op {
         Op::Apply(network) => matches!(graph.networks[*network].body, NetworkBody::Chain(_)),
         Op::Primitive(name) => {
-            let (entry, primitive) = find(name).ok_or_else(|| ProgramError::unknown(name))?;
-            let parameter = tensor_parameters(entry).nth(position);
-            parameter.is_some_and(|parameter| primitive.gradient.contains(&parameter))
+            let declaration = declaration(name).ok_or_else(|| ProgramError::unknown(name))?;
+            let parameter = declaration.tensors().nth(position);
+            parameter.is_some_and(|parameter| declaration.carries(&parameter.name.text))
         }
         _ => true,
     })

@@ -1,6 +1,6 @@
 //! What is worth watching while an objective is minimized.
 
-use super::stateless;
+use super::implemented;
 use crate::registry::Entry;
 
 #[cfg(feature = "run")]
@@ -8,46 +8,17 @@ use super::Value;
 #[cfg(feature = "run")]
 use math::*;
 
-pub const MEAN: Entry = stateless!(
-    "mean",
-    gradient: &["x"],
-    "/// Mean over all elements.
-mean(x: Tensor[n, d]) -> Tensor[]",
-    |_, x| Value::Scalar(x[0].matrix().mean()),
-);
+pub const MEAN: Entry = implemented!("mean", |_, x| Value::Scalar(x[0].matrix().mean()),);
 
-pub const SPREAD: Entry = stateless!(
-    "spread",
-    gradient: &[],
-    "/// How far the representations are from a collapse: the standard deviation over the rows of each
-/// dimension of the normalised rows, averaged over the dimensions, times `sqrt(d)`.
-///
-/// About 1 when the directions are spread evenly, 0 when all rows have become one. A measure: no
-/// gradient flows through it.
-///
-/// Chen and He 2020 (SimSiam), arXiv:2011.10566, section 4.1.
-spread(x: Tensor[n, d]) -> Tensor[]",
-    |_, x| Value::Scalar(spread(x[0].matrix())),
-);
+pub const SPREAD: Entry = implemented!("spread", |_, x| Value::Scalar(spread(x[0].matrix())),);
 
-pub const CONTRAST_ACCURACY: Entry = stateless!(
-    "contrast_accuracy",
-    gradient: &[],
-    "/// Share of the queries, 0 to 1, that are more similar (by dot product) to their key than to any
-/// negative: the accuracy of the choice that `info_nce` trains. No gradient flows through it.
-contrast_accuracy(query: Tensor[n, d], key: Tensor[n, d], negatives: Tensor[k, d]) -> Tensor[]",
-    |_, x| Value::Scalar(contrast_accuracy(x[0].matrix(), x[1].matrix(), x[2].matrix())),
-);
+pub const CONTRAST_ACCURACY: Entry = implemented!("contrast_accuracy", |_, x| Value::Scalar(
+    contrast_accuracy(x[0].matrix(), x[1].matrix(), x[2].matrix())
+),);
 
-pub const PAIR_ACCURACY: Entry = stateless!(
-    "pair_accuracy",
-    gradient: &[],
-    "/// Share of the `2n` views, 0 to 1, that are more similar (by dot product) to their other view
-/// than to any view of another example: the accuracy of the choice that `nt_xent` trains. No
-/// gradient flows through it.
-pair_accuracy(a: Tensor[n, d], b: Tensor[n, d]) -> Tensor[]",
-    |_, x| Value::Scalar(pair_accuracy(x[0].matrix(), x[1].matrix())),
-);
+pub const PAIR_ACCURACY: Entry = implemented!("pair_accuracy", |_, x| Value::Scalar(
+    pair_accuracy(x[0].matrix(), x[1].matrix())
+),);
 
 #[cfg(feature = "run")]
 mod math {

@@ -1,39 +1,14 @@
 //! Tensors that outlive a step, and tensors that stop a gradient.
 
-use super::{TensorEntry, stateless};
-use crate::registry::{Entry, Implementation};
+use super::implemented;
+use crate::registry::Entry;
 
 #[cfg(feature = "run")]
 pub use ring::Fifo;
 
-pub const FIFO: Entry = Entry {
-    name: "fifo",
-    signature: "/// The last `size` rows that earlier steps pushed, first in, first out.
-///
-/// A step reads the rows as earlier steps left them; its own `x` is pushed, as a constant, once the
-/// step is done, in the place of the oldest rows. So a row is never its own negative. It starts
-/// with random rows of length one. `n` divides `size`.
-///
-/// The queue of MoCo, He et al. 2019, arXiv:1911.05722, section 3.2.
-fifo(x: Tensor[n, d], size: Int > 0) -> Tensor[size, d]",
-    module: "",
-    implementation: Implementation::Tensor(TensorEntry {
-        gradient: &[],
-        state: true,
-        #[cfg(feature = "run")]
-        run: |_, x| x[1].constant(),
-    }),
-};
+pub const FIFO: Entry = implemented!("fifo", |_, x| x[1].constant());
 
-pub const DETACH: Entry = stateless!(
-    "detach",
-    gradient: &[],
-    "/// The same tensor, as a constant: no gradient flows back through it.
-///
-/// Also called stop-gradient, as in SimSiam, Chen and He 2020, arXiv:2011.10566.
-detach(x: Tensor[n, d]) -> Tensor[n, d]",
-    |_, x| x[0].constant(),
-);
+pub const DETACH: Entry = implemented!("detach", |_, x| x[0].constant(),);
 
 #[cfg(feature = "run")]
 mod ring {

@@ -1,6 +1,6 @@
 //! Lengths and distances of representations.
 
-use super::stateless;
+use super::implemented;
 use crate::registry::Entry;
 
 #[cfg(feature = "run")]
@@ -9,32 +9,16 @@ pub use math::*;
 #[cfg(feature = "run")]
 use super::Value;
 
-pub const NORMALIZE: Entry = stateless!(
-    "normalize",
-    gradient: &["x"],
-    "/// Each row divided by its Euclidean length: `x / max(|x|, 1e-12)`.
-normalize(x: Tensor[n, d]) -> Tensor[n, d]",
-    |_, x| Value::Matrix(normalize(x[0].matrix())),
-);
+pub const NORMALIZE: Entry =
+    implemented!("normalize", |_, x| Value::Matrix(normalize(x[0].matrix())),);
 
-pub const COSINE_DISTANCE: Entry = stateless!(
-    "cosine_distance",
-    gradient: &["a", "b"],
-    "/// Mean over the rows of `2 - 2 cos(a, b)`: the squared distance of the rows once normalised,
-/// from 0 (same direction) to 4 (opposite). It normalises its inputs itself.
-///
-/// The loss of BYOL, Grill et al. 2020, arXiv:2006.07733, eq. 2.
-cosine_distance(a: Tensor[n, d], b: Tensor[n, d]) -> Tensor[]",
-    |_, x| Value::Scalar(cosine_distance(x[0].matrix(), x[1].matrix())),
-);
+pub const COSINE_DISTANCE: Entry = implemented!("cosine_distance", |_, x| Value::Scalar(
+    cosine_distance(x[0].matrix(), x[1].matrix())
+),);
 
-pub const MEAN_SQUARED: Entry = stateless!(
-    "mean_squared",
-    gradient: &["a", "b"],
-    "/// Mean of `(a - b)^2` over all elements.
-mean_squared(a: Tensor[n, d], b: Tensor[n, d]) -> Tensor[]",
-    |_, x| Value::Scalar((x[0].matrix() - x[1].matrix()).square().mean()),
-);
+pub const MEAN_SQUARED: Entry = implemented!("mean_squared", |_, x| Value::Scalar(
+    (x[0].matrix() - x[1].matrix()).square().mean()
+),);
 
 #[cfg(feature = "run")]
 mod math {

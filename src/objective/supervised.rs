@@ -1,6 +1,6 @@
 //! Losses that read labels.
 
-use super::stateless;
+use super::implemented;
 use crate::registry::Entry;
 
 #[cfg(feature = "run")]
@@ -9,34 +9,14 @@ pub use math::*;
 #[cfg(feature = "run")]
 use super::Value;
 
-pub const SUP_CON: Entry = stateless!(
-    "sup_con",
-    gradient: &["a", "b"],
-    "/// Contrastive loss whose positives are all other views of the same class. For view i of the
-/// `2n`, with `P(i)` its positives and all views but i in the denominator:
-///
-/// ```text
-/// mean_i  mean_{p in P(i)}  -log( exp(z_i·z_p / t) / sum_{j != i} exp(z_i·z_j / t) )
-/// ```
-///
-/// Rows of `a` and `b` are the two views of the examples that `labels` names. Similarity is the dot
-/// product: normalise the inputs for cosine similarity.
-///
-/// Khosla et al. 2020, arXiv:2004.11362, eq. 2 (the sum outside the logarithm).
-sup_con(a: Tensor[n, d], b: Tensor[n, d], labels: Labels[n], temperature: Float > 0 = 0.1) -> Tensor[]",
-    |args, x| {
-        let temperature = args.float("temperature");
-        Value::Scalar(sup_con(x[0].matrix(), x[1].matrix(), x[2].labels(), temperature))
-    },
-);
+pub const SUP_CON: Entry = implemented!("sup_con", |args, x| {
+    let temperature = args.float("temperature");
+    Value::Scalar(sup_con(x[0].matrix(), x[1].matrix(), x[2].labels(), temperature))
+},);
 
-pub const CROSS_ENTROPY: Entry = stateless!(
-    "cross_entropy",
-    gradient: &["logits"],
-    "/// Mean over the rows of `-log(softmax(logits))` at the label.
-cross_entropy(logits: Tensor[n, c], labels: Labels[n]) -> Tensor[]",
-    |_, x| Value::Scalar(cross_entropy(x[0].matrix(), x[1].labels())),
-);
+pub const CROSS_ENTROPY: Entry = implemented!("cross_entropy", |_, x| Value::Scalar(
+    cross_entropy(x[0].matrix(), x[1].labels())
+),);
 
 #[cfg(feature = "run")]
 mod math {

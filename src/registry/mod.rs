@@ -1,19 +1,12 @@
-//! The registry: one entry for each primitive, dataset, augmentation, encoder, optimizer, schedule
-//! and protocol, with its signature, its documentation and its implementation.
-//!
-//! Signatures are text of the language itself, `///` documentation included, parsed by the same
-//! grammar as any program. The checker, the documentation and the run read the same entry.
+//! The registry: the implementation of each primitive, dataset, augmentation, encoder, optimizer,
+//! schedule and protocol that the library declares as `extern`.
 
 use crate::term::Args;
 
-/// One registered constructor.
+/// What implements one declaration.
 pub struct Entry {
-    /// The name by which it is called; the signature's own.
+    /// The name that is declared.
     pub name: &'static str,
-    /// Documentation and signature, as in `/// …\nflip(probability: Percent = 50%) -> Augment`.
-    pub signature: &'static str,
-    /// The module that exports it, such as `std.datasets`; empty for names that are always in scope.
-    pub module: &'static str,
     pub implementation: Implementation,
 }
 

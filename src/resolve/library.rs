@@ -1,31 +1,130 @@
-//! The embedded library: `stdlib/` as `std.*`, `pipelines/` as `std.pipelines.*`.
+//! The embedded library: its modules, and what they declare as `extern`.
 
-use crate::diagnostics::{Diagnostic, findings};
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock, OnceLock};
 
-include!(concat!(env!("OUT_DIR"), "/library.rs"));
+use crate::diagnostics::{Diagnostic, Diagnostics, findings};
+use crate::source::{self, FileId, Sources};
+use crate::syntax::parse;
+use crate::syntax::tree::{self, ExprKind, TypeKind};
 
-/// The text of an embedded module, by its dotted path: `std.objectives.moco_v2`.
-pub fn text(path: &str) -> Option<&'static str> {
-    LIBRARY.iter().find(|(name, _)| *name == path).map(|(_, text)| *text)
+/// What Rust implements, as the library declares it.
+#[derive(Debug)]
+pub struct Declaration {
+    /// The module that declares it, such as `std.datasets`.
+    pub module: &'static str,
+    pub tree: &'static tree::Extern,
 }
 
-/// Every embedded module, as dotted path and text, sorted by path.
-pub fn embedded() -> &'static [(&'static str, &'static str)] {
-    LIBRARY
+impl Declaration {
+    pub fn name(&self) -> &'static str {
+        &self.tree.signature.name.text
+    }
+
+    /// The signature, whose documentation is that of the declaration.
+    pub fn signature(&self) -> &'static tree::Signature {
+        &self.tree.signature
+    }
+
+    /// Whether it is declared as `{ fact: true }`.
+    pub fn is(&self, fact: &str) -> bool {
+        matches!(self.fact(fact), Some(ExprKind::Bool(true)))
+    }
+
+    /// The name in `{ fact: name }`.
+    pub fn named(&self, fact: &str) -> Option<&'static str> {
+        match self.fact(fact) {
+            Some(ExprKind::Name(name)) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// The text in `{ fact: "text" }`.
+    pub fn text(&self, fact: &str) -> Option<&'static str> {
+        match self.fact(fact) {
+            Some(ExprKind::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn fact(&self, name: &str) -> Option<&'static ExprKind> {
+        self.tree.facts.iter().find(|fact| fact.name.text == name).map(|fact| &fact.value.kind)
+    }
+
+    /// The parameters that are tensors, in order.
+    pub fn tensors(&self) -> impl Iterator<Item = &'static tree::Parameter> {
+        let is_tensor = |kind: &TypeKind| matches!(kind, TypeKind::Named(name, _) if name == "Tensor" || name == "Labels");
+        self.signature().parameters.iter().filter(move |parameter| is_tensor(&parameter.kind.kind))
+    }
+
+    /// Whether a gradient flows through the parameter of that name.
+    pub fn carries(&self, parameter: &str) -> bool {
+        let tensors = &mut self.tensors();
+        tensors.any(|own| {
+            let is_labels = matches!(&own.kind.kind, TypeKind::Named(name, _) if name == "Labels");
+            own.name.text == parameter && own.detached.is_none() && !is_labels
+        })
+    }
+
+    /// `std.datasets.cifar10`
+    pub fn path(&self) -> String {
+        format!("{}.{}", self.module, self.name())
+    }
 }
 
-/// What a `use` has to name for a define of the library to be in sight.
-pub fn path_of(define: &str) -> Option<String> {
-    let head = format!("define {define}(");
+/// A module of the library, read once in a process.
+pub struct Embedded {
+    pub tree: Arc<tree::File>,
+    pub diagnostics: Diagnostics,
+}
+
+/// The module in an embedded text.
+pub fn module(file: FileId) -> &'static Embedded {
+    static MODULES: LazyLock<BTreeMap<FileId, OnceLock<Embedded>>> =
+        LazyLock::new(|| source::library().map(|(file, _)| (file, OnceLock::new())).collect());
+    MODULES[&file].get_or_init(|| {
+        let (tree, diagnostics) = parse::file(&Sources::default(), file);
+        Embedded { tree: Arc::new(tree), diagnostics }
+    })
+}
+
+static DECLARATIONS: LazyLock<Vec<Declaration>> = LazyLock::new(|| {
+    let all = source::library().filter(|(_, source)| source.text.contains("\nextern "));
+    let declared = |(file, source): (FileId, &'static source::Source)| {
+        let trees = module(file).tree.externs.iter();
+        trees.map(|tree| Declaration { module: &source.name, tree })
+    };
+    all.flat_map(declared).collect()
+});
+
+/// Everything that the library declares as `extern`.
+pub fn declarations() -> &'static [Declaration] {
+    &DECLARATIONS
+}
+
+/// The declaration of that name, of a constructor or a kind of stage.
+pub fn declaration(name: &str) -> Option<&'static Declaration> {
+    static BY_NAME: LazyLock<BTreeMap<&str, &Declaration>> =
+        LazyLock::new(|| DECLARATIONS.iter().map(|own| (own.name(), own)).collect());
+    BY_NAME.get(name).copied()
+}
+
+/// What a `use` has to name for a define or a declaration of the library to be in sight.
+pub fn path_of(name: &str) -> Option<String> {
+    if let Some(declaration) = declaration(name) {
+        return Some(declaration.path());
+    }
+    let head = format!("define {name}(");
     let defines = |text: &str| text.lines().any(|line| line.starts_with(&head));
-    let (module, _) = LIBRARY.iter().find(|(_, text)| defines(text))?;
-    let is_named_so = module.rsplit('.').next() == Some(define);
-    Some(if is_named_so { (*module).to_owned() } else { format!("{module}.{define}") })
+    let (_, source) = source::library().find(|(_, source)| defines(&source.text))?;
+    let module = &source.name;
+    let is_named_so = module.rsplit('.').next() == Some(name);
+    Some(if is_named_so { module.clone() } else { format!("{module}.{name}") })
 }
 
 /// Says of a name given as the program that the library has no such module.
 pub fn unknown(name: &str) -> Diagnostic {
-    let names = || embedded().iter().map(|(name, _)| *name);
+    let names = || source::library().map(|(_, source)| source.name.as_str());
     let pipelines: Vec<&str> = names().filter(|name| name.starts_with("std.pipelines.")).collect();
     Diagnostic::general(findings::UNKNOWN_MODULE, format!("the library has no module `{name}`"))
         .help(format!("its pipelines are {}", pipelines.join(", ")))

@@ -3,7 +3,7 @@
 mod library;
 mod modules;
 
-pub use library::{embedded, path_of};
+pub use library::{Declaration, declaration, declarations, path_of};
 pub use modules::{Item, Module, ModuleId, Program, load};
 
 use std::io::{self, Read as _};

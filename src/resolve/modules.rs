@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Files, library};
+use super::Files;
+use super::library::{self, Declaration};
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
-use crate::registry::{self, Entry};
-use crate::source::{FileId, Sources, Span};
+use crate::source::{self, FileId, Sources, Span};
 use crate::syntax::parse;
 use crate::syntax::tree::{self, Name, Use};
 
@@ -19,8 +19,8 @@ pub struct ModuleId(usize);
 pub enum Item {
     /// The define at that position of that module.
     Define(ModuleId, usize),
-    /// A registered constructor.
-    Entry(&'static Entry),
+    /// What the library declares and Rust implements.
+    Extern(&'static Declaration),
     /// A pipeline: it is run, not called.
     Pipeline(ModuleId, usize),
 }
@@ -41,12 +41,25 @@ pub struct Module {
 pub struct Program {
     pub modules: Vec<Module>,
     pub root: ModuleId,
+    /// What this module defines and uses is in scope everywhere.
+    prelude: ModuleId,
 }
 
 impl Program {
     pub fn module(&self, id: ModuleId) -> &Module {
         // A `ModuleId` is only made by `load`, and nothing is ever removed.
         &self.modules[id.0]
+    }
+
+    /// What a name stands for in a module, if anything.
+    pub fn item(&self, module: ModuleId, name: &str) -> Option<Item> {
+        let prelude = || self.prelude().get(name);
+        self.module(module).scope.get(name).or_else(prelude).copied()
+    }
+
+    /// What is in scope everywhere.
+    pub fn prelude(&self) -> &BTreeMap<String, Item> {
+        &self.module(self.prelude).scope
     }
 
     pub fn ids(&self) -> impl Iterator<Item = ModuleId> {
@@ -83,20 +96,25 @@ pub fn load(
         loading: Vec::new(),
         diagnostics: Diagnostics::default(),
     };
-    let place = match library::text(path) {
+    let prelude = loader.module(Place::Library(PRELUDE.to_owned())).ok();
+    let place = match source::embedded(path) {
         Some(_) => Place::Library(path.to_owned()),
         None => Place::File(PathBuf::from(path)),
     };
-    let root = match loader.read(&place) {
-        Ok(text) => loader.module(place, text),
-        Err(diagnostic) => {
-            loader.diagnostics.push(*diagnostic);
-            None
+    let root = match loader.loaded.get(&place) {
+        Some(root) => Some(*root),
+        None => {
+            loader.module(place).map_err(|diagnostic| loader.diagnostics.push(*diagnostic)).ok()
         }
     };
     let diagnostics = loader.diagnostics;
-    (root.map(|root| Program { modules: loader.modules, root }), diagnostics)
+    let program = prelude.zip(root);
+    let program = program.map(|(prelude, root)| Program { modules: loader.modules, root, prelude });
+    (program, diagnostics)
 }
+
+/// The module of what is in scope everywhere.
+const PRELUDE: &str = "std.prelude";
 
 struct Loader<'a> {
     sources: &'a mut Sources,
@@ -109,13 +127,8 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    fn read(&self, place: &Place) -> Result<String, Box<Diagnostic>> {
-        let path = match place {
-            Place::Library(name) => {
-                return Ok(library::text(name).map(str::to_owned).unwrap_or_default());
-            }
-            Place::File(path) => path,
-        };
+    /// Reads the text of a file of the user.
+    fn read(&self, path: &Path) -> Result<String, Box<Diagnostic>> {
         let shown = path.display();
         let bytes = self.files.read(path).map_err(|error| {
             let named = path.to_str().filter(|name| {
@@ -145,34 +158,72 @@ impl Loader<'_> {
         Ok(text.strip_prefix('\u{feff}').map_or_else(|| text.clone(), str::to_owned))
     }
 
-    /// Parses a module and follows its imports.
-    fn module(&mut self, place: Place, text: String) -> Option<ModuleId> {
-        let name = match &place {
-            Place::Library(name) => name.clone(),
-            Place::File(path) => path.display().to_string(),
+    /// Reads a module and follows its imports.
+    fn module(&mut self, place: Place) -> Result<ModuleId, Box<Diagnostic>> {
+        let mut copied = None;
+        let (name, file, tree) = match &place {
+            Place::Library(name) => {
+                // Only made of names that are there.
+                let file = source::embedded(name).expect("an embedded module");
+                let embedded = library::module(file);
+                self.diagnostics.extend(embedded.diagnostics.clone());
+                (name.clone(), file, Arc::clone(&embedded.tree))
+            }
+            Place::File(path) => {
+                let text = self.read(path)?;
+                let name = path.display().to_string();
+                // A copy of a text of the library, such as its own source, may declare what that does.
+                copied = source::library().find(|(_, source)| *source.text == *text);
+                let file = self.sources.add(name.clone(), text);
+                let (tree, diagnostics) = parse::file(self.sources, file);
+                self.diagnostics.extend(diagnostics);
+                (name, file, Arc::new(tree))
+            }
         };
-        let file = self.sources.add(name.clone(), text);
-        let (tree, diagnostics) = parse::file(self.sources, file);
-        self.diagnostics.extend(diagnostics);
-        let tree = Arc::new(tree);
         let id = ModuleId(self.modules.len());
         let scope = self.own_items(id, &tree);
-        self.modules.push(Module {
-            name,
-            file,
-            tree: Arc::clone(&tree),
-            scope,
-            missing: BTreeSet::new(),
-        });
+        let mut module =
+            Module { name, file, tree: Arc::clone(&tree), scope, missing: BTreeSet::new() };
+        let embedded = match &place {
+            Place::Library(name) => Some(name.as_str()),
+            Place::File(_) => copied.map(|(_, source)| source.name.as_str()),
+        };
+        let is_prelude = embedded == Some(PRELUDE);
+        match embedded {
+            Some(name) => self.declared(name, &mut module),
+            None => self.refuse_externs(&mut module),
+        }
+        self.modules.push(module);
         self.loaded.insert(place.clone(), id);
         self.loading.push(place.clone());
         self.imports(id, &place, &tree);
-        // What could not be read may have used them.
-        if tree.whole {
+        // What could not be read may have used them; what the prelude uses, it gives to all.
+        if tree.whole && !is_prelude {
             self.unused_imports(id, &tree);
         }
         self.loading.pop();
-        Some(id)
+        Ok(id)
+    }
+
+    /// Adds what a module of the library declares to its scope.
+    fn declared(&mut self, name: &str, module: &mut Module) {
+        let own = library::declarations().iter().filter(|own| own.module == name);
+        let constructors = own.filter(|own| own.tree.outputs.is_none());
+        module.scope.extend(constructors.map(|own| (own.name().to_owned(), Item::Extern(own))));
+    }
+
+    /// Only what comes with cpipe has an implementation in Rust.
+    fn refuse_externs(&mut self, module: &mut Module) {
+        for own in &module.tree.externs {
+            let name = &own.signature.name;
+            let message = format!("`{}` cannot be declared as `extern` here", name.text);
+            let error = Diagnostic::new(findings::EXTERN_OUTSIDE_LIBRARY, name.span, message);
+            let error = error.label("nothing implements it");
+            self.diagnostics.push(error.help(
+                "`extern` declares what cpipe itself implements: write a `define` of what there is",
+            ));
+            module.missing.insert(name.text.clone());
+        }
     }
 
     fn own_items(&mut self, id: ModuleId, tree: &tree::File) -> BTreeMap<String, Item> {
@@ -237,7 +288,7 @@ impl Loader<'_> {
             Item::Pipeline(module, index) => {
                 Some(self.modules[module.0].tree.pipelines[*index].name.span)
             }
-            Item::Entry(_) => None,
+            Item::Extern(own) => Some(own.tree.signature.name.span),
         }
     }
 
@@ -267,20 +318,6 @@ impl Loader<'_> {
             if path.is_empty() {
                 continue;
             }
-            if !import.relative {
-                let module = path.join(".");
-                if let Some(entry) = registry::entries()
-                    .find(|entry| entry.module == module && entry.name == import.name.text)
-                {
-                    return Some(Item::Entry(entry));
-                }
-                let here = registry::entries().filter(|entry| entry.module == module);
-                let before = offered.len();
-                offered.extend(here.map(|entry| entry.name.to_owned()));
-                if offered.len() > before {
-                    found_module = Some(module);
-                }
-            }
             let place = locate(from, import.relative, &path);
             if self.loading.contains(&place) {
                 let message = format!("`{}` uses this file in turn", path.join("."));
@@ -299,8 +336,8 @@ impl Loader<'_> {
                         .push(error.help("use what is needed from where it is defined"));
                     return None;
                 }
-                None => match self.read(&place) {
-                    Ok(text) => self.module(place, text)?,
+                None => match self.module(place) {
+                    Ok(found) => found,
                     Err(unreadable) => {
                         let error = Diagnostic::new(unreadable.finding, span, unreadable.message);
                         self.diagnostics.push(error);
@@ -311,7 +348,7 @@ impl Loader<'_> {
             let module = &self.modules[found.0];
             let is_own = |item: &Item| match item {
                 Item::Define(owner, _) | Item::Pipeline(owner, _) => *owner == found,
-                Item::Entry(_) => false,
+                Item::Extern(own) => own.module == module.name,
             };
             if let Some(item) = module.scope.get(&import.name.text).filter(|item| is_own(item)) {
                 return Some(*item);
@@ -367,12 +404,11 @@ impl Loader<'_> {
                 let whole =
                     format!("{prefix}{}", [&path[..], &[&import.name.text]].concat().join("."));
                 let message = format!("there is no module or definition `{whole}`");
-                let known = library::embedded().iter().map(|(name, _)| *name);
-                let entries = registry::entries().filter(|entry| !entry.module.is_empty());
-                let entries: Vec<String> =
-                    entries.map(|entry| format!("{}.{}", entry.module, entry.name)).collect();
+                let known = source::library().map(|(_, source)| source.name.as_str());
+                let declared: Vec<String> =
+                    library::declarations().iter().map(Declaration::path).collect();
                 let error = Diagnostic::new(findings::IMPORT_NOT_FOUND, span, message);
-                let known = known.chain(entries.iter().map(String::as_str));
+                let known = known.chain(declared.iter().map(String::as_str));
                 let near = match self.diagnostics.wants_suggestions() {
                     true => crate::diagnostics::suggest::nearest(&whole, known),
                     false => None,
@@ -390,7 +426,7 @@ impl Loader<'_> {
     /// Whether there is no text at all. One that is there and cannot be read is not missing.
     fn is_missing(&self, place: &Place) -> bool {
         match place {
-            Place::Library(name) => library::text(name).is_none(),
+            Place::Library(name) => source::embedded(name).is_none(),
             Place::File(path) => self.files.is_missing(path),
         }
     }

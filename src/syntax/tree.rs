@@ -17,6 +17,7 @@ pub struct File {
     pub doc: String,
     pub uses: Vec<Use>,
     pub defines: Vec<Define>,
+    pub externs: Vec<Extern>,
     pub pipelines: Vec<Pipeline>,
     /// Whether all of its items could be read, except perhaps lines inside of them. What could not
     /// be read may declare any name.
@@ -44,7 +45,19 @@ pub struct Define {
     pub whole: bool,
 }
 
-/// A name, its parameters and what it makes; shared by defines and by registered constructors.
+/// What Rust implements: a constructor, or a kind of stage.
+#[derive(Clone, Debug)]
+pub struct Extern {
+    pub signature: Signature,
+    /// Of a kind of stage, what it yields; the result of its signature says nothing then.
+    pub outputs: Option<Vec<Parameter>>,
+    /// What the checker needs to know of it beside its types: `{ keeps: rows }`.
+    pub facts: Vec<Binding>,
+    /// Whether all of its facts could be read.
+    pub whole: bool,
+}
+
+/// A name, its parameters and what it makes; shared by defines and externs.
 #[derive(Clone, Debug)]
 pub struct Signature {
     pub doc: String,
@@ -59,6 +72,8 @@ pub struct Signature {
 pub struct Parameter {
     pub doc: String,
     pub name: Name,
+    /// `detached name: Type`: no gradient flows back through it.
+    pub detached: Option<Span>,
     /// `name?: Type`: may be left out, and has no default.
     pub optional: bool,
     pub kind: Type,

@@ -20,36 +20,14 @@ pub struct Progress {
 
 pub(super) const COSINE: Entry = Entry {
     name: "cosine",
-    signature: "\
-/// Half a period of a cosine, from one value to another. Loshchilov and Hutter 2016,
-/// arXiv:1608.03983, without restarts.
-///
-/// As a `schedule` it multiplies the learning rate; elsewhere it is the value itself. It rises
-/// linearly from zero to `from` during `warmup` and takes the rest of the run for the descent.
-/// With `per: epoch` the descent moves at the start of each epoch only, as in the official MoCo.
-cosine(from: Float = 1.0, to: Float = 0.0, warmup: Duration = 0 epochs, per: step | epoch = step) -> Schedule",
-    module: "",
     implementation: Implementation::Schedule(ScheduleEntry { value: cosine }),
 };
 
-pub(super) const STEP: Entry = Entry {
-    name: "step",
-    signature: "\
-/// One, multiplied by `factor` each time `every` has passed since `start`.
-///
-/// `step(start: 80 epochs, every: 40 epochs)` drops at epochs 120, 160, 200 and so on. It rises
-/// linearly from zero during `warmup`, without moving the drops.
-step(every: Duration, factor: Float > 0 = 0.1, start: Duration = 0 epochs, warmup: Duration = 0 epochs) -> Schedule",
-    module: "",
-    implementation: Implementation::Schedule(ScheduleEntry { value: step }),
-};
+pub(super) const STEP: Entry =
+    Entry { name: "step", implementation: Implementation::Schedule(ScheduleEntry { value: step }) };
 
 pub(super) const CONSTANT: Entry = Entry {
     name: "constant",
-    signature: "\
-/// The same value throughout, after a linear rise from zero during `warmup`.
-constant(value: Float = 1.0, warmup: Duration = 0 epochs) -> Schedule",
-    module: "",
     implementation: Implementation::Schedule(ScheduleEntry { value: constant }),
 };
 

@@ -115,7 +115,7 @@ fn rule_words(rule: Rule) -> Option<String> {
         Rule::open_bracket => "`[`",
         Rule::close_bracket => "`]`",
         Rule::kw_else => "`else`",
-        Rule::item | Rule::use_item | Rule::define | Rule::pipeline => {
+        Rule::item | Rule::use_item | Rule::define | Rule::external | Rule::pipeline => {
             "`use`, `define` or `pipeline`"
         }
         Rule::kw_use | Rule::kw_define | Rule::kw_pipeline => "`use`, `define` or `pipeline`",

@@ -46,11 +46,6 @@ impl<'t> Lower<'t> {
         file
     }
 
-    pub fn signature_file(&mut self, pair: Pair<'_>) -> Signature {
-        let (doc, pairs) = documented(pair);
-        self.signature(doc, &mut pairs.into_iter())
-    }
-
     pub fn expression_file(&mut self, pair: Pair<'_>) -> Expr {
         let inner = pair.into_inner().next().expect("expression: expr");
         self.expr(inner)
@@ -81,6 +76,7 @@ impl<'t> Lower<'t> {
         match item.as_rule() {
             Rule::use_item => self.use_item(&mut file.uses, item),
             Rule::define => file.defines.push(self.define(doc, item)),
+            Rule::external => file.externs.push(self.external(doc, item)),
             _ => file.pipelines.push(self.pipeline(doc, item)),
         }
     }
@@ -119,6 +115,37 @@ impl<'t> Lower<'t> {
         Define { signature, body, body_span, whole }
     }
 
+    fn external(&mut self, doc: String, pair: Pair<'_>) -> Extern {
+        let span = self.span(&pair);
+        let mut name = None;
+        let mut parameters = Vec::new();
+        let mut makes = None;
+        let (mut facts, mut whole) = (Vec::new(), true);
+        for pair in pair.into_inner() {
+            match pair.as_rule() {
+                Rule::name => name = Some(self.name(&pair)),
+                Rule::parameters => parameters = self.parameters(pair),
+                Rule::type_ => makes = Some((self.type_(pair), None)),
+                Rule::outputs => {
+                    let nothing =
+                        Type { kind: TypeKind::Choices(Vec::new()), span: self.span(&pair) };
+                    makes = Some((nothing, Some(self.parameters(pair))));
+                }
+                Rule::fields => (facts, whole) = self.fields(pair),
+                _ => {}
+            }
+        }
+        let name = name.expect("external: name");
+        let (result, outputs) = makes.expect("external: type or outputs");
+        let span = name.span.to(result.span).to(span);
+        Extern {
+            signature: Signature { doc, name, parameters, result, span },
+            outputs,
+            facts,
+            whole,
+        }
+    }
+
     fn signature<'i>(
         &mut self,
         doc: String,
@@ -150,11 +177,13 @@ impl<'t> Lower<'t> {
 
     fn parameter(&mut self, pair: Pair<'_>) -> Parameter {
         let (doc, pairs) = documented(pair);
-        let mut pairs = pairs.into_iter();
+        let mut pairs = pairs.into_iter().peekable();
+        let detached = pairs.next_if(|pair| pair.as_rule() == Rule::kw_detached);
         let name = self.name(&pairs.next().expect("parameter: name"));
         let mut parameter = Parameter {
             doc,
             span: name.span,
+            detached: detached.map(|pair| self.span(&pair)),
             optional: false,
             kind: Type { kind: TypeKind::Choices(Vec::new()), span: name.span },
             bound: None,

@@ -27,11 +27,6 @@ pub fn file(sources: &Sources, id: FileId) -> (tree::File, Diagnostics) {
         .unwrap_or_else(|diagnostic| (tree::File::default(), (*diagnostic).into()))
 }
 
-/// Reads the signature of a registered constructor.
-pub fn signature(sources: &Sources, id: FileId) -> Result<tree::Signature, Diagnostics> {
-    whole(read(sources, id, Rule::signature, |lower, pair| lower.signature_file(pair)))
-}
-
 /// Reads one expression at `range` of a text, such as the value of an override.
 pub fn expression(
     sources: &Sources,

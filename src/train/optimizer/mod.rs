@@ -20,19 +20,6 @@ pub struct OptimizerEntry {
 
 pub(super) const SGD: Entry = Entry {
     name: "sgd",
-    signature: "\
-/// Stochastic gradient descent with momentum, as `torch.optim.SGD`. Sutskever et al. 2013.
-///
-/// The weight decay is an L2 penalty: it is added to the gradient. `exclude: norm_and_bias` spares
-/// biases and the scales and shifts of normalisations.
-sgd(
-  lr: Float > 0,
-  momentum: Float in 0..=1 = 0.0,
-  weight_decay: Float >= 0 = 0.0,
-  nesterov: Bool = false,
-  exclude: none | norm_and_bias = none,
-) -> Optimizer",
-    module: "",
     implementation: Implementation::Optimizer(OptimizerEntry {
         #[cfg(feature = "run")]
         build: sgd::sgd,
@@ -41,20 +28,6 @@ sgd(
 
 pub(super) const ADAM: Entry = Entry {
     name: "adam",
-    signature: "\
-/// Adam, as `torch.optim.Adam`. Kingma and Ba 2014, arXiv:1412.6980.
-///
-/// The weight decay is an L2 penalty: it is added to the gradient. `exclude: norm_and_bias` spares
-/// biases and the scales and shifts of normalisations.
-adam(
-  lr: Float > 0 = 0.001,
-  beta1: Float in 0..=0.999999 = 0.9,
-  beta2: Float in 0..=0.999999 = 0.999,
-  epsilon: Float > 0 = 1e-8,
-  weight_decay: Float >= 0 = 0.0,
-  exclude: none | norm_and_bias = none,
-) -> Optimizer",
-    module: "",
     implementation: Implementation::Optimizer(OptimizerEntry {
         #[cfg(feature = "run")]
         build: adam::adam,
@@ -63,21 +36,6 @@ adam(
 
 pub(super) const ADAMW: Entry = Entry {
     name: "adamw",
-    signature: "\
-/// Adam with decoupled weight decay, as `torch.optim.AdamW`. Loshchilov and Hutter 2017,
-/// arXiv:1711.05101.
-///
-/// The parameters shrink by `lr * weight_decay` in each step, apart from the gradient.
-/// `exclude: norm_and_bias` spares biases and the scales and shifts of normalisations.
-adamw(
-  lr: Float > 0 = 0.001,
-  beta1: Float in 0..=0.999999 = 0.9,
-  beta2: Float in 0..=0.999999 = 0.999,
-  epsilon: Float > 0 = 1e-8,
-  weight_decay: Float >= 0 = 0.01,
-  exclude: none | norm_and_bias = none,
-) -> Optimizer",
-    module: "",
     implementation: Implementation::Optimizer(OptimizerEntry {
         #[cfg(feature = "run")]
         build: adam::adamw,

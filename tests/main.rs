@@ -7,6 +7,7 @@ mod language;
 mod library;
 #[cfg(feature = "run")]
 mod mirror;
+mod names;
 #[cfg(feature = "run")]
 mod output;
 mod overrides;

@@ -1,7 +1,9 @@
 //! The command line: one file a subcommand, each thin.
 
 mod check;
+mod doc;
 mod graph;
+mod list;
 mod output;
 #[cfg(feature = "run")]
 mod run;
@@ -31,6 +33,10 @@ struct Cli {
 enum Command {
     /// Check files without running them: names, types, units, ranges, shapes, label use.
     Check(check::Arguments),
+    /// Show every name that a program can use.
+    List(list::Arguments),
+    /// Show what a name, a module or a file of one's own says of itself.
+    Doc(doc::Arguments),
     /// Write the compiled graph of a pipeline.
     Graph(graph::Arguments),
     /// Run a pipeline: train, evaluate, fine-tune, and keep what was made.
@@ -60,6 +66,8 @@ struct Selected {
 pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Check(arguments) => check::run(&arguments),
+        Command::List(arguments) => list::run(&arguments),
+        Command::Doc(arguments) => doc::run(&arguments),
         Command::Graph(arguments) => graph::run(&arguments),
         #[cfg(feature = "run")]
         Command::Run(arguments) => run::run(&arguments),

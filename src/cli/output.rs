@@ -1,9 +1,13 @@
 //! What the commands write for people.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::process::ExitCode;
 
 use crate::Compilation;
 use crate::diagnostics::{Style, render_all};
+
+/// The columns of what goes to a file or a pipe.
+const PLAIN_WIDTH: usize = 100;
 
 /// Narrower than this no message can be read.
 const NARROWEST: usize = 40;
@@ -31,6 +35,34 @@ pub fn diagnostics(compilation: &Compilation) {
 /// Writes to standard error; where that is closed there is nobody left to tell.
 pub fn error(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// The columns of standard output: of its terminal, or [`PLAIN_WIDTH`].
+pub fn width() -> usize {
+    let terminal = terminal_size::terminal_size_of(io::stdout());
+    terminal.map_or(PLAIN_WIDTH, |(width, _)| usize::from(width.0)).max(NARROWEST)
+}
+
+/// A line that is no wider.
+pub fn cut(line: &str, width: usize) -> String {
+    match line.char_indices().nth(width) {
+        None => line.to_owned(),
+        Some(_) => {
+            let kept: String = line.chars().take(width.saturating_sub(1)).collect();
+            format!("{}…", kept.trim_end())
+        }
+    }
+}
+
+/// Writes what a command was asked for.
+pub fn write(text: &str) -> ExitCode {
+    match out(text) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(cause) => {
+            error(&format!("cannot write to standard output: {cause}\n"));
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Writes to standard output. A closed pipe is no fault: `cpipe graph … | head` has read enough.

@@ -1,5 +1,6 @@
 //! Files to modules: every `use` followed, every imported name bound.
 
+pub mod catalog;
 mod library;
 mod modules;
 

@@ -1,0 +1,187 @@
+//! `cpipe doc`
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use super::{BAD_INPUT, output};
+use crate::diagnostics::{render_all, suggest, visible};
+use crate::resolve::catalog::{self, Entry, Named};
+use crate::resolve::{Disk, Files as _};
+use crate::source::{self, Sources};
+use crate::syntax::parse;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// A name such as moco_v2 or std.datasets.cifar10, a module such as std.augment, or a .cpipe
+    /// file, of which every name is shown. Without one, the modules of the library.
+    name: Option<String>,
+    /// Look the name up in this .cpipe file first.
+    #[arg(short, long, value_name = "FILE")]
+    file: Option<String>,
+}
+
+pub fn run(arguments: &Arguments) -> ExitCode {
+    let width = output::width();
+    let name = arguments.name.as_deref();
+    let file = arguments.file.as_deref().or(name.filter(|name| name.ends_with(".cpipe")));
+    let name = name.filter(|name| Some(*name) != file);
+    let of_file = match file.map(|file| in_file(file, name, width)).transpose() {
+        Ok(found) => found.unwrap_or_default(),
+        Err(error) => {
+            output::error(&error);
+            return ExitCode::from(BAD_INPUT);
+        }
+    };
+    let text = match name {
+        _ if !of_file.is_empty() => of_file,
+        Some(name) => match in_library(name, width) {
+            Some(text) => text,
+            None => {
+                output::error(&unknown(name));
+                return ExitCode::from(BAD_INPUT);
+            }
+        },
+        None if file.is_some() => "this file declares nothing\n".to_owned(),
+        None => modules(width),
+    };
+    output::write(&text)
+}
+
+/// What a file of the user says of a name, or of all that it declares.
+fn in_file(file: &str, name: Option<&str>, width: usize) -> Result<String, String> {
+    let bytes = Disk.read(Path::new(file));
+    let bytes = bytes.map_err(|error| format!("error: cannot read {file}: {error}\n"))?;
+    let text = String::from_utf8(bytes).map_err(|_| format!("error: {file} is no text\n"))?;
+    let mut sources = Sources::default();
+    let id = sources.add(file, text);
+    let (tree, diagnostics) = parse::file(&sources, id);
+    let faults = crate::diagnostics::Diagnostics::sorted(diagnostics);
+    output::error(&render_all(&faults, &sources, output::style()));
+    let names = catalog::names(&tree).into_iter();
+    let wanted = names.filter(|own| name.is_none_or(|name| own.name == name));
+    let pages: Vec<String> = wanted.map(|own| page(&own, file, &sources, width)).collect();
+    Ok(pages.join("\n"))
+}
+
+/// What the library says of a name, a path or a module.
+fn in_library(name: &str, width: usize) -> Option<String> {
+    let entries = catalog::entries();
+    let is_it = |entry: &&Entry| {
+        let whole = format!("{}.{}", entry.module, entry.named.name);
+        entry.named.name == name || entry.path() == name || whole == name
+    };
+    let pages: Vec<String> =
+        entries.iter().filter(is_it).map(|own| entry_page(own, width)).collect();
+    if !pages.is_empty() {
+        return Some(pages.join("\n"));
+    }
+    let file = source::embedded(name)?;
+    let own = entries.iter().filter(|entry| entry.module == name);
+    let names: Vec<&str> = own.map(|entry| entry.named.name).collect();
+    let doc = reflow(catalog::module_doc(file), width);
+    Some(match names.is_empty() {
+        true => format!("{name}\n\n{doc}"),
+        false => {
+            format!("{name}\n\n{doc}\n{}", reflow(&format!("It has {}.", names.join(", ")), width))
+        }
+    })
+}
+
+fn entry_page(entry: &Entry, width: usize) -> String {
+    let access = match entry.is_in_scope {
+        true => format!("{}, in scope everywhere", entry.module),
+        false => format!("use {}", entry.path()),
+    };
+    page(&entry.named, &access, &Sources::default(), width)
+}
+
+/// The signature as it is written, where it is, and what it says of itself.
+fn page(named: &Named<'_>, place: &str, sources: &Sources, width: usize) -> String {
+    let signature = sources.text(named.span);
+    let lines: Vec<_> = signature.lines().map(visible).collect();
+    let mut text = format!("{}\n    {}\n", lines.join("\n"), visible(place));
+    if !named.doc.is_empty() {
+        text += &format!("\n{}", reflow(named.doc, width));
+    }
+    let documented = named.parameters.iter().filter(|parameter| !parameter.doc.is_empty());
+    for parameter in documented {
+        text += &format!("\n{}: {}", parameter.name.text, reflow(&parameter.doc, width));
+    }
+    text
+}
+
+/// The modules of the library and what each is about.
+fn modules(width: usize) -> String {
+    let mut text = String::new();
+    let longest = source::library().map(|(_, source)| source.name.len()).max().unwrap_or_default();
+    for (file, source) in source::library() {
+        let doc = catalog::module_doc(file);
+        let first = doc.lines().take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+        text += &output::cut(&format!("{:<longest$}  {first}", source.name), width);
+        text.push('\n');
+    }
+    text + "\n`cpipe doc MODULE` lists its names, `cpipe list` all of them.\n"
+}
+
+fn unknown(name: &str) -> String {
+    let entries = catalog::entries();
+    let paths: Vec<String> = entries.iter().map(Entry::path).collect();
+    let names = entries.iter().map(|entry| entry.named.name);
+    let near = suggest::nearest(name, names.chain(paths.iter().map(String::as_str)));
+    let help = match near {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "`cpipe list` shows every name".to_owned(),
+    };
+    format!("error: nothing is called `{name}`\n  help: {help}\n")
+}
+
+/// Paragraphs broken anew for a width; what stands between fences stays as it is.
+fn reflow(doc: &str, width: usize) -> String {
+    let mut text = String::new();
+    let mut column = 0;
+    let mut is_fenced = false;
+    for line in doc.lines() {
+        let is_fence = line.trim_start().starts_with("```");
+        if is_fence || is_fenced || line.trim().is_empty() {
+            if column > 0 {
+                text.push('\n');
+                column = 0;
+            }
+            is_fenced ^= is_fence;
+            let line = visible(line);
+            if !is_fence {
+                text += &format!("{}{line}\n", if is_fenced { "    " } else { "" });
+            }
+            continue;
+        }
+        for word in line.split_whitespace() {
+            let word = visible(word);
+            let length = word.chars().count();
+            if column > 0 && column + 1 + length > width {
+                text.push('\n');
+                column = 0;
+            }
+            if column > 0 {
+                text.push(' ');
+                column += 1;
+            }
+            text += &word;
+            column += length;
+        }
+    }
+    if column > 0 {
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reflow;
+
+    #[test]
+    fn paragraphs_are_broken_and_formulas_are_not() {
+        let doc = "one two three\nfour\n\n```text\na  b  c  d  e  f\n```\nlast";
+        assert_eq!(reflow(doc, 9), "one two\nthree\nfour\n\n    a  b  c  d  e  f\nlast\n");
+    }
+}

@@ -1,4 +1,4 @@
-//! `cpipe list` and `cpipe doc`: every name, from what declares it.
+//! `cpipe list`, `cpipe doc` and `cpipe show`: every name, from what declares it, and every value.
 
 use std::fs;
 use std::process::{Command, Output};
@@ -78,4 +78,25 @@ fn doc_shows_what_a_file_of_ones_own_defines() {
     // What the file does not have, the library may.
     assert_eq!(shown(&["doc", "spread", "-f", name]), shown(&["doc", "spread"]));
     assert_eq!(cpipe(&["doc", "missing.cpipe"]).status.code(), Some(2));
+}
+
+#[test]
+fn show_gives_every_value_and_where_it_came_from() {
+    let quick = ["show", "pipelines/moco_cifar10.cpipe", "--profile", "quick", "--origin"];
+    insta::assert_snapshot!(shown(&[&quick[..], &["-o", "moco.temperature=0.3"]].concat()));
+}
+
+/// What is shown can be given: the same values, the same graph.
+#[test]
+fn what_show_shows_an_override_takes() {
+    let file = "pipelines/simclr_cifar10.cpipe";
+    let values = shown(&["show", file]);
+    let plain =
+        values.lines().filter(|line| !line.contains(['(', '[']) && !line.contains(".train"));
+    let plain = plain.filter(|line| !line.contains("encoder") && !line.contains(".model"));
+    let overrides: Vec<String> = plain.map(|line| line.replacen(" = ", "=", 1)).collect();
+    assert!(overrides.len() > 20, "{values}");
+    let mut arguments = vec!["show", file];
+    arguments.extend(overrides.iter().flat_map(|over| ["-o", over]));
+    assert_eq!(shown(&arguments), values);
 }

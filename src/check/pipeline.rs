@@ -13,6 +13,7 @@ use crate::diagnostics::{Diagnostic, findings};
 use crate::resolve::ModuleId;
 use crate::source::{Sources, Span};
 use crate::syntax::tree::{self, Argument, Member, Name, Type};
+use crate::term::{Output, Term};
 
 /// What to compile: which pipeline of the file, under which profile, with which overrides.
 #[derive(Clone, Debug, Default)]
@@ -132,9 +133,18 @@ impl State<'_> {
 
     /// Records a value and its origin.
     pub fn resolve(&mut self, path: Option<&str>, value: &Value, origin: Origin) {
-        if let (Some(path), Some(value)) = (path, show(value)) {
+        if let (Some(path), Some(value)) = (path, self.show(value)) {
             self.resolved.push(Resolved { path: path.to_owned(), value, origin });
         }
+    }
+
+    /// A value as people read it: an output by the name of its stage.
+    fn show(&self, value: &Value) -> Option<String> {
+        if let Some(Term::Output(Output { stage, output })) = value.term() {
+            let name = self.declarations[*self.stages.get(stage)?].name;
+            return Some(format!("{}.{output}", name.text));
+        }
+        show(value)
     }
 
     /// Records a path that no override can name, since there are several places of that name.

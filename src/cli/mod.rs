@@ -7,6 +7,7 @@ mod list;
 mod output;
 #[cfg(feature = "run")]
 mod run;
+mod show;
 
 use std::process::ExitCode;
 
@@ -37,6 +38,8 @@ enum Command {
     List(list::Arguments),
     /// Show what a name, a module or a file of one's own says of itself.
     Doc(doc::Arguments),
+    /// Show a pipeline with all of its values.
+    Show(show::Arguments),
     /// Write the compiled graph of a pipeline.
     Graph(graph::Arguments),
     /// Run a pipeline: train, evaluate, fine-tune, and keep what was made.
@@ -68,6 +71,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::List(arguments) => list::run(&arguments),
         Command::Doc(arguments) => doc::run(&arguments),
+        Command::Show(arguments) => show::run(&arguments),
         Command::Graph(arguments) => graph::run(&arguments),
         #[cfg(feature = "run")]
         Command::Run(arguments) => run::run(&arguments),

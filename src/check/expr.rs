@@ -131,7 +131,7 @@ impl Checker<'_> {
             return Value::poison(span);
         }
         if self.program.module(scope.module).scope.contains_key(name)
-            || resolve::declaration(name).is_some()
+            || resolve::constructor(name).is_some()
         {
             let message = format!("`{name}` is a constructor: it makes a value when it is called");
             let error = Diagnostic::new(findings::TYPE_MISMATCH, span, message);
@@ -157,8 +157,7 @@ impl Checker<'_> {
             span,
             format!("nothing here is called `{name}`"),
         );
-        let declared = resolve::declaration(name).filter(|own| own.tree.outputs.is_none());
-        let exported = match (declared, self.diagnostics.wants_suggestions()) {
+        let exported = match (resolve::constructor(name), self.diagnostics.wants_suggestions()) {
             (Some(declaration), _) => Some(declaration.path()),
             (None, true) => resolve::path_of(name),
             (None, false) => None,
@@ -168,7 +167,11 @@ impl Checker<'_> {
             self.silent += 1;
             return;
         }
+        let is_stage = resolve::declaration(name).is_some_and(|own| own.tree.outputs.is_some());
         let error = match exported {
+            None if is_stage => {
+                error.help(format!("it is a stage: write `{name} … {{ … }}` in a pipeline"))
+            }
             Some(path) => error.help(format!("import it: `use {path}`")),
             None if !self.diagnostics.wants_suggestions() => error,
             None => {
@@ -190,8 +193,8 @@ impl Checker<'_> {
     pub(super) fn callable(&self, name: &str, scope: &Scope) -> Option<Item> {
         self.program.item(scope.module, name).or_else(|| {
             // Overrides are written on a command line, where nothing is imported.
-            let declaration = resolve::declaration(name).filter(|_| self.state.in_override)?;
-            declaration.tree.outputs.is_none().then_some(Item::Extern(declaration))
+            let declaration = resolve::constructor(name).filter(|_| self.state.in_override);
+            declaration.map(Item::Extern)
         })
     }
 

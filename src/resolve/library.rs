@@ -109,9 +109,14 @@ pub fn declaration(name: &str) -> Option<&'static Declaration> {
     BY_NAME.get(name).copied()
 }
 
+/// The declaration of that name, where it is one of a constructor.
+pub fn constructor(name: &str) -> Option<&'static Declaration> {
+    declaration(name).filter(|own| own.tree.outputs.is_none())
+}
+
 /// What a `use` has to name for a define or a declaration of the library to be in sight.
 pub fn path_of(name: &str) -> Option<String> {
-    if let Some(declaration) = declaration(name) {
+    if let Some(declaration) = constructor(name) {
         return Some(declaration.path());
     }
     let head = format!("define {name}(");

@@ -4,7 +4,7 @@ pub mod catalog;
 mod library;
 mod modules;
 
-pub use library::{Declaration, declaration, declarations, path_of};
+pub use library::{Declaration, constructor, declaration, declarations, path_of};
 pub use modules::{Item, Module, ModuleId, Program, load};
 
 use std::io::{self, Read as _};

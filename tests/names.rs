@@ -42,7 +42,7 @@ fn list_shows_one_kind() {
     let output = cpipe(&["list", "encodrs"]);
     assert_eq!(output.status.code(), Some(2));
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(errors.ends_with("did you mean `encoders`?\n"), "{errors}");
+    assert!(errors.ends_with("did you mean `encoders`?\n\n"), "{errors}");
 }
 
 #[test]
@@ -59,7 +59,7 @@ fn doc_shows_signature_place_and_text() {
     let output = cpipe(&["doc", "info_nec"]);
     assert_eq!(output.status.code(), Some(2));
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(errors.ends_with("did you mean `info_nce`?\n"), "{errors}");
+    assert!(errors.ends_with("did you mean `info_nce`?\n\n"), "{errors}");
 }
 
 #[test]
@@ -86,7 +86,7 @@ fn show_gives_every_value_and_where_it_came_from() {
     insta::assert_snapshot!(shown(&[&quick[..], &["-o", "moco.temperature=0.3"]].concat()));
 }
 
-/// What is shown can be given: the same values, the same graph.
+/// What is shown can be given, and gives the same values.
 #[test]
 fn what_show_shows_an_override_takes() {
     let file = "pipelines/simclr_cifar10.cpipe";

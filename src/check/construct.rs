@@ -82,7 +82,7 @@ impl Checker<'_> {
                 };
             }
             Implementation::Tensor(_) => return self.primitive(declaration, bound, span),
-            Implementation::Ema => return self.ema(&bound, span),
+            Implementation::Ema => return self.ema(declaration, &bound, span),
             Implementation::Optimizer(_) => Kind::Optimizer(term),
             Implementation::Schedule(_) => Kind::Schedule(term),
             Implementation::Protocol(_) => Kind::Protocol(term),
@@ -139,8 +139,8 @@ impl Checker<'_> {
             let name = parameter.name.text.as_str();
             match bound.values.get(name) {
                 Some(Value { kind: Kind::Tensor(tensor) | Kind::Labels(tensor), .. }) => {
+                    gradient |= tensor.gradient && declaration.carries(inputs.len());
                     inputs.push(tensor.node);
-                    gradient |= tensor.gradient && declaration.carries(name);
                 }
                 Some(value) => {
                     rest.insert(name.to_owned(), value.clone());
@@ -164,8 +164,9 @@ impl Checker<'_> {
         self.tensor(Op::Primitive(operation.to_owned()), inputs, args(&rest), shape, gradient, span)
     }
 
-    fn ema(&mut self, bound: &Arguments, span: Span) -> Value {
-        let network = bound.values.get("network").and_then(|value| self.as_network(value));
+    fn ema(&mut self, declaration: &Declaration, bound: &Arguments, span: Span) -> Value {
+        let network = declaration.named("averages").and_then(|name| bound.values.get(name));
+        let network = network.and_then(|value| self.as_network(value));
         let (Some(of), Some(builder)) = (network, self.builder.as_mut()) else {
             return Value::poison(span);
         };

@@ -102,9 +102,7 @@ impl Checker<'_> {
         match op {
             Op::Apply(network) => builder.is_trained(*network),
             Op::Primitive(name) => {
-                let Some(declaration) = declaration(name) else { return false };
-                let parameter = declaration.tensors().nth(position);
-                parameter.is_some_and(|parameter| declaration.carries(&parameter.name.text))
+                declaration(name).is_some_and(|declaration| declaration.carries(position))
             }
             _ => true,
         }

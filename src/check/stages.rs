@@ -188,8 +188,7 @@ impl Checker<'_> {
         let Some(batch_size) = batch_size.as_constant() else { return };
         for node in &builder.nodes {
             let Op::Primitive(name) = &node.op else { continue };
-            let keeps_rows =
-                declaration(name).is_some_and(|own| own.named("keeps") == Some("rows"));
+            let keeps_rows = declaration(name).is_some_and(Declaration::keeps_rows);
             let size = node.shape.first().and_then(Size::as_constant);
             let (true, Some(size)) = (keeps_rows, size) else { continue };
             if size % batch_size != 0 {

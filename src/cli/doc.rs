@@ -4,9 +4,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::{BAD_INPUT, output};
-use crate::diagnostics::{render_all, suggest, visible};
+use crate::diagnostics::{Diagnostic, Diagnostics, findings, render_all, visible};
 use crate::resolve::catalog::{self, Entry, Named};
-use crate::resolve::{Disk, Files as _};
+use crate::resolve::{self, Disk};
 use crate::source::{self, Sources};
 use crate::syntax::parse;
 
@@ -28,7 +28,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     let of_file = match file.map(|file| in_file(file, name, width)).transpose() {
         Ok(found) => found.unwrap_or_default(),
         Err(error) => {
-            output::error(&error);
+            output::diagnostic(&error, &Sources::default());
             return ExitCode::from(BAD_INPUT);
         }
     };
@@ -37,7 +37,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Some(name) => match in_library(name, width) {
             Some(text) => text,
             None => {
-                output::error(&unknown(name));
+                output::diagnostic(&unknown(name), &Sources::default());
                 return ExitCode::from(BAD_INPUT);
             }
         },
@@ -48,14 +48,12 @@ pub fn run(arguments: &Arguments) -> ExitCode {
 }
 
 /// What a file of the user says of a name, or of all that it declares.
-fn in_file(file: &str, name: Option<&str>, width: usize) -> Result<String, String> {
-    let bytes = Disk.read(Path::new(file));
-    let bytes = bytes.map_err(|error| format!("error: cannot read {file}: {error}\n"))?;
-    let text = String::from_utf8(bytes).map_err(|_| format!("error: {file} is no text\n"))?;
+fn in_file(file: &str, name: Option<&str>, width: usize) -> Result<String, Box<Diagnostic>> {
+    let text = resolve::read(&Disk, Path::new(file))?;
     let mut sources = Sources::default();
     let id = sources.add(file, text);
     let (tree, diagnostics) = parse::file(&sources, id);
-    let faults = crate::diagnostics::Diagnostics::sorted(diagnostics);
+    let faults = Diagnostics::sorted(diagnostics);
     output::error(&render_all(&faults, &sources, output::style()));
     let names = catalog::names(&tree).into_iter();
     let wanted = names.filter(|own| name.is_none_or(|name| own.name == name));
@@ -123,16 +121,13 @@ fn modules(width: usize) -> String {
     text + "\n`cpipe doc MODULE` lists its names, `cpipe list` all of them.\n"
 }
 
-fn unknown(name: &str) -> String {
+fn unknown(name: &str) -> Diagnostic {
     let entries = catalog::entries();
     let paths: Vec<String> = entries.iter().map(Entry::path).collect();
     let names = entries.iter().map(|entry| entry.named.name);
-    let near = suggest::nearest(name, names.chain(paths.iter().map(String::as_str)));
-    let help = match near {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => "`cpipe list` shows every name".to_owned(),
-    };
-    format!("error: nothing is called `{name}`\n  help: {help}\n")
+    Diagnostic::general(findings::UNKNOWN_NAME, format!("nothing is called `{name}`"))
+        .help("`cpipe list` shows every name")
+        .nearest(name, names.chain(paths.iter().map(String::as_str)))
 }
 
 /// Paragraphs broken anew for a width; what stands between fences stays as it is.

@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use super::{BAD_INPUT, output};
-use crate::diagnostics::suggest;
-use crate::resolve::catalog::{self, Entry, Kind};
+use crate::diagnostics::{Diagnostic, findings};
+use crate::resolve::catalog::{self, Category, Entry};
+use crate::source::Sources;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -14,12 +15,12 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> ExitCode {
-    let kinds: Vec<Kind> = match &arguments.kind {
-        None => Kind::ALL.to_vec(),
-        Some(wanted) => match Kind::ALL.iter().find(|kind| is_called(**kind, wanted)) {
+    let kinds: Vec<Category> = match &arguments.kind {
+        None => Category::ALL.to_vec(),
+        Some(wanted) => match Category::ALL.iter().find(|kind| is_called(**kind, wanted)) {
             Some(kind) => vec![*kind],
             None => {
-                output::error(&unknown(wanted));
+                output::diagnostic(&unknown(wanted), &Sources::default());
                 return ExitCode::from(BAD_INPUT);
             }
         },
@@ -38,22 +39,20 @@ pub fn run(arguments: &Arguments) -> ExitCode {
 }
 
 /// By several or by one: `datasets`, `dataset`.
-fn is_called(kind: Kind, word: &str) -> bool {
+fn is_called(kind: Category, word: &str) -> bool {
     kind.plural() == word || kind.plural().strip_suffix('s') == Some(word)
 }
 
-fn unknown(wanted: &str) -> String {
-    let words = || Kind::ALL.iter().map(|kind| kind.plural());
-    let near = suggest::nearest(wanted, words());
-    let help = match near {
-        Some(near) => format!("did you mean `{near}`?"),
-        None => format!("the kinds are {}", words().collect::<Vec<_>>().join(", ")),
-    };
-    format!("error: there is no kind of name `{wanted}`\n  help: {help}\n")
+fn unknown(wanted: &str) -> Diagnostic {
+    let words = || Category::ALL.iter().map(|kind| kind.plural());
+    let message = format!("there is no kind of name `{wanted}`");
+    Diagnostic::general(findings::UNKNOWN_KIND, message)
+        .help(format!("the kinds are {}", words().collect::<Vec<_>>().join(", ")))
+        .nearest(wanted, words())
 }
 
 /// The names of a kind, each with as much of what it says of itself as fits the line.
-fn group(kind: Kind, entries: &[&Entry], width: usize) -> String {
+fn group(kind: Category, entries: &[&Entry], width: usize) -> String {
     let mut text = format!("{}\n", kind.plural());
     let label = |entry: &Entry| match entry.is_in_scope {
         true => entry.named.name.to_owned(),

@@ -4,10 +4,11 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use crate::Compilation;
-use crate::diagnostics::{Style, render_all};
+use crate::diagnostics::{Diagnostic, Style, render, render_all};
+use crate::source::Sources;
 
 /// The columns of what goes to a file or a pipe.
-const PLAIN_WIDTH: usize = 100;
+pub const PLAIN_WIDTH: usize = 100;
 
 /// Narrower than this no message can be read.
 const NARROWEST: usize = 40;
@@ -24,6 +25,11 @@ pub fn color() -> bool {
     let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
     io::stderr().is_terminal() && !is_set("NO_COLOR") && !is_dumb
+}
+
+/// Shows one diagnostic on standard error.
+pub fn diagnostic(diagnostic: &Diagnostic, sources: &Sources) {
+    error(&(render(diagnostic, sources, style()) + "\n"));
 }
 
 /// Shows every diagnostic on standard error.

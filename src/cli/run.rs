@@ -9,7 +9,7 @@ use super::{BAD_INPUT, FAILED, Selected, output};
 use crate::Compiled;
 use crate::check::StageKind;
 use crate::device;
-use crate::diagnostics::{Diagnostic, Label, findings, render};
+use crate::diagnostics::{Diagnostic, Label, findings};
 use crate::graph::Graph;
 use crate::interrupt::Interrupt;
 use crate::report::results;
@@ -62,7 +62,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     let selected = match device::select(&arguments.device) {
         Ok(selected) => selected,
         Err(error) => {
-            show(
+            output::diagnostic(
                 &Diagnostic::general(findings::DEVICE_UNAVAILABLE, error.message).help(error.help),
                 &sources,
             );
@@ -74,7 +74,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Ok(opened) => opened,
         Err(error) => {
             let failure = Failure::from(error);
-            show(&diagnostic(&failure, &compiled), &sources);
+            output::diagnostic(&diagnostic(&failure, &compiled), &sources);
             return ExitCode::from(if failure.cause.is_full_disk() { FAILED } else { BAD_INPUT });
         }
     };
@@ -107,7 +107,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     }
     let (name, message) = (failure.cause.finding().name.to_owned(), failure.cause.message());
     let _ = events.emit(Event::RunFailed { name, message });
-    show(&diagnostic(&failure, &compiled), &sources);
+    output::diagnostic(&diagnostic(&failure, &compiled), &sources);
     ExitCode::from(if failure.cause.is_bad_input() { BAD_INPUT } else { FAILED })
 }
 
@@ -136,7 +136,7 @@ fn start(
     let out = io::stdout();
     let (style, width) = match terminal::is_capable(&out) {
         true => (results::Style::Unicode, terminal::columns(terminal_size::terminal_size_of(&out))),
-        false => (results::Style::Ascii, PLAIN_WIDTH),
+        false => (results::Style::Ascii, output::PLAIN_WIDTH),
     };
     let text = results::render(&found, style, width) + &ending(graph, &folder);
     let mut out = out.lock();
@@ -144,9 +144,6 @@ fn start(
     let folder = folder.path().to_owned();
     Ok(written.map_err(|cause| RunError::OutputUnwritable { folder, cause })?)
 }
-
-/// The columns of results that go to a file or a pipe.
-const PLAIN_WIDTH: usize = 100;
 
 /// Where everything lies, and how the run is repeated.
 fn ending(graph: &Graph, folder: &RunFolder) -> String {
@@ -193,10 +190,6 @@ fn with_help(error: Diagnostic, help: Option<String>) -> Diagnostic {
         Some(help) => error.help(help),
         None => error,
     }
-}
-
-fn show(diagnostic: &Diagnostic, sources: &Sources) {
-    output::error(&(render(diagnostic, sources, output::style()) + "\n"));
 }
 
 #[cfg(test)]

@@ -47,8 +47,7 @@ fn carries(graph: &ObjectiveGraph, op: &Op, position: usize) -> Result<bool, Pro
         Op::Apply(network) => matches!(graph.networks[*network].body, NetworkBody::Chain(_)),
         Op::Primitive(name) => {
             let declaration = declaration(name).ok_or_else(|| ProgramError::unknown(name))?;
-            let parameter = declaration.tensors().nth(position);
-            parameter.is_some_and(|parameter| declaration.carries(&parameter.name.text))
+            declaration.carries(position)
         }
         _ => true,
     })

@@ -9,7 +9,7 @@ use super::flow::Flow;
 use super::memory::Fifo;
 use crate::nn::{self, Array, Module, Params, Role, map_array};
 use crate::random::Key;
-use crate::resolve::declaration;
+use crate::resolve::{Declaration, declaration};
 use crate::term::Term;
 use crate::term::objective::{NetworkBody, ObjectiveGraph, Op, Size, TensorNode};
 
@@ -175,7 +175,7 @@ pub fn encoder_key(key: Key, term: &Term) -> Key {
 
 /// Whether the node's primitive has a queue.
 pub(super) fn keeps_state(node: &TensorNode) -> bool {
-    let keeps_rows = |name| declaration(name).is_some_and(|own| own.named("keeps") == Some("rows"));
+    let keeps_rows = |name| declaration(name).is_some_and(Declaration::keeps_rows);
     matches!(&node.op, Op::Primitive(name) if keeps_rows(name))
 }
 

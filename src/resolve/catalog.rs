@@ -6,7 +6,7 @@ use crate::syntax::tree::{self, TypeKind};
 
 /// What a name makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Kind {
+pub enum Category {
     Stage,
     Dataset,
     Augment,
@@ -20,53 +20,53 @@ pub enum Kind {
     Pipeline,
 }
 
-impl Kind {
-    pub const ALL: &[Kind] = &[
-        Kind::Stage,
-        Kind::Dataset,
-        Kind::Augment,
-        Kind::Encoder,
-        Kind::Head,
-        Kind::Objective,
-        Kind::Operation,
-        Kind::Optimizer,
-        Kind::Schedule,
-        Kind::Protocol,
-        Kind::Pipeline,
+impl Category {
+    pub const ALL: &[Category] = &[
+        Category::Stage,
+        Category::Dataset,
+        Category::Augment,
+        Category::Encoder,
+        Category::Head,
+        Category::Objective,
+        Category::Operation,
+        Category::Optimizer,
+        Category::Schedule,
+        Category::Protocol,
+        Category::Pipeline,
     ];
 
     /// What several of them are called.
     pub fn plural(self) -> &'static str {
         match self {
-            Kind::Stage => "stages",
-            Kind::Dataset => "datasets",
-            Kind::Augment => "augmentations",
-            Kind::Encoder => "encoders",
-            Kind::Head => "heads",
-            Kind::Objective => "objectives",
-            Kind::Operation => "operations",
-            Kind::Optimizer => "optimizers",
-            Kind::Schedule => "schedules",
-            Kind::Protocol => "protocols",
-            Kind::Pipeline => "pipelines",
+            Category::Stage => "stages",
+            Category::Dataset => "datasets",
+            Category::Augment => "augmentations",
+            Category::Encoder => "encoders",
+            Category::Head => "heads",
+            Category::Objective => "objectives",
+            Category::Operation => "operations",
+            Category::Optimizer => "optimizers",
+            Category::Schedule => "schedules",
+            Category::Protocol => "protocols",
+            Category::Pipeline => "pipelines",
         }
     }
 
     /// What a signature makes, by its type. A network out of a network is an operation.
     fn of(signature: &tree::Signature) -> Self {
         let TypeKind::Named(name, arguments) = &signature.result.kind else {
-            return Kind::Operation;
+            return Category::Operation;
         };
         match name.as_str() {
-            "Dataset" => Kind::Dataset,
-            "Augment" => Kind::Augment,
-            "Encoder" => Kind::Encoder,
-            "Network" if !arguments.is_empty() => Kind::Head,
-            "Objective" => Kind::Objective,
-            "Optimizer" => Kind::Optimizer,
-            "Schedule" => Kind::Schedule,
-            "Protocol" => Kind::Protocol,
-            _ => Kind::Operation,
+            "Dataset" => Category::Dataset,
+            "Augment" => Category::Augment,
+            "Encoder" => Category::Encoder,
+            "Network" if !arguments.is_empty() => Category::Head,
+            "Objective" => Category::Objective,
+            "Optimizer" => Category::Optimizer,
+            "Schedule" => Category::Schedule,
+            "Protocol" => Category::Protocol,
+            _ => Category::Operation,
         }
     }
 }
@@ -74,7 +74,7 @@ impl Kind {
 /// A name of a module: a declaration, a define or a pipeline.
 #[derive(Clone, Copy, Debug)]
 pub struct Named<'t> {
-    pub kind: Kind,
+    pub kind: Category,
     pub name: &'t str,
     pub doc: &'t str,
     pub parameters: &'t [tree::Parameter],
@@ -83,7 +83,7 @@ pub struct Named<'t> {
 }
 
 impl<'t> Named<'t> {
-    fn of(kind: Kind, signature: &'t tree::Signature) -> Self {
+    fn of(kind: Category, signature: &'t tree::Signature) -> Self {
         let tree::Signature { doc, name, parameters, span, .. } = signature;
         Named { kind, name: &name.text, doc, parameters, span: *span }
     }
@@ -103,18 +103,18 @@ impl<'t> Named<'t> {
 pub fn names(tree: &tree::File) -> Vec<Named<'_>> {
     let mut all = Vec::new();
     for define in &tree.defines {
-        all.push(Named::of(Kind::of(&define.signature), &define.signature));
+        all.push(Named::of(Category::of(&define.signature), &define.signature));
     }
     for own in &tree.externs {
         let kind = match own.outputs {
-            Some(_) => Kind::Stage,
-            None => Kind::of(&own.signature),
+            Some(_) => Category::Stage,
+            None => Category::of(&own.signature),
         };
         all.push(Named::of(kind, &own.signature));
     }
     for pipeline in &tree.pipelines {
         all.push(Named {
-            kind: Kind::Pipeline,
+            kind: Category::Pipeline,
             name: &pipeline.name.text,
             // What a file says of itself it says of its pipeline.
             doc: if pipeline.doc.is_empty() { &tree.doc } else { &pipeline.doc },
@@ -147,15 +147,18 @@ impl Entry {
 /// Every name of the library, by module.
 pub fn entries() -> Vec<Entry> {
     let prelude = source::embedded("std.prelude").map(|file| &library::module(file).tree.uses);
-    let in_prelude = |name: &str| {
-        prelude.into_iter().flatten().any(|import: &tree::Use| import.name.text == name)
+    let in_prelude = |module: &str, name: &str| {
+        prelude.into_iter().flatten().any(|import: &tree::Use| {
+            let parts: Vec<&str> = import.module.iter().map(|part| part.text.as_str()).collect();
+            import.name.text == name && parts.join(".") == module
+        })
     };
     let of_module = |(file, source): (FileId, &'static source::Source)| {
         let named = names(&library::module(file).tree).into_iter();
         named.map(move |named| Entry {
             module: &source.name,
             named,
-            is_in_scope: named.kind == Kind::Stage || in_prelude(named.name),
+            is_in_scope: named.kind == Category::Stage || in_prelude(&source.name, named.name),
         })
     };
     source::library().flat_map(of_module).collect()

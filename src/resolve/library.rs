@@ -57,13 +57,17 @@ impl Declaration {
         self.signature().parameters.iter().filter(move |parameter| is_tensor(&parameter.kind.kind))
     }
 
-    /// Whether a gradient flows through the parameter of that name.
-    pub fn carries(&self, parameter: &str) -> bool {
-        let tensors = &mut self.tensors();
-        tensors.any(|own| {
+    /// Whether a gradient flows through the tensor at that position among [`Declaration::tensors`].
+    pub fn carries(&self, position: usize) -> bool {
+        self.tensors().nth(position).is_some_and(|own| {
             let is_labels = matches!(&own.kind.kind, TypeKind::Named(name, _) if name == "Labels");
-            own.name.text == parameter && own.detached.is_none() && !is_labels
+            own.detached.is_none() && !is_labels
         })
+    }
+
+    /// Whether it keeps rows from one step to the next.
+    pub fn keeps_rows(&self) -> bool {
+        self.named("keeps") == Some("rows")
     }
 
     /// `std.datasets.cifar10`
@@ -78,10 +82,11 @@ pub struct Embedded {
     pub diagnostics: Diagnostics,
 }
 
-/// The module in an embedded text.
+/// The module in an embedded text, which `file` has to be.
 pub fn module(file: FileId) -> &'static Embedded {
     static MODULES: LazyLock<BTreeMap<FileId, OnceLock<Embedded>>> =
         LazyLock::new(|| source::library().map(|(file, _)| (file, OnceLock::new())).collect());
+    // Of every embedded text there is one, and no other file is asked for.
     MODULES[&file].get_or_init(|| {
         let (tree, diagnostics) = parse::file(&Sources::default(), file);
         Embedded { tree: Arc::new(tree), diagnostics }

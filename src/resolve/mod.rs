@@ -5,7 +5,7 @@ mod library;
 mod modules;
 
 pub use library::{Declaration, constructor, declaration, declarations, path_of};
-pub use modules::{Item, Module, ModuleId, Program, load};
+pub use modules::{Item, Module, ModuleId, Program, load, read};
 
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};

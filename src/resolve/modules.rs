@@ -127,37 +127,6 @@ struct Loader<'a> {
 }
 
 impl Loader<'_> {
-    /// Reads the text of a file of the user.
-    fn read(&self, path: &Path) -> Result<String, Box<Diagnostic>> {
-        let shown = path.display();
-        let bytes = self.files.read(path).map_err(|error| {
-            let named = path.to_str().filter(|name| {
-                name.starts_with("std.")
-                    && !name.ends_with(".cpipe")
-                    && error.kind() == std::io::ErrorKind::NotFound
-            });
-            if let Some(name) = named {
-                return Box::new(library::unknown(name));
-            }
-            let unreadable = Diagnostic::general(findings::FILE_UNREADABLE, format!("cannot read {shown}: {error}"));
-            Box::new(unreadable.help("give the path of a .cpipe file, or the name of a pipeline of the library, such as std.pipelines.moco_cifar10"))
-        })?;
-        // Before it is read as text, of which the last character may be cut in two.
-        if bytes.len() > parse::LARGEST {
-            return Err(Box::new(parse::too_large(&shown.to_string())));
-        }
-        let text = String::from_utf8(bytes).map_err(|error| {
-            let at = error.utf8_error().valid_up_to();
-            let message = format!("{shown} is no text: byte {at} is not valid UTF-8");
-            Box::new(
-                Diagnostic::general(findings::NOT_TEXT, message)
-                    .help("a program is UTF-8 text: is this the right file?"),
-            )
-        })?;
-        // A byte-order mark is no part of the text; some editors write one.
-        Ok(text.strip_prefix('\u{feff}').map_or_else(|| text.clone(), str::to_owned))
-    }
-
     /// Reads a module and follows its imports.
     fn module(&mut self, place: Place) -> Result<ModuleId, Box<Diagnostic>> {
         let mut copied = None;
@@ -170,7 +139,7 @@ impl Loader<'_> {
                 (name.clone(), file, Arc::clone(&embedded.tree))
             }
             Place::File(path) => {
-                let text = self.read(path)?;
+                let text = read(self.files, path)?;
                 let name = path.display().to_string();
                 // A copy of a text of the library, such as its own source, may declare what that does.
                 copied = source::library().find(|(_, source)| *source.text == *text);
@@ -430,6 +399,37 @@ impl Loader<'_> {
             Place::File(path) => self.files.is_missing(path),
         }
     }
+}
+
+/// Reads the text of a file of the user.
+pub fn read(files: &dyn Files, path: &Path) -> Result<String, Box<Diagnostic>> {
+    let shown = path.display();
+    let bytes = files.read(path).map_err(|error| {
+        let named = path.to_str().filter(|name| {
+            name.starts_with("std.")
+                && !name.ends_with(".cpipe")
+                && error.kind() == std::io::ErrorKind::NotFound
+        });
+        if let Some(name) = named {
+            return Box::new(library::unknown(name));
+        }
+        let unreadable = Diagnostic::general(findings::FILE_UNREADABLE, format!("cannot read {shown}: {error}"));
+        Box::new(unreadable.help("give the path of a .cpipe file, or the name of a pipeline of the library, such as std.pipelines.moco_cifar10"))
+    })?;
+    // Before it is read as text, of which the last character may be cut in two.
+    if bytes.len() > parse::LARGEST {
+        return Err(Box::new(parse::too_large(&shown.to_string())));
+    }
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let message = format!("{shown} is no text: byte {at} is not valid UTF-8");
+        Box::new(
+            Diagnostic::general(findings::NOT_TEXT, message)
+                .help("a program is UTF-8 text: is this the right file?"),
+        )
+    })?;
+    // A byte-order mark is no part of the text; some editors write one.
+    Ok(text.strip_prefix('\u{feff}').map_or_else(|| text.clone(), str::to_owned))
 }
 
 /// The text that a module path names, if there is one.

@@ -8,4 +8,4 @@ pub(crate) mod files;
 mod finished;
 mod manifest;
 
-pub use finished::*;
+pub use finished::{FORMAT, Finished, Left, Lock, Lookup, Partial, StageStore, Store};

@@ -479,3 +479,29 @@ fn neither_overrides_nor_profiles_nor_pipelines_are_missed_in_what_could_not_be_
     let pipeline = Request { pipeline: Some("small"), ..required };
     assert_eq!(names(&with(&headless, &pipeline)), ["syntax-error"]);
 }
+
+#[test]
+fn equality_decides_a_condition() {
+    let encoder = "resnet18(stem: small, width: width)";
+    let chosen = |condition: &str| {
+        let chosen = format!("if {condition} {{ {encoder} }} else {{ convnet(width: width) }}");
+        let both = "use std.encoders.{convnet, resnet18}";
+        let program = SMALL.replace(encoder, &chosen);
+        hash(&program.replace("use std.encoders.resnet18", both))
+    };
+    let convnet = chosen("false");
+    assert_ne!(convnet, hash(SMALL));
+    for (holds, fails) in [("width == 4", "width == 5"), ("\"a\" == \"a\"", "\"a\" == \"b\"")] {
+        assert_eq!(chosen(holds), hash(SMALL), "{holds}");
+        assert_eq!(chosen(fails), convnet, "{fails}");
+    }
+}
+
+#[test]
+fn a_choice_is_compared_with_its_own_names() {
+    let sized =
+        "define sized(stem: small | imagenet) -> Int {\n  if stem == small { 1 } else { 2 }\n}\n";
+    assert_eq!(names(&text(sized)), [] as [&str; 0]);
+    assert_eq!(names(&text(&sized.replace("== small", "== smal"))), ["unknown-name"]);
+    assert_eq!(names(&text(&sized.replace("== small", "== 1"))), ["type-mismatch"]);
+}

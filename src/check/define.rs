@@ -87,14 +87,14 @@ impl Checker<'_> {
             );
             self.report(error.nearest(name, types::TYPES.iter().copied()));
         }
-        for argument in arguments {
+        for argument in arguments.iter().flatten() {
             match argument {
                 TypeArgument::Type(inner) => self.known_type(inner),
                 TypeArgument::Function(from, to) => {
                     self.known_type(from);
                     self.known_type(to);
                 }
-                TypeArgument::Size(_) => {}
+                TypeArgument::Size(_) | TypeArgument::Rest(_) => {}
             }
         }
     }
@@ -105,7 +105,10 @@ impl Checker<'_> {
         let span = parameter.name.span;
         let symbol = |suffix: &str| Size::symbol(&format!("{name}{suffix}"));
         let TypeKind::Named(kind, arguments) = &parameter.kind.kind else {
-            return Value::new(Kind::Choice(None), span);
+            let TypeKind::Choices(choices) = &parameter.kind.kind else {
+                return Value::poison(span);
+            };
+            return Value::new(Kind::Choice(None, choices.as_slice().into()), span);
         };
         let dataset = || DatasetValue {
             call: None,
@@ -145,6 +148,7 @@ impl Checker<'_> {
             "Schedule" => Kind::Schedule(None),
             "Protocol" => Kind::Protocol(None),
             "Tensor" | "Labels" => {
+                let arguments = arguments.as_deref().unwrap_or_default();
                 let shape = types::sizes_of(arguments, &Sizes::new());
                 let value = self.tensor(Op::View(0), Vec::new(), None, shape.clone(), true, span);
                 match (kind.as_str(), value.kind) {

@@ -75,6 +75,7 @@ impl Checker<'_> {
                 return self.call(expr, callee, arguments, scope, path);
             }
             ExprKind::Access(base, name) => self.access(base, name, scope),
+            ExprKind::Same(sides) => self.same(sides, scope, span),
             ExprKind::If(condition, yes, no) => {
                 return self.conditional(condition, yes, no, scope, wanted, path);
             }
@@ -112,12 +113,17 @@ impl Checker<'_> {
         {
             return value;
         }
-        let choices = match wanted {
+        let choices: Option<&Vec<Name>> = match wanted {
             Some(Type { kind: TypeKind::Choices(choices), .. }) => Some(choices),
             _ => None,
         };
-        if choices.is_some_and(|choices| choices.iter().any(|choice| choice.text == name)) {
-            return Value::new(Kind::Choice(Some(name.to_owned())), span);
+        if let Some(choices) = choices
+            && choices.iter().any(|choice| choice.text == name)
+        {
+            return Value::new(
+                Kind::Choice(Some(name.to_owned()), choices.as_slice().into()),
+                span,
+            );
         }
         if self.may_be_unread(scope) {
             return Value::poison(span);
@@ -492,6 +498,42 @@ impl Checker<'_> {
         let network =
             builder.network(Network { body: Body::Chain(vec![position]), output: output.clone() });
         Some(NetworkValue { network, output })
+    }
+
+    /// Whether two values are equal. A bare name beside a choice is one of its names.
+    fn same(&mut self, [left, right]: &[Expr; 2], scope: &Scope, span: Span) -> Kind {
+        let left = self.eval(left, scope, None, None);
+        let choices = match &left.kind {
+            Kind::Choice(_, choices) => {
+                Some(Type { kind: TypeKind::Choices(choices.to_vec()), span: left.span })
+            }
+            _ => None,
+        };
+        let right = self.eval(right, scope, choices.as_ref(), None);
+        let is_same = match (&left.kind, &right.kind) {
+            (Kind::Poison, _) | (_, Kind::Poison) => return Kind::Poison,
+            (Kind::Choice(left, _), Kind::Choice(right, _))
+            | (Kind::Text(left), Kind::Text(right)) => {
+                left.as_ref().zip(right.as_ref()).map(|(left, right)| left == right)
+            }
+            (Kind::Bool(left), Kind::Bool(right)) => {
+                left.zip(*right).map(|(left, right)| left == right)
+            }
+            (Kind::Int(left), Kind::Int(right)) => {
+                let numbers = left.as_constant().zip(right.as_constant());
+                numbers.map(|(left, right)| left == right)
+            }
+            _ => {
+                let [left, right] = [left, right].map(|side| side.describe());
+                let message = format!("`==` does not compare {left} with {right}");
+                let error = Diagnostic::new(findings::TYPE_MISMATCH, span, message);
+                self.report(
+                    error.help("it compares whole numbers, choices, texts and `true` or `false`"),
+                );
+                return Kind::Poison;
+            }
+        };
+        Kind::Bool(is_same)
     }
 
     fn conditional(

@@ -235,7 +235,7 @@ impl Checker<'_> {
                 _ => None,
             };
             let all = match stage.fields.get("train").map(|value| &value.kind) {
-                Some(Kind::Choice(Some(part))) => part == "all",
+                Some(Kind::Choice(Some(part), _)) => part == "all",
                 _ => false,
             };
             self.check_networks(stage, &Held::classifier(&encoder, head, all));

@@ -48,10 +48,14 @@ pub fn accept(value: &Value, wanted: &Type, sizes: &mut Sizes) -> Result<Value, 
     let (name, arguments) = match &wanted.kind {
         TypeKind::Choices(choices) => {
             return match &value.kind {
-                Kind::Choice(Some(text)) if choices.iter().all(|choice| choice.text != *text) => {
+                Kind::Choice(Some(text), _)
+                    if choices.iter().all(|choice| choice.text != *text) =>
+                {
                     refuse()
                 }
-                Kind::Choice(_) => Ok(value.clone()),
+                Kind::Choice(chosen, _) => {
+                    fits(Kind::Choice(chosen.clone(), choices.as_slice().into()))
+                }
                 _ => refuse(),
             };
         }
@@ -80,11 +84,11 @@ pub fn accept(value: &Value, wanted: &Type, sizes: &mut Sizes) -> Result<Value, 
             fits(Kind::Schedule(value.number().map(Term::Float)))
         }
         ("Tensor", Kind::Tensor(tensor)) => {
-            unify(arguments, &tensor.shape, sizes)?;
+            unify(arguments.as_deref(), &tensor.shape, sizes)?;
             Ok(value.clone())
         }
         ("Labels", Kind::Labels(labels)) => {
-            unify(arguments, &labels.shape, sizes)?;
+            unify(arguments.as_deref(), &labels.shape, sizes)?;
             Ok(value.clone())
         }
         _ => refuse(),
@@ -92,7 +96,8 @@ pub fn accept(value: &Value, wanted: &Type, sizes: &mut Sizes) -> Result<Value, 
 }
 
 /// Matches a shape of the signature with a tensor's, solving the signature's names.
-fn unify(wanted: &[TypeArgument], found: &[Size], sizes: &mut Sizes) -> Result<(), String> {
+fn unify(wanted: Option<&[TypeArgument]>, found: &[Size], sizes: &mut Sizes) -> Result<(), String> {
+    let Some(wanted) = wanted else { return Ok(()) };
     let pattern = |sizes: &Sizes| {
         let part = |argument: &TypeArgument| match argument {
             TypeArgument::Size(expr) => match (size(expr, sizes), &expr.kind) {
@@ -164,7 +169,8 @@ pub fn sizes_of(arguments: &[TypeArgument], sizes: &Sizes) -> Vec<Size> {
 /// A size in a type that no number holds although every name in it is known.
 pub fn overflow<'t>(wanted: &'t Type, sizes: &Sizes) -> Option<&'t Expr> {
     let TypeKind::Named(_, arguments) = &wanted.kind else { return None };
-    arguments.iter().find_map(|argument| match argument {
+    arguments.iter().flatten().find_map(|argument| match argument {
+        TypeArgument::Rest(_) => None,
         TypeArgument::Type(inside) => overflow(inside, sizes),
         TypeArgument::Function(from, to) => overflow(from, sizes).or_else(|| overflow(to, sizes)),
         TypeArgument::Size(expr) => {
@@ -180,12 +186,12 @@ pub fn overflow<'t>(wanted: &'t Type, sizes: &Sizes) -> Option<&'t Expr> {
 pub fn inner<'t>(wanted: &'t Type, name: &str) -> Option<&'t [TypeArgument]> {
     let TypeKind::Named(own, arguments) = &wanted.kind else { return None };
     if own == name {
-        return Some(arguments);
+        return arguments.as_deref();
     }
-    arguments.iter().find_map(|argument| match argument {
+    arguments.iter().flatten().find_map(|argument| match argument {
         TypeArgument::Type(inside) => inner(inside, name),
         TypeArgument::Function(from, to) => inner(from, name).or_else(|| inner(to, name)),
-        TypeArgument::Size(_) => None,
+        TypeArgument::Size(_) | TypeArgument::Rest(_) => None,
     })
 }
 
@@ -205,7 +211,7 @@ pub fn describe(wanted: &Type) -> String {
                 TypeArgument::Size(Expr { kind: ExprKind::Name(name), .. }) => Size::symbol(name),
                 other => sizes_of(std::slice::from_ref(other), &Sizes::new()).remove(0),
             };
-            shape(&arguments.iter().map(name_of).collect::<Vec<_>>())
+            shape(&arguments.iter().flatten().map(name_of).collect::<Vec<_>>())
         }
         TypeKind::Named(name, _) => name.clone(),
     }

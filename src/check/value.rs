@@ -10,6 +10,7 @@ use super::objective::Builder;
 use super::size::Size;
 use crate::resolve::Declaration;
 use crate::source::Span;
+use crate::syntax::tree::Name;
 use crate::term::{Args, Call, Part, Term, Unit};
 
 /// A value and the place where it was written.
@@ -29,7 +30,8 @@ pub enum Kind {
     Bool(Option<bool>),
     Range(Option<(f64, f64)>),
     Text(Option<String>),
-    Choice(Option<String>),
+    /// One of these names.
+    Choice(Option<String>, Rc<[Name]>),
     Duration(Option<(f64, Unit)>),
     Dataset(DatasetValue),
     Split(SplitValue),
@@ -178,7 +180,7 @@ impl Value {
             Kind::Bool(value) => value.map(Term::Bool),
             Kind::Range(value) => value.map(|(low, high)| Term::Range(low, high)),
             Kind::Text(value) => value.clone().map(Term::Text),
-            Kind::Choice(value) => value.clone().map(Term::Symbol),
+            Kind::Choice(value, _) => value.clone().map(Term::Symbol),
             Kind::Duration(value) => value.map(|(amount, unit)| Term::Duration(amount, unit)),
             Kind::Dataset(dataset) => dataset.call.clone().map(Term::Call),
             Kind::Split(split) => Some(Term::Split(crate::term::Split {
@@ -217,7 +219,7 @@ impl Value {
                 known("Range", value.map(|(low, high)| format!("{low}..={high}")))
             }
             Kind::Text(value) => known("Text", value.as_ref().map(|value| format!("{value:?}"))),
-            Kind::Choice(value) => {
+            Kind::Choice(value, _) => {
                 known("the choice", value.as_ref().map(|value| format!("`{value}`")))
             }
             Kind::Duration(value) => known("Duration", value.map(duration)),
@@ -270,7 +272,7 @@ pub(super) fn show(value: &Value) -> Option<String> {
         Kind::Bool(Some(value)) => value.to_string(),
         Kind::Range(Some((low, high))) => format!("{low}..={high}"),
         Kind::Text(Some(text)) => format!("{text:?}"),
-        Kind::Choice(Some(choice)) => choice.clone(),
+        Kind::Choice(Some(choice), _) => choice.clone(),
         Kind::Duration(Some(length)) => duration(*length),
         _ => return value.term().map(|term| term.to_string()),
     };

@@ -61,7 +61,7 @@ impl Category {
             "Dataset" => Category::Dataset,
             "Augment" => Category::Augment,
             "Encoder" => Category::Encoder,
-            "Network" if !arguments.is_empty() => Category::Head,
+            "Network" if arguments.is_some() => Category::Head,
             "Objective" => Category::Objective,
             "Optimizer" => Category::Optimizer,
             "Schedule" => Category::Schedule,

@@ -107,7 +107,9 @@ pub enum TypeKind {
     /// `small | imagenet`
     Choices(Vec<Name>),
     /// `Tensor[n, d]`, `Encoder[Image[3, h, w] -> Feature[512]]`
-    Named(String, Vec<TypeArgument>),
+    ///
+    /// Without brackets there are no arguments, which is not the same as none in brackets.
+    Named(String, Option<Vec<TypeArgument>>),
 }
 
 #[derive(Clone, Debug)]
@@ -115,6 +117,8 @@ pub enum TypeArgument {
     Type(Type),
     Function(Type, Type),
     Size(Expr),
+    /// `..s`: any number of sizes.
+    Rest(Name),
 }
 
 #[derive(Clone, Debug)]
@@ -215,6 +219,8 @@ pub enum ExprKind {
     Call(Box<Expr>, Vec<Argument>),
     Access(Box<Expr>, Name),
     If(Box<Expr>, Box<Expr>, Box<Expr>),
+    /// `a == b`
+    Same(Box<[Expr; 2]>),
 }
 
 #[derive(Clone, Debug)]
@@ -274,6 +280,7 @@ pub fn names<'t>(expr: &'t Expr, names: &mut BTreeSet<&'t str>) {
                 stack.extend(arguments.iter().map(|argument| &argument.value));
             }
             ExprKind::If(condition, yes, no) => stack.extend([&**condition, &**yes, &**no]),
+            ExprKind::Same(sides) => stack.extend(sides.iter()),
             ExprKind::Int(_)
             | ExprKind::Float(_)
             | ExprKind::Percent(_)

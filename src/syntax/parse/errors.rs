@@ -88,7 +88,9 @@ fn found(text: &str, from: usize) -> (usize, usize, String) {
 /// A literal token as it is shown, if it helps.
 fn word(token: &str) -> Option<String> {
     let token = token.trim();
+    // Like the other operators, `==` may follow any value.
     let helps = !token.is_empty()
+        && token != "=="
         && !token.contains(['/', '\\', '"', '.', '?', '>', '<', '*', '+', '-', '|']);
     (helps && token.chars().all(|c| !c.is_alphanumeric())).then(|| format!("`{token}`"))
 }

@@ -228,11 +228,15 @@ impl<'t> Lower<'t> {
     fn named_type(&mut self, pair: Pair<'_>) -> Type {
         let span = self.span(&pair);
         let mut name = String::new();
-        let mut arguments = Vec::new();
+        let mut arguments: Option<Vec<TypeArgument>> = None;
         for pair in pair.into_inner() {
             match pair.as_rule() {
                 Rule::type_name => name = pair.as_str().to_owned(),
-                Rule::type_argument => arguments.push(self.type_argument(pair)),
+                Rule::open_bracket => arguments = Some(Vec::new()),
+                Rule::type_argument => {
+                    let argument = self.type_argument(pair);
+                    arguments.get_or_insert_default().push(argument);
+                }
                 _ => {}
             }
         }
@@ -246,6 +250,10 @@ impl<'t> Lower<'t> {
             (Rule::named_type, None) => TypeArgument::Type(self.named_type(first)),
             (Rule::named_type, Some(to)) => {
                 TypeArgument::Function(self.named_type(first), self.named_type(to))
+            }
+            (Rule::rest, _) => {
+                let name = first.into_inner().find(|pair| pair.as_rule() == Rule::name);
+                TypeArgument::Rest(self.name(&name.expect("rest: name")))
             }
             _ => TypeArgument::Size(self.expr(first)),
         }
@@ -449,11 +457,23 @@ impl<'t> Lower<'t> {
         let span = self.span(&pair);
         match pair.as_rule() {
             Rule::expr => {
-                let operands = pair.into_inner().filter(|pair| pair.as_rule() == Rule::range);
+                let operands = pair.into_inner().filter(|pair| pair.as_rule() == Rule::equality);
                 let mut parts: Vec<Expr> = operands.map(|pair| self.expr(pair)).collect();
                 match parts.len() {
                     1 => parts.remove(0),
                     _ => Expr { kind: ExprKind::Pipe(parts), span },
+                }
+            }
+            Rule::equality => {
+                let mut sides = pair.into_inner().filter(|pair| pair.as_rule() == Rule::range);
+                let left = sides.next().expect("equality: its left side");
+                let left = self.expr(left);
+                match sides.next() {
+                    None => left,
+                    Some(right) => {
+                        let sides = Box::new([left, self.expr(right)]);
+                        Expr { kind: ExprKind::Same(sides), span }
+                    }
                 }
             }
             Rule::range => {

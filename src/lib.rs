@@ -92,7 +92,7 @@ pub fn compile(request: &Request<'_>, files: &dyn resolve::Files) -> Compilation
             overrides,
             required: request.required && !diagnostics.has_errors(),
         };
-        let (typed, found) = check::check(&mut sources, &program, selection);
+        let (typed, found) = check::check(&program, selection);
         diagnostics.extend(found);
         compiled = typed.filter(|_| !diagnostics.has_errors()).map(|typed| {
             let graph = graph::build(&typed);

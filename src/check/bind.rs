@@ -3,20 +3,24 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
 
+use super::accept::{accept, satisfies};
+use super::shape::Shape;
+use super::signature::Signature;
 use super::stages::StageKind;
-use super::types::{self, Sizes};
+use super::types::{Type, TypeName};
+use super::unify::Solution;
 use super::value::{Kind, Value};
 use super::{Checker, Scope};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::resolve::ModuleId;
 use crate::source::Span;
-use crate::syntax::tree::{Argument, Bound, Expr, ExprKind, Name, Parameter, Signature, Type};
+use crate::syntax::tree::{Argument, Bound, Expr, ExprKind, Name, Parameter};
 
 /// The arguments of a call, checked, by parameter name.
 pub(super) struct Arguments {
     pub values: BTreeMap<String, Value>,
     /// What the names of sizes in the signature stand for.
-    pub sizes: Sizes,
+    pub solution: Solution,
 }
 
 /// What is being bound: it decides the words of the messages.
@@ -48,7 +52,7 @@ impl Checker<'_> {
     #[expect(clippy::too_many_arguments, reason = "a call is all of these")]
     pub(super) fn bind(
         &mut self,
-        signature: &Signature,
+        signature: &Signature<'_>,
         arguments: &[Argument],
         span: Span,
         what: What,
@@ -62,10 +66,10 @@ impl Checker<'_> {
         }
         let errors = self.errors();
         let mut given = self.assign(signature, arguments, what);
-        let mut sizes = Sizes::new();
+        let mut solution = Solution::default();
         // The values so far, in sight of the defaults after them.
         let mut values = Scope::new(owner.unwrap_or(scope.module), BTreeMap::new());
-        for parameter in &signature.parameters {
+        for (parameter, kind) in signature.parameters() {
             if self.is_exhausted() {
                 return None;
             }
@@ -79,35 +83,67 @@ impl Checker<'_> {
                 What::Argument => None,
             };
             let value = if let Some(over) = overridden {
-                let value = self.eval_override(&over, Some(&parameter.kind), completing);
+                let value = self.eval_override(&over, Some(kind), completing);
                 self.state.resolve(own_path.as_deref(), &value, over.origin);
                 value
             } else if let Some(expr) = given.remove(name) {
                 let path = own_path.as_deref();
-                let value = self.eval_filled(expr, scope, Some(&parameter.kind), path, completing);
+                let value = self.eval_filled(expr, scope, Some(kind), path, completing);
                 self.state.resolve_text(path, &value);
                 value
             } else if let Some(fill) = fill.take_if(|fill| fill.name == name) {
                 fill.value
             } else if let Some(default) = &parameter.default {
-                let value = self.eval(default, &values, Some(&parameter.kind), own_path.as_deref());
-                self.state.resolve_default(own_path.as_deref(), &value, &signature.name.text);
+                let value = self.eval(default, &values, Some(kind), own_path.as_deref());
+                self.state.resolve_default(own_path.as_deref(), &value, signature.name());
                 value
             } else if parameter.optional {
                 continue;
             } else {
-                self.missing(signature, parameter, span, what);
+                self.missing(signature, parameter, kind, span, what);
                 continue;
             };
-            let value = self.fit(value, parameter, &mut sizes, what);
-            if let Kind::Int(size) = &value.kind {
-                sizes.insert(name.to_owned(), size.clone());
+            let mut value = self.fit(value, parameter, kind, &mut solution, what);
+            if let (Kind::Int(size), Some(symbol)) = (&value.kind, signature.symbol(name))
+                && !solution.give(symbol, size)
+            {
+                let known = solution.size(symbol).cloned().unwrap_or_default();
+                let message =
+                    format!("`{name}` is {size} here, and {known} by the tensors before it");
+                let error = Diagnostic::new(findings::SHAPE_MISMATCH, value.span, message);
+                self.report(error.also(parameter.span, "declared here"));
+                value = Value::poison(value.span);
             }
             values.locals.insert(name.to_owned(), value);
         }
+        self.settle(signature, &values.locals, &mut solution, span, what);
         let values = values.locals;
         let poisoned = values.values().any(Value::is_poison);
-        (self.errors() == errors && !poisoned).then_some(Arguments { values, sizes })
+        (self.errors() == errors && !poisoned).then_some(Arguments { values, solution })
+    }
+
+    /// Looks again at sizes that several arguments tell together.
+    fn settle(
+        &mut self,
+        signature: &Signature<'_>,
+        values: &BTreeMap<String, Value>,
+        solution: &mut Solution,
+        span: Span,
+        what: What,
+    ) {
+        if solution.settle() || values.values().any(Value::is_poison) {
+            return;
+        }
+        for (parameter, kind) in signature.parameters() {
+            let Some(value) = values.get(&parameter.name.text) else { continue };
+            if accept(value, kind, solution).is_none() {
+                self.mismatch(value, kind, solution, parameter, what);
+                return;
+            }
+        }
+        let message = format!("these shapes do not tell the sizes of `{}`", signature.name());
+        let error = Diagnostic::new(findings::SHAPE_MISMATCH, span, message);
+        self.report(error.also(signature.tree.span, "its signature"));
     }
 
     /// Evaluates an expression which, where it is a call, what stands around it completes.
@@ -130,7 +166,7 @@ impl Checker<'_> {
     /// Sorts arguments to parameters by position and name.
     fn assign<'e>(
         &mut self,
-        signature: &Signature,
+        signature: &Signature<'_>,
         arguments: &'e [Argument],
         what: What,
     ) -> BTreeMap<String, &'e Expr> {
@@ -138,7 +174,9 @@ impl Checker<'_> {
         // Not for every call of a long signature that names nothing.
         let mut names: HashSet<&str> = HashSet::new();
         if arguments.iter().any(|argument| argument.name.is_some()) {
-            names.extend(signature.parameters.iter().map(|parameter| parameter.name.text.as_str()));
+            names.extend(
+                signature.tree.parameters.iter().map(|parameter| parameter.name.text.as_str()),
+            );
         }
         let mut named = false;
         for (position, argument) in arguments.iter().enumerate() {
@@ -160,13 +198,13 @@ impl Checker<'_> {
                     self.report(error.help("name this one too"));
                     continue;
                 }
-                None => match signature.parameters.get(position) {
+                None => match signature.tree.parameters.get(position) {
                     Some(parameter) => parameter.name.text.clone(),
                     None => {
-                        let count = signature.parameters.len();
+                        let count = signature.tree.parameters.len();
                         let message = format!(
                             "`{}` takes {count} argument{}",
-                            signature.name.text,
+                            signature.name(),
                             if count == 1 { "" } else { "s" }
                         );
                         let error = Diagnostic::new(
@@ -175,7 +213,7 @@ impl Checker<'_> {
                             message,
                         );
                         self.report(
-                            error.label("one too many").also(signature.span, "its signature"),
+                            error.label("one too many").also(signature.tree.span, "its signature"),
                         );
                         continue;
                     }
@@ -195,11 +233,11 @@ impl Checker<'_> {
         given
     }
 
-    fn unknown_argument(&mut self, signature: &Signature, name: &Name, what: What) {
+    fn unknown_argument(&mut self, signature: &Signature<'_>, name: &Name, what: What) {
         if what.is_partial() {
             return;
         }
-        let callee = &signature.name.text;
+        let callee = signature.name();
         let (finding, message) = match what {
             What::Argument => {
                 (findings::UNKNOWN_ARGUMENT, format!("`{callee}` takes no `{}`", name.text))
@@ -208,21 +246,27 @@ impl Checker<'_> {
                 (findings::UNKNOWN_FIELD, format!("`{callee}` has no field `{}`", name.text))
             }
         };
-        let names = signature.parameters.iter().map(|parameter| parameter.name.text.as_str());
+        let names = signature.tree.parameters.iter().map(|parameter| parameter.name.text.as_str());
         let error =
-            Diagnostic::new(finding, name.span, message).also(signature.span, "its signature");
+            Diagnostic::new(finding, name.span, message).also(signature.tree.span, "its signature");
         self.report(match self.diagnostics.wants_suggestions() {
             true => error.nearest(&name.text, names),
             false => error,
         });
     }
 
-    fn missing(&mut self, signature: &Signature, parameter: &Parameter, span: Span, what: What) {
+    fn missing(
+        &mut self,
+        signature: &Signature<'_>,
+        parameter: &Parameter,
+        kind: &Type,
+        span: Span,
+        what: What,
+    ) {
         if what.is_partial() {
             return;
         }
-        let (callee, name) = (&signature.name.text, &parameter.name.text);
-        let kind = types::describe(&parameter.kind);
+        let (callee, name) = (signature.name(), &parameter.name.text);
         let (finding, message) = match what {
             What::Argument => (findings::MISSING_ARGUMENT, format!("`{callee}` needs `{name}`")),
             What::Field { .. } => {
@@ -239,21 +283,20 @@ impl Checker<'_> {
         &mut self,
         value: Value,
         parameter: &Parameter,
-        sizes: &mut Sizes,
+        kind: &Type,
+        solution: &mut Solution,
         what: What,
     ) -> Value {
         let name = &parameter.name.text;
-        let value = match types::accept(&value, &parameter.kind, sizes) {
-            Ok(value) => value,
-            Err(wanted) => {
-                self.mismatch(&value, name, &wanted, parameter, what);
-                return Value::poison(value.span);
-            }
+        let value = self.broadcast(value, kind);
+        let Some(value) = accept(&value, kind, solution) else {
+            self.mismatch(&value, kind, solution, parameter, what);
+            return Value::poison(value.span);
         };
         let holds = match &parameter.bound {
             None => true,
             Some(Bound::Compare(comparison, limit)) => match (value.number(), literal(limit)) {
-                (Some(number), Some(limit)) => types::satisfies(number, *comparison, limit),
+                (Some(number), Some(limit)) => satisfies(number, *comparison, limit),
                 _ => true,
             },
             Some(Bound::In(range)) => match (value.number(), range_of(range)) {
@@ -270,17 +313,30 @@ impl Checker<'_> {
         value
     }
 
+    /// A number where a tensor is wanted that is one.
+    pub(super) fn broadcast(&mut self, value: Value, kind: &Type) -> Value {
+        let is_number = matches!(value.kind, Kind::Int(_) | Kind::Float(_));
+        let is_wanted = kind.is(TypeName::Tensor) && kind.shape().is_some_and(Shape::is_scalar);
+        if !(is_number && is_wanted && self.builder.is_some()) {
+            return value;
+        }
+        let span = value.span;
+        let tensor = self.as_tensor(value);
+        tensor.map_or(Value::poison(span), |tensor| Value::new(Kind::Tensor(tensor), span))
+    }
+
     fn mismatch(
         &mut self,
         value: &Value,
-        name: &str,
-        wanted: &str,
+        kind: &Type,
+        solution: &Solution,
         parameter: &Parameter,
         what: What,
     ) {
-        let found = value.describe();
-        let is_shape =
-            matches!(value.kind, Kind::Tensor(_) | Kind::Labels(_)) && wanted.starts_with("Tensor");
+        let (name, found, wanted) = (&parameter.name.text, value.describe(), solution.show(kind));
+        // The right kind of value, and sizes that do not fit.
+        let is_shape = kind.name().is_some()
+            && value.kind.type_of().is_some_and(|own| own.name() == kind.name());
         let finding = if is_shape { findings::SHAPE_MISMATCH } else { findings::TYPE_MISMATCH };
         let place = match what {
             What::Argument => "argument",
@@ -289,23 +345,27 @@ impl Checker<'_> {
         let message = format!("{place} `{name}` wants {wanted}, not {found}");
         let error = Diagnostic::new(finding, value.span, message).label(format!("this is {found}"));
         let error = error.also(parameter.span, "declared here");
-        let help = match (wanted, &value.kind) {
-            ("Duration", Kind::Int(_) | Kind::Float(_)) => {
+        let help = match (kind.name(), &value.kind) {
+            (Some(TypeName::Duration), Kind::Int(_) | Kind::Float(_)) => {
                 let number = value.number().unwrap_or(200.0);
                 Some(format!("a length has a unit: `{number} epochs` or `{number} steps`"))
             }
-            ("Percent", Kind::Int(_)) => {
+            (Some(TypeName::Percent), Kind::Int(_)) => {
                 Some(format!("write `{}%`", value.number().unwrap_or(10.0)))
             }
-            ("Percent", Kind::Float(Some(value))) => Some(format!("write `{}%`", value * 100.0)),
-            ("Float", Kind::Percent(Some(value))) => Some(format!("write `{}`", value / 100.0)),
-            ("Split", Kind::Dataset(_)) => {
+            (Some(TypeName::Percent), Kind::Float(Some(value))) => {
+                Some(format!("write `{}%`", value * 100.0))
+            }
+            (Some(TypeName::Float), Kind::Percent(Some(value))) => {
+                Some(format!("write `{}`", value / 100.0))
+            }
+            (Some(TypeName::Split), Kind::Dataset(_)) => {
                 Some("name a part of it: `.train`, `.test` or `.train.unlabeled`".to_owned())
             }
-            ("Tensor[n, d]", Kind::Network(_) | Kind::Encoder(_)) => {
+            (Some(TypeName::Tensor), Kind::Network(_) | Kind::Encoder(_)) => {
                 Some("apply it to a view first: `query(a)`".to_owned())
             }
-            ("Model", Kind::Stage(_)) | ("Encoder", Kind::Stage(_)) => {
+            (Some(TypeName::Model), Kind::Stage(_)) | (Some(TypeName::Encoder), Kind::Stage(_)) => {
                 Some("name an output of the stage, such as `.encoder`".to_owned())
             }
             _ => None,

@@ -1,6 +1,8 @@
 //! Calls: of constructors, of defines, of networks on tensors, and of `sample`.
 
 use super::bind::{Fill, What};
+use super::shape::Shape;
+use super::size::Size;
 use super::value::{Kind, NetworkValue, SplitValue, TensorValue, Value};
 use super::{Checker, Scope};
 use crate::diagnostics::{Diagnostic, findings};
@@ -9,7 +11,7 @@ use crate::source::Span;
 use crate::syntax::tree::{Argument, Expr, ExprKind, Name};
 use crate::term::objective::Op;
 
-impl Checker<'_> {
+impl<'a> Checker<'a> {
     pub(super) fn call(
         &mut self,
         expr: &Expr,
@@ -50,9 +52,9 @@ impl Checker<'_> {
         }
         match self.callable(name, scope) {
             Some(Item::Extern(declaration)) => {
-                let signature = declaration.signature();
+                let signature = self.signature(declaration.signature());
                 let bound =
-                    self.bind(signature, arguments, span, What::Argument, scope, path, None, fill);
+                    self.bind(&signature, arguments, span, What::Argument, scope, path, None, fill);
                 match bound {
                     Some(bound) => self.construct(declaration, bound, span),
                     None => Value::poison(span),
@@ -60,12 +62,20 @@ impl Checker<'_> {
             }
             Some(Item::Define(module, index)) => {
                 let program = self.program;
-                let signature = &program.define(module, index).signature;
+                let signature = self.signature(&program.define(module, index).signature);
                 let owner = Some(module);
-                let bound =
-                    self.bind(signature, arguments, span, What::Argument, scope, path, owner, fill);
+                let bound = self.bind(
+                    &signature,
+                    arguments,
+                    span,
+                    What::Argument,
+                    scope,
+                    path,
+                    owner,
+                    fill,
+                );
                 match bound {
-                    Some(bound) => self.expand(module, index, bound.values, Some(span)),
+                    Some(bound) => self.expand(module, index, bound, Some(span)),
                     None => Value::poison(span),
                 }
             }
@@ -131,14 +141,14 @@ impl Checker<'_> {
                 return Value::poison(span);
             }
         };
-        if !self.feeds(&network, &tensor, input.span) {
+        let Some(rows) = self.feeds(&network, &tensor, input.span) else {
             return Value::poison(span);
-        }
+        };
         let trained =
             self.builder.as_ref().is_some_and(|builder| builder.is_trained(network.network));
         // Through an averaged network no gradient flows at all.
         let gradient = trained;
-        let shape = vec![tensor.shape[0].clone(), network.output.clone()];
+        let shape = Shape::of([rows, network.output.clone()]);
         self.tensor(
             Op::Apply(network.network),
             vec![tensor.node],
@@ -149,25 +159,25 @@ impl Checker<'_> {
         )
     }
 
-    /// Whether the first module of a network takes that tensor.
-    fn feeds(&mut self, network: &NetworkValue, tensor: &TensorValue, span: Span) -> bool {
-        let Some(builder) = &self.builder else { return false };
-        let Some(first) = builder.chain(network.network).first().copied() else { return false };
+    /// How many rows a network makes of a tensor; `None` where its first module does not take it.
+    fn feeds(&mut self, network: &NetworkValue, tensor: &TensorValue, span: Span) -> Option<Size> {
+        let builder = self.builder.as_ref()?;
+        let first = builder.chain(network.network).first().copied()?;
         let takes_images = builder.modules[first].encoder.is_some();
-        match (takes_images, tensor.shape.as_slice()) {
-            (true, [_, _, _, _]) => true,
-            (false, [_, features]) => {
-                let features = features.clone();
-                self.feed(first, &features, span)
+        match (takes_images, tensor.shape.sizes().as_deref()) {
+            (true, Some([rows, _, _, _])) => Some((*rows).clone()),
+            (false, Some([rows, features])) => {
+                let (rows, features) = ((*rows).clone(), (*features).clone());
+                self.feed(first, &features, span).then_some(rows)
             }
-            (takes_images, shape) => {
-                let shape = super::value::shape(shape);
+            (takes_images, _) => {
+                let shape = super::value::tensor(&tensor.shape);
                 let message = match takes_images {
                     true => format!("an encoder takes a view, Tensor[batch, c, h, w], not {shape}"),
                     false => format!("this network takes features, Tensor[n, d], not {shape}"),
                 };
                 self.error(findings::SHAPE_MISMATCH, span, message);
-                false
+                None
             }
         }
     }

@@ -1,12 +1,14 @@
 //! Registered constructors made into values.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::bind::Arguments;
 use super::objective::{Body, Network};
+use super::shape::Shape;
+use super::signature::Signature;
 use super::size::Size;
-use super::types;
+use super::types::TypeName;
 use super::value::{
     AugmentValue, DatasetValue, EncoderValue, HeadValue, Kind, Made, NetworkValue, SizedTransform,
     Value, args,
@@ -16,7 +18,6 @@ use crate::diagnostics::{Diagnostic, findings};
 use crate::registry::{self, Implementation};
 use crate::resolve::Declaration;
 use crate::source::Span;
-use crate::syntax::tree::{self, Expr};
 use crate::term::objective::Op;
 use crate::term::{Call, Term};
 
@@ -28,24 +29,28 @@ impl Checker<'_> {
         bound: Arguments,
         span: Span,
     ) -> Value {
-        let (name, signature) = (declaration.name(), declaration.signature());
+        let name = declaration.name();
+        let signature = self.signature(declaration.signature());
         // A test holds the declarations and the implementations against each other.
         let entry = registry::find(name).expect("a declaration with an implementation");
-        if let Some(expr) = types::overflow(&signature.result, &bound.sizes) {
-            self.size_overflow(name, expr, &bound, span);
+        if let Some(size) = bound.solution.fault(&signature.result) {
+            self.no_size(&signature, size, &bound, span);
             return Value::poison(span);
         }
         let term = args(&bound.values).map(|args| Term::Call(Call { name: name.to_owned(), args }));
-        let result = &signature.result;
-        let sizes = |name: &str| {
-            types::sizes_of(types::inner(result, name).unwrap_or_default(), &bound.sizes)
+        let shape = |part| {
+            let shape = signature.result.part(part);
+            shape.and_then(|shape| bound.solution.apply_to_shape(shape)).unwrap_or_default()
+        };
+        let sizes = |part| -> Vec<Size> {
+            shape(part).sizes().unwrap_or_default().into_iter().cloned().collect()
         };
         let kind = match &entry.implementation {
             Implementation::Dataset(dataset) => {
                 let Some(Term::Call(call)) = term else { return Value::poison(span) };
-                let [channels, height, width] = <[Size; 3]>::try_from(sizes("Image"))
+                let [channels, height, width] = <[Size; 3]>::try_from(sizes(TypeName::Image))
                     .expect("a dataset's signature gives Image[c, h, w]");
-                let classes = sizes("Label")
+                let classes = sizes(TypeName::Label)
                     .into_iter()
                     .next()
                     .expect("a dataset's signature gives Label[c]");
@@ -63,25 +68,30 @@ impl Checker<'_> {
                 })
             }
             Implementation::Augment(_) => {
-                let size = sizes("Augment").into_iter().next();
+                let size = sizes(TypeName::Augment).into_iter().next();
                 let place = bound.values.get("size").map_or(span, |value| value.span);
                 let pads = declaration.named("pads");
-                let padding = pads.and_then(|pads| bound.sizes.get(pads)).cloned();
-                let padding = padding.unwrap_or_default();
+                let padding =
+                    match pads.and_then(|pads| bound.values.get(pads)).map(|own| &own.kind) {
+                        Some(Kind::Int(padding)) => padding.clone(),
+                        _ => Size::default(),
+                    };
                 let sized =
                     size.map(|size| SizedTransform { declaration, size, padding, span: place });
                 Kind::Augment(Rc::new(AugmentValue { term, sizes: sized.into_iter().collect() }))
             }
             Implementation::Module(module) => {
                 let [channels, output] =
-                    ["Image", "Feature"].map(|part| sizes(part).into_iter().next());
+                    [TypeName::Image, TypeName::Feature].map(|part| sizes(part).into_iter().next());
                 let output = output.expect("a module's signature gives Feature[d]");
                 return match module.encoder {
                     true => self.encoder(name, term, channels, output, span),
                     false => self.head(term, output, span),
                 };
             }
-            Implementation::Tensor(_) => return self.primitive(declaration, bound, span),
+            Implementation::Tensor(_) => {
+                return self.primitive(declaration, &bound, shape(TypeName::Tensor), span);
+            }
             Implementation::Ema => return self.ema(declaration, &bound, span),
             Implementation::Optimizer(_) => Kind::Optimizer(term),
             Implementation::Schedule(_) => Kind::Schedule(term),
@@ -119,18 +129,31 @@ impl Checker<'_> {
         network.map_or(Value::poison(span), |n| Value::new(Kind::Network(n), span))
     }
 
-    /// Reports a size that a signature computes and no number holds, at an argument that makes it.
-    fn size_overflow(&mut self, name: &str, expr: &Expr, bound: &Arguments, span: Span) {
-        let mut names = BTreeSet::new();
-        tree::names(expr, &mut names);
-        let place = names.iter().find_map(|name| bound.values.get(*name)).map(|value| value.span);
-        let written = self.sources.text(expr.span).to_owned();
-        let message = format!("`{name}` makes `{written}` features of this, which is too large");
+    /// Reports a size of what a call makes that is none, at an argument that makes it.
+    fn no_size(&mut self, signature: &Signature<'_>, size: &Size, bound: &Arguments, span: Span) {
+        let symbols = size.symbols();
+        let parameters = signature.tree.parameters.iter().filter(|parameter| {
+            signature.symbol(&parameter.name.text).is_some_and(|own| symbols.contains(&own))
+        });
+        let mut places = parameters.filter_map(|own| bound.values.get(&own.name.text));
+        let place = places.next().map(|value| value.span);
+        let known = size.substitute(&|symbol| bound.solution.size(symbol).cloned());
+        let fault = match known {
+            Some(known) => format!("which is {known}, and no size"),
+            None => "which is too large, or no whole number".to_owned(),
+        };
+        let message = format!("`{}` makes a size of `{size}` of this, {fault}", signature.name());
         let error = Diagnostic::new(findings::OUT_OF_RANGE, place.unwrap_or(span), message);
-        self.report(error.also(expr.span, "the size is computed here"));
+        self.report(error.also(signature.tree.result.span, "the size is computed here"));
     }
 
-    fn primitive(&mut self, declaration: &Declaration, bound: Arguments, span: Span) -> Value {
+    fn primitive(
+        &mut self,
+        declaration: &Declaration,
+        bound: &Arguments,
+        shape: Shape,
+        span: Span,
+    ) -> Value {
         let (operation, signature) = (declaration.name(), declaration.signature());
         let mut inputs = Vec::new();
         let mut gradient = false;
@@ -148,15 +171,11 @@ impl Checker<'_> {
                 None => {}
             }
         }
-        let shape = types::sizes_of(
-            types::inner(&signature.result, "Tensor").unwrap_or_default(),
-            &bound.sizes,
-        );
         // What holds whole batches takes them one at a time; a queue of known size is kept whole.
-        if let Some(numbers) = memory::product(&shape) {
+        if let Some(numbers) = shape.sizes().and_then(memory::product) {
             let bytes = numbers.saturating_mul(memory::NUMBER);
             let place = self.outermost(span);
-            let shown = super::value::shape(&shape);
+            let shown = super::value::tensor(&shape);
             if !self.fits_memory(&format!("`{operation}`, {shown},"), bytes, place) {
                 return Value::poison(span);
             }

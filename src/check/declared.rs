@@ -1,7 +1,9 @@
 //! Sizes that signatures declare, for calls whose arguments are known.
 
+use super::signature::Signature;
 use super::size::Size;
-use super::types::{Sizes, inner, sizes_of};
+use super::types::TypeName;
+use super::unify::Solution;
 use crate::resolve::declaration;
 use crate::term::{Call, Term};
 
@@ -13,12 +15,14 @@ pub fn declared_size(call: &Call, part: &str) -> Option<usize> {
 
 /// Every size of that part: of `Image` channels, height and width.
 pub fn declared_sizes(call: &Call, part: &str) -> Option<Vec<usize>> {
-    let signature = declaration(&call.name)?.signature();
-    let number = |(name, term): (&String, &Term)| match term {
-        Term::Int(value) => Some((name.clone(), Size::constant(*value))),
-        _ => None,
-    };
-    let sizes: Sizes = call.args.0.iter().filter_map(number).collect();
-    let sizes = sizes_of(inner(&signature.result, part)?, &sizes);
-    sizes.iter().map(|size| usize::try_from(size.as_constant()?).ok()).collect()
+    let signature = Signature::read(declaration(&call.name)?.signature());
+    let mut solution = Solution::default();
+    for (name, term) in &call.args.0 {
+        if let (Some(symbol), Term::Int(value)) = (signature.symbol(name), term) {
+            solution.give(symbol, &Size::constant(*value));
+        }
+    }
+    let shape = solution.apply_to_shape(signature.result.part(TypeName::parse(part)?)?)?;
+    let sizes = shape.sizes()?.into_iter();
+    sizes.map(|size| usize::try_from(size.as_constant()?).ok()).collect()
 }

@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::bind::What;
+use super::accept::accept;
+use super::bind::{Arguments, What};
 use super::objective::Builder;
-use super::size::Size;
-use super::types::{self, Sizes, is_named};
+use super::shape::{Dimension, Shape};
+use super::signature::Signature;
+use super::size::{Known, Size, Symbol, SymbolKind};
+use super::types::{Type, TypeName};
+use super::unify::Solution;
 use super::value::{
     AugmentValue, DatasetValue, EncoderValue, HeadValue, Kind, Made, ObjectiveValue, SplitValue,
     TensorValue, Value,
@@ -15,41 +19,35 @@ use super::{Checker, Frame, MOST_EXPANSIONS, Scope};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::resolve::ModuleId;
 use crate::source::Span;
-use crate::syntax::tree::{
-    Define, Given, Parameter, Signature, Statement, Type, TypeArgument, TypeKind,
-};
+use crate::syntax::tree::{Define, Given, Parameter, Statement};
 use crate::term::Part;
 use crate::term::objective::Op;
 
-impl Checker<'_> {
+impl<'a> Checker<'a> {
     /// Checks a define with unknown arguments, so that its mistakes are found although no pipeline
     /// uses it, and once.
     pub(super) fn define_alone(&mut self, module: ModuleId, index: usize) {
         let errors = self.errors();
         let program = self.program;
         let define = program.define(module, index);
-        self.signature_types(&define.signature);
+        let signature = self.signature(&define.signature);
+        define.signature.parameters.iter().for_each(|parameter| self.not_detached(parameter));
+        self.report_types(&signature.faults);
         if self.errors() == errors && define.whole {
-            let mut sizes = Sizes::new();
-            let mut scope = Scope::new(module, BTreeMap::new());
-            let is_objective = is_named(&define.signature.result, "Objective");
+            let is_objective = signature.result.is(TypeName::Objective);
             // A helper over tensors is checked inside of an objective of its own.
-            let helper = !is_objective && takes_tensors(&define.signature);
-            if helper {
-                self.builder = Some(Builder::default());
-            }
-            for parameter in &define.signature.parameters {
-                if let Some(default) = &parameter.default {
-                    let value = self.eval(default, &scope, Some(&parameter.kind), None);
-                    self.fit(value, parameter, &mut sizes, What::Argument);
+            let is_helper = !is_objective && takes_tensors(&signature);
+            for with_defaults in [false, true] {
+                let has_defaults =
+                    define.signature.parameters.iter().any(|own| own.default.is_some());
+                if self.errors() > errors || (with_defaults && !has_defaults) {
+                    break;
                 }
-                let value = self.unknown_value(parameter);
-                scope.locals.insert(parameter.name.text.clone(), value);
-            }
-            if self.errors() == errors {
-                self.expand(module, index, scope.locals, None);
-            }
-            if helper {
+                self.builder = is_helper.then(Builder::default);
+                let arguments = self.unknown_arguments(module, &signature, with_defaults);
+                if self.errors() == errors {
+                    self.expand(module, index, arguments, None);
+                }
                 self.builder = None;
             }
         }
@@ -58,13 +56,31 @@ impl Checker<'_> {
         }
     }
 
-    /// Reports types that do not exist.
-    pub(super) fn signature_types(&mut self, signature: &Signature) {
-        signature.parameters.iter().for_each(|parameter| self.not_detached(parameter));
-        let parameters = signature.parameters.iter().map(|parameter| &parameter.kind);
-        for kind in parameters.chain([&signature.result]) {
-            self.known_type(kind);
+    /// Arguments of which nothing more is known than their types, or than their defaults.
+    fn unknown_arguments(
+        &mut self,
+        module: ModuleId,
+        signature: &Signature<'a>,
+        with_defaults: bool,
+    ) -> Arguments {
+        let mut scope = Scope::new(module, BTreeMap::new());
+        let mut solution = signature.alone();
+        for (parameter, kind) in signature.parameters() {
+            let name = &parameter.name.text;
+            let default = parameter.default.as_ref().map(|default| {
+                let value = self.eval(default, &scope, Some(kind), None);
+                self.fit(value, parameter, kind, &mut Solution::default(), What::Argument)
+            });
+            let value = match default.filter(|_| with_defaults) {
+                Some(value) => value,
+                None => self.unknown_value(signature, parameter, kind, &solution),
+            };
+            if let (Kind::Int(size), Some(symbol)) = (&value.kind, signature.symbol(name)) {
+                solution.set(symbol, size);
+            }
+            scope.locals.insert(name.clone(), value);
         }
+        Arguments { values: scope.locals, solution }
     }
 
     /// Reports a parameter that is `detached` where only a body says what becomes of it.
@@ -77,87 +93,89 @@ impl Checker<'_> {
         }
     }
 
-    pub(super) fn known_type(&mut self, kind: &Type) {
-        let TypeKind::Named(name, arguments) = &kind.kind else { return };
-        if !types::TYPES.contains(&name.as_str()) {
-            let error = Diagnostic::new(
-                findings::UNKNOWN_TYPE,
-                kind.span,
-                format!("there is no type `{name}`"),
-            );
-            self.report(error.nearest(name, types::TYPES.iter().copied()));
-        }
-        for argument in arguments.iter().flatten() {
-            match argument {
-                TypeArgument::Type(inner) => self.known_type(inner),
-                TypeArgument::Function(from, to) => {
-                    self.known_type(from);
-                    self.known_type(to);
-                }
-                TypeArgument::Size(_) | TypeArgument::Rest(_) => {}
-            }
-        }
-    }
-
     /// A value of the parameter's type of which nothing more is known.
-    fn unknown_value(&mut self, parameter: &Parameter) -> Value {
+    fn unknown_value(
+        &mut self,
+        signature: &Signature<'_>,
+        parameter: &Parameter,
+        kind: &Type,
+        solution: &Solution,
+    ) -> Value {
         let name = &parameter.name.text;
         let span = parameter.name.span;
-        let symbol = |suffix: &str| Size::symbol(&format!("{name}{suffix}"));
-        let TypeKind::Named(kind, arguments) = &parameter.kind.kind else {
-            let TypeKind::Choices(choices) = &parameter.kind.kind else {
-                return Value::poison(span);
-            };
-            return Value::new(Kind::Choice(None, choices.as_slice().into()), span);
+        let given = |suffix: &str| Size::fresh(&format!("{name}{suffix}"), SymbolKind::Given);
+        // What the signature says of the sizes, and otherwise a number that each use gives.
+        let shape = |part| kind.part(part).and_then(|shape| solution.apply_to_shape(shape));
+        let first = |part| shape(part).and_then(|shape| shape.first().cloned());
+        let dataset = || {
+            let sizes = shape(TypeName::Image).and_then(|shape| {
+                let sizes = shape.sizes()?.into_iter().cloned().collect::<Vec<_>>();
+                <[Size; 3]>::try_from(sizes).ok()
+            });
+            DatasetValue {
+                call: None,
+                image: sizes.unwrap_or_else(|| [".channels", ".height", ".width"].map(given)),
+                classes: first(TypeName::Label).unwrap_or_else(|| given(".classes")),
+            }
         };
-        let dataset = || DatasetValue {
-            call: None,
-            image: [symbol(".channels"), symbol(".height"), symbol(".width")],
-            classes: symbol(".classes"),
+        let width = || first(TypeName::Feature).unwrap_or_else(|| given(".width"));
+        let type_name = match kind {
+            Type::Unknown => return Value::poison(span),
+            Type::Choices(choices) => {
+                return Value::new(Kind::Choice(None, choices.clone()), span);
+            }
+            Type::Named(name, _) => *name,
         };
-        let kind = match kind.as_str() {
-            "Int" => Kind::Int(Size::symbol(name)),
-            "Float" => Kind::Float(None),
-            "Percent" => Kind::Percent(None),
-            "Bool" => Kind::Bool(None),
-            "Range" => Kind::Range(None),
-            "Text" => Kind::Text(None),
-            "Duration" => Kind::Duration(None),
-            "Dataset" => Kind::Dataset(dataset()),
-            "Split" => Kind::Split(SplitValue {
+        let kind = match type_name {
+            TypeName::Int => {
+                let known = signature.symbol(name).and_then(|symbol| solution.size(symbol));
+                Kind::Int(known.cloned().unwrap_or_else(|| given("")))
+            }
+            TypeName::Float => Kind::Float(None),
+            TypeName::Percent => Kind::Percent(None),
+            TypeName::Bool => Kind::Bool(None),
+            TypeName::Range => Kind::Range(None),
+            TypeName::Text => Kind::Text(None),
+            TypeName::Duration => Kind::Duration(None),
+            TypeName::Dataset => Kind::Dataset(dataset()),
+            TypeName::Split => Kind::Split(SplitValue {
                 dataset: dataset(),
                 part: Part::Train,
                 labeled: true,
                 percent: None,
             }),
-            "Augment" => Kind::Augment(Rc::new(AugmentValue { term: None, sizes: Vec::new() })),
-            "Encoder" | "Model" => {
+            TypeName::Augment => {
+                Kind::Augment(Rc::new(AugmentValue { term: None, sizes: Vec::new() }))
+            }
+            TypeName::Encoder | TypeName::Model => {
                 let id = self.fresh_id();
                 Kind::Encoder(EncoderValue {
                     term: None,
                     channels: None,
-                    features: symbol(".width"),
+                    features: width(),
                     id,
                     made: Rc::new(Made { parameters: None, place: span }),
                 })
             }
-            "Network" => {
-                Kind::Head(HeadValue { term: None, output: symbol(".width"), place: span })
-            }
-            "Optimizer" => Kind::Optimizer(None),
-            "Schedule" => Kind::Schedule(None),
-            "Protocol" => Kind::Protocol(None),
-            "Tensor" | "Labels" => {
-                let arguments = arguments.as_deref().unwrap_or_default();
-                let shape = types::sizes_of(arguments, &Sizes::new());
-                let value = self.tensor(Op::View(0), Vec::new(), None, shape.clone(), true, span);
-                match (kind.as_str(), value.kind) {
-                    ("Labels", Kind::Tensor(tensor)) => Kind::Labels(tensor),
+            TypeName::Network => Kind::Head(HeadValue { term: None, output: width(), place: span }),
+            TypeName::Optimizer => Kind::Optimizer(None),
+            TypeName::Schedule => Kind::Schedule(None),
+            TypeName::Protocol => Kind::Protocol(None),
+            TypeName::Tensor | TypeName::Labels => {
+                let any = || Shape(vec![Dimension::Rest(Symbol::fresh(name, SymbolKind::Rigid))]);
+                let shape = shape(type_name).unwrap_or_else(any);
+                let value = self.tensor(Op::View(0), Vec::new(), None, shape, true, span);
+                match (type_name, value.kind) {
+                    (TypeName::Labels, Kind::Tensor(tensor)) => Kind::Labels(tensor),
                     (_, kind) => kind,
                 }
             }
-            _ => {
-                let message = format!("a parameter cannot have the type `{kind}`");
+            TypeName::Objective
+            | TypeName::History
+            | TypeName::Image
+            | TypeName::Label
+            | TypeName::Feature => {
+                let message = format!("a parameter cannot have the type `{}`", type_name.text());
                 self.error(findings::TYPE_MISMATCH, parameter.kind.span, message);
                 Kind::Poison
             }
@@ -178,7 +196,7 @@ impl Checker<'_> {
         &mut self,
         module: ModuleId,
         index: usize,
-        arguments: BTreeMap<String, Value>,
+        arguments: Arguments,
         call: Option<Span>,
     ) -> Value {
         let program = self.program;
@@ -205,10 +223,10 @@ impl Checker<'_> {
             return Value::poison(span);
         }
         self.stack.push(Frame { define: (module, index), name: name.text.clone(), call });
-        let is_objective = is_named(&define.signature.result, "Objective");
-        let value = match is_objective {
-            true => self.expand_objective(define, module, arguments, span, call.is_none()),
-            false => self.expand_value(define, module, arguments, span, call.is_none()),
+        let signature = self.signature(&define.signature);
+        let value = match signature.result.is(TypeName::Objective) {
+            true => self.expand_objective(define, module, arguments.values, span, call.is_none()),
+            false => self.expand_value(define, &signature, module, arguments, span, call.is_none()),
         };
         self.stack.pop();
         value
@@ -217,19 +235,21 @@ impl Checker<'_> {
     fn expand_value(
         &mut self,
         define: &Define,
+        signature: &Signature<'_>,
         module: ModuleId,
-        arguments: BTreeMap<String, Value>,
+        arguments: Arguments,
         span: Span,
         alone: bool,
     ) -> Value {
         let errors = self.errors();
-        let mut scope = Scope::new(module, arguments);
+        let Arguments { values, mut solution } = arguments;
+        let mut scope = Scope::new(module, values);
         let mut result = None;
         for (position, statement) in define.body.iter().enumerate() {
             match statement {
                 Statement::Let(binding) => self.let_(&mut scope, binding),
                 Statement::Result(expr) if position + 1 == define.body.len() => {
-                    result = Some(self.eval(expr, &scope, Some(&define.signature.result), None));
+                    result = Some(self.eval(expr, &scope, Some(&signature.result), None));
                 }
                 Statement::Result(expr) => {
                     let error = Diagnostic::new(
@@ -257,9 +277,11 @@ impl Checker<'_> {
             self.report(error.help("its last line is its value"));
             return Value::poison(span);
         };
-        match types::accept(&result, &define.signature.result, &mut Sizes::new()) {
-            Ok(value) => Value { span, ..value },
-            Err(wanted) => {
+        let result = self.broadcast(result, &signature.result);
+        match accept(&result, &signature.result, &mut solution) {
+            Some(value) => Value { span, ..value },
+            None => {
+                let wanted = solution.show(&signature.result);
                 let message = format!(
                     "`{}` makes {}, and says {wanted}",
                     define.signature.name.text,
@@ -383,12 +405,8 @@ impl Checker<'_> {
         let Some(builder) = &mut self.builder else { return };
         let offset = builder.views;
         builder.views += given.views.len();
-        let image = [
-            Size::batch(),
-            Size::symbol("channels"),
-            Size::symbol("height"),
-            Size::symbol("width"),
-        ];
+        let image = [Known::Batch, Known::Channels, Known::Height, Known::Width].map(Known::size);
+        let image = Shape::of(image);
         let mut values = Vec::new();
         for (index, name) in given.views.iter().enumerate() {
             let op = Op::View(offset + index);
@@ -398,7 +416,7 @@ impl Checker<'_> {
                     op,
                     Vec::new(),
                     Some(Default::default()),
-                    image.to_vec(),
+                    image.clone(),
                     false,
                     name.span,
                 ),
@@ -408,7 +426,7 @@ impl Checker<'_> {
             if let Some(builder) = &mut self.builder {
                 builder.labels = Some(name.span);
             }
-            let shape = vec![Size::batch()];
+            let shape = Shape::of([Size::batch()]);
             let value = self.tensor(
                 Op::Labels,
                 Vec::new(),
@@ -462,7 +480,7 @@ impl Checker<'_> {
         let value = self.eval(expr, scope, None, None);
         match value.kind {
             Kind::Poison => None,
-            Kind::Tensor(tensor) if tensor.shape.is_empty() => Some(tensor),
+            Kind::Tensor(tensor) if tensor.shape.is_scalar() => Some(tensor),
             _ => {
                 let found = value.describe();
                 let message = format!("{what} is a single number, Tensor[], not {found}");
@@ -495,8 +513,6 @@ impl Checker<'_> {
     }
 }
 
-fn takes_tensors(signature: &Signature) -> bool {
-    let tensor = |kind: &Type| is_named(kind, "Tensor") || is_named(kind, "Labels");
-    signature.parameters.iter().any(|parameter| tensor(&parameter.kind))
-        || tensor(&signature.result)
+fn takes_tensors(signature: &Signature<'_>) -> bool {
+    signature.types.iter().chain([&signature.result]).any(Type::is_tensor)
 }

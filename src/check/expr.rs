@@ -1,17 +1,18 @@
 //! Expressions to values.
 
 use super::objective::{Body, Module, Network, Node};
-use super::size::Size;
-use super::types::arithmetic;
+use super::shape::Shape;
+use super::size::{Relation, Size};
+use super::types::{Type, arithmetic};
 use super::value::{
     EncoderValue, HeadValue, Kind, Made, NetworkValue, SplitValue, TensorValue, Value, duration,
-    shape,
+    tensor,
 };
 use super::{Checker, Scope};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::resolve::{self, Item};
 use crate::source::Span;
-use crate::syntax::tree::{Expr, ExprKind, Name, Operator, Type, TypeKind};
+use crate::syntax::tree::{Expr, ExprKind, Name, Operator};
 use crate::term::objective::Op;
 use crate::term::{Part, Unit};
 
@@ -113,24 +114,21 @@ impl Checker<'_> {
         {
             return value;
         }
-        let choices: Option<&Vec<Name>> = match wanted {
-            Some(Type { kind: TypeKind::Choices(choices), .. }) => Some(choices),
+        let choices = match wanted {
+            Some(Type::Choices(choices)) => Some(choices),
             _ => None,
         };
         if let Some(choices) = choices
-            && choices.iter().any(|choice| choice.text == name)
+            && choices.iter().any(|choice| choice == name)
         {
-            return Value::new(
-                Kind::Choice(Some(name.to_owned()), choices.as_slice().into()),
-                span,
-            );
+            return Value::new(Kind::Choice(Some(name.to_owned()), choices.clone()), span);
         }
         if self.may_be_unread(scope) {
             return Value::poison(span);
         }
         if let Some(choices) = choices {
-            let choices: Vec<&str> = choices.iter().map(|choice| choice.text.as_str()).collect();
             let message = format!("`{name}` is none of the choices {}", choices.join(", "));
+            let choices = choices.iter().map(String::as_str);
             self.report(
                 Diagnostic::new(findings::UNKNOWN_NAME, span, message).nearest(name, choices),
             );
@@ -299,9 +297,7 @@ impl Checker<'_> {
         let scales = matches!(operator, Operator::Multiply | Operator::Divide);
         let kind = match (&left.kind, &right.kind) {
             (Kind::Poison, _) | (_, Kind::Poison) => Kind::Poison,
-            (Kind::Int(a), Kind::Int(b)) => match arithmetic(operator, a, b)
-                .or_else(|| (operator == Operator::Divide).then(|| quotient(a, b)).flatten())
-            {
+            (Kind::Int(a), Kind::Int(b)) => match arithmetic(operator, a, b) {
                 Some(size) => Kind::Int(size),
                 None => {
                     let error =
@@ -368,13 +364,18 @@ impl Checker<'_> {
         let (Some(left), Some(right)) = (self.as_tensor(left), self.as_tensor(right)) else {
             return Value::poison(span);
         };
-        let shape_of = if left.shape.is_empty() { &right.shape } else { &left.shape };
-        if !left.shape.is_empty() && !right.shape.is_empty() && left.shape != right.shape {
-            let message =
-                format!("{} and {} have different shapes", shape(&left.shape), shape(&right.shape));
-            self.error(findings::SHAPE_MISMATCH, span, message);
-            return Value::poison(span);
-        }
+        // A single number is combined with every element.
+        let shape = match (left.shape.is_scalar(), right.shape.is_scalar()) {
+            (true, _) => right.shape.clone(),
+            (false, true) => left.shape.clone(),
+            (false, false) if left.shape.relation(&right.shape) == Relation::Different => {
+                let [left, right] = [&left, &right].map(|side| tensor(&side.shape));
+                let message = format!("{left} and {right} have different shapes");
+                self.error(findings::SHAPE_MISMATCH, span, message);
+                return Value::poison(span);
+            }
+            (false, false) => left.shape.clone(),
+        };
         let op = match operator {
             Operator::Add => Op::Add,
             Operator::Subtract => Op::Subtract,
@@ -382,7 +383,6 @@ impl Checker<'_> {
             Operator::Divide => Op::Divide,
         };
         let gradient = left.gradient || right.gradient;
-        let shape = shape_of.clone();
         self.tensor(
             op,
             vec![left.node, right.node],
@@ -394,7 +394,7 @@ impl Checker<'_> {
     }
 
     /// A tensor, or a number as a scalar tensor. Only inside of an objective.
-    fn as_tensor(&mut self, value: Value) -> Option<TensorValue> {
+    pub(super) fn as_tensor(&mut self, value: Value) -> Option<TensorValue> {
         if let Kind::Tensor(tensor) = value.kind {
             return Some(tensor);
         }
@@ -405,7 +405,7 @@ impl Checker<'_> {
                 Op::Constant(number),
                 Vec::new(),
                 Some(Default::default()),
-                Vec::new(),
+                Shape::default(),
                 false,
                 value.span,
             )
@@ -422,7 +422,7 @@ impl Checker<'_> {
         op: Op,
         inputs: Vec<usize>,
         args: Option<crate::term::Args>,
-        shape: Vec<Size>,
+        shape: Shape,
         gradient: bool,
         span: Span,
     ) -> Value {
@@ -444,7 +444,7 @@ impl Checker<'_> {
         let Some(builder) = &mut self.builder else { return false };
         let module = &mut builder.modules[module];
         let (message, place) = match &module.input {
-            Some(known) if known != size => (
+            Some(known) if known.relation(size) == Relation::Different => (
                 format!("this network is given {size} features here and {known} elsewhere"),
                 module.span,
             ),
@@ -504,9 +504,7 @@ impl Checker<'_> {
     fn same(&mut self, [left, right]: &[Expr; 2], scope: &Scope, span: Span) -> Kind {
         let left = self.eval(left, scope, None, None);
         let choices = match &left.kind {
-            Kind::Choice(_, choices) => {
-                Some(Type { kind: TypeKind::Choices(choices.to_vec()), span: left.span })
-            }
+            Kind::Choice(_, choices) => Some(Type::Choices(choices.clone())),
             _ => None,
         };
         let right = self.eval(right, scope, choices.as_ref(), None);
@@ -568,14 +566,6 @@ impl Checker<'_> {
             }
         }
     }
-}
-
-/// A division of which a define on its own cannot say whether it is exact: a size of its own. Where
-/// the define is used, both numbers are known and the division is made.
-fn quotient(a: &Size, b: &Size) -> Option<Size> {
-    let unknown = a.as_constant().is_none() || b.as_constant().is_none();
-    let by_zero = b.as_constant() == Some(0);
-    (unknown && !by_zero).then(|| Size::symbol(&format!("({a} / {b})")))
 }
 
 /// "a Split", "an Encoder"

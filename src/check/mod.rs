@@ -1,6 +1,7 @@
 //! Modules to a typed pipeline: values evaluated, `define`s expanded, types, units, ranges and
 //! shapes checked.
 
+mod accept;
 mod bind;
 mod call;
 mod chain;
@@ -13,9 +14,12 @@ mod memory;
 pub mod objective;
 mod overrides;
 mod pipeline;
+pub mod shape;
+mod signature;
 pub mod size;
 mod stages;
-mod types;
+pub mod types;
+mod unify;
 pub mod value;
 
 pub use declared::{declared_size, declared_sizes};
@@ -25,13 +29,16 @@ pub use pipeline::{Origin, Resolved, Selection, TypedPipeline, TypedStage};
 pub use stages::{STAGES, StageKind};
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::rc::Rc;
 
 use crate::diagnostics::{Diagnostic, Diagnostics, Finding, Severity, findings};
 use crate::resolve::{ModuleId, Program};
-use crate::source::{Sources, Span};
+use crate::source::Span;
+use crate::syntax::tree;
 
 use objective::Builder;
+use signature::Signature;
 use value::Value;
 
 /// Expansions of defines in one compilation. The largest method takes about ten; a program that
@@ -51,12 +58,8 @@ const DEEPEST: usize = 128;
 const MOST_FRAMES: usize = 8;
 
 /// Checks every define of the program on its own, then the selected pipeline, if there is one.
-pub fn check(
-    sources: &mut Sources,
-    program: &Program,
-    selection: Selection<'_>,
-) -> (Option<TypedPipeline>, Diagnostics) {
-    let mut checker = Checker::new(sources, program);
+pub fn check(program: &Program, selection: Selection<'_>) -> (Option<TypedPipeline>, Diagnostics) {
+    let mut checker = Checker::new(program);
     for module in program.ids() {
         for index in 0..program.module(module).tree.defines.len() {
             checker.define_alone(module, index);
@@ -67,7 +70,6 @@ pub fn check(
 }
 
 struct Checker<'a> {
-    sources: &'a mut Sources,
     program: &'a Program,
     diagnostics: Diagnostics,
     /// The objective being built, while one is.
@@ -88,6 +90,8 @@ struct Checker<'a> {
     unimported: BTreeSet<(ModuleId, String)>,
     /// Errors that were reported elsewhere and are not repeated.
     silent: usize,
+    /// Those read so far, by the place of their trees.
+    signatures: HashMap<*const tree::Signature, Rc<Signature<'a>>>,
 }
 
 struct Frame {
@@ -112,9 +116,8 @@ impl Scope {
 }
 
 impl<'a> Checker<'a> {
-    fn new(sources: &'a mut Sources, program: &'a Program) -> Self {
+    fn new(program: &'a Program) -> Self {
         Checker {
-            sources,
             program,
             diagnostics: Diagnostics::default(),
             builder: None,
@@ -128,6 +131,7 @@ impl<'a> Checker<'a> {
             next_id: 0,
             unimported: BTreeSet::new(),
             silent: 0,
+            signatures: HashMap::new(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! The tensor graph of an objective while its text is evaluated.
 
+use super::shape::Shape;
 use super::size::Size;
 use crate::source::Span;
 use crate::term::Term;
@@ -50,7 +51,7 @@ pub struct Node {
     pub inputs: Vec<usize>,
     /// Arguments that are no tensors; `None` where one is unknown.
     pub args: Option<crate::term::Args>,
-    pub shape: Vec<Size>,
+    pub shape: Shape,
     pub gradient: bool,
     pub span: Span,
 }

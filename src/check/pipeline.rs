@@ -6,13 +6,14 @@ use std::rc::Rc;
 use super::bind::{Fill, What};
 use super::overrides::{Override, dotted};
 use super::stages::{self, StageKind};
-use super::types::Sizes;
+use super::types::{Reader, Type};
+use super::unify::Solution;
 use super::value::{Kind, Value, show};
 use super::{Checker, Scope};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::resolve::ModuleId;
 use crate::source::{Sources, Span};
-use crate::syntax::tree::{self, Argument, Member, Name, Type};
+use crate::syntax::tree::{self, Argument, Member, Name};
 use crate::term::{Output, Term};
 
 /// What to compile: which pipeline of the file, under which profile, with which overrides.
@@ -233,7 +234,9 @@ impl<'a> Checker<'a> {
         self.collect_overrides(pipeline, selection);
         for parameter in &pipeline.parameters {
             self.not_detached(parameter);
-            self.known_type(&parameter.kind);
+            let mut reader = Reader::default();
+            reader.read(&parameter.kind);
+            self.report_types(&reader.faults);
         }
         for index in 0..self.state.declarations.len() {
             self.evaluate(index);
@@ -497,7 +500,8 @@ impl<'a> Checker<'a> {
 
     fn parameter(&mut self, parameter: &tree::Parameter) -> Value {
         let name = parameter.name.text.as_str();
-        let wanted = Some(&parameter.kind);
+        let kind = Reader::default().read(&parameter.kind);
+        let wanted = Some(&kind);
         let (value, origin) = match self.state.take_override(name) {
             Some(over) => (self.eval_override(&over, wanted, None), over.origin),
             None => match &parameter.default {
@@ -518,7 +522,7 @@ impl<'a> Checker<'a> {
                 }
             },
         };
-        let value = self.fit(value, parameter, &mut Sizes::new(), What::Argument);
+        let value = self.fit(value, parameter, &kind, &mut Solution::default(), What::Argument);
         self.state.resolve(Some(name), &value, origin);
         value
     }
@@ -552,8 +556,9 @@ impl<'a> Checker<'a> {
         };
         let wanted = known.and_then(|(_, wanted)| *wanted);
         match wanted {
-            Some(wanted) if !value.is_poison() && !value.describe().starts_with(wanted) => {
-                let message = format!("`{kind} {name}` is {}, not {wanted}", value.describe());
+            Some(wanted) if !value.is_poison() && !value.is(wanted) => {
+                let (found, wanted) = (value.describe(), wanted.text());
+                let message = format!("`{kind} {name}` is {found}, not {wanted}");
                 let error = Diagnostic::new(findings::TYPE_MISMATCH, value.span, message);
                 self.report(error.also(declaration.kind.span, format!("declared as `{kind}`")));
                 Value::poison(value.span)
@@ -568,13 +573,13 @@ impl<'a> Checker<'a> {
             self.unknown_stage(stage);
             return Value::poison(stage.name.span);
         };
-        let signature = kind.declaration().signature();
+        let signature = self.signature(kind.declaration().signature());
         let arguments: Vec<Argument> = stage.fields.iter().map(argument).collect();
         let scope = self.root_scope();
         let name = &stage.name.text;
         let span = stage.kind.span.to(stage.name.span);
         let what = What::Field { stage: *kind, whole: stage.whole };
-        let bound = self.bind(signature, &arguments, span, what, &scope, Some(name), None, None);
+        let bound = self.bind(&signature, &arguments, span, what, &scope, Some(name), None, None);
         // What could not be read of it decides what it is.
         let Some(bound) = bound.filter(|_| stage.whole) else {
             return Value::poison(stage.name.span);

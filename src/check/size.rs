@@ -1,31 +1,137 @@
-//! Sizes of tensors, partly unknown: polynomials with whole coefficients over named sizes.
+//! Sizes of tensors, partly unknown: polynomials with whole coefficients over symbols.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering as Memory};
 
-/// The name under which the size of a batch appears in shapes.
-pub const BATCH: &str = "batch";
-
-/// Products in a sum, and names in a product. Sizes of tensors have a few of either; without a limit
-/// a product of sums doubles with every factor.
+/// Products in a sum, and symbols in a product. Sizes of tensors have a few of either; without a
+/// limit a product of sums doubles with every factor.
 const MOST_PARTS: usize = 32;
-const MOST_NAMES: usize = 8;
+const MOST_FACTORS: usize = 8;
 
-/// A sum of products of names, in canonical form: equal sizes are equal values.
+/// A size that has no number yet. Two symbols are one where they have the same `id`: what they are
+/// called is for people.
+#[derive(Clone, Debug)]
+pub struct Symbol {
+    id: u64,
+    pub name: Rc<str>,
+    pub kind: SymbolKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SymbolKind {
+    /// A name in a signature, which the arguments of a call decide.
+    Pattern,
+    /// A size of its own, different from every other: the batch, a side of the images, a name that
+    /// a define gives to a size of its tensors.
+    Rigid,
+    /// A number that a define is given: each use decides what it is equal to.
+    Given,
+}
+
+impl Symbol {
+    /// A symbol that is no other, whatever their names.
+    pub fn fresh(name: &str, kind: SymbolKind) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(Known::COUNT);
+        Symbol { id: NEXT.fetch_add(1, Memory::Relaxed), name: name.into(), kind }
+    }
+}
+
+impl PartialEq for Symbol {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl Eq for Symbol {}
+
+impl PartialOrd for Symbol {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Symbol {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.id.cmp(&other.id)
+    }
+}
+
+/// The symbols that every objective has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    Batch,
+    Channels,
+    Height,
+    Width,
+}
+
+impl Known {
+    const COUNT: u64 = 4;
+
+    pub fn symbol(self) -> Symbol {
+        let name = match self {
+            Known::Batch => "batch",
+            Known::Channels => "channels",
+            Known::Height => "height",
+            Known::Width => "width",
+        };
+        Symbol { id: self as u64, name: name.into(), kind: SymbolKind::Rigid }
+    }
+
+    pub fn size(self) -> Size {
+        Size::symbol(self.symbol())
+    }
+}
+
+/// A factor of a product.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Factor {
+    Symbol(Symbol),
+    /// A division that only numbers decide.
+    Quotient(Rc<(Size, Size)>, Rounding),
+}
+
+/// What a division does with a remainder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rounding {
+    /// There is none, or there is no such size.
+    Exact,
+    /// It is left out.
+    Floor,
+}
+
+/// How two sizes are to each other; of several pairs, the greatest holds for all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Relation {
+    Equal,
+    /// The use of the define decides it.
+    Open,
+    Different,
+}
+
+/// A sum of products, in canonical form: equal sizes are equal values.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Size(BTreeMap<Vec<String>, i64>);
+pub struct Size(BTreeMap<Vec<Factor>, i64>);
 
 impl Size {
     pub fn constant(value: i64) -> Self {
         Size(BTreeMap::from([(Vec::new(), value)])).canonical()
     }
 
-    pub fn symbol(name: &str) -> Self {
-        Size(BTreeMap::from([(vec![name.to_owned()], 1)]))
+    pub fn symbol(symbol: Symbol) -> Self {
+        Size(BTreeMap::from([(vec![Factor::Symbol(symbol)], 1)]))
+    }
+
+    /// A size that is no other, whatever their names.
+    pub fn fresh(name: &str, kind: SymbolKind) -> Self {
+        Size::symbol(Symbol::fresh(name, kind))
     }
 
     pub fn batch() -> Self {
-        Size::symbol(BATCH)
+        Known::Batch.size()
     }
 
     fn canonical(mut self) -> Self {
@@ -33,7 +139,7 @@ impl Size {
         self
     }
 
-    /// The number, where no name is left in it.
+    /// The number, where no symbol is left in it.
     pub fn as_constant(&self) -> Option<i64> {
         match self.0.len() {
             0 => Some(0),
@@ -44,24 +150,64 @@ impl Size {
 
     /// `(scale, constant)` where the size is `scale * batch + constant`.
     pub fn in_batches(&self) -> Option<(i64, i64)> {
+        let batch = Known::Batch.symbol();
         let mut parts = (0, 0);
-        for (names, factor) in &self.0 {
-            match names.as_slice() {
+        for (product, factor) in &self.0 {
+            match product.as_slice() {
                 [] => parts.1 = *factor,
-                [name] if name == BATCH => parts.0 = *factor,
+                [Factor::Symbol(symbol)] if *symbol == batch => parts.0 = *factor,
                 _ => return None,
             }
         }
         Some(parts)
     }
 
-    /// The size with a number in the place of a name.
-    pub fn substitute(&self, name: &str, value: i64) -> Option<Size> {
+    /// The symbols in it.
+    pub fn symbols(&self) -> Vec<&Symbol> {
+        let mut all = Vec::new();
+        let mut waiting = vec![self];
+        while let Some(size) = waiting.pop() {
+            for factor in size.0.keys().flatten() {
+                match factor {
+                    Factor::Symbol(symbol) => all.push(symbol),
+                    Factor::Quotient(parts, _) => waiting.extend([&parts.0, &parts.1]),
+                }
+            }
+        }
+        all
+    }
+
+    pub fn has(&self, kind: SymbolKind) -> bool {
+        self.symbols().iter().any(|symbol| symbol.kind == kind)
+    }
+
+    /// Whether it divides what no use of a define decides, such as the batch by two.
+    pub fn is_undivided(&self) -> bool {
+        let mut factors = self.0.keys().flatten();
+        factors.any(|factor| match factor {
+            Factor::Symbol(_) => false,
+            Factor::Quotient(parts, _) => {
+                !parts.0.has(SymbolKind::Given) && !parts.1.has(SymbolKind::Given)
+            }
+        })
+    }
+
+    /// The size with what `known` tells in the place of symbols. `None` where that is no size.
+    pub fn substitute(&self, known: &impl Fn(&Symbol) -> Option<Size>) -> Option<Size> {
         let mut total = Size::default();
-        for (names, factor) in &self.0 {
+        for (product, factor) in &self.0 {
             let mut part = Size::constant(*factor);
-            for own in names {
-                let by = if own == name { Size::constant(value) } else { Size::symbol(own) };
+            for own in product {
+                let by = match own {
+                    Factor::Symbol(symbol) => {
+                        known(symbol).unwrap_or_else(|| Size::symbol(symbol.clone()))
+                    }
+                    Factor::Quotient(parts, rounding) => {
+                        let (above, below) = (&parts.0, &parts.1);
+                        let [above, below] = [above.substitute(known)?, below.substitute(known)?];
+                        above.divide(&below, *rounding)?
+                    }
+                };
                 part = part.multiply(&by)?;
             }
             total = total.add(&part, 1)?;
@@ -69,11 +215,26 @@ impl Size {
         Some(total)
     }
 
+    /// Whether it is the size `other`, all sizes being positive.
+    pub fn relation(&self, other: &Size) -> Relation {
+        if self == other {
+            return Relation::Equal;
+        }
+        let Some(difference) = self.add(other, -1) else { return Relation::Different };
+        let mut factors = difference.0.values();
+        let first_is_positive = factors.next().is_some_and(|factor| *factor > 0);
+        let is_one_sided = factors.all(|factor| (*factor > 0) == first_is_positive);
+        match difference.has(SymbolKind::Given) && !is_one_sided {
+            true => Relation::Open,
+            false => Relation::Different,
+        }
+    }
+
     /// `None` where the numbers grow out of range, or the sum too long.
     pub fn add(&self, other: &Size, sign: i64) -> Option<Size> {
         let mut sum = self.clone();
-        for (names, factor) in &other.0 {
-            let entry = sum.0.entry(names.clone()).or_insert(0);
+        for (product, factor) in &other.0 {
+            let entry = sum.0.entry(product.clone()).or_insert(0);
             *entry = entry.checked_add(factor.checked_mul(sign)?)?;
         }
         Some(sum.canonical()).filter(|sum| sum.0.len() <= MOST_PARTS)
@@ -81,30 +242,85 @@ impl Size {
 
     /// `None` where the numbers grow out of range, or the product too long.
     pub fn multiply(&self, other: &Size) -> Option<Size> {
-        let mut product = Size::default();
-        for (names, factor) in &self.0 {
+        let mut total = Size::default();
+        for (product, factor) in &self.0 {
             for (others, other_factor) in &other.0 {
-                let mut names = [names.as_slice(), others].concat();
-                names.sort();
-                if names.len() > MOST_NAMES {
+                let mut product = [product.as_slice(), others].concat();
+                product.sort();
+                if product.len() > MOST_FACTORS {
                     return None;
                 }
-                let entry = product.0.entry(names).or_insert(0);
+                let entry = total.0.entry(product).or_insert(0);
                 *entry = entry.checked_add(factor.checked_mul(*other_factor)?)?;
             }
         }
-        Some(product.canonical()).filter(|product| product.0.len() <= MOST_PARTS)
+        Some(total.canonical()).filter(|total| total.0.len() <= MOST_PARTS)
     }
 
-    /// Exact division by a number; `None` where something is left over.
-    pub fn divide(&self, other: &Size) -> Option<Size> {
-        let divisor = other.as_constant().filter(|divisor| *divisor != 0)?;
-        let divide = |(names, factor): (&Vec<String>, &i64)| {
+    /// `None` where nothing can be divided so: by zero, or with a remainder where there may be none.
+    pub fn divide(&self, other: &Size, rounding: Rounding) -> Option<Size> {
+        if self == other && !self.0.is_empty() {
+            return Some(Size::constant(1));
+        }
+        if let Some(quotient) = self.divide_exactly(other) {
+            return Some(quotient);
+        }
+        match (self.as_constant(), other.as_constant(), rounding) {
+            (_, Some(0), _) | (Some(_), Some(_), Rounding::Exact) => None,
+            (Some(above), Some(below), Rounding::Floor) => {
+                Some(Size::constant(above.checked_div_euclid(below)?))
+            }
+            // What is no number yet is divided when it is one.
+            _ => {
+                let quotient = Factor::Quotient(Rc::new((self.clone(), other.clone())), rounding);
+                Some(Size(BTreeMap::from([(vec![quotient], 1)])))
+            }
+        }
+    }
+
+    /// The quotient, where every product of this size can be divided by the one product of `other`.
+    fn divide_exactly(&self, other: &Size) -> Option<Size> {
+        let [(divisor, by)] = <[_; 1]>::try_from(other.0.iter().collect::<Vec<_>>()).ok()?;
+        let mut quotient = Size::default();
+        for (product, factor) in &self.0 {
+            let mut product = product.clone();
+            for own in divisor {
+                product.remove(product.iter().position(|other| other == own)?);
+            }
             // Unchecked, the least number divided by minus one would overflow.
-            let exact = factor.checked_rem(divisor)? == 0;
-            Some((names.clone(), factor.checked_div(divisor).filter(|_| exact)?))
-        };
-        self.0.iter().map(divide).collect::<Option<_>>().map(Size)
+            if factor.checked_rem(*by)? != 0 {
+                return None;
+            }
+            quotient.0.insert(product, factor.checked_div(*by)?);
+        }
+        Some(quotient)
+    }
+
+    /// Solves `self = found` for the only symbol of a pattern in it. `None` where there are several,
+    /// or it stands in a product with itself or under a division.
+    pub fn solve(&self, found: &Size) -> Option<(Symbol, Size)> {
+        let patterns = self.symbols().into_iter().filter(|own| own.kind == SymbolKind::Pattern);
+        let patterns: Vec<&Symbol> = patterns.collect();
+        let [wanted] = patterns.as_slice() else { return None };
+        let own = Factor::Symbol((*wanted).clone());
+        let (mut scale, mut rest) = (Size::default(), Size::default());
+        for (product, factor) in &self.0 {
+            match product.iter().position(|factor| *factor == own) {
+                Some(position) => {
+                    let mut product = product.clone();
+                    product.remove(position);
+                    scale.0.insert(product, *factor);
+                }
+                None => {
+                    rest.0.insert(product.clone(), *factor);
+                }
+            }
+        }
+        if scale.0.is_empty() {
+            return None;
+        }
+        let solved = found.add(&rest, -1)?.divide(&scale, Rounding::Exact)?;
+        Some(((*wanted).clone(), solved))
     }
 }
 
@@ -114,7 +330,7 @@ impl fmt::Display for Size {
             return f.write_str("0");
         }
         // Constants last, as people write them.
-        for (index, (names, factor)) in self.0.iter().rev().enumerate() {
+        for (index, (product, factor)) in self.0.iter().rev().enumerate() {
             let sign = match (index, *factor < 0) {
                 (0, false) => "",
                 (0, true) => "-",
@@ -122,13 +338,38 @@ impl fmt::Display for Size {
                 (_, true) => " - ",
             };
             let magnitude = factor.unsigned_abs();
-            match (names.is_empty(), magnitude) {
+            let factors: Vec<String> = product.iter().map(Factor::to_string).collect();
+            match (product.is_empty(), magnitude) {
                 (true, _) => write!(f, "{sign}{magnitude}")?,
-                (false, 1) => write!(f, "{sign}{}", names.join(" * "))?,
-                (false, _) => write!(f, "{sign}{magnitude} * {}", names.join(" * "))?,
+                (false, 1) => write!(f, "{sign}{}", factors.join(" * "))?,
+                (false, _) => write!(f, "{sign}{magnitude} * {}", factors.join(" * "))?,
             }
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Factor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A divisor of several factors, like a sum, would be read apart.
+        let part = |size: &Size, is_divisor: bool| {
+            let factors = |(product, factor): (&Vec<Factor>, &i64)| {
+                product.len() + usize::from(product.is_empty() || *factor != 1)
+            };
+            let is_one =
+                size.0.len() < 2 && !(is_divisor && size.0.iter().map(factors).sum::<usize>() > 1);
+            if is_one { size.to_string() } else { format!("({size})") }
+        };
+        match self {
+            Factor::Symbol(symbol) => f.write_str(&symbol.name),
+            Factor::Quotient(parts, rounding) => {
+                let quotient = format!("{} / {}", part(&parts.0, false), part(&parts.1, true));
+                match rounding {
+                    Rounding::Exact => write!(f, "({quotient})"),
+                    Rounding::Floor => write!(f, "floor({quotient})"),
+                }
+            }
+        }
     }
 }
 
@@ -141,11 +382,60 @@ mod tests {
         let (n, two) = (Size::batch(), Size::constant(2));
         let doubled = n.add(&n, 1).unwrap();
         assert_eq!(doubled, n.multiply(&two).unwrap());
-        assert_eq!(doubled.divide(&two).unwrap(), n);
+        assert_eq!(doubled.divide(&two, Rounding::Exact).unwrap(), n);
+        assert_eq!(doubled.divide(&n, Rounding::Exact).unwrap(), two);
         assert_eq!(doubled.add(&doubled, -1).unwrap().as_constant(), Some(0));
         assert_eq!(doubled.add(&two, 1).unwrap().to_string(), "2 * batch + 2");
         assert_eq!(doubled.add(&two, 1).unwrap().in_batches(), Some((2, 2)));
-        assert_eq!(n.divide(&two), None);
+    }
+
+    #[test]
+    fn divisions_wait_for_numbers() {
+        let seven = Size::constant(7);
+        let n = Symbol::fresh("n", SymbolKind::Given);
+        let (size, two) = (Size::symbol(n.clone()), Size::constant(2));
+        assert_eq!(seven.divide(&two, Rounding::Exact), None);
+        assert_eq!(seven.divide(&two, Rounding::Floor), Some(Size::constant(3)));
+        assert_eq!(seven.divide(&Size::constant(0), Rounding::Floor), None);
+        let half = size.divide(&two, Rounding::Floor).unwrap();
+        assert_eq!(half.to_string(), "floor(n / 2)");
+        assert_eq!(half.substitute(&|_| Some(seven.clone())), Some(Size::constant(3)));
+        let half = size.divide(&two, Rounding::Exact).unwrap();
+        assert_eq!(half.substitute(&|_| Some(seven.clone())), None);
+        assert_eq!(half.substitute(&|_| Some(Size::constant(8))), Some(Size::constant(4)));
+        let sum = size.add(&two, 1).unwrap();
+        assert_eq!(sum.divide(&sum, Rounding::Exact), Some(Size::constant(1)));
+        let twice = sum.add(&two, 1).unwrap();
+        assert_eq!(sum.divide(&twice, Rounding::Exact).unwrap().to_string(), "((n + 2) / (n + 4))");
+    }
+
+    #[test]
+    fn positive_sizes_are_told_apart() {
+        let [n, m] = [(); 2].map(|()| Size::fresh("n", SymbolKind::Rigid));
+        let [p, q] = [(); 2].map(|()| Size::fresh("p", SymbolKind::Given));
+        let double = |size: &Size| size.add(size, 1).unwrap();
+        assert_eq!(n.relation(&n), Relation::Equal);
+        assert_eq!(n.relation(&m), Relation::Different);
+        assert_eq!(p.relation(&q), Relation::Open);
+        assert_eq!(n.relation(&p), Relation::Open);
+        assert_eq!(p.relation(&Size::constant(8)), Relation::Open);
+        assert_eq!(p.relation(&double(&p)), Relation::Different);
+        assert_eq!(n.relation(&Size::constant(8)), Relation::Different);
+    }
+
+    #[test]
+    fn one_symbol_is_solved_for() {
+        let pattern = Size::fresh("n", SymbolKind::Pattern);
+        let other = Size::fresh("m", SymbolKind::Pattern);
+        let twice_and_one = pattern.add(&pattern, 1).unwrap().add(&Size::constant(1), 1).unwrap();
+        let solved = |pattern: &Size, found: &Size| pattern.solve(found).map(|(_, size)| size);
+        assert_eq!(solved(&twice_and_one, &Size::constant(9)), Some(Size::constant(4)));
+        assert_eq!(solved(&twice_and_one, &Size::constant(8)), None);
+        let batches = Size::batch().multiply(&Size::constant(6)).unwrap();
+        let found = batches.add(&Size::constant(1), 1).unwrap();
+        assert_eq!(solved(&twice_and_one, &found).unwrap().to_string(), "3 * batch");
+        assert_eq!(solved(&pattern.add(&other, 1).unwrap(), &found), None);
+        assert_eq!(solved(&pattern.multiply(&pattern).unwrap(), &found), None);
     }
 
     #[test]
@@ -153,17 +443,17 @@ mod tests {
         let huge = Size::constant(i64::MAX);
         assert_eq!(huge.multiply(&huge), None);
         assert_eq!(huge.add(&huge, 1), None);
-        assert_eq!(Size::constant(i64::MIN).divide(&Size::constant(-1)), None);
+        assert_eq!(Size::constant(i64::MIN).divide(&Size::constant(-1), Rounding::Exact), None);
     }
 
     #[test]
     fn sizes_stay_short() {
-        let names = (0..MOST_PARTS).map(|index| Size::symbol(&format!("a{index}")));
-        let sum = names.reduce(|sum, name| sum.add(&name, 1).unwrap()).unwrap();
+        let parts = (0..MOST_PARTS).map(|_| Size::fresh("a", SymbolKind::Rigid));
+        let sum = parts.reduce(|sum, part| sum.add(&part, 1).unwrap()).unwrap();
         assert_eq!(sum.add(&Size::batch(), 1), None);
         assert_eq!(sum.multiply(&sum), None);
-        let power =
-            (1..MOST_NAMES).fold(Size::batch(), |power, _| power.multiply(&Size::batch()).unwrap());
+        let power = (1..MOST_FACTORS)
+            .fold(Size::batch(), |power, _| power.multiply(&Size::batch()).unwrap());
         assert_eq!(power.multiply(&Size::batch()), None);
     }
 }

@@ -7,6 +7,7 @@ use super::bind::Fill;
 use super::memory::Held;
 use super::pipeline::{TypedStage, objective};
 use super::size::Size;
+use super::types::TypeName;
 use super::value::{AugmentValue, EncoderValue, Kind, ModelValue, SplitValue, Value};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::registry::{self, Implementation};
@@ -16,14 +17,14 @@ use crate::term::objective::Op;
 use crate::term::{Output, Part, Term, Unit, batches, share};
 
 /// Kinds of value declarations, and the type that each has to have.
-pub const VALUE_KINDS: &[(&str, Option<&str>)] = &[
-    ("augment", Some("Augment")),
-    ("dataset", Some("Dataset")),
-    ("encoder", Some("Encoder")),
-    ("objective", Some("Objective")),
-    ("optimizer", Some("Optimizer")),
-    ("protocol", Some("Protocol")),
-    ("schedule", Some("Schedule")),
+pub const VALUE_KINDS: &[(&str, Option<TypeName>)] = &[
+    ("augment", Some(TypeName::Augment)),
+    ("dataset", Some(TypeName::Dataset)),
+    ("encoder", Some(TypeName::Encoder)),
+    ("objective", Some(TypeName::Objective)),
+    ("optimizer", Some(TypeName::Optimizer)),
+    ("protocol", Some(TypeName::Protocol)),
+    ("schedule", Some(TypeName::Schedule)),
     ("let", None),
 ];
 

@@ -1,228 +1,258 @@
-//! Whether a value fits the type and the range of a parameter.
+//! Types, made once from the syntax.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::rc::Rc;
 
-use super::size::Size;
-use super::value::{Kind, Value, shape};
-use crate::syntax::tree::{
-    self, Comparison, Expr, ExprKind, Operator, Type, TypeArgument, TypeKind,
-};
-use crate::term::Term;
+use super::shape::{Dimension, Shape};
+use super::size::{Rounding, Size, Symbol, SymbolKind};
+use crate::source::Span;
+use crate::syntax::tree::{self, Expr, ExprKind, Operator, TypeArgument, TypeKind};
 
-/// The sizes that a signature's names stand for, as far as the arguments have told.
-pub type Sizes = BTreeMap<String, Size>;
+/// A type of the language.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Type {
+    /// What names no type, and was reported: everything fits it.
+    Unknown,
+    /// `small | imagenet`
+    Choices(Rc<[String]>),
+    /// `Tensor[n, d]`, `Encoder[Image[3, h, w] -> Feature[512]]`, `Split`
+    Named(TypeName, Arguments),
+}
 
-/// Every type that a signature can name.
-pub const TYPES: &[&str] = &[
-    "Int",
-    "Float",
-    "Percent",
-    "Bool",
-    "Range",
-    "Text",
-    "Duration",
-    "Dataset",
-    "Split",
-    "Augment",
-    "Encoder",
-    "Network",
-    "Objective",
-    "Optimizer",
-    "Schedule",
-    "Protocol",
-    "Model",
-    "Tensor",
-    "Labels",
-    "Image",
-    "Label",
-    "Feature",
-];
+/// What stands in the brackets of a type.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Arguments {
+    /// No brackets: whatever they could hold.
+    Any,
+    Shape(Shape),
+    Types(Vec<Type>),
+    Function(Box<[Type; 2]>),
+}
 
-/// Gives the value as the type wants it, or says what was wanted.
-pub fn accept(value: &Value, wanted: &Type, sizes: &mut Sizes) -> Result<Value, String> {
-    let fits = |kind: Kind| Ok(Value::new(kind, value.span));
-    let refuse = || Err(describe(wanted));
-    if value.is_poison() {
-        return Ok(value.clone());
-    }
-    let (name, arguments) = match &wanted.kind {
-        TypeKind::Choices(choices) => {
-            return match &value.kind {
-                Kind::Choice(Some(text), _)
-                    if choices.iter().all(|choice| choice.text != *text) =>
-                {
-                    refuse()
-                }
-                Kind::Choice(chosen, _) => {
-                    fits(Kind::Choice(chosen.clone(), choices.as_slice().into()))
-                }
-                _ => refuse(),
-            };
+macro_rules! names {
+    ($($name:ident)*) => {
+        /// The name of a type.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum TypeName {
+            $($name),*
         }
-        TypeKind::Named(name, arguments) => (name.as_str(), arguments),
+
+        impl TypeName {
+            pub const ALL: &[TypeName] = &[$(TypeName::$name),*];
+
+            pub fn text(self) -> &'static str {
+                match self {
+                    $(TypeName::$name => stringify!($name)),*
+                }
+            }
+        }
     };
-    match (name, &value.kind) {
-        ("Int", Kind::Int(_))
-        | ("Float", Kind::Float(_))
-        | ("Percent", Kind::Percent(_))
-        | ("Bool", Kind::Bool(_))
-        | ("Range", Kind::Range(_))
-        | ("Text", Kind::Text(_))
-        | ("Duration", Kind::Duration(_))
-        | ("Dataset", Kind::Dataset(_))
-        | ("Split", Kind::Split(_))
-        | ("Augment", Kind::Augment(_))
-        | ("Encoder", Kind::Encoder(_))
-        | ("Network", Kind::Network(_) | Kind::Head(_))
-        | ("Objective", Kind::Objective(_))
-        | ("Optimizer", Kind::Optimizer(_))
-        | ("Schedule", Kind::Schedule(_))
-        | ("Protocol", Kind::Protocol(_))
-        | ("Model", Kind::Model(_) | Kind::Encoder(_) | Kind::History(_)) => Ok(value.clone()),
-        ("Float", Kind::Int(_)) => fits(Kind::Float(value.number())),
-        ("Schedule", Kind::Float(_) | Kind::Int(_)) => {
-            fits(Kind::Schedule(value.number().map(Term::Float)))
-        }
-        ("Tensor", Kind::Tensor(tensor)) => {
-            unify(arguments.as_deref(), &tensor.shape, sizes)?;
-            Ok(value.clone())
-        }
-        ("Labels", Kind::Labels(labels)) => {
-            unify(arguments.as_deref(), &labels.shape, sizes)?;
-            Ok(value.clone())
-        }
-        _ => refuse(),
+}
+
+names! {
+    Int Float Percent Bool Range Text Duration
+    Dataset Split Augment Encoder Network Objective Optimizer Schedule Protocol Model History
+    Tensor Labels Image Label Feature
+}
+
+impl TypeName {
+    pub fn parse(text: &str) -> Option<Self> {
+        TypeName::ALL.iter().copied().find(|name| name.text() == text)
     }
 }
 
-/// Matches a shape of the signature with a tensor's, solving the signature's names.
-fn unify(wanted: Option<&[TypeArgument]>, found: &[Size], sizes: &mut Sizes) -> Result<(), String> {
-    let Some(wanted) = wanted else { return Ok(()) };
-    let pattern = |sizes: &Sizes| {
-        let part = |argument: &TypeArgument| match argument {
-            TypeArgument::Size(expr) => match (size(expr, sizes), &expr.kind) {
-                (Some(size), ExprKind::Name(name)) => format!("{name} = {size}"),
-                (Some(size), _) => size.to_string(),
-                (None, ExprKind::Name(name)) => name.clone(),
-                (None, _) => "?".to_owned(),
-            },
-            _ => "?".to_owned(),
+impl From<TypeName> for Type {
+    fn from(name: TypeName) -> Self {
+        Type::Named(name, Arguments::Any)
+    }
+}
+
+impl Type {
+    /// `Tensor[…]`, `Image[…]`, …
+    pub fn shaped(name: TypeName, shape: Shape) -> Self {
+        Type::Named(name, Arguments::Shape(shape))
+    }
+
+    pub fn name(&self) -> Option<TypeName> {
+        match self {
+            Type::Named(name, _) => Some(*name),
+            _ => None,
+        }
+    }
+
+    pub fn is(&self, name: TypeName) -> bool {
+        self.name() == Some(name)
+    }
+
+    /// Whether it is one of tensors, which exist in objectives only.
+    pub fn is_tensor(&self) -> bool {
+        self.is(TypeName::Tensor) || self.is(TypeName::Labels)
+    }
+
+    /// The shape in its own brackets.
+    pub fn shape(&self) -> Option<&Shape> {
+        match self {
+            Type::Named(_, Arguments::Shape(shape)) => Some(shape),
+            _ => None,
+        }
+    }
+
+    /// The shape of the type called `name` in it: of the `Feature[…]` in `Encoder[… -> Feature[d]]`.
+    pub fn part(&self, name: TypeName) -> Option<&Shape> {
+        let Type::Named(own, arguments) = self else { return None };
+        match arguments {
+            Arguments::Shape(shape) if *own == name => Some(shape),
+            Arguments::Any | Arguments::Shape(_) => None,
+            Arguments::Types(types) => types.iter().find_map(|inner| inner.part(name)),
+            Arguments::Function(sides) => sides.iter().find_map(|inner| inner.part(name)),
+        }
+    }
+}
+
+/// A type as it is written.
+impl fmt::Display for Type {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, arguments) = match self {
+            Type::Unknown => return f.write_str("something unknown"),
+            Type::Choices(choices) => return f.write_str(&choices.join(" | ")),
+            Type::Named(name, arguments) => (name, arguments),
         };
-        format!("Tensor[{}]", wanted.iter().map(part).collect::<Vec<_>>().join(", "))
-    };
-    if wanted.len() != found.len() {
-        return Err(pattern(sizes));
-    }
-    for (argument, found) in wanted.iter().zip(found) {
-        let TypeArgument::Size(expr) = argument else { return Err(pattern(sizes)) };
-        match (size(expr, sizes), &expr.kind) {
-            (Some(wanted), _) if wanted == *found => {}
-            (None, ExprKind::Name(name)) => {
-                sizes.insert(name.clone(), found.clone());
+        f.write_str(name.text())?;
+        match arguments {
+            Arguments::Any => Ok(()),
+            Arguments::Shape(shape) => write!(f, "[{shape}]"),
+            Arguments::Types(types) => {
+                let types: Vec<String> = types.iter().map(Type::to_string).collect();
+                write!(f, "[{}]", types.join(", "))
             }
-            _ => return Err(pattern(sizes)),
+            Arguments::Function(sides) => write!(f, "[{} -> {}]", sides[0], sides[1]),
         }
-    }
-    Ok(())
-}
-
-/// The value of a size in a signature; `None` where a name in it is not known.
-pub fn size(expr: &Expr, sizes: &Sizes) -> Option<Size> {
-    match &expr.kind {
-        ExprKind::Int(value) => Some(Size::constant(*value)),
-        ExprKind::Name(name) => sizes.get(name).cloned(),
-        ExprKind::Binary(first, rest) => {
-            let mut total = size(first, sizes)?;
-            for (operator, operand) in rest {
-                let operand = size(operand, sizes)?;
-                total = arithmetic(*operator, &total, &operand)?;
-            }
-            Some(total)
-        }
-        _ => None,
     }
 }
 
+/// What is wrong with a type as it is written.
+pub enum TypeFault {
+    /// There is no type of that name.
+    UnknownName(Span, String),
+    /// What stands in its brackets fits no type.
+    Arguments(Span, &'static str),
+}
+
+/// Makes types of the syntax of one signature, in which equal names are one size.
+#[derive(Default)]
+pub struct Reader {
+    pub symbols: BTreeMap<String, Symbol>,
+    pub faults: Vec<TypeFault>,
+}
+
+impl Reader {
+    fn symbol(&mut self, name: &str) -> Symbol {
+        let fresh = || Symbol::fresh(name, SymbolKind::Pattern);
+        self.symbols.entry(name.to_owned()).or_insert_with(fresh).clone()
+    }
+
+    pub fn read(&mut self, written: &tree::Type) -> Type {
+        let (name, arguments) = match &written.kind {
+            TypeKind::Choices(choices) => {
+                return Type::Choices(choices.iter().map(|choice| choice.text.clone()).collect());
+            }
+            TypeKind::Named(name, arguments) => (name, arguments),
+        };
+        let arguments = arguments.as_deref().map(|arguments| self.arguments(written, arguments));
+        match TypeName::parse(name) {
+            Some(name) => Type::Named(name, arguments.unwrap_or(Arguments::Any)),
+            None => {
+                self.faults.push(TypeFault::UnknownName(written.span, name.clone()));
+                Type::Unknown
+            }
+        }
+    }
+
+    fn arguments(&mut self, written: &tree::Type, arguments: &[TypeArgument]) -> Arguments {
+        let mut shape = Shape::default();
+        let mut types = Vec::new();
+        for argument in arguments {
+            match argument {
+                TypeArgument::Size(expr) => {
+                    shape.0.push(Dimension::Size(self.size(expr)));
+                }
+                TypeArgument::Rest(name) => {
+                    if shape.rest().is_some() {
+                        let message = "a shape has one part of any length: with two, none is known";
+                        self.faults.push(TypeFault::Arguments(name.span, message));
+                    } else {
+                        shape.0.push(Dimension::Rest(self.symbol(&name.text)));
+                    }
+                }
+                TypeArgument::Type(inner) => types.push(self.read(inner)),
+                TypeArgument::Function(from, to) => {
+                    let sides = Box::new([self.read(from), self.read(to)]);
+                    if arguments.len() > 1 {
+                        let message = "`->` stands alone in the brackets of a type";
+                        self.faults.push(TypeFault::Arguments(written.span, message));
+                    }
+                    return Arguments::Function(sides);
+                }
+            }
+        }
+        match (shape.0.is_empty(), types.is_empty()) {
+            (_, true) => Arguments::Shape(shape),
+            (true, false) => Arguments::Types(types),
+            (false, false) => {
+                let message = "sizes and types do not stand in the same brackets";
+                self.faults.push(TypeFault::Arguments(written.span, message));
+                Arguments::Any
+            }
+        }
+    }
+
+    /// The size that an expression in brackets is.
+    fn size(&mut self, expr: &Expr) -> Size {
+        let size = match &expr.kind {
+            ExprKind::Int(value) => Some(Size::constant(*value)),
+            ExprKind::Name(name) => Some(Size::symbol(self.symbol(name))),
+            ExprKind::Binary(first, rest) => {
+                rest.iter().try_fold(self.size(first), |total, (operator, operand)| {
+                    arithmetic(*operator, &total, &self.size(operand))
+                })
+            }
+            ExprKind::Call(callee, arguments) => match (&callee.kind, arguments.as_slice()) {
+                (ExprKind::Name(name), [only]) if name == "floor" && only.name.is_none() => {
+                    self.floor(&only.value)
+                }
+                _ => None,
+            },
+            _ => None,
+        };
+        size.unwrap_or_else(|| {
+            let message =
+                "a size is made of names and whole numbers by `+ - * /` and `floor(a / b)`";
+            self.faults.push(TypeFault::Arguments(expr.span, message));
+            Size::default()
+        })
+    }
+
+    fn floor(&mut self, expr: &Expr) -> Option<Size> {
+        match &expr.kind {
+            ExprKind::Binary(first, rest) => match rest.as_slice() {
+                [(Operator::Divide, by)] => {
+                    let (above, below) = (self.size(first), self.size(by));
+                    above.divide(&below, Rounding::Floor)
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+/// `None` where there is no such size.
 pub fn arithmetic(operator: Operator, left: &Size, right: &Size) -> Option<Size> {
     match operator {
         Operator::Add => left.add(right, 1),
         Operator::Subtract => left.add(right, -1),
         Operator::Multiply => left.multiply(right),
-        Operator::Divide => left.divide(right),
-    }
-}
-
-/// The sizes in a type's brackets: those of `Tensor[n, d]`, of the `Feature[d]` in
-/// `Encoder[Image[3, h, w] -> Feature[d]]`, …; a name that is unknown stays a name.
-pub fn sizes_of(arguments: &[TypeArgument], sizes: &Sizes) -> Vec<Size> {
-    let one = |argument: &TypeArgument| match argument {
-        TypeArgument::Size(expr) => match (size(expr, sizes), &expr.kind) {
-            (Some(size), _) => size,
-            (None, ExprKind::Name(name)) => Size::symbol(name),
-            (None, _) => Size::symbol("?"),
-        },
-        _ => Size::symbol("?"),
-    };
-    arguments.iter().map(one).collect()
-}
-
-/// A size in a type that no number holds although every name in it is known.
-pub fn overflow<'t>(wanted: &'t Type, sizes: &Sizes) -> Option<&'t Expr> {
-    let TypeKind::Named(_, arguments) = &wanted.kind else { return None };
-    arguments.iter().flatten().find_map(|argument| match argument {
-        TypeArgument::Rest(_) => None,
-        TypeArgument::Type(inside) => overflow(inside, sizes),
-        TypeArgument::Function(from, to) => overflow(from, sizes).or_else(|| overflow(to, sizes)),
-        TypeArgument::Size(expr) => {
-            let mut names = BTreeSet::new();
-            tree::names(expr, &mut names);
-            let is_known = names.iter().all(|name| sizes.contains_key(*name));
-            (is_known && size(expr, sizes).is_none()).then_some(expr)
-        }
-    })
-}
-
-/// The argument of that name among a type's: the `Image[…]` or `Feature[…]` of an `Encoder[…]`.
-pub fn inner<'t>(wanted: &'t Type, name: &str) -> Option<&'t [TypeArgument]> {
-    let TypeKind::Named(own, arguments) = &wanted.kind else { return None };
-    if own == name {
-        return arguments.as_deref();
-    }
-    arguments.iter().flatten().find_map(|argument| match argument {
-        TypeArgument::Type(inside) => inner(inside, name),
-        TypeArgument::Function(from, to) => inner(from, name).or_else(|| inner(to, name)),
-        TypeArgument::Size(_) | TypeArgument::Rest(_) => None,
-    })
-}
-
-/// Whether it is the type of that name, whatever its arguments are.
-pub fn is_named(wanted: &Type, name: &str) -> bool {
-    matches!(&wanted.kind, TypeKind::Named(own, _) if own == name)
-}
-
-/// A type as it is written.
-pub fn describe(wanted: &Type) -> String {
-    match &wanted.kind {
-        TypeKind::Choices(choices) => {
-            choices.iter().map(|choice| choice.text.as_str()).collect::<Vec<_>>().join(" | ")
-        }
-        TypeKind::Named(name, arguments) if name == "Tensor" => {
-            let name_of = |argument: &TypeArgument| match argument {
-                TypeArgument::Size(Expr { kind: ExprKind::Name(name), .. }) => Size::symbol(name),
-                other => sizes_of(std::slice::from_ref(other), &Sizes::new()).remove(0),
-            };
-            shape(&arguments.iter().flatten().map(name_of).collect::<Vec<_>>())
-        }
-        TypeKind::Named(name, _) => name.clone(),
-    }
-}
-
-/// Whether a number satisfies a bound.
-pub fn satisfies(number: f64, comparison: Comparison, limit: f64) -> bool {
-    match comparison {
-        Comparison::Greater => number > limit,
-        Comparison::GreaterEqual => number >= limit,
-        Comparison::Less => number < limit,
-        Comparison::LessEqual => number <= limit,
+        Operator::Divide => left.divide(right, Rounding::Exact),
     }
 }

@@ -7,10 +7,11 @@
 use std::rc::Rc;
 
 use super::objective::Builder;
+use super::shape::Shape;
 use super::size::Size;
+use super::types::{Arguments, Type, TypeName};
 use crate::resolve::Declaration;
 use crate::source::Span;
-use crate::syntax::tree::Name;
 use crate::term::{Args, Call, Part, Term, Unit};
 
 /// A value and the place where it was written.
@@ -31,7 +32,7 @@ pub enum Kind {
     Range(Option<(f64, f64)>),
     Text(Option<String>),
     /// One of these names.
-    Choice(Option<String>, Rc<[Name]>),
+    Choice(Option<String>, Rc<[String]>),
     Duration(Option<(f64, Unit)>),
     Dataset(DatasetValue),
     Split(SplitValue),
@@ -127,7 +128,7 @@ pub struct NetworkValue {
 pub struct TensorValue {
     /// Its node in the builder.
     pub node: usize,
-    pub shape: Vec<Size>,
+    pub shape: Shape,
     pub gradient: bool,
 }
 
@@ -147,6 +148,65 @@ pub struct ModelValue {
     pub encoder: EncoderValue,
 }
 
+impl Kind {
+    /// The type; `None` for a stage, which is no value.
+    pub fn type_of(&self) -> Option<Type> {
+        let sized = |name, size: &Size| Type::shaped(name, Shape::of([size.clone()]));
+        let name = match self {
+            Kind::Poison => return Some(Type::Unknown),
+            Kind::Choice(_, choices) => return Some(Type::Choices(choices.clone())),
+            Kind::Stage(_) => return None,
+            Kind::Tensor(tensor) => {
+                return Some(Type::shaped(TypeName::Tensor, tensor.shape.clone()));
+            }
+            Kind::Labels(labels) => {
+                return Some(Type::shaped(TypeName::Labels, labels.shape.clone()));
+            }
+            Kind::Dataset(dataset) => {
+                return Some(Type::Named(TypeName::Dataset, dataset.examples(true)));
+            }
+            Kind::Split(split) => {
+                return Some(Type::Named(TypeName::Split, split.dataset.examples(split.labeled)));
+            }
+            Kind::Encoder(EncoderValue { features, .. }) => {
+                let sides = [TypeName::Image.into(), sized(TypeName::Feature, features)];
+                return Some(Type::Named(TypeName::Encoder, Arguments::Function(sides.into())));
+            }
+            Kind::Head(HeadValue { output, .. }) | Kind::Network(NetworkValue { output, .. }) => {
+                let features = vec![sized(TypeName::Feature, output)];
+                return Some(Type::Named(TypeName::Network, Arguments::Types(features)));
+            }
+            Kind::Model(model) => {
+                let labels = vec![sized(TypeName::Label, &model.classes)];
+                return Some(Type::Named(TypeName::Model, Arguments::Types(labels)));
+            }
+            Kind::Int(_) => TypeName::Int,
+            Kind::Float(_) => TypeName::Float,
+            Kind::Percent(_) => TypeName::Percent,
+            Kind::Bool(_) => TypeName::Bool,
+            Kind::Range(_) => TypeName::Range,
+            Kind::Text(_) => TypeName::Text,
+            Kind::Duration(_) => TypeName::Duration,
+            Kind::Augment(_) => TypeName::Augment,
+            Kind::Objective(_) => TypeName::Objective,
+            Kind::Optimizer(_) => TypeName::Optimizer,
+            Kind::Schedule(_) => TypeName::Schedule,
+            Kind::Protocol(_) => TypeName::Protocol,
+            Kind::History(_) => TypeName::History,
+        };
+        Some(name.into())
+    }
+}
+
+impl DatasetValue {
+    /// What it holds: `[Image[3, 32, 32], Label[10]]`.
+    fn examples(&self, labeled: bool) -> Arguments {
+        let image = Type::shaped(TypeName::Image, Shape::of(self.image.clone()));
+        let label = Type::shaped(TypeName::Label, Shape::of([self.classes.clone()]));
+        Arguments::Types(if labeled { vec![image, label] } else { vec![image] })
+    }
+}
+
 impl Value {
     pub fn new(kind: Kind, span: Span) -> Self {
         Value { kind, span }
@@ -158,6 +218,11 @@ impl Value {
 
     pub fn is_poison(&self) -> bool {
         matches!(self.kind, Kind::Poison)
+    }
+
+    /// Whether it has the type of that name.
+    pub fn is(&self, name: TypeName) -> bool {
+        self.kind.type_of().is_some_and(|own| own.is(name))
     }
 
     /// The number in an `Int`, `Float` or `Percent`, where it is known.
@@ -223,30 +288,18 @@ impl Value {
                 known("the choice", value.as_ref().map(|value| format!("`{value}`")))
             }
             Kind::Duration(value) => known("Duration", value.map(duration)),
+            // Every dataset of the library has images and labels; more than its name says little.
             Kind::Dataset(_) => "Dataset".to_owned(),
             Kind::Split(split) if split.labeled => "Split with labels".to_owned(),
             Kind::Split(_) => "Split without labels".to_owned(),
-            Kind::Augment(_) => "Augment".to_owned(),
-            Kind::Encoder(encoder) => format!("Encoder[Image -> Feature[{}]]", encoder.features),
-            Kind::Head(head) => format!("Network[Feature[{}]]", head.output),
-            Kind::Network(network) => format!("Network[Feature[{}]]", network.output),
-            Kind::Tensor(tensor) => shape(&tensor.shape),
-            Kind::Labels(_) => "Labels".to_owned(),
-            Kind::Objective(_) => "Objective".to_owned(),
-            Kind::Optimizer(_) => "Optimizer".to_owned(),
-            Kind::Schedule(_) => "Schedule".to_owned(),
-            Kind::Protocol(_) => "Protocol".to_owned(),
-            Kind::Model(model) => format!("Model[Label[{}]]", model.classes),
-            Kind::History(_) => "History".to_owned(),
-            Kind::Stage(_) => "a stage".to_owned(),
+            kind => kind.type_of().map_or("a stage".to_owned(), |own| own.to_string()),
         }
     }
 }
 
 /// `Tensor[batch, 128]`
-pub fn shape(sizes: &[Size]) -> String {
-    let sizes: Vec<String> = sizes.iter().map(Size::to_string).collect();
-    format!("Tensor[{}]", sizes.join(", "))
+pub fn tensor(shape: &Shape) -> String {
+    format!("Tensor[{shape}]")
 }
 
 /// `200 epochs`

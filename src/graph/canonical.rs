@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::check::objective::{Body, Builder};
-use crate::check::size;
+use crate::check::size::{self, Known};
 use crate::term::Term;
 use crate::term::objective::{
     ModuleNode, NetworkBody, NetworkNode, ObjectiveGraph, Op, Size, TensorNode,
@@ -113,17 +113,19 @@ impl<'b> Walk<'b> {
             other => other.clone(),
         };
         let inputs = node.inputs.iter().map(|input| self.nodes[*input]).collect::<Option<_>>()?;
-        let shape = node.shape.iter().map(|size| self.size(size)).collect::<Option<_>>()?;
+        let shape = node.shape.sizes()?.into_iter().map(|size| self.size(size));
+        let shape = shape.collect::<Option<_>>()?;
         let args = node.args.clone()?;
         self.graph.nodes.push(TensorNode { op, inputs, args, shape, gradient: node.gradient });
         Some(self.graph.nodes.len() - 1)
     }
 
     fn size(&self, size: &size::Size) -> Option<Size> {
-        let names = ["channels", "height", "width"];
-        let mut known = names.iter().zip(self.image);
-        let size =
-            known.try_fold(size.clone(), |size, (name, value)| size.substitute(name, value))?;
+        let sides = [Known::Channels, Known::Height, Known::Width].map(Known::symbol);
+        let size = size.substitute(&|symbol| {
+            let side = sides.iter().position(|side| side == symbol)?;
+            Some(size::Size::constant(self.image[side]))
+        })?;
         let (batch, constant) = size.in_batches()?;
         Some(Size {
             batch: usize::try_from(batch).ok()?,

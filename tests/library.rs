@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use cpipe::registry::{self, Implementation};
-use cpipe::resolve::{Disk, declaration, declarations};
+use cpipe::resolve::{Declaration, Disk, declaration, declarations};
 use cpipe::source::library;
-use cpipe::syntax::tree::TypeKind;
+use cpipe::syntax::tree::{Parameter, TypeKind};
+use cpipe::term::{Args, Term};
 use cpipe::{Request, compile};
 
 use crate::support::root;
@@ -72,6 +73,12 @@ fn declarations_are_documented_and_have_names_of_their_own() {
 fn facts_are_those_that_the_checker_knows() {
     for declaration in declarations() {
         let name = declaration.name();
+        let kind = match &declaration.signature().result.kind {
+            TypeKind::Named(kind, _) => kind.as_str(),
+            TypeKind::Choices(_) => "",
+        };
+        let is_module =
+            matches!(kind, "Encoder" | "Network") && declaration.named("averages").is_none();
         let parameter = |fact: &str| {
             let of = declaration.named(fact);
             of.is_some_and(|of| {
@@ -85,15 +92,18 @@ fn facts_are_those_that_the_checker_knows() {
                 "keeps" => declaration.named("keeps") == Some("rows"),
                 "judges" => matches!(declaration.named("judges"), Some("features" | "classes")),
                 "measures" => declaration.text("measures").is_some(),
+                "train" | "test" => {
+                    kind == "Dataset" && is_count(declaration, &fact.name.text, None)
+                }
+                "learns" => is_module && is_count(declaration, "learns", Some(7)),
                 _ => false,
             };
             assert!(is_right, "`{name}` states `{}`", fact.name.text);
         }
-        if matches!(&declaration.signature().result.kind, TypeKind::Named(kind, _) if kind == "Protocol")
-        {
-            assert!(declaration.text("measures").is_some(), "{name}");
-            assert!(declaration.named("judges").is_some(), "{name}");
-        }
+        let states = |name: &str| declaration.tree.facts.iter().any(|own| own.name.text == name);
+        assert_eq!(states("measures") && states("judges"), kind == "Protocol", "{name}");
+        assert_eq!(states("train") && states("test"), kind == "Dataset", "{name}");
+        assert_eq!(states("learns"), is_module, "{name}");
         // Of an operation on tensors a gradient flows through some parameters, or through none.
         let detached =
             declaration.signature().parameters.iter().filter(|own| own.detached.is_some());
@@ -103,6 +113,27 @@ fn facts_are_those_that_the_checker_knows() {
                 "{name}"
             );
         }
+    }
+}
+
+/// Whether a computed fact gives a count for a call. One call tells: every part of a fact is looked
+/// at, whichever way its conditions go.
+fn is_count(declaration: &Declaration, fact: &str, input: Option<usize>) -> bool {
+    let argument = |parameter: &Parameter| match &parameter.kind.kind {
+        TypeKind::Choices(choices) => Term::Symbol(choices[0].text.clone()),
+        TypeKind::Named(kind, _) if kind == "Bool" => Term::Bool(true),
+        TypeKind::Named(kind, _) if kind == "Int" => Term::Int(5),
+        TypeKind::Named(kind, _) => panic!("no argument is made up here for {kind}"),
+    };
+    let parameters = declaration.signature().parameters.iter();
+    // `input` is the size of the features that a module is given.
+    let arguments = parameters.map(|own| (own.name.text.clone(), argument(own)));
+    let arguments = Args(arguments.collect());
+    assert!(input.is_none() || arguments.get("input").is_none(), "{}", declaration.name());
+    match declaration.number(fact, &arguments, input) {
+        Some(Ok(count)) => count >= 1.0 && count.fract() == 0.0,
+        Some(Err(wrong)) => panic!("{wrong}"),
+        None => false,
     }
 }
 

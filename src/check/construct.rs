@@ -1,4 +1,4 @@
-//! Registered constructors made into values.
+//! Declared constructors made into values.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -15,14 +15,13 @@ use super::value::{
 };
 use super::{Checker, memory};
 use crate::diagnostics::{Diagnostic, findings};
-use crate::registry::{self, Implementation};
-use crate::resolve::Declaration;
+use crate::resolve::{Declaration, examples, learned};
 use crate::source::Span;
 use crate::term::objective::Op;
-use crate::term::{Call, Term};
+use crate::term::{Call, Part, Term};
 
 impl Checker<'_> {
-    /// The value that a registered constructor makes.
+    /// The value that a declared constructor makes: which kind of value, its result says.
     pub(super) fn construct(
         &mut self,
         declaration: &'static Declaration,
@@ -31,8 +30,6 @@ impl Checker<'_> {
     ) -> Value {
         let name = declaration.name();
         let signature = self.signature(declaration.signature());
-        // A test holds the declarations and the implementations against each other.
-        let entry = registry::find(name).expect("a declaration with an implementation");
         if let Some(size) = bound.solution.fault(&signature.result) {
             self.no_size(&signature, size, &bound, span);
             return Value::poison(span);
@@ -45,18 +42,20 @@ impl Checker<'_> {
         let sizes = |part| -> Vec<Size> {
             shape(part).sizes().unwrap_or_default().into_iter().cloned().collect()
         };
-        let kind = match &entry.implementation {
-            Implementation::Dataset(dataset) => {
+        let first = |part| sizes(part).into_iter().next();
+        let features =
+            || first(TypeName::Feature).expect("a module's signature gives Feature[d]");
+        let kind = match signature.result.name() {
+            Some(TypeName::Dataset) => {
                 let Some(Term::Call(call)) = term else { return Value::poison(span) };
                 let [channels, height, width] = <[Size; 3]>::try_from(sizes(TypeName::Image))
                     .expect("a dataset's signature gives Image[c, h, w]");
-                let classes = sizes(TypeName::Label)
-                    .into_iter()
-                    .next()
-                    .expect("a dataset's signature gives Label[c]");
+                let classes =
+                    first(TypeName::Label).expect("a dataset's signature gives Label[c]");
                 if let Some(image) = memory::product([&channels, &height, &width]) {
-                    let counts = (dataset.sizes)(&call.args);
-                    let bytes = (counts.train as u128 + counts.test as u128).saturating_mul(image);
+                    let parts = [Part::Train, Part::Test].map(|part| examples(&call, part));
+                    let all: u128 = parts.into_iter().flatten().map(|part| part as u128).sum();
+                    let bytes = all.saturating_mul(image);
                     if !self.fits_memory("this dataset", bytes, span) {
                         return Value::poison(span);
                     }
@@ -67,8 +66,8 @@ impl Checker<'_> {
                     classes,
                 })
             }
-            Implementation::Augment(_) => {
-                let size = sizes(TypeName::Augment).into_iter().next();
+            Some(TypeName::Augment) => {
+                let size = first(TypeName::Augment);
                 let place = bound.values.get("size").map_or(span, |value| value.span);
                 let pads = declaration.named("pads");
                 let padding =
@@ -80,22 +79,21 @@ impl Checker<'_> {
                     size.map(|size| SizedTransform { declaration, size, padding, span: place });
                 Kind::Augment(Rc::new(AugmentValue { term, sizes: sized.into_iter().collect() }))
             }
-            Implementation::Module(module) => {
-                let [channels, output] =
-                    [TypeName::Image, TypeName::Feature].map(|part| sizes(part).into_iter().next());
-                let output = output.expect("a module's signature gives Feature[d]");
-                return match module.encoder {
-                    true => self.encoder(name, term, channels, output, span),
-                    false => self.head(term, output, span),
-                };
+            Some(TypeName::Encoder) => {
+                return self.encoder(name, term, first(TypeName::Image), features(), span);
             }
-            Implementation::Tensor(_) => {
+            Some(TypeName::Network) if declaration.named("averages").is_some() => {
+                return self.ema(declaration, &bound, span);
+            }
+            Some(TypeName::Network) => return self.head(term, features(), span),
+            Some(TypeName::Tensor) => {
                 return self.primitive(declaration, &bound, shape(TypeName::Tensor), span);
             }
-            Implementation::Ema => return self.ema(declaration, &bound, span),
-            Implementation::Optimizer(_) => Kind::Optimizer(term),
-            Implementation::Schedule(_) => Kind::Schedule(term),
-            Implementation::Protocol(_) => Kind::Protocol(term),
+            Some(TypeName::Optimizer) => Kind::Optimizer(term),
+            Some(TypeName::Schedule) => Kind::Schedule(term),
+            Some(TypeName::Protocol) => Kind::Protocol(term),
+            // A test holds the library against this list.
+            other => unreachable!("`{name}` makes {other:?}, which no constructor does"),
         };
         Value { kind, span }
     }
@@ -109,7 +107,7 @@ impl Checker<'_> {
         span: Span,
     ) -> Value {
         let place = self.outermost(span);
-        let parameters = term.as_ref().and_then(|term| memory::parameters(term, None));
+        let parameters = term.as_ref().and_then(|term| learned(term, None));
         let bytes = parameters.unwrap_or_default().saturating_mul(memory::NUMBER);
         if !self.fits_memory(&format!("`{name}`"), bytes, place) {
             return Value::poison(span);

@@ -12,9 +12,8 @@ use super::size::Size;
 use super::value::{EncoderValue, HeadValue, Made};
 use super::{Checker, flow::Flow};
 use crate::diagnostics::{Diagnostic, findings};
-use crate::registry::{self, Implementation};
+use crate::resolve::learned;
 use crate::source::Span;
-use crate::term::Term;
 
 /// The bytes of a number.
 pub(super) const NUMBER: u128 = size_of::<f32>() as u128;
@@ -54,7 +53,7 @@ impl Held {
         let encoder_held = Held { numbers, sets, place, made: place };
         let head_held = head.map(|HeadValue { term, place, .. }| {
             let term = term.as_ref();
-            let numbers = term.and_then(|term| parameters(term, known(&encoder.features)));
+            let numbers = term.and_then(|term| learned(term, known(&encoder.features)));
             Held { numbers: numbers.unwrap_or_default(), sets: 2, place: *place, made: *place }
         });
         [encoder_held].into_iter().chain(head_held).collect()
@@ -77,8 +76,7 @@ impl Held {
         let held = modules.map(|((module, sets), trained)| {
             let input = module.input.as_ref().and_then(known);
             let term = module.term.as_ref();
-            let numbers =
-                module.parameters.or_else(|| term.and_then(|term| parameters(term, input)));
+            let numbers = module.parameters.or_else(|| term.and_then(|term| learned(term, input)));
             Held {
                 numbers: numbers.unwrap_or_default(),
                 sets: sets + u128::from(*trained),
@@ -122,15 +120,6 @@ fn too_large(what: &str, bytes: u128, span: Span) -> Option<Diagnostic> {
     let message = || format!("{what} takes at least {}", amount(bytes));
     let help = || format!("this machine has {} of memory", amount(*TOTAL));
     (bytes > *TOTAL).then(|| Diagnostic::new(findings::TOO_LARGE, span, message()).help(help()))
-}
-
-/// How many numbers a module learns, by its constructor and the size of the features it is given.
-pub fn parameters(term: &Term, input: Option<usize>) -> Option<u128> {
-    let Term::Call(call) = term else { return None };
-    match &registry::find(&call.name)?.implementation {
-        Implementation::Module(module) => Some((module.parameters)(&call.args, input)),
-        _ => None,
-    }
 }
 
 fn known(size: &Size) -> Option<usize> {

@@ -10,8 +10,7 @@ use super::size::Size;
 use super::types::TypeName;
 use super::value::{AugmentValue, EncoderValue, Kind, ModelValue, SplitValue, Value};
 use crate::diagnostics::{Diagnostic, findings};
-use crate::registry::{self, Implementation};
-use crate::resolve::{Declaration, declaration};
+use crate::resolve::{self, Declaration, declaration};
 use crate::source::Span;
 use crate::term::objective::Op;
 use crate::term::{Output, Part, Term, Unit, batches, share};
@@ -509,20 +508,12 @@ impl Checker<'_> {
 
 /// How many examples a split has, where its dataset says so before it is loaded.
 pub fn examples(split: &SplitValue) -> Option<usize> {
-    let call = split.dataset.call.as_ref()?;
-    let Implementation::Dataset(entry) = &registry::find(&call.name)?.implementation else {
-        return None;
-    };
-    let sizes = (entry.sizes)(&call.args);
-    let all = match split.part {
-        Part::Train => sizes.train,
-        Part::Test => sizes.test,
-    };
+    let all = resolve::examples(split.dataset.call.as_ref()?, split.part)?;
     let percent = split.percent?;
     if percent >= 100.0 {
         return Some(all);
     }
-    // Every registered dataset deals its examples to its classes in turn.
+    // Every dataset deals its examples to its classes in turn.
     let classes = usize::try_from(split.dataset.classes.as_constant()?).ok()?;
     let members = |class| (all + classes - 1 - class) / classes;
     Some((0..classes).map(|class| share(members(class), percent)).sum())

@@ -1,9 +1,11 @@
 //! Files to modules: every `use` followed, every imported name bound.
 
 pub mod catalog;
+mod facts;
 mod library;
 mod modules;
 
+pub use facts::{examples, learned};
 pub use library::{Declaration, constructor, declaration, declarations, path_of};
 pub use modules::{Item, Module, ModuleId, Program, load, read};
 

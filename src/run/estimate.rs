@@ -10,12 +10,12 @@ use std::path::Path;
 use super::inputs::Datasets;
 use super::stages::Fields;
 use super::{Failure, Run};
-use crate::check::{StageKind, declared_size, declared_sizes, parameters};
+use crate::check::{StageKind, declared_size, declared_sizes};
 use crate::graph::Stage;
-use crate::registry::{Implementation, find};
+use crate::resolve::{examples, learned};
 use crate::store::error::RunError;
 use crate::term::objective::{NetworkBody, ObjectiveGraph};
-use crate::term::{Call, Term, Unit};
+use crate::term::{Call, Part, Term, Unit};
 
 /// The bytes of a number.
 const NUMBER: u128 = size_of::<f32>() as u128;
@@ -83,7 +83,7 @@ impl Run<'_> {
                 let objective = fields.objective();
                 let modules = objective.modules.iter().map(|module| {
                     let term = self.constructor(&module.term);
-                    (parameters(&term, module.input).unwrap_or(0), module.encoder)
+                    (learned(&term, module.input).unwrap_or(0), module.encoder)
                 });
                 let modules: Vec<(u128, bool)> = modules.collect();
                 let weights = modules.iter().fold(0_u128, |all, (n, _)| all.saturating_add(*n));
@@ -102,8 +102,8 @@ impl Run<'_> {
                     Term::Call(call) => declared_size(call, "Feature"),
                     _ => None,
                 };
-                let encoder = parameters(&encoder, None).unwrap_or(0);
-                let head = parameters(fields.get("head"), features).unwrap_or(0);
+                let encoder = learned(&encoder, None).unwrap_or(0);
+                let head = learned(fields.get("head"), features).unwrap_or(0);
                 let weights = encoder.saturating_add(head);
                 Room {
                     memory: bytes(weights.saturating_mul(2)),
@@ -157,14 +157,10 @@ fn bytes(numbers: u128) -> u128 {
 
 /// The bytes of a dataset in memory: one a channel of a pixel.
 fn dataset(call: &Call) -> u128 {
-    let Some(Implementation::Dataset(entry)) = find(&call.name).map(|entry| &entry.implementation)
-    else {
-        return 0;
-    };
-    let sizes = (entry.sizes)(&call.args);
-    let examples = (sizes.train as u128).saturating_add(sizes.test as u128);
+    let parts = [Part::Train, Part::Test].map(|part| examples(call, part).unwrap_or(0) as u128);
+    let all = parts.iter().sum();
     let image = declared_sizes(call, "Image").unwrap_or_default();
-    image.iter().fold(examples, |all, size| all.saturating_mul(*size as u128))
+    image.iter().fold(all, |all, size| all.saturating_mul(*size as u128))
 }
 
 /// The memory that can be had without swapping; `None` where the system does not say.

@@ -5,22 +5,26 @@
 //! form. What comes after needs the feature `run`: `run` carries a graph out, with `data`,
 //! `augment`, `nn`, `objective`, `train` and `evaluate` at work on the `device`.
 
+#[cfg(feature = "run")]
 pub mod augment;
 pub mod check;
 pub mod cli;
+#[cfg(feature = "run")]
 pub mod data;
 #[cfg(feature = "run")]
 pub mod device;
 pub mod diagnostics;
+#[cfg(feature = "run")]
 pub mod evaluate;
 pub mod graph;
 #[cfg(feature = "run")]
 pub mod interrupt;
+#[cfg(feature = "run")]
 pub mod nn;
+#[cfg(feature = "run")]
 pub mod objective;
 #[cfg(feature = "run")]
 pub mod random;
-pub mod registry;
 #[cfg(feature = "run")]
 pub mod report;
 pub mod resolve;
@@ -31,6 +35,7 @@ pub mod source;
 pub mod store;
 pub mod syntax;
 pub mod term;
+#[cfg(feature = "run")]
 pub mod train;
 #[cfg(feature = "run")]
 pub mod watch;

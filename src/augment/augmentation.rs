@@ -1,9 +1,8 @@
 //! Chains of transforms and the views that they make.
 
-use super::canvas::Normalization;
-use super::canvas::{Canvas, Pixels};
+use super::TRANSFORMS;
+use super::canvas::{Canvas, Normalization, Pixels};
 use crate::random::{Key, Rng};
-use crate::registry::{self, Implementation};
 use crate::term::Term;
 
 /// A random function of an image.
@@ -71,17 +70,13 @@ impl Augmentation {
 fn collect(term: &Term, transforms: &mut Vec<Box<dyn Transform>>) {
     match term {
         Term::Chain(terms) => terms.iter().for_each(|term| collect(term, transforms)),
-        Term::Call(call) => match registry::find(&call.name).map(|entry| &entry.implementation) {
-            Some(Implementation::Augment(entry)) => transforms.push((entry.build)(&call.args)),
-            _ => panic!("`{}` is not an augmentation, but was checked as one", call.name),
-        },
+        Term::Call(call) => transforms.push(call.implementation(TRANSFORMS)(&call.args)),
         other => panic!("{other:?} is not an augmentation, but was checked as one"),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::ENTRIES;
     use super::*;
     use crate::check::declared_size;
     use crate::term::{Args, Call};
@@ -93,7 +88,7 @@ mod tests {
         Term::Call(Call { name: name.into(), args: Args(args) })
     }
 
-    /// A call of every entry.
+    /// A call of every transform.
     fn calls() -> Vec<Term> {
         let percent = |value| ("probability", Term::Percent(value));
         vec![
@@ -140,18 +135,18 @@ mod tests {
     }
 
     #[test]
-    fn every_entry_is_built_and_keeps_what_it_says_of_sizes_and_values() {
+    fn every_transform_is_built_and_keeps_what_it_says_of_sizes_and_values() {
         let calls = calls();
-        assert_eq!(calls.len(), ENTRIES.len());
-        for (term, entry) in calls.iter().zip(ENTRIES) {
+        assert_eq!(calls.len(), TRANSFORMS.len());
+        for (term, (name, _)) in calls.iter().zip(TRANSFORMS) {
             let Term::Call(call) = term else { unreachable!() };
-            assert_eq!(call.name, entry.name);
+            assert_eq!(call.name, *name);
             // A signature says `Augment[size]` where it makes a square of that side.
             let expected = declared_size(call, "Augment").map_or([8, 10], |size| [size; 2]);
             assert_eq!(Augmentation::from_term(term).output_size(8, 10), expected);
             for seed in 0..20 {
                 let view = view(term, Key::root(seed));
-                assert!(view.iter().all(|value| (0.0..=1.0).contains(value)), "{}", entry.name);
+                assert!(view.iter().all(|value| (0.0..=1.0).contains(value)), "{name}");
             }
         }
     }

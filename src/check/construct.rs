@@ -43,15 +43,13 @@ impl Checker<'_> {
             shape(part).sizes().unwrap_or_default().into_iter().cloned().collect()
         };
         let first = |part| sizes(part).into_iter().next();
-        let features =
-            || first(TypeName::Feature).expect("a module's signature gives Feature[d]");
+        let features = || first(TypeName::Feature).expect("a module's signature gives Feature[d]");
         let kind = match signature.result.name() {
             Some(TypeName::Dataset) => {
                 let Some(Term::Call(call)) = term else { return Value::poison(span) };
                 let [channels, height, width] = <[Size; 3]>::try_from(sizes(TypeName::Image))
                     .expect("a dataset's signature gives Image[c, h, w]");
-                let classes =
-                    first(TypeName::Label).expect("a dataset's signature gives Label[c]");
+                let classes = first(TypeName::Label).expect("a dataset's signature gives Label[c]");
                 if let Some(image) = memory::product([&channels, &height, &width]) {
                     let parts = [Part::Train, Part::Test].map(|part| examples(&call, part));
                     let all: u128 = parts.into_iter().flatten().map(|part| part as u128).sum();
@@ -92,7 +90,7 @@ impl Checker<'_> {
             Some(TypeName::Optimizer) => Kind::Optimizer(term),
             Some(TypeName::Schedule) => Kind::Schedule(term),
             Some(TypeName::Protocol) => Kind::Protocol(term),
-            // A test holds the library against this list.
+            // A test holds the declarations against this list.
             other => unreachable!("`{name}` makes {other:?}, which no constructor does"),
         };
         Value { kind, span }

@@ -11,7 +11,7 @@ use super::pipeline::TypedStage;
 use super::size::Size;
 use super::value::{EncoderValue, HeadValue, Made};
 use super::{Checker, flow::Flow};
-use crate::diagnostics::{Diagnostic, findings};
+use crate::diagnostics::{Diagnostic, amount, findings};
 use crate::resolve::learned;
 use crate::source::Span;
 
@@ -132,24 +132,6 @@ pub(super) fn product<'s>(sizes: impl IntoIterator<Item = &'s Size>) -> Option<u
     sizes.into_iter().try_fold(1_u128, |all, size| Some(all.saturating_mul(known(size)?)))
 }
 
-/// `3.1 PiB`; more than has a name is as much as has one.
-pub fn amount(bytes: u128) -> String {
-    const UNITS: [&str; 9] = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB", "ZiB", "YiB"];
-    let mut amount = bytes as f64;
-    let mut units = UNITS.into_iter();
-    let mut unit = units.next().unwrap_or_default();
-    for larger in units {
-        if amount < 1024.0 {
-            break;
-        }
-        amount /= 1024.0;
-        unit = larger;
-    }
-    amount = amount.min(1024.0);
-    let digits = usize::from(amount < 100.0 && unit != "bytes");
-    format!("{amount:.digits$} {unit}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,13 +140,5 @@ mod tests {
     fn reads_the_total() {
         assert_eq!(total("MemTotal:       16315 kB\nMemFree: 1 kB\n"), Some(16_315 * 1024));
         assert_eq!(total("MemFree: 1 kB\n"), None);
-    }
-
-    #[test]
-    fn amounts_are_short() {
-        assert_eq!(amount(12), "12 bytes");
-        assert_eq!(amount(3 << 29), "1.5 GiB");
-        assert_eq!(amount(3072 * 1_000_000_000_000_000), "2.7 EiB");
-        assert_eq!(amount(u128::MAX), "1024 YiB");
     }
 }

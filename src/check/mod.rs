@@ -23,7 +23,6 @@ mod unify;
 pub mod value;
 
 pub use declared::{declared_size, declared_sizes};
-pub use memory::amount;
 pub use overrides::{Override, parse as parse_override};
 pub use pipeline::{Origin, Resolved, Selection, TypedPipeline, TypedStage};
 pub use stages::{STAGES, StageKind};

@@ -1,53 +1,30 @@
 //! Datasets: found, verified and decoded once, and made into batches of views.
 
-#[cfg(feature = "run")]
 mod archive;
-#[cfg(feature = "run")]
 mod cifar10;
-#[cfg(feature = "run")]
 pub mod download;
-#[cfg(feature = "run")]
 mod error;
-#[cfg(feature = "run")]
 pub mod images;
-#[cfg(feature = "run")]
 pub mod loader;
-#[cfg(feature = "run")]
 mod pickle;
-#[cfg(feature = "run")]
 mod sample;
-#[cfg(feature = "run")]
 mod shapes;
-#[cfg(all(test, feature = "run"))]
+#[cfg(test)]
 mod testing;
 
-#[cfg(feature = "run")]
 use std::path::{Path, PathBuf};
 
-#[cfg(feature = "run")]
 pub use self::{
     download::{Remote, download},
     error::{DataError, NotDownloaded},
     images::{Dataset, Images},
     sample::stratified,
 };
-#[cfg(feature = "run")]
 use crate::augment::Normalization;
-use crate::registry::{Entry, Implementation, Sizes, SizesOf};
-#[cfg(feature = "run")]
-use crate::term::Args;
-#[cfg(feature = "run")]
+use crate::term::{Args, Call};
 use crate::watch::Watch;
 
-/// What the registry holds of a dataset.
-pub struct DatasetEntry {
-    pub sizes: SizesOf,
-    #[cfg(feature = "run")]
-    pub load: fn(&Args, &Source<'_>) -> Result<Dataset, DataError>,
-}
-
 /// Where datasets are looked for and kept.
-#[cfg(feature = "run")]
 pub struct Source<'a> {
     /// `--data-dir`: where a dataset is, and has to be.
     pub data_dir: Option<&'a Path>,
@@ -64,48 +41,39 @@ pub struct Source<'a> {
     pub watch: Watch<'a>,
 }
 
-/// The datasets, as exported by `std.datasets`.
-pub static ENTRIES: &[Entry] = &[
-    entry(
-        "cifar10",
-        DatasetEntry {
-            sizes: |_| Sizes { train: 50_000, test: 10_000 },
-            #[cfg(feature = "run")]
-            load: |args, source| {
-                let (train, test) = cifar10::load(source)?;
-                let normalization = normalization(args, cifar10::NORMALIZATION);
-                Ok(Dataset { train, test, normalization })
-            },
-        },
-    ),
-    entry(
-        "shapes",
-        DatasetEntry {
-            sizes: |args| Sizes { train: args.size("train"), test: args.size("test") },
-            #[cfg(feature = "run")]
-            load: |args, source| {
-                Ok(Dataset {
-                    train: shapes::draw("train", args.size("train"), source.watch)?,
-                    test: shapes::draw("test", args.size("test"), source.watch)?,
-                    normalization: normalization(args, SHAPES),
-                })
-            },
-        },
-    ),
+/// Finds a dataset, verifies and decodes it.
+pub type Load = fn(&Args, &Source<'_>) -> Result<Dataset, DataError>;
+
+/// The datasets, by the names under which `std.datasets` declares them.
+pub static DATASETS: &[(&str, Load)] = &[
+    ("cifar10", |args, source| {
+        let (train, test) = cifar10::load(source)?;
+        let normalization = normalization(args, cifar10::NORMALIZATION);
+        Ok(Dataset { train, test, normalization })
+    }),
+    ("shapes", |args, source| {
+        Ok(Dataset {
+            train: shapes::draw("train", args.size("train"), source.watch)?,
+            test: shapes::draw("test", args.size("test"), source.watch)?,
+            normalization: normalization(args, SHAPES),
+        })
+    }),
 ];
 
-const fn entry(name: &'static str, implementation: DatasetEntry) -> Entry {
-    let implementation = Implementation::Dataset(implementation);
-    Entry { name, implementation }
+/// The dataset that a call names.
+///
+/// # Panics
+///
+/// If it calls no dataset: the checker lets nothing else through.
+pub fn load(dataset: &Call, source: &Source<'_>) -> Result<Dataset, DataError> {
+    dataset.implementation(DATASETS)(&dataset.args, source)
 }
 
 /// Mean and standard deviation of the shapes.
-#[cfg(feature = "run")]
 const SHAPES: Normalization =
     Normalization { mean: [0.500, 0.500, 0.501], std: [0.189, 0.180, 0.214] };
 
 /// The choice of the parameter `normalize`.
-#[cfg(feature = "run")]
 fn normalization(args: &Args, own: Normalization) -> Normalization {
     match args.symbol("normalize") {
         "own" => own,
@@ -116,7 +84,7 @@ fn normalization(args: &Args, own: Normalization) -> Normalization {
     }
 }
 
-#[cfg(all(test, feature = "run"))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::term::Term;
@@ -128,12 +96,9 @@ mod tests {
 
     #[test]
     fn shapes_are_as_many_as_said() {
-        let Implementation::Dataset(entry) = &ENTRIES[1].implementation else {
-            panic!("an entry that is no dataset")
-        };
         let normalize = ("normalize", Term::Symbol("none".into()));
         let args = args(&[("train", Term::Int(30)), ("test", Term::Int(20)), normalize]);
-        assert_eq!((entry.sizes)(&args), Sizes { train: 30, test: 20 });
+        let shapes = Call { name: "shapes".to_owned(), args };
         let source = Source {
             data_dir: None,
             environment: None,
@@ -142,7 +107,7 @@ mod tests {
             mirror: None,
             watch: unwatched(),
         };
-        let dataset = (entry.load)(&args, &source).expect("shapes need nothing");
+        let dataset = load(&shapes, &source).expect("shapes need nothing");
         assert_eq!((dataset.train.len(), dataset.test.len()), (30, 20));
         assert_eq!(dataset.normalization, Normalization { mean: [0.0; 3], std: [1.0; 3] });
         assert_ne!(dataset.train.pixels[..100], dataset.test.pixels[..100]);

@@ -1,11 +1,13 @@
 //! What an error is: a stable name, a message, the places it is about, and what would be right.
 
+mod amount;
 mod excerpt;
 pub mod findings;
 mod render;
 pub mod suggest;
 mod visible;
 
+pub use amount::amount;
 pub use findings::Finding;
 pub use render::{Style, render, render_all};
 pub use visible::visible;

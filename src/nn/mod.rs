@@ -1,123 +1,108 @@
 //! Encoders and heads: modules as functions of named parameters.
 
-use crate::registry::{Entry, Implementation};
-
-#[cfg(feature = "run")]
 mod convnet;
-mod count;
-#[cfg(feature = "run")]
 mod init;
-#[cfg(feature = "run")]
 mod layers;
-#[cfg(feature = "run")]
 mod mlp;
-#[cfg(feature = "run")]
 mod module;
-#[cfg(feature = "run")]
 mod norm;
-#[cfg(feature = "run")]
 pub mod ops;
-#[cfg(feature = "run")]
 mod params;
-#[cfg(feature = "run")]
 mod resnet;
-#[cfg(feature = "run")]
 pub mod safetensors;
-#[cfg(feature = "run")]
 mod unit;
 
-#[cfg(feature = "run")]
 pub use module::{Activation, Module, Pass};
-#[cfg(feature = "run")]
 pub(crate) use params::map_array;
-#[cfg(feature = "run")]
 pub use params::{Array, Param, Params, Role};
 
-pub use count::Count;
-
-#[cfg(feature = "run")]
 use crate::term::{Args, Term};
 
-/// A registered module.
-pub struct ModuleEntry {
-    /// Whether it reads images; heads read features.
-    pub encoder: bool,
-    /// How many numbers it learns.
-    pub parameters: Count,
-    /// Makes the module from its arguments and the size of the features it is given (`None` for
-    /// images).
-    #[cfg(feature = "run")]
-    pub build: fn(&Args, input: Option<usize>) -> Box<dyn Module>,
-}
+/// Makes a module from its arguments and the size of the features it is given (`None` for images).
+pub type BuildModule = fn(&Args, input: Option<usize>) -> Box<dyn Module>;
 
-/// Every registered module.
-pub static ENTRIES: &[Entry] = &[
-    Entry {
-        name: "convnet",
-        implementation: Implementation::Module(ModuleEntry {
-            encoder: true,
-            parameters: |args, _| count::convnet(args),
-            #[cfg(feature = "run")]
-            build: convnet::convnet,
-        }),
-    },
-    Entry {
-        name: "resnet18",
-        implementation: Implementation::Module(ModuleEntry {
-            encoder: true,
-            parameters: |args, _| count::resnet(args, false, [2, 2, 2, 2]),
-            #[cfg(feature = "run")]
-            build: resnet::resnet18,
-        }),
-    },
-    Entry {
-        name: "resnet34",
-        implementation: Implementation::Module(ModuleEntry {
-            encoder: true,
-            parameters: |args, _| count::resnet(args, false, [3, 4, 6, 3]),
-            #[cfg(feature = "run")]
-            build: resnet::resnet34,
-        }),
-    },
-    Entry {
-        name: "resnet50",
-        implementation: Implementation::Module(ModuleEntry {
-            encoder: true,
-            parameters: |args, _| count::resnet(args, true, [3, 4, 6, 3]),
-            #[cfg(feature = "run")]
-            build: resnet::resnet50,
-        }),
-    },
-    Entry {
-        name: "mlp",
-        implementation: Implementation::Module(ModuleEntry {
-            encoder: false,
-            parameters: count::mlp,
-            #[cfg(feature = "run")]
-            build: mlp::mlp,
-        }),
-    },
-    Entry {
-        name: "linear",
-        implementation: Implementation::Module(ModuleEntry {
-            encoder: false,
-            parameters: count::linear,
-            #[cfg(feature = "run")]
-            build: mlp::linear,
-        }),
-    },
+/// Encoders and heads, by the names under which `std.encoders` and `std.heads` declare them.
+pub static MODULES: &[(&str, BuildModule)] = &[
+    ("convnet", convnet::convnet),
+    ("resnet18", resnet::resnet18),
+    ("resnet34", resnet::resnet34),
+    ("resnet50", resnet::resnet50),
+    ("mlp", mlp::mlp),
+    ("linear", mlp::linear),
 ];
 
 /// The module that `term` describes, given features of size `input` (`None` for images).
 ///
 /// # Panics
 ///
-/// If `term` does not call a registered module: the checker lets nothing else through.
-#[cfg(feature = "run")]
+/// If `term` does not call a module: the checker lets nothing else through.
 pub fn build(term: &Term, input: Option<usize>) -> Box<dyn Module> {
     let Term::Call(call) = term else { panic!("a module is a call, not {term:?}") };
-    match crate::registry::find(&call.name).map(|entry| &entry.implementation) {
-        Some(Implementation::Module(entry)) => (entry.build)(&call.args, input),
-        _ => panic!("`{}` passed the checker as a module and is not registered as one", call.name),
+    call.implementation(MODULES)(&call.args, input)
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+    use crate::random::Key;
+    use crate::resolve::learned;
+    use crate::term::Call;
+
+    fn call(name: &str, args: &[(&str, Term)]) -> Term {
+        let args = args.iter().map(|(name, term)| ((*name).to_owned(), term.clone()));
+        Term::Call(Call { name: name.to_owned(), args: Args(args.collect()) })
+    }
+
+    fn symbol(name: &str) -> Term {
+        Term::Symbol(name.to_owned())
+    }
+
+    fn mlp([hidden, out, layers]: [i64; 3], norm: &str, output_norm: &str, bias: bool) -> Term {
+        let args = [
+            ("hidden", Term::Int(hidden)),
+            ("out", Term::Int(out)),
+            ("layers", Term::Int(layers)),
+            ("norm", symbol(norm)),
+            ("output_norm", symbol(output_norm)),
+            ("bias", Term::Bool(bias)),
+        ];
+        call("mlp", &args)
+    }
+
+    fn linear(out: i64, bias: bool) -> Term {
+        call("linear", &[("out", Term::Int(out)), ("bias", Term::Bool(bias))])
+    }
+
+    #[test]
+    fn modules_learn_as_many_numbers_as_they_are_declared_to() {
+        let mut modules = Vec::new();
+        for width in [1, 2, 3, 8] {
+            let width = ("width", Term::Int(width));
+            modules.push((call("convnet", std::slice::from_ref(&width)), None));
+            for name in ["resnet18", "resnet34", "resnet50"] {
+                for stem in ["small", "imagenet"] {
+                    modules.push((call(name, &[("stem", symbol(stem)), width.clone()]), None));
+                }
+            }
+        }
+        for (input, out) in [(5, 3), (1, 1), (64, 10)] {
+            for bias in [true, false] {
+                modules.push((linear(out, bias), Some(input)));
+                for (hidden, layers) in [(7, 2), (1, 3), (4, 5)] {
+                    for norm in ["none", "batch"] {
+                        for output_norm in ["none", "batch", "plain"] {
+                            let mlp = mlp([hidden, out, layers], norm, output_norm, bias);
+                            modules.push((mlp, Some(input)));
+                        }
+                    }
+                }
+            }
+        }
+        for (term, input) in modules {
+            let params = build(&term, input).init(Key::root(0), &Device::default());
+            assert_eq!(learned(&term, input), Some(params.count() as u128), "{term} of {input:?}");
+        }
     }
 }

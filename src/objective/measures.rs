@@ -1,55 +1,32 @@
 //! What is worth watching while an objective is minimized.
 
-use super::implemented;
-use crate::registry::Entry;
+use burn::tensor::Tensor;
 
-#[cfg(feature = "run")]
-use super::Value;
-#[cfg(feature = "run")]
-use math::*;
+use super::contrastive::same_position;
+use super::similarity::normalize;
 
-pub const MEAN: Entry = implemented!("mean", |_, x| Value::Scalar(x[0].matrix().mean()),);
+pub fn spread(x: Tensor<2>) -> Tensor<1> {
+    let [_, d] = x.dims();
+    let x = normalize(x.inner());
+    let centred = x.clone() - x.mean_dim(0);
+    centred.square().mean_dim(0).sqrt().mean() * (d as f64).sqrt()
+}
 
-pub const SPREAD: Entry = implemented!("spread", |_, x| Value::Scalar(spread(x[0].matrix())),);
+pub fn contrast_accuracy(query: Tensor<2>, key: Tensor<2>, negatives: Tensor<2>) -> Tensor<1> {
+    let query = query.inner();
+    let positive = (query.clone() * key.inner()).sum_dim(1);
+    let negative = query.matmul(negatives.inner().transpose()).max_dim(1);
+    positive.greater(negative).float().mean()
+}
 
-pub const CONTRAST_ACCURACY: Entry = implemented!("contrast_accuracy", |_, x| Value::Scalar(
-    contrast_accuracy(x[0].matrix(), x[1].matrix(), x[2].matrix())
-),);
-
-pub const PAIR_ACCURACY: Entry = implemented!("pair_accuracy", |_, x| Value::Scalar(
-    pair_accuracy(x[0].matrix(), x[1].matrix())
-),);
-
-#[cfg(feature = "run")]
-mod math {
-    use burn::tensor::Tensor;
-
-    use crate::objective::contrastive::same_position;
-    use crate::objective::similarity::normalize;
-
-    pub fn spread(x: Tensor<2>) -> Tensor<1> {
-        let [_, d] = x.dims();
-        let x = normalize(x.inner());
-        let centred = x.clone() - x.mean_dim(0);
-        centred.square().mean_dim(0).sqrt().mean() * (d as f64).sqrt()
-    }
-
-    pub fn contrast_accuracy(query: Tensor<2>, key: Tensor<2>, negatives: Tensor<2>) -> Tensor<1> {
-        let query = query.inner();
-        let positive = (query.clone() * key.inner()).sum_dim(1);
-        let negative = query.matmul(negatives.inner().transpose()).max_dim(1);
-        positive.greater(negative).float().mean()
-    }
-
-    pub fn pair_accuracy(a: Tensor<2>, b: Tensor<2>) -> Tensor<1> {
-        let (a, b) = (a.inner(), b.inner());
-        let n = a.dims()[0];
-        let positive = (a.clone() * b.clone()).sum_dim(1);
-        let positive = Tensor::cat(vec![positive.clone(), positive], 0);
-        let views = Tensor::cat(vec![a, b], 0);
-        let logits = views.clone().matmul(views.transpose());
-        let own = same_position(n, &logits).repeat(&[2, 2]);
-        let others = logits.mask_fill(own, f32::NEG_INFINITY).max_dim(1);
-        positive.greater(others).float().mean()
-    }
+pub fn pair_accuracy(a: Tensor<2>, b: Tensor<2>) -> Tensor<1> {
+    let (a, b) = (a.inner(), b.inner());
+    let n = a.dims()[0];
+    let positive = (a.clone() * b.clone()).sum_dim(1);
+    let positive = Tensor::cat(vec![positive.clone(), positive], 0);
+    let views = Tensor::cat(vec![a, b], 0);
+    let logits = views.clone().matmul(views.transpose());
+    let own = same_position(n, &logits).repeat(&[2, 2]);
+    let others = logits.mask_fill(own, f32::NEG_INFINITY).max_dim(1);
+    positive.greater(others).float().mean()
 }

@@ -2,89 +2,66 @@
 //! interprets an objective's graph.
 //!
 //! A primitive is declared in `std.prelude`, which also says through which of its arguments a
-//! gradient flows; here stands its implementation.
+//! gradient flows; here stands its implementation. What is declared as an average of a network, the
+//! step keeps itself.
 
-mod average;
 mod contrastive;
-#[cfg(feature = "run")]
 mod flow;
-#[cfg(all(test, feature = "run"))]
+#[cfg(test)]
 mod golden;
 mod measures;
 mod memory;
-#[cfg(feature = "run")]
 mod program;
 mod similarity;
-#[cfg(feature = "run")]
 mod state;
-#[cfg(feature = "run")]
 mod step;
 mod supervised;
-#[cfg(feature = "run")]
 mod value;
 
-#[cfg(feature = "run")]
 pub use program::{Program, ProgramError, encoder_key};
-#[cfg(feature = "run")]
 pub use step::{Effects, StepOutput};
-#[cfg(feature = "run")]
 pub use value::Value;
 
-use crate::registry::Entry;
-#[cfg(feature = "run")]
-use crate::registry::Implementation;
-#[cfg(feature = "run")]
+use contrastive::{info_nce, nt_xent};
+use measures::{contrast_accuracy, pair_accuracy, spread};
+use similarity::{cosine_distance, normalize};
+use supervised::{cross_entropy, sup_con};
+
 use crate::term::Args;
 
-/// A function of tensors.
-pub struct TensorEntry {
-    /// The function itself, of the plain arguments by name and the tensors in signature order. Where
-    /// it `keeps` rows from one step to the next, as `fifo` does, it is given what is kept as one
-    /// more value, after the tensor arguments.
-    #[cfg(feature = "run")]
-    pub run: fn(&Args, &[Value]) -> Value,
-}
+/// A function of the plain arguments by name and the tensors in the order of the signature. Where
+/// it `keeps` rows from one step to the next, as `fifo` does, it is given what is kept as one more
+/// value, after the tensor arguments.
+pub type Primitive = fn(&Args, &[Value]) -> Value;
 
-/// The primitives.
-pub static ENTRIES: &[Entry] = &[
-    average::EMA,
-    similarity::NORMALIZE,
-    similarity::COSINE_DISTANCE,
-    similarity::MEAN_SQUARED,
-    contrastive::INFO_NCE,
-    contrastive::NT_XENT,
-    supervised::SUP_CON,
-    supervised::CROSS_ENTROPY,
-    memory::FIFO,
-    memory::DETACH,
-    measures::MEAN,
-    measures::SPREAD,
-    measures::CONTRAST_ACCURACY,
-    measures::PAIR_ACCURACY,
+/// The primitives, by the names under which `std.prelude` declares them.
+pub static PRIMITIVES: &[(&str, Primitive)] = &[
+    ("normalize", |_, x| Value::Matrix(normalize(x[0].matrix()))),
+    ("cosine_distance", |_, x| Value::Scalar(cosine_distance(x[0].matrix(), x[1].matrix()))),
+    ("mean_squared", |_, x| Value::Scalar((x[0].matrix() - x[1].matrix()).square().mean())),
+    ("info_nce", |args, x| {
+        let [query, key, negatives] = [x[0].matrix(), x[1].matrix(), x[2].matrix()];
+        Value::Scalar(info_nce(query, key, negatives, args.float("temperature")))
+    }),
+    ("nt_xent", |args, x| {
+        Value::Scalar(nt_xent(x[0].matrix(), x[1].matrix(), args.float("temperature")))
+    }),
+    ("sup_con", |args, x| {
+        let temperature = args.float("temperature");
+        Value::Scalar(sup_con(x[0].matrix(), x[1].matrix(), x[2].labels(), temperature))
+    }),
+    ("cross_entropy", |_, x| Value::Scalar(cross_entropy(x[0].matrix(), x[1].labels()))),
+    ("fifo", |_, x| x[1].constant()),
+    ("detach", |_, x| x[0].constant()),
+    ("mean", |_, x| Value::Scalar(x[0].matrix().mean())),
+    ("spread", |_, x| Value::Scalar(spread(x[0].matrix()))),
+    ("contrast_accuracy", |_, x| {
+        Value::Scalar(contrast_accuracy(x[0].matrix(), x[1].matrix(), x[2].matrix()))
+    }),
+    ("pair_accuracy", |_, x| Value::Scalar(pair_accuracy(x[0].matrix(), x[1].matrix()))),
 ];
 
 /// The primitive of that name.
-#[cfg(feature = "run")]
-pub fn primitive(name: &str) -> Option<&'static TensorEntry> {
-    let entry = ENTRIES.iter().find(|entry| entry.name == name)?;
-    match &entry.implementation {
-        Implementation::Tensor(primitive) => Some(primitive),
-        _ => None,
-    }
+pub fn primitive(name: &str) -> Option<Primitive> {
+    PRIMITIVES.iter().find(|(own, _)| *own == name).map(|(_, primitive)| *primitive)
 }
-
-/// An [`Entry`] for a primitive.
-macro_rules! implemented {
-    ($name:literal, $run:expr $(,)?) => {
-        $crate::registry::Entry {
-            name: $name,
-            implementation: $crate::registry::Implementation::Tensor(
-                $crate::objective::TensorEntry {
-                    #[cfg(feature = "run")]
-                    run: $run,
-                },
-            ),
-        }
-    };
-}
-use implemented;

@@ -1,46 +1,23 @@
 //! Lengths and distances of representations.
 
-use super::implemented;
-use crate::registry::Entry;
+use burn::tensor::Tensor;
 
-#[cfg(feature = "run")]
-pub use math::*;
+/// Rows of length one, `[n, d]`; rows shorter than 1e-12 are divided by that.
+pub fn normalize(x: Tensor<2>) -> Tensor<2> {
+    // The bound is put on the square: the root's slope is infinite at zero, and a row of
+    // zeros would have the gradient 0 * inf.
+    let length = x.clone().square().sum_dim(1).clamp_min(1e-24).sqrt();
+    x / length
+}
 
-#[cfg(feature = "run")]
-use super::Value;
+pub fn cosine_distance(a: Tensor<2>, b: Tensor<2>) -> Tensor<1> {
+    let cosine = (normalize(a) * normalize(b)).sum_dim(1);
+    cosine.mean() * -2.0 + 2.0
+}
 
-pub const NORMALIZE: Entry =
-    implemented!("normalize", |_, x| Value::Matrix(normalize(x[0].matrix())),);
-
-pub const COSINE_DISTANCE: Entry = implemented!("cosine_distance", |_, x| Value::Scalar(
-    cosine_distance(x[0].matrix(), x[1].matrix())
-),);
-
-pub const MEAN_SQUARED: Entry = implemented!("mean_squared", |_, x| Value::Scalar(
-    (x[0].matrix() - x[1].matrix()).square().mean()
-),);
-
-#[cfg(feature = "run")]
-mod math {
-    use burn::tensor::Tensor;
-
-    /// Rows of length one, `[n, d]`; rows shorter than 1e-12 are divided by that.
-    pub fn normalize(x: Tensor<2>) -> Tensor<2> {
-        // The bound is put on the square: the root's slope is infinite at zero, and a row of
-        // zeros would have the gradient 0 * inf.
-        let length = x.clone().square().sum_dim(1).clamp_min(1e-24).sqrt();
-        x / length
-    }
-
-    pub fn cosine_distance(a: Tensor<2>, b: Tensor<2>) -> Tensor<1> {
-        let cosine = (normalize(a) * normalize(b)).sum_dim(1);
-        cosine.mean() * -2.0 + 2.0
-    }
-
-    /// `log(sum(exp(x)))` of each row, `[n, k] -> [n, 1]`, safe for any finite logits. Entries may
-    /// be `-inf`, if not a whole row is.
-    pub fn log_sum_exp(x: Tensor<2>) -> Tensor<2> {
-        let max = x.clone().inner().max_dim(1);
-        (x - max.clone()).exp().sum_dim(1).log() + max
-    }
+/// `log(sum(exp(x)))` of each row, `[n, k] -> [n, 1]`, safe for any finite logits. Entries may
+/// be `-inf`, if not a whole row is.
+pub fn log_sum_exp(x: Tensor<2>) -> Tensor<2> {
+    let max = x.clone().inner().max_dim(1);
+    (x - max.clone()).exp().sum_dim(1).log() + max
 }

@@ -80,7 +80,7 @@ impl Program {
                         effects.pushes.push((index, inputs[0].constant().matrix()));
                         inputs.push(Value::Matrix(queue.rows.clone()));
                     }
-                    (primitive.run)(&node.args, &inputs)
+                    primitive(&node.args, &inputs)
                 }
                 Op::Apply(network) => {
                     let x = input(0).activation();

@@ -1,56 +1,30 @@
 //! Losses that read labels.
 
-use super::implemented;
-use crate::registry::Entry;
+use burn::tensor::{Int, Tensor};
 
-#[cfg(feature = "run")]
-pub use math::*;
+use super::contrastive::{pair_logits, same_position};
+use super::similarity::log_sum_exp;
 
-#[cfg(feature = "run")]
-use super::Value;
+/// `a, b: [n, d]`, `labels: [n]`.
+pub fn sup_con(a: Tensor<2>, b: Tensor<2>, labels: Tensor<1, Int>, temperature: f64) -> Tensor<1> {
+    let logits = pair_logits(a, b, temperature);
+    let views = logits.dims()[0];
+    let itself = same_position(views, &logits);
+    let labels = Tensor::cat(vec![labels.clone(), labels], 0);
+    let positive = labels.clone().reshape([views, 1]).equal(labels.reshape([1, views]));
+    let positive = positive.bool_and(itself.clone().bool_not()).float();
 
-pub const SUP_CON: Entry = implemented!("sup_con", |args, x| {
-    let temperature = args.float("temperature");
-    Value::Scalar(sup_con(x[0].matrix(), x[1].matrix(), x[2].labels(), temperature))
-},);
+    let denominator = log_sum_exp(logits.clone());
+    // The logits at -inf are no positives, and must not turn 0 * -inf into NaN.
+    let log_probability = logits.mask_fill(itself, 0.0) - denominator;
+    // The other view of the same example is always a positive, so that no count is zero.
+    let count = positive.clone().sum_dim(1);
+    ((log_probability * positive).sum_dim(1) / count).mean().neg()
+}
 
-pub const CROSS_ENTROPY: Entry = implemented!("cross_entropy", |_, x| Value::Scalar(
-    cross_entropy(x[0].matrix(), x[1].labels())
-),);
-
-#[cfg(feature = "run")]
-mod math {
-    use burn::tensor::{Int, Tensor};
-
-    use crate::objective::contrastive::{pair_logits, same_position};
-    use crate::objective::similarity::log_sum_exp;
-
-    /// `a, b: [n, d]`, `labels: [n]`.
-    pub fn sup_con(
-        a: Tensor<2>,
-        b: Tensor<2>,
-        labels: Tensor<1, Int>,
-        temperature: f64,
-    ) -> Tensor<1> {
-        let logits = pair_logits(a, b, temperature);
-        let views = logits.dims()[0];
-        let itself = same_position(views, &logits);
-        let labels = Tensor::cat(vec![labels.clone(), labels], 0);
-        let positive = labels.clone().reshape([views, 1]).equal(labels.reshape([1, views]));
-        let positive = positive.bool_and(itself.clone().bool_not()).float();
-
-        let denominator = log_sum_exp(logits.clone());
-        // The logits at -inf are no positives, and must not turn 0 * -inf into NaN.
-        let log_probability = logits.mask_fill(itself, 0.0) - denominator;
-        // The other view of the same example is always a positive, so that no count is zero.
-        let count = positive.clone().sum_dim(1);
-        ((log_probability * positive).sum_dim(1) / count).mean().neg()
-    }
-
-    /// `logits: [n, c]`, `labels: [n]`, each below `c`.
-    pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
-        let rows = logits.dims()[0];
-        let correct = logits.clone().gather(1, labels.reshape([rows, 1]));
-        (log_sum_exp(logits) - correct).mean()
-    }
+/// `logits: [n, c]`, `labels: [n]`, each below `c`.
+pub fn cross_entropy(logits: Tensor<2>, labels: Tensor<1, Int>) -> Tensor<1> {
+    let rows = logits.dims()[0];
+    let correct = logits.clone().gather(1, labels.reshape([rows, 1]));
+    (log_sum_exp(logits) - correct).mean()
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::check::amount;
+use crate::diagnostics::amount;
 use crate::evaluate::grouped;
 use crate::store::events::{Measured, metric};
 use crate::watch::{Unit, Work};

@@ -115,7 +115,7 @@ impl Run<'_> {
         }
     }
 
-    /// The registered constructor behind an encoder, whichever stage has made its weights.
+    /// The constructor behind an encoder, whichever stage has made its weights.
     fn constructor(&self, term: &Term) -> Term {
         match term {
             Term::Output(output) => self.architecture(output),

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use crate::augment::Normalization;
-use crate::data::{DataError, Images, Source, stratified};
+use crate::data::{self, DataError, Images, Source, stratified};
 use crate::random::Key;
-use crate::registry::{Implementation, find};
 use crate::term::{Call, Part, Split};
 use crate::watch::Watch;
 
@@ -85,11 +84,6 @@ impl<'a> Datasets<'a> {
         if let Some(loaded) = self.loaded.get(&name) {
             return Ok(loaded.clone());
         }
-        let Some(Implementation::Dataset(entry)) =
-            find(&call.name).map(|entry| &entry.implementation)
-        else {
-            panic!("`{name}` passed the checker as a dataset and is none")
-        };
         let locations = self.locations;
         let source = Source {
             data_dir: locations.data_dir.as_deref(),
@@ -99,7 +93,7 @@ impl<'a> Datasets<'a> {
             mirror: locations.mirror.as_deref(),
             watch,
         };
-        let dataset = (entry.load)(&call.args, &source)?;
+        let dataset = data::load(call, &source)?;
         let loaded = Loaded {
             train: Arc::new(dataset.train),
             test: Arc::new(dataset.test),

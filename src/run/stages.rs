@@ -12,11 +12,10 @@ use crate::augment::Augmentation;
 use crate::check::{StageKind, declared_size};
 use crate::data::DataError;
 use crate::data::loader::{Loader, default_threads};
-use crate::evaluate::{Accuracy, Network, Problem, extract};
+use crate::evaluate::{Accuracy, Network, Problem, extract, judge};
 use crate::graph::Stage;
 use crate::nn::{self, Module, Params, safetensors};
 use crate::objective::{Program, encoder_key};
-use crate::registry::{Implementation, find};
 use crate::resolve::declaration;
 use crate::store::error::RunError;
 use crate::store::events::Event;
@@ -141,11 +140,6 @@ impl Run<'_> {
         let Term::Call(protocol) = fields.get("protocol") else {
             unreachable!("checked by the signature")
         };
-        let Some(Implementation::Protocol(entry)) =
-            find(&protocol.name).map(|entry| &entry.implementation)
-        else {
-            panic!("`{protocol}` passed the checker as a protocol and is none")
-        };
         let on_split = fields.split("on");
         let on = self.split(state, on_split)?;
         let fit_split = stage.fields.contains_key("fit").then(|| fields.split("fit"));
@@ -170,7 +164,7 @@ impl Run<'_> {
                 let fit = fit.as_ref().zip(fit_split);
                 let fit = fit.map(|(fit, split)| features(fit, split.part)).transpose()?;
                 let problem = Problem { fit: fit.as_ref(), on: &on, classes, device, watch };
-                (entry.run)(&protocol.args, &problem)
+                judge(protocol, &problem)
             })?;
             let measures = measures(protocol);
             let what = match epoch {
@@ -278,7 +272,7 @@ impl Run<'_> {
         Ok((architecture, params))
     }
 
-    /// The registered constructor behind an output that is an encoder.
+    /// The constructor behind an output that is an encoder.
     pub(super) fn architecture(&self, output: &Output) -> Term {
         let stage =
             self.graph.stage(output.stage).expect("an output names a stage of its own graph");

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::check::amount;
+use crate::diagnostics::amount;
 use crate::diagnostics::{Finding, findings};
 
 /// A fault outside the pipeline itself, with the place and what would be right.

@@ -40,11 +40,24 @@ pub enum Unit {
     Steps,
 }
 
-/// A registered constructor with every argument present, defaults included.
+/// A declared constructor with every argument present, defaults included.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Call {
     pub name: String,
     pub args: Args,
+}
+
+impl Call {
+    /// What implements it, in a table from the names that the library declares.
+    ///
+    /// # Panics
+    ///
+    /// Where the table does not have its name. The checker lets nothing but a dataset stand for a
+    /// dataset, and so on, and a test holds the tables against the declarations.
+    pub fn implementation<F: Copy>(&self, table: &[(&str, F)]) -> F {
+        let found = table.iter().find(|(name, _)| *name == self.name);
+        found.unwrap_or_else(|| panic!("nothing implements `{}` here", self.name)).1
+    }
 }
 
 /// Part of a dataset.
@@ -74,8 +87,8 @@ pub struct Output {
 /// The arguments of a [`Call`], by parameter name.
 ///
 /// The getters state what the signature has promised: the checker lets no call through whose
-/// arguments do not fit, so a getter that does not match its signature is a bug in that registry
-/// entry, and panics with the parameter's name.
+/// arguments do not fit, so a getter that does not match its signature is a bug in that
+/// implementation, and panics with the parameter's name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Args(pub BTreeMap<String, Term>);
@@ -143,5 +156,7 @@ impl Args {
 }
 
 fn mismatch(name: &str, expected: &str, found: Option<&Term>) -> ! {
-    panic!("registry entry reads `{name}` as {expected}, but its signature let {found:?} through")
+    panic!(
+        "an implementation reads `{name}` as {expected}, but its signature let {found:?} through"
+    )
 }

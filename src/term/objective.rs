@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Args, Term};
 
-/// An objective, expanded to registered primitives and numbered canonically.
+/// An objective, expanded to primitives and numbered canonically.
 ///
 /// Everything is listed in the order of a depth-first walk from the loss (then from each report),
 /// arguments in signature order, so that the numbering depends on the computation alone.
@@ -30,7 +30,7 @@ pub struct ObjectiveGraph {
 /// A parametrized module. Two nodes are two sets of weights, even where their terms are equal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModuleNode {
-    /// A registered constructor: an encoder, `mlp(…)`, `linear(…)`, …
+    /// A declared constructor: an encoder, `mlp(…)`, `linear(…)`, …
     pub term: Term,
     /// The size of the features it is given; absent where it is given images.
     pub input: Option<usize>,
@@ -126,7 +126,7 @@ pub enum Op {
     Labels,
     /// A network applied to its only input.
     Apply(usize),
-    /// A registered tensor primitive.
+    /// A declared tensor primitive.
     Primitive(String),
     /// A number, as a scalar tensor.
     Constant(f64),

@@ -102,11 +102,11 @@ impl Task for Tuned {
     }
 }
 
-/// The registered loss, as an objective would call it.
+/// The loss of the library, as an objective would call it.
 fn cross_entropy(logits: Tensor<2>, batch: &Inputs) -> Tensor<1> {
-    let primitive = primitive("cross_entropy").expect("registered beside the other losses");
+    let primitive = primitive("cross_entropy").expect("a loss of the library");
     let inputs = [Value::Matrix(logits), Value::Labels(batch.labels.clone())];
-    match (primitive.run)(&Args::default(), &inputs) {
+    match primitive(&Args::default(), &inputs) {
         Value::Scalar(loss) => loss,
         _ => unreachable!("a loss is a scalar"),
     }

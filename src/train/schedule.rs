@@ -1,12 +1,6 @@
 //! Schedules: numbers that change over a run.
 
-use crate::registry::{Entry, Implementation};
 use crate::term::{Args, Term, Unit};
-
-/// A registered schedule.
-pub struct ScheduleEntry {
-    pub value: fn(&Args, Progress) -> f64,
-}
 
 /// How far a run is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,18 +12,12 @@ pub struct Progress {
     pub steps_per_epoch: usize,
 }
 
-pub(super) const COSINE: Entry = Entry {
-    name: "cosine",
-    implementation: Implementation::Schedule(ScheduleEntry { value: cosine }),
-};
+/// The value at a step, from the arguments of a schedule.
+pub type Schedule = fn(&Args, Progress) -> f64;
 
-pub(super) const STEP: Entry =
-    Entry { name: "step", implementation: Implementation::Schedule(ScheduleEntry { value: step }) };
-
-pub(super) const CONSTANT: Entry = Entry {
-    name: "constant",
-    implementation: Implementation::Schedule(ScheduleEntry { value: constant }),
-};
+/// The schedules, by the names under which `std.schedules` declares them.
+pub static SCHEDULES: &[(&str, Schedule)] =
+    &[("cosine", cosine), ("step", step), ("constant", constant)];
 
 /// The value of a schedule, or of a plain number, at this step.
 ///
@@ -37,14 +25,10 @@ pub(super) const CONSTANT: Entry = Entry {
 ///
 /// If `term` is neither: the checker lets nothing else through.
 pub fn value(term: &Term, progress: Progress) -> f64 {
-    let call = match term {
-        Term::Float(value) => return *value,
-        Term::Call(call) => call,
+    match term {
+        Term::Float(value) => *value,
+        Term::Call(call) => call.implementation(SCHEDULES)(&call.args, progress),
         other => panic!("a schedule is a number or a call, not {other:?}"),
-    };
-    match crate::registry::find(&call.name).map(|entry| &entry.implementation) {
-        Some(Implementation::Schedule(entry)) => (entry.value)(&call.args, progress),
-        _ => panic!("`{}` passed the checker as a schedule and is not one", call.name),
     }
 }
 

@@ -9,7 +9,7 @@ use super::PARTS;
 use crate::augment::Augmentation;
 use crate::check::StageKind;
 use crate::data::loader::Loader;
-use crate::data::{Dataset, Source, stratified};
+use crate::data::{self, Dataset, Source, stratified};
 use crate::device::Selected;
 use crate::device::testing::{backends, device};
 use crate::evaluate::{Features, Probe, Problem, knn, linear_probe};
@@ -17,7 +17,6 @@ use crate::graph::{Graph, Stage};
 use crate::interrupt::Interrupt;
 use crate::nn;
 use crate::random::Key;
-use crate::registry::{Implementation, find};
 use crate::run::folder::RunFolder;
 use crate::run::{Locations, Run};
 use crate::store::Store;
@@ -88,10 +87,6 @@ fn indices(hasher: &mut blake3::Hasher, values: &[u32]) {
 }
 
 fn dataset(call: &Call) -> Dataset {
-    let Some(Implementation::Dataset(entry)) = find(&call.name).map(|entry| &entry.implementation)
-    else {
-        panic!("`{call}` is no dataset")
-    };
     let source = Source {
         data_dir: None,
         environment: None,
@@ -100,7 +95,7 @@ fn dataset(call: &Call) -> Dataset {
         mirror: None,
         watch: unwatched(),
     };
-    (entry.load)(&call.args, &source).expect("drawn when it is needed")
+    data::load(call, &source).expect("drawn when it is needed")
 }
 
 /// The loader of a stage that trains, over all of its dataset.

@@ -1,104 +1,81 @@
 //! Optimizers, with the update rules of `torch.optim`.
 
-use crate::registry::{Entry, Implementation};
-
-#[cfg(feature = "run")]
 mod adam;
-#[cfg(feature = "run")]
 mod rule;
-#[cfg(feature = "run")]
 mod sgd;
 
-#[cfg(feature = "run")]
-pub use interface::{Optimizer, StateError};
+use std::fmt;
 
-/// A registered optimizer.
-pub struct OptimizerEntry {
-    #[cfg(feature = "run")]
-    pub build: fn(&crate::term::Args) -> Box<dyn Optimizer>,
+use burn::tensor::Gradients;
+use indexmap::IndexMap;
+
+use crate::nn::{Array, Params};
+use crate::term::{Args, Term};
+
+/// Makes an optimizer from its arguments.
+pub type BuildOptimizer = fn(&Args) -> Box<dyn Optimizer>;
+
+/// The optimizers, by the names under which `std.optimizers` declares them.
+pub static OPTIMIZERS: &[(&str, BuildOptimizer)] =
+    &[("sgd", sgd::sgd), ("adam", adam::adam), ("adamw", adam::adamw)];
+
+/// The optimizer that a checked term names.
+///
+/// # Panics
+///
+/// If `term` does not call an optimizer: the checker lets nothing else through.
+pub fn build(term: &Term) -> Box<dyn Optimizer> {
+    let Term::Call(call) = term else { panic!("an optimizer is a call, not {term:?}") };
+    call.implementation(OPTIMIZERS)(&call.args)
 }
 
-pub(super) const SGD: Entry = Entry {
-    name: "sgd",
-    implementation: Implementation::Optimizer(OptimizerEntry {
-        #[cfg(feature = "run")]
-        build: sgd::sgd,
-    }),
-};
-
-pub(super) const ADAM: Entry = Entry {
-    name: "adam",
-    implementation: Implementation::Optimizer(OptimizerEntry {
-        #[cfg(feature = "run")]
-        build: adam::adam,
-    }),
-};
-
-pub(super) const ADAMW: Entry = Entry {
-    name: "adamw",
-    implementation: Implementation::Optimizer(OptimizerEntry {
-        #[cfg(feature = "run")]
-        build: adam::adamw,
-    }),
-};
-
-#[cfg(feature = "run")]
-mod interface {
-    use std::fmt;
-
-    use burn::tensor::Gradients;
-    use indexmap::IndexMap;
-
-    use crate::nn::{Array, Params};
-
-    /// Moves parameters against their gradients.
+/// Moves parameters against their gradients.
+///
+/// One optimizer serves several sets of parameters, such as an encoder and a head; a slot names
+/// each of them.
+pub trait Optimizer: Send {
+    /// One step of the set `slot` at learning rate `lr`.
     ///
-    /// One optimizer serves several sets of parameters, such as an encoder and a head; a slot names
-    /// each of them.
-    pub trait Optimizer: Send {
-        /// One step of the set `slot` at learning rate `lr`.
-        ///
-        /// `tracked` is [`Params::tracked`] of `params`, as the forward pass used it. Buffers and
-        /// parameters that no gradient reached stay as they are. The gradients of these leaves are
-        /// taken out of `gradients`.
-        fn step(
-            &mut self,
-            slot: &str,
-            params: &mut Params,
-            tracked: &Params,
-            gradients: &mut Gradients,
-            lr: f64,
-        );
+    /// `tracked` is [`Params::tracked`] of `params`, as the forward pass used it. Buffers and
+    /// parameters that no gradient reached stay as they are. The gradients of these leaves are
+    /// taken out of `gradients`.
+    fn step(
+        &mut self,
+        slot: &str,
+        params: &mut Params,
+        tracked: &Params,
+        gradients: &mut Gradients,
+        lr: f64,
+    );
 
-        /// What the optimizer remembers between steps, by name, for a checkpoint.
-        fn state(&self) -> IndexMap<String, Array>;
+    /// What the optimizer remembers between steps, by name, for a checkpoint.
+    fn state(&self) -> IndexMap<String, Array>;
 
-        /// Takes up a [`state`](Optimizer::state) of the sets of parameters listed by slot.
-        ///
-        /// On an error nothing has changed.
-        fn load_state(
-            &mut self,
-            state: IndexMap<String, Array>,
-            sets: &[(&str, &Params)],
-        ) -> Result<(), StateError>;
+    /// Takes up a [`state`](Optimizer::state) of the sets of parameters listed by slot.
+    ///
+    /// On an error nothing has changed.
+    fn load_state(
+        &mut self,
+        state: IndexMap<String, Array>,
+        sets: &[(&str, &Params)],
+    ) -> Result<(), StateError>;
 
-        /// The learning rate of the text, before any schedule.
-        fn lr(&self) -> f64;
-    }
-
-    /// A checkpoint's optimizer state that does not fit the optimizer or its parameters.
-    #[derive(Clone, Debug, PartialEq, Eq)]
-    pub struct StateError {
-        /// One line for each array at fault.
-        pub problems: Vec<String>,
-    }
-
-    impl fmt::Display for StateError {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            write!(f, "the stored optimizer state does not fit:")?;
-            self.problems.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
-        }
-    }
-
-    impl std::error::Error for StateError {}
+    /// The learning rate of the text, before any schedule.
+    fn lr(&self) -> f64;
 }
+
+/// A checkpoint's optimizer state that does not fit the optimizer or its parameters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StateError {
+    /// One line for each array at fault.
+    pub problems: Vec<String>,
+}
+
+impl fmt::Display for StateError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the stored optimizer state does not fit:")?;
+        self.problems.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
+    }
+}
+
+impl std::error::Error for StateError {}

@@ -226,8 +226,7 @@ mod tests {
     use crate::device::Selected;
     use crate::device::testing::{backends, device};
     use crate::nn::Param;
-    use crate::registry::{self, Implementation};
-    use crate::term::Term;
+    use crate::term::{Call, Term};
 
     fn optimizer(
         name: &str,
@@ -249,10 +248,7 @@ mod tests {
         }
         terms.0.insert("nesterov".to_owned(), Term::Bool(nesterov));
         terms.0.insert("exclude".to_owned(), Term::Symbol(exclude.to_owned()));
-        match registry::find(name).map(|entry| &entry.implementation) {
-            Some(Implementation::Optimizer(entry)) => (entry.build)(&terms),
-            _ => panic!("{name} is no optimizer"),
-        }
+        super::super::build(&Term::Call(Call { name: name.to_owned(), args: terms }))
     }
 
     fn params(device: &Device) -> Params {

@@ -107,6 +107,11 @@ pub fn embedded(name: &str) -> Option<FileId> {
     Some(FileId(position as u32))
 }
 
+/// Whether a text is one of the library.
+pub fn is_embedded(file: FileId) -> bool {
+    (file.0 as usize) < LIBRARY.len()
+}
+
 /// Every text of the library.
 pub fn library() -> impl Iterator<Item = (FileId, &'static Source)> {
     EMBEDDED.iter().enumerate().map(|(position, source)| (FileId(position as u32), source))

@@ -9,17 +9,17 @@ use crate::term::Term;
 /// The value as the type wants it, the names of sizes in the type solved from it; `None` where it
 /// does not fit.
 pub fn accept(value: &Value, wanted: &Type, solution: &mut Solution) -> Option<Value> {
-    let fits = |kind: Kind| Some(Value::new(kind, value.span));
+    let fits = |kind: Kind| Some(Value { kind, ..value.clone() });
     match (wanted, &value.kind) {
         (Type::Unknown, _) | (_, Kind::Poison) => Some(value.clone()),
         (Type::Choices(choices), Kind::Choice(Some(chosen), _)) => {
             let kind = Kind::Choice(Some(chosen.clone()), choices.clone());
-            choices.contains(chosen).then(|| Value::new(kind, value.span))
+            fits(kind).filter(|_| choices.contains(chosen))
         }
         // Which of its own names it is, each use of the define tells.
         (Type::Choices(choices), Kind::Choice(None, own)) => {
             let may_fit = own.iter().any(|name| choices.contains(name));
-            may_fit.then(|| Value::new(Kind::Choice(None, choices.clone()), value.span))
+            fits(Kind::Choice(None, choices.clone())).filter(|_| may_fit)
         }
         (Type::Named(TypeName::Float, _), Kind::Int(_)) => fits(Kind::Float(value.number())),
         (Type::Named(TypeName::Schedule, _), Kind::Float(_) | Kind::Int(_)) => {

@@ -110,7 +110,7 @@ impl Checker<'_> {
                 let known = solution.size(symbol).cloned().unwrap_or_default();
                 let message =
                     format!("`{name}` is {size} here, and {known} by the tensors before it");
-                let error = Diagnostic::new(findings::SHAPE_MISMATCH, value.span, message);
+                let error = self.blame(findings::SHAPE_MISMATCH, &value, message);
                 self.report(error.also(parameter.span, "declared here"));
                 value = Value::poison(value.span);
             }
@@ -306,7 +306,7 @@ impl Checker<'_> {
         };
         if !holds {
             let message = format!("`{name}` is out of its range: {}", value.describe());
-            let error = Diagnostic::new(findings::OUT_OF_RANGE, value.span, message);
+            let error = self.blame(findings::OUT_OF_RANGE, &value, message);
             self.report(error.also(parameter.span, "its range is declared here"));
             return Value::poison(value.span);
         }
@@ -320,9 +320,9 @@ impl Checker<'_> {
         if !(is_number && is_wanted && self.builder.is_some()) {
             return value;
         }
-        let span = value.span;
-        let tensor = self.as_tensor(value);
-        tensor.map_or(Value::poison(span), |tensor| Value::new(Kind::Tensor(tensor), span))
+        let (span, origin) = (value.span, value.origin);
+        let tensor = self.as_tensor(value).map(Kind::Tensor);
+        tensor.map_or(Value::poison(span), |kind| Value { kind, span, origin })
     }
 
     fn mismatch(
@@ -343,7 +343,7 @@ impl Checker<'_> {
             What::Field { .. } => "field",
         };
         let message = format!("{place} `{name}` wants {wanted}, not {found}");
-        let error = Diagnostic::new(finding, value.span, message).label(format!("this is {found}"));
+        let error = self.blame_use(finding, value, message).label(format!("this is {found}"));
         let error = error.also(parameter.span, "declared here");
         let help = match (kind.name(), &value.kind) {
             (Some(TypeName::Duration), Kind::Int(_) | Kind::Float(_)) => {

@@ -137,7 +137,8 @@ impl<'a> Checker<'a> {
             Kind::Tensor(tensor) => tensor,
             _ => {
                 let message = format!("a network is applied to a tensor, not {}", input.describe());
-                self.error(findings::TYPE_MISMATCH, input.span, message);
+                let error = self.blame_use(findings::TYPE_MISMATCH, &input, message);
+                self.report(error);
                 return Value::poison(span);
             }
         };
@@ -216,7 +217,7 @@ impl<'a> Checker<'a> {
             Kind::Poison => return Value::poison(span),
             _ => {
                 let message = format!("`sample` takes a Percent, not {}", share.describe());
-                let error = Diagnostic::new(findings::TYPE_MISMATCH, share.span, message);
+                let error = self.blame_use(findings::TYPE_MISMATCH, &share, message);
                 self.report(error.help("write `.sample(10%)`"));
                 return Value::poison(span);
             }
@@ -224,7 +225,8 @@ impl<'a> Checker<'a> {
         if percent.is_some_and(|percent| !(percent > 0.0 && percent <= 100.0)) {
             let message =
                 format!("a share lies above 0% and at most at 100%: {}", share.describe());
-            self.error(findings::OUT_OF_RANGE, share.span, message);
+            let error = self.blame(findings::OUT_OF_RANGE, &share, message);
+            self.report(error);
             return Value::poison(span);
         }
         let combined = split.percent.zip(percent).map(|(outer, inner)| outer * inner / 100.0);

@@ -110,6 +110,7 @@ impl Checker<'_> {
     /// place: a copy at every joint would make a chain cost the square of its length.
     fn pipe(&mut self, left: Value, right: Value, temporary: bool) -> Value {
         let span = left.span.to(right.span);
+        let origin = self.origins.computed(span, [&left, &right]);
         let kind = match (left.kind, right.kind) {
             (Kind::Poison, _) | (_, Kind::Poison) => Kind::Poison,
             (Kind::Augment(first), Kind::Augment(second)) => {
@@ -137,7 +138,7 @@ impl Checker<'_> {
                 Kind::Poison
             }
         };
-        Value { kind, span }
+        Value { kind, span, origin }
     }
 
     fn join_augments(

@@ -17,6 +17,7 @@ use super::{Checker, memory};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::resolve::{Declaration, examples, learned};
 use crate::source::Span;
+use crate::syntax::tree::{self, Expr, ExprKind, TypeArgument, TypeKind};
 use crate::term::objective::Op;
 use crate::term::{Call, Part, Term};
 
@@ -54,7 +55,7 @@ impl Checker<'_> {
                     let parts = [Part::Train, Part::Test].map(|part| examples(&call, part));
                     let all: u128 = parts.into_iter().flatten().map(|part| part as u128).sum();
                     let bytes = all.saturating_mul(image);
-                    if !self.fits_memory("this dataset", bytes, span) {
+                    if !self.fits_memory("this dataset", bytes, self.largest(&bound, span)) {
                         return Value::poison(span);
                     }
                 }
@@ -66,7 +67,7 @@ impl Checker<'_> {
             }
             Some(TypeName::Augment) => {
                 let size = first(TypeName::Augment);
-                let place = bound.values.get("size").map_or(span, |value| value.span);
+                let places = self.places(&bound.values);
                 let pads = declaration.named("pads");
                 let padding =
                     match pads.and_then(|pads| bound.values.get(pads)).map(|own| &own.kind) {
@@ -74,16 +75,19 @@ impl Checker<'_> {
                         _ => Size::default(),
                     };
                 let sized =
-                    size.map(|size| SizedTransform { declaration, size, padding, span: place });
+                    size.map(|size| SizedTransform { declaration, size, padding, span, places });
                 Kind::Augment(Rc::new(AugmentValue { term, sizes: sized.into_iter().collect() }))
             }
             Some(TypeName::Encoder) => {
-                return self.encoder(name, term, first(TypeName::Image), features(), span);
+                let place = self.largest(&bound, span);
+                return self.encoder(name, term, first(TypeName::Image), features(), span, place);
             }
             Some(TypeName::Network) if declaration.named("averages").is_some() => {
                 return self.ema(declaration, &bound, span);
             }
-            Some(TypeName::Network) => return self.head(term, features(), span),
+            Some(TypeName::Network) => {
+                return self.head(term, features(), span, self.largest(&bound, span));
+            }
             Some(TypeName::Tensor) => {
                 return self.primitive(declaration, &bound, shape(TypeName::Tensor), span);
             }
@@ -93,7 +97,20 @@ impl Checker<'_> {
             // A test holds the declarations against this list.
             other => unreachable!("`{name}` makes {other:?}, which no constructor does"),
         };
-        Value { kind, span }
+        let places = self.places(&bound.values);
+        Value { kind, span, origin: self.origins.made(span, places) }
+    }
+
+    /// The text of the user to blame for the size of what a call makes: its largest number.
+    fn largest(&self, bound: &Arguments, span: Span) -> Span {
+        let number = |value: &Value| match &value.kind {
+            Kind::Int(size) => size.as_constant(),
+            _ => None,
+        };
+        let numbers = bound.values.values().filter(|value| number(value).is_some());
+        let written =
+            numbers.max_by_key(|value| number(value)).and_then(|value| self.origins.written(value));
+        written.unwrap_or_else(|| self.outermost(span))
     }
 
     fn encoder(
@@ -103,8 +120,8 @@ impl Checker<'_> {
         channels: Option<Size>,
         features: Size,
         span: Span,
+        place: Span,
     ) -> Value {
-        let place = self.outermost(span);
         let parameters = term.as_ref().and_then(|term| learned(term, None));
         let bytes = parameters.unwrap_or_default().saturating_mul(memory::NUMBER);
         if !self.fits_memory(&format!("`{name}`"), bytes, place) {
@@ -115,8 +132,7 @@ impl Checker<'_> {
     }
 
     /// A head; inside of an objective each call makes a network with weights of its own.
-    fn head(&mut self, term: Option<Term>, output: Size, span: Span) -> Value {
-        let place = self.outermost(span);
+    fn head(&mut self, term: Option<Term>, output: Size, span: Span, place: Span) -> Value {
         let head = Value::new(Kind::Head(HeadValue { term, output, place }), span);
         if self.builder.is_none() {
             return head;
@@ -132,7 +148,7 @@ impl Checker<'_> {
             signature.symbol(&parameter.name.text).is_some_and(|own| symbols.contains(&own))
         });
         let mut places = parameters.filter_map(|own| bound.values.get(&own.name.text));
-        let place = places.next().map(|value| value.span);
+        let place = places.next().map(|value| self.written(value));
         let known = size.substitute(&|symbol| bound.solution.size(symbol).cloned());
         let fault = match known {
             Some(known) => format!("which is {known}, and no size"),
@@ -151,6 +167,10 @@ impl Checker<'_> {
         span: Span,
     ) -> Value {
         let (operation, signature) = (declaration.name(), declaration.signature());
+        let rows = match signature_rows(signature).and_then(|name| bound.values.get(name)) {
+            Some(rows @ Value { kind: Kind::Int(_), .. }) => Some(rows.clone()),
+            _ => None,
+        };
         let mut inputs = Vec::new();
         let mut gradient = false;
         let mut rest = BTreeMap::new();
@@ -170,13 +190,18 @@ impl Checker<'_> {
         // What holds whole batches takes them one at a time; a queue of known size is kept whole.
         if let Some(numbers) = shape.sizes().and_then(memory::product) {
             let bytes = numbers.saturating_mul(memory::NUMBER);
-            let place = self.outermost(span);
+            let place = self.largest(bound, span);
             let shown = super::value::tensor(&shape);
             if !self.fits_memory(&format!("`{operation}`, {shown},"), bytes, place) {
                 return Value::poison(span);
             }
         }
-        self.tensor(Op::Primitive(operation.to_owned()), inputs, args(&rest), shape, gradient, span)
+        let op = Op::Primitive(operation.to_owned());
+        let value = self.tensor(op, inputs, args(&rest), shape, gradient, span);
+        if let (Kind::Tensor(tensor), Some(builder)) = (&value.kind, &mut self.builder) {
+            builder.nodes[tensor.node].rows = rows;
+        }
+        value
     }
 
     fn ema(&mut self, declaration: &Declaration, bound: &Arguments, span: Span) -> Value {
@@ -193,5 +218,14 @@ impl Checker<'_> {
         let body = Body::Ema { of: of.network, momentum };
         let network = builder.network(Network { body, output: of.output.clone() });
         Value::new(Kind::Network(NetworkValue { network, output: of.output }), span)
+    }
+}
+
+/// The name of the parameter that says how many rows an operation yields.
+fn signature_rows(signature: &tree::Signature) -> Option<&str> {
+    let TypeKind::Named(_, Some(sizes)) = &signature.result.kind else { return None };
+    match sizes.first() {
+        Some(TypeArgument::Size(Expr { kind: ExprKind::Name(name), .. })) => Some(name),
+        _ => None,
     }
 }

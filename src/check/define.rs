@@ -279,7 +279,7 @@ impl<'a> Checker<'a> {
         };
         let result = self.broadcast(result, &signature.result);
         match accept(&result, &signature.result, &mut solution) {
-            Some(value) => Value { span, ..value },
+            Some(value) => self.origins.expanded(value, span),
             None => {
                 let wanted = solution.show(&signature.result);
                 let message = format!(
@@ -316,7 +316,7 @@ impl<'a> Checker<'a> {
             self.report(error.also(first, "the first one"));
             return;
         }
-        scope.locals.insert(name.text.clone(), Value { span: name.span, ..value });
+        scope.locals.insert(name.text.clone(), value);
     }
 
     fn expand_objective(

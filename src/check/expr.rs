@@ -57,31 +57,32 @@ impl Checker<'_> {
                     let right = self.eval(operand, scope, None, None);
                     total = self.operate(*operator, total, right);
                 }
-                total.kind
+                return Value { span, ..total };
             }
             ExprKind::Pipe(parts) => match path {
-                Some(path) => self.named_chain(parts, scope, path, span).kind,
-                None => self.chain(parts, scope, span).kind,
+                Some(path) => return self.named_chain(parts, scope, path, span),
+                None => return self.chain(parts, scope, span),
             },
-            ExprKind::Range(low, high) => self.range(low, high, scope),
+            ExprKind::Range(low, high) => return self.range(low, high, scope, span),
             ExprKind::Negate(inner) => {
                 let inner = self.eval(inner, scope, None, None);
                 if !self.negatable(&inner, span) {
                     return Value::poison(span);
                 }
                 let minus_one = Value::new(Kind::Int(Size::constant(-1)), span);
-                self.operate(Operator::Multiply, minus_one, inner).kind
+                let negative = self.operate(Operator::Multiply, minus_one, inner);
+                return Value { span, ..negative };
             }
             ExprKind::Call(callee, arguments) => {
                 return self.call(expr, callee, arguments, scope, path);
             }
-            ExprKind::Access(base, name) => self.access(base, name, scope),
+            ExprKind::Access(base, name) => return self.access(base, name, scope, span),
             ExprKind::Same(sides) => self.same(sides, scope, span),
             ExprKind::If(condition, yes, no) => {
                 return self.conditional(condition, yes, no, scope, wanted, path);
             }
         };
-        Value { kind, span }
+        Value::new(kind, span)
     }
 
     fn quantity(&mut self, value: f64, unit: &Name) -> Kind {
@@ -107,7 +108,7 @@ impl Checker<'_> {
     fn name(&mut self, name: &str, span: Span, scope: &Scope, wanted: Option<&Type>) -> Value {
         if let Some(value) = scope.locals.get(name) {
             scope.used.borrow_mut().insert(name.to_owned());
-            return Value { span, ..value.clone() };
+            return self.origins.pass(value, span);
         }
         if scope.in_pipeline
             && let Some(value) = self.declared(name, span)
@@ -202,8 +203,15 @@ impl Checker<'_> {
         })
     }
 
-    fn access(&mut self, base: &Expr, name: &Name, scope: &Scope) -> Kind {
+    fn access(&mut self, base: &Expr, name: &Name, scope: &Scope, span: Span) -> Value {
         let value = self.eval(base, scope, None, None);
+        let kind = self.member(&value, name);
+        let origin = self.origins.computed(span, [&value]);
+        Value { kind, span, origin }
+    }
+
+    /// What a value has under that name.
+    fn member(&mut self, value: &Value, name: &Name) -> Kind {
         let known: &[&str] = match (&value.kind, name.text.as_str()) {
             (Kind::Poison, _) => return Kind::Poison,
             (Kind::Dataset(dataset), "train" | "test") => {
@@ -239,12 +247,18 @@ impl Checker<'_> {
 
     // ------------------------------------------------------------ operators
 
-    fn range(&mut self, low: &Expr, high: &Expr, scope: &Scope) -> Kind {
+    fn range(&mut self, low: &Expr, high: &Expr, scope: &Scope, span: Span) -> Value {
         let ends = [self.eval(low, scope, None, None), self.eval(high, scope, None, None)];
-        for end in &ends {
+        let origin = self.origins.computed(span, &ends);
+        Value { kind: self.between(&ends), span, origin }
+    }
+
+    fn between(&mut self, ends: &[Value; 2]) -> Kind {
+        for end in ends {
             if !matches!(end.kind, Kind::Int(_) | Kind::Float(_) | Kind::Poison) {
                 let message = format!("an end of a range is a number, not {}", end.describe());
-                self.error(findings::TYPE_MISMATCH, end.span, message);
+                let error = self.blame_use(findings::TYPE_MISMATCH, end, message);
+                self.report(error);
                 return Kind::Poison;
             }
         }
@@ -283,6 +297,7 @@ impl Checker<'_> {
 
     fn operate(&mut self, operator: Operator, left: Value, right: Value) -> Value {
         let span = left.span.to(right.span);
+        let origin = self.origins.computed(span, [&left, &right]);
         let apply = |a: f64, b: f64| {
             let value = match operator {
                 Operator::Add => a + b,
@@ -356,7 +371,7 @@ impl Checker<'_> {
                 Kind::Poison
             }
         };
-        Value { kind, span }
+        Value { kind, span, origin }
     }
 
     fn operate_tensors(&mut self, operator: Operator, left: Value, right: Value) -> Value {
@@ -435,7 +450,8 @@ impl Checker<'_> {
             self.report(error.help("write this in a `define … -> Objective`"));
             return Value::poison(span);
         };
-        let node = builder.node(Node { op, inputs, args, shape: shape.clone(), gradient, span });
+        let node = Node { op, inputs, args, shape: shape.clone(), gradient, span, rows: None };
+        let node = builder.node(node);
         Value::new(Kind::Tensor(TensorValue { node, shape, gradient }), span)
     }
 

@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use super::Checker;
 use super::objective::{Body, Builder, Module};
 use super::pipeline::TypedStage;
-use super::stages::span_of;
 use super::value::ObjectiveValue;
 use crate::diagnostics::{Diagnostic, findings};
 use crate::resolve::declaration;
@@ -31,7 +30,7 @@ impl Checker<'_> {
         flow: &Flow,
     ) {
         let (name, modules) = (&objective.name, &objective.builder.modules);
-        let place = span_of(stage, "objective");
+        let place = self.place(stage, "objective");
         let yielded = objective.encoder.as_ref().map(|encoder| encoder.id);
         let trained = || modules.iter().zip(&flow.trained).filter(|(_, trained)| **trained);
         if yielded.is_none() || !trained().any(|(module, _)| module.encoder.is_some()) {

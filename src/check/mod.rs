@@ -12,6 +12,7 @@ mod expr;
 mod flow;
 mod memory;
 pub mod objective;
+mod origin;
 mod overrides;
 mod pipeline;
 pub mod shape;
@@ -37,6 +38,7 @@ use crate::source::Span;
 use crate::syntax::tree;
 
 use objective::Builder;
+use origin::Origins;
 use signature::Signature;
 use value::Value;
 
@@ -89,6 +91,7 @@ struct Checker<'a> {
     unimported: BTreeSet<(ModuleId, String)>,
     /// Errors that were reported elsewhere and are not repeated.
     silent: usize,
+    origins: Origins,
     /// Those read so far, by the place of their trees.
     signatures: HashMap<*const tree::Signature, Rc<Signature<'a>>>,
 }
@@ -130,19 +133,14 @@ impl<'a> Checker<'a> {
             next_id: 0,
             unimported: BTreeSet::new(),
             silent: 0,
+            origins: Origins::new(program.module(program.root).file),
             signatures: HashMap::new(),
         }
     }
 
     /// Reports, naming the expansion it happened in.
-    fn report(&mut self, mut diagnostic: Diagnostic) {
-        let frames = self.stack.len();
-        for (distance, frame) in self.stack.iter().rev().enumerate() {
-            let is_near = distance < MOST_FRAMES / 2 || frames - distance <= MOST_FRAMES / 2;
-            if let Some(call) = frame.call.filter(|_| is_near) {
-                diagnostic = diagnostic.also(call, format!("in this use of `{}`", frame.name));
-            }
-        }
+    fn report(&mut self, diagnostic: Diagnostic) {
+        let diagnostic = self.in_uses(diagnostic);
         let (errors, is_error) =
             (self.diagnostics.errors(), diagnostic.severity() == Severity::Error);
         self.diagnostics.push(diagnostic);
@@ -204,7 +202,8 @@ impl<'a> Checker<'a> {
 
     /// The place in the text of the pipeline that led to a place in a define.
     fn outermost(&self, span: Span) -> Span {
-        self.stack.iter().find_map(|frame| frame.call).unwrap_or(span)
+        let mut calls = self.stack.iter().filter_map(|frame| frame.call);
+        calls.find(|call| self.origins.is_users(*call)).unwrap_or(span)
     }
 
     fn fresh_id(&mut self) -> usize {

@@ -2,6 +2,7 @@
 
 use super::shape::Shape;
 use super::size::Size;
+use super::value::Value;
 use crate::source::Span;
 use crate::term::Term;
 use crate::term::objective::Op;
@@ -54,6 +55,8 @@ pub struct Node {
     pub shape: Shape,
     pub gradient: bool,
     pub span: Span,
+    /// The argument that says how many rows it has, where there is one.
+    pub rows: Option<Value>,
 }
 
 impl Builder {

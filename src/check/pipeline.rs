@@ -455,7 +455,7 @@ impl<'a> Checker<'a> {
         }
         self.evaluate(index);
         match &self.state.declarations[index].progress {
-            Progress::Done(value) => Some(Value { span, ..(**value).clone() }),
+            Progress::Done(value) => Some(self.origins.pass(value, span)),
             _ => Some(Value::poison(span)),
         }
     }

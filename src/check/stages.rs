@@ -9,7 +9,7 @@ use super::pipeline::{TypedStage, objective};
 use super::size::Size;
 use super::types::TypeName;
 use super::value::{AugmentValue, EncoderValue, Kind, ModelValue, SplitValue, Value};
-use crate::diagnostics::{Diagnostic, findings};
+use crate::diagnostics::{Diagnostic, Finding, findings};
 use crate::resolve::{self, Declaration, declaration};
 use crate::source::Span;
 use crate::term::objective::Op;
@@ -157,17 +157,16 @@ impl Checker<'_> {
         else {
             return;
         };
-        let place = span_of(stage, "data");
-        self.trains_on(&data, place);
+        self.trains_on(stage, "data", &data);
         match (objective.builder.labels, data.labeled) {
             (Some(given), false) => {
                 let message = format!("`{}` reads labels, and this split has none", objective.name);
-                let error = Diagnostic::new(findings::LABELS_MISSING, place, message);
+                let error = self.about(findings::LABELS_MISSING, stage, "data", message);
                 self.report(error.also(given, "it reads them here").help("leave out `.unlabeled`"));
             }
             (None, true) => {
                 let message = format!("`{}` reads no labels, and is handed some", objective.name);
-                let error = Diagnostic::new(findings::LABELS_UNUSED, place, message);
+                let error = self.about(findings::LABELS_UNUSED, stage, "data", message);
                 self.report(error.help("write `.unlabeled`, so that no label can reach it"));
             }
             _ => {}
@@ -202,9 +201,17 @@ impl Checker<'_> {
                 };
                 let message =
                     format!("the queue of {size} does not hold whole batches of {batch_size}");
-                let error = Diagnostic::new(findings::QUEUE_BATCH, batch.span, message);
-                let error =
-                    error.label("the batch").also(node.span, format!("the queue of {size}"));
+                let queue = node.rows.as_ref().filter(|rows| self.origins.written(rows).is_some());
+                let error = match queue {
+                    Some(queue) => {
+                        let error = self.blame(findings::QUEUE_BATCH, queue, message);
+                        error.also(self.written(batch), format!("the batch of {batch_size}"))
+                    }
+                    None => {
+                        let error = self.blame(findings::QUEUE_BATCH, batch, message);
+                        error.label("the batch").also(node.span, format!("the queue of {size}"))
+                    }
+                };
                 self.report(error.help(format!("a queue of {right} does")));
             }
         }
@@ -212,17 +219,17 @@ impl Checker<'_> {
 
     fn check_finetune(&mut self, stage: &TypedStage) {
         let Some(data) = split_of(stage.fields.get("data")) else { return };
-        let place = span_of(stage, "data");
-        self.trains_on(&data, place);
-        self.needs_labels(&data, place, "fine-tuning");
-        if let Some(Value { kind: Kind::Head(head), span }) = stage.fields.get("head")
+        self.trains_on(stage, "data", &data);
+        self.needs_labels(stage, "data", &data, "fine-tuning");
+        if let Some(value @ Value { kind: Kind::Head(head), .. }) = stage.fields.get("head")
             && head.output != data.dataset.classes
         {
             let message = format!(
                 "the head yields {} values for {} classes",
                 head.output, data.dataset.classes
             );
-            let error = Diagnostic::new(findings::SHAPE_MISMATCH, *span, message);
+            let error =
+                Diagnostic::new(findings::SHAPE_MISMATCH, self.argument(value, "out"), message);
             self.report(error.help("leave out `out`: the dataset knows it"));
         }
         let encoder = encoder_of(stage.fields.get("encoder"));
@@ -262,7 +269,7 @@ impl Checker<'_> {
                     "use `knn()` or `linear_probe()`, or name a tuned `.model`",
                 ),
             };
-            self.report(Diagnostic::new(findings::TYPE_MISMATCH, model.span, message).help(help));
+            self.report(self.blame(findings::TYPE_MISMATCH, model, message).help(help));
         }
         let fit = split_of(stage.fields.get("fit"));
         match (&fit, declared.is("fits")) {
@@ -276,32 +283,29 @@ impl Checker<'_> {
             }
             (Some(_), false) => {
                 let message = format!("`{}` fits nothing, so `fit` has no use", call.name);
-                self.error(findings::UNKNOWN_FIELD, span_of(stage, "fit"), message);
+                let error = self.about(findings::UNKNOWN_FIELD, stage, "fit", message);
+                self.report(error);
             }
             _ => {}
         }
         let Some(on) = split_of(stage.fields.get("on")) else { return };
-        self.needs_labels(&on, span_of(stage, "on"), "an evaluation");
+        self.needs_labels(stage, "on", &on, "an evaluation");
         if let Some(fit) = fit {
-            let place = span_of(stage, "fit");
-            self.needs_labels(&fit, place, "a protocol");
-            self.trains_on(&fit, place);
+            let place = self.place(stage, "fit");
+            self.needs_labels(stage, "fit", &fit, "a protocol");
+            self.trains_on(stage, "fit", &fit);
             // Two samples of one part overlap, so that the part alone decides; two datasets are
             // answered below.
             let same_dataset = fit.dataset.call == on.dataset.call;
             if same_dataset && fit.part == on.part && fit.part == Part::Train {
                 let message =
                     format!("`{}` is judged on examples that it was fitted on", call.name);
-                let error = Diagnostic::new(
-                    findings::JUDGED_ON_ITS_OWN_EXAMPLES,
-                    span_of(stage, "on"),
-                    message,
-                );
+                let error = self.about(findings::JUDGED_ON_ITS_OWN_EXAMPLES, stage, "on", message);
                 self.report(error.also(place, "fitted on these").help("judge it `on` the `.test`"));
             }
             if !same_dataset {
                 let message = "the protocol is fitted on one dataset and judged on another";
-                let error = Diagnostic::new(findings::TYPE_MISMATCH, span_of(stage, "on"), message);
+                let error = self.about(findings::TYPE_MISMATCH, stage, "on", message);
                 self.report(error.also(place, "fitted on this one"));
             }
             let k = match call.args.get("k") {
@@ -312,7 +316,7 @@ impl Checker<'_> {
                 && k > examples
             {
                 let message = format!("{k} neighbours of only {examples} examples");
-                self.error(findings::OUT_OF_RANGE, protocol.span, message);
+                self.error(findings::OUT_OF_RANGE, self.argument(protocol, "k"), message);
             }
         }
         self.channels(stage, &on, encoder_of(Some(model)).as_ref());
@@ -320,26 +324,39 @@ impl Checker<'_> {
 
     // ------------------------------------------------------------ shared
 
-    fn trains_on(&mut self, split: &SplitValue, place: Span) {
+    /// The text to blame for a field.
+    pub(super) fn place(&self, stage: &TypedStage, field: &str) -> Span {
+        stage.fields.get(field).map_or(stage.span, |value| self.written(value))
+    }
+
+    /// A finding about a field.
+    pub(super) fn about(
+        &self,
+        finding: &'static Finding,
+        stage: &TypedStage,
+        field: &str,
+        message: impl Into<String>,
+    ) -> Diagnostic {
+        match stage.fields.get(field) {
+            Some(value) => self.blame(finding, value, message),
+            None => Diagnostic::new(finding, stage.span, message),
+        }
+    }
+
+    fn trains_on(&mut self, stage: &TypedStage, field: &str, split: &SplitValue) {
         if split.part == Part::Test {
-            let error = Diagnostic::new(
-                findings::TEST_LEAK,
-                place,
-                "the test examples would be trained on",
-            );
+            let message = "the test examples would be trained on";
+            let error = self.about(findings::TEST_LEAK, stage, field, message);
             self.report(
                 error.help("write `.train`; the test examples are for `on` of an `evaluate`"),
             );
         }
     }
 
-    fn needs_labels(&mut self, split: &SplitValue, place: Span, what: &str) {
+    fn needs_labels(&mut self, stage: &TypedStage, field: &str, split: &SplitValue, what: &str) {
         if !split.labeled {
-            let error = Diagnostic::new(
-                findings::LABELS_MISSING,
-                place,
-                format!("{what} needs labels, and this split has none"),
-            );
+            let message = format!("{what} needs labels, and this split has none");
+            let error = self.about(findings::LABELS_MISSING, stage, field, message);
             self.report(error.help("leave out `.unlabeled`"));
         }
     }
@@ -351,7 +368,7 @@ impl Checker<'_> {
             Some(Kind::Duration(Some(length))) => Some(*length),
             _ => None,
         };
-        let place = span_of(stage, "length");
+        let place = self.place(stage, "length");
         let keep = duration("keep");
         // The run keeps encoders at the ends of epochs.
         if let Some((amount, unit)) = keep
@@ -360,8 +377,7 @@ impl Checker<'_> {
             let message = format!("encoders are kept after whole epochs, not after {}", {
                 super::value::duration((amount, unit))
             });
-            let error =
-                Diagnostic::new(findings::KEEP_WITHIN_EPOCH, span_of(stage, "keep"), message);
+            let error = self.about(findings::KEEP_WITHIN_EPOCH, stage, "keep", message);
             self.report(error.help("write `keep: 1 epochs`"));
             return;
         }
@@ -376,7 +392,7 @@ impl Checker<'_> {
         let steps = in_steps(length).round();
         if steps < 1.0 {
             let message = format!("{} make no step", super::value::duration(length));
-            let error = Diagnostic::new(findings::NO_STEP, place, message);
+            let error = self.about(findings::NO_STEP, stage, "length", message);
             self.report(error.help(format!("an epoch has {per_epoch} steps here")));
             return;
         }
@@ -390,7 +406,8 @@ impl Checker<'_> {
                 super::value::duration((*amount, *unit)),
                 super::value::duration(length)
             );
-            let error = Diagnostic::new(findings::WARMUP_TOO_LONG, schedule.span, message);
+            let warmup = self.argument(schedule, "warmup");
+            let error = Diagnostic::new(findings::WARMUP_TOO_LONG, warmup, message);
             let error = error.also(place, "the length of the training");
             self.report(error.help("shorten the warm-up, or train for longer"));
         }
@@ -402,8 +419,7 @@ impl Checker<'_> {
                 super::value::duration(keep),
                 super::value::duration(length)
             );
-            let error =
-                Diagnostic::new(findings::KEEP_BEYOND_LENGTH, span_of(stage, "keep"), message);
+            let error = self.about(findings::KEEP_BEYOND_LENGTH, stage, "keep", message);
             let error = error.also(place, "the length of the training");
             self.report(error.help("keep more often, or train for longer"));
         }
@@ -436,12 +452,12 @@ impl Checker<'_> {
                     let message = format!(
                         "a crop of {size} pixels does not fit into images of {height} × {width}{padded}"
                     );
-                    let error =
-                        Diagnostic::new(findings::CROP_TOO_LARGE, span_of(stage, "views"), message);
-                    let error = error.also(
-                        span_of(stage, "data"),
-                        format!("these images are {height} × {width}"),
-                    );
+                    let written = transform.places.get("size").copied();
+                    let written = written.filter(|place| self.origins.is_users(*place));
+                    let place = written.unwrap_or_else(|| self.place(stage, "views"));
+                    let error = Diagnostic::new(findings::CROP_TOO_LARGE, place, message);
+                    let images = format!("these images are {height} × {width}");
+                    let error = error.also(self.place(stage, "data"), images);
                     let error = error.also(transform.span, format!("the crop of {size}"));
                     self.report(error.help(format!(
                         "crop at most {room}, or enlarge first: `resize(size: {size}) >> …`"
@@ -474,7 +490,10 @@ impl Checker<'_> {
                 && *high <= 0.0
             {
                 let message = format!("a crop whose `{covers}` ends at zero has no area");
-                let error = Diagnostic::new(findings::OUT_OF_RANGE, place.span, message);
+                let written = place.places.get(covers).copied();
+                let written = written.filter(|place| self.origins.is_users(*place));
+                let place = written.unwrap_or(place.span);
+                let error = Diagnostic::new(findings::OUT_OF_RANGE, place, message);
                 let help = format!("`{covers}` is a share of the image, such as `0.2..=1.0`");
                 self.report(error.help(help));
             }
@@ -501,7 +520,8 @@ impl Checker<'_> {
             && size > examples as f64
         {
             let message = format!("a batch of {size} from only {examples} examples");
-            self.error(findings::OUT_OF_RANGE, batch.span, message);
+            let error = self.blame(findings::OUT_OF_RANGE, batch, message);
+            self.report(error);
         }
     }
 }
@@ -528,8 +548,4 @@ fn steps_per_epoch(stage: &TypedStage, data: &SplitValue) -> Option<usize> {
     let batch = usize::try_from(batch.as_constant()?).ok().filter(|batch| *batch > 0)?;
     let steps = batches(examples, batch);
     (steps > 0).then_some(steps)
-}
-
-pub(super) fn span_of(stage: &TypedStage, field: &str) -> Span {
-    stage.fields.get(field).map_or(stage.span, |value| value.span)
 }

@@ -7,6 +7,7 @@
 use std::rc::Rc;
 
 use super::objective::Builder;
+use super::origin::{OriginId, Places};
 use super::shape::Shape;
 use super::size::Size;
 use super::types::{Arguments, Type, TypeName};
@@ -14,11 +15,13 @@ use crate::resolve::Declaration;
 use crate::source::Span;
 use crate::term::{Args, Call, Part, Term, Unit};
 
-/// A value and the place where it was written.
+/// A value and the place where it stands.
 #[derive(Clone, Debug)]
 pub struct Value {
     pub kind: Kind,
     pub span: Span,
+    /// The place where it stood before; none where it is written here.
+    pub origin: Option<OriginId>,
 }
 
 #[derive(Clone, Debug)]
@@ -87,6 +90,7 @@ pub struct SizedTransform {
     /// Pixels added on every side before it cuts.
     pub padding: Size,
     pub span: Span,
+    pub places: Places,
 }
 
 #[derive(Clone, Debug)]
@@ -209,11 +213,11 @@ impl DatasetValue {
 
 impl Value {
     pub fn new(kind: Kind, span: Span) -> Self {
-        Value { kind, span }
+        Value { kind, span, origin: None }
     }
 
     pub fn poison(span: Span) -> Self {
-        Value { kind: Kind::Poison, span }
+        Value::new(Kind::Poison, span)
     }
 
     pub fn is_poison(&self) -> bool {

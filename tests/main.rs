@@ -4,6 +4,7 @@ mod cli;
 mod graphs;
 mod hostile;
 mod language;
+mod layout;
 mod library;
 #[cfg(feature = "run")]
 mod mirror;

@@ -70,7 +70,9 @@ impl Augmentation {
 fn collect(term: &Term, transforms: &mut Vec<Box<dyn Transform>>) {
     match term {
         Term::Chain(terms) => terms.iter().for_each(|term| collect(term, transforms)),
-        Term::Call(call) => transforms.push(call.implementation(TRANSFORMS)(&call.args)),
+        Term::Call(call) => {
+            transforms.push(call.implementation("an augmentation", TRANSFORMS)(&call.args))
+        }
         other => panic!("{other:?} is not an augmentation, but was checked as one"),
     }
 }

@@ -66,7 +66,7 @@ pub static DATASETS: &[(&str, Load)] = &[
 ///
 /// If it calls no dataset: the checker lets nothing else through.
 pub fn load(dataset: &Call, source: &Source<'_>) -> Result<Dataset, DataError> {
-    dataset.implementation(DATASETS)(&dataset.args, source)
+    dataset.implementation("a dataset", DATASETS)(&dataset.args, source)
 }
 
 /// Mean and standard deviation of the shapes.

@@ -70,5 +70,5 @@ pub static PROTOCOLS: &[(&str, Protocol)] = &[
 ///
 /// If it calls no protocol: the checker lets nothing else through.
 pub fn judge(protocol: &Call, problem: &Problem<'_>) -> Result<Accuracy, EvaluateError> {
-    protocol.implementation(PROTOCOLS)(&protocol.args, problem)
+    protocol.implementation("a protocol", PROTOCOLS)(&protocol.args, problem)
 }

@@ -38,7 +38,7 @@ pub static MODULES: &[(&str, BuildModule)] = &[
 /// If `term` does not call a module: the checker lets nothing else through.
 pub fn build(term: &Term, input: Option<usize>) -> Box<dyn Module> {
     let Term::Call(call) = term else { panic!("a module is a call, not {term:?}") };
-    call.implementation(MODULES)(&call.args, input)
+    call.implementation("a module", MODULES)(&call.args, input)
 }
 
 #[cfg(test)]

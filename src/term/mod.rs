@@ -48,15 +48,17 @@ pub struct Call {
 }
 
 impl Call {
-    /// What implements it, in a table from the names that the library declares.
+    /// What implements it, in the table of `what` by the names that the library declares.
     ///
     /// # Panics
     ///
     /// Where the table does not have its name. The checker lets nothing but a dataset stand for a
     /// dataset, and so on, and a test holds the tables against the declarations.
-    pub fn implementation<F: Copy>(&self, table: &[(&str, F)]) -> F {
-        let found = table.iter().find(|(name, _)| *name == self.name);
-        found.unwrap_or_else(|| panic!("nothing implements `{}` here", self.name)).1
+    pub fn implementation<F: Copy>(&self, what: &str, table: &[(&str, F)]) -> F {
+        match table.iter().find(|(name, _)| *name == self.name) {
+            Some((_, implementation)) => *implementation,
+            None => panic!("`{}` is not {what}, but was checked as one", self.name),
+        }
     }
 }
 

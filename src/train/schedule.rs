@@ -27,7 +27,7 @@ pub static SCHEDULES: &[(&str, Schedule)] =
 pub fn value(term: &Term, progress: Progress) -> f64 {
     match term {
         Term::Float(value) => *value,
-        Term::Call(call) => call.implementation(SCHEDULES)(&call.args, progress),
+        Term::Call(call) => call.implementation("a schedule", SCHEDULES)(&call.args, progress),
         other => panic!("a schedule is a number or a call, not {other:?}"),
     }
 }

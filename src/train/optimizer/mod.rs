@@ -26,7 +26,7 @@ pub static OPTIMIZERS: &[(&str, BuildOptimizer)] =
 /// If `term` does not call an optimizer: the checker lets nothing else through.
 pub fn build(term: &Term) -> Box<dyn Optimizer> {
     let Term::Call(call) = term else { panic!("an optimizer is a call, not {term:?}") };
-    call.implementation(OPTIMIZERS)(&call.args)
+    call.implementation("an optimizer", OPTIMIZERS)(&call.args)
 }
 
 /// Moves parameters against their gradients.

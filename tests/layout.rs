@@ -10,7 +10,8 @@ use crate::support::root;
 const FRONT: &[&str] = &["check", "diagnostics", "graph", "resolve", "source", "syntax", "term"];
 
 /// There with the feature `run`, as a whole.
-const RUNNING: &[&str] = &["augment", "data", "evaluate", "nn", "objective", "train"];
+const RUNNING: &[&str] =
+    &["augment", "data", "evaluate", "nn", "objective", "report", "run", "store", "train"];
 
 /// Every file of sources below a path, which may be one itself.
 fn files(path: &Path, found: &mut Vec<PathBuf>) {
@@ -60,7 +61,8 @@ fn code(text: &str) -> (String, Vec<String>) {
             if own.len() - bare.len() == indent && is_end {
                 break;
             }
-            first = false;
+            // Attributes stand before what they are of.
+            first &= bare.starts_with("#[");
         }
     }
     (code, tests)

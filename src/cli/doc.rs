@@ -8,7 +8,7 @@ use crate::diagnostics::{Diagnostic, Diagnostics, findings, render_all, visible}
 use crate::resolve::catalog::{self, Entry, Named};
 use crate::resolve::{self, Disk};
 use crate::source::{self, Sources};
-use crate::syntax::parse;
+use crate::syntax::parse::{self, Parsed};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -52,7 +52,7 @@ fn in_file(file: &str, name: Option<&str>, width: usize) -> Result<String, Box<D
     let text = resolve::read(&Disk, Path::new(file))?;
     let mut sources = Sources::default();
     let id = sources.add(file, text);
-    let (tree, diagnostics) = parse::file(&sources, id);
+    let Parsed { file: tree, diagnostics, .. } = parse::file(&sources, id);
     let faults = Diagnostics::sorted(diagnostics);
     output::error(&render_all(&faults, &sources, output::style()));
     let names = catalog::names(&tree).into_iter();

@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock, OnceLock};
 
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
 use crate::source::{self, FileId, Sources};
-use crate::syntax::parse;
+use crate::syntax::parse::{self, Parsed};
 use crate::syntax::tree::{self, ExprKind, TypeKind};
 
 /// What Rust implements, as the library declares it.
@@ -88,7 +88,7 @@ pub fn module(file: FileId) -> &'static Embedded {
         LazyLock::new(|| source::library().map(|(file, _)| (file, OnceLock::new())).collect());
     // Of every embedded text there is one, and no other file is asked for.
     MODULES[&file].get_or_init(|| {
-        let (tree, diagnostics) = parse::file(&Sources::default(), file);
+        let Parsed { file: tree, diagnostics, .. } = parse::file(&Sources::default(), file);
         Embedded { tree: Arc::new(tree), diagnostics }
     })
 }

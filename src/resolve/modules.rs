@@ -8,7 +8,7 @@ use super::Files;
 use super::library::{self, Declaration};
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
 use crate::source::{self, FileId, Sources, Span};
-use crate::syntax::parse;
+use crate::syntax::parse::{self, Parsed};
 use crate::syntax::tree::{self, Name, Use};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -144,7 +144,7 @@ impl Loader<'_> {
                 // A copy of a text of the library, such as its own source, may declare what that does.
                 copied = source::library().find(|(_, source)| *source.text == *text);
                 let file = self.sources.add(name.clone(), text);
-                let (tree, diagnostics) = parse::file(self.sources, file);
+                let Parsed { file: tree, diagnostics, .. } = parse::file(self.sources, file);
                 self.diagnostics.extend(diagnostics);
                 (name, file, Arc::new(tree))
             }

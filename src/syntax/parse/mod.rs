@@ -1,19 +1,22 @@
-//! Text to syntax tree. Only this module names pest.
+//! Text to syntax trees: the lossless one, and the typed one that is read off it. Only this module
+//! names pest.
 
 mod brackets;
 mod errors;
 mod limits;
 mod lower;
+mod pairs;
 
 pub use limits::{LARGEST, too_large};
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use pest::Parser as _;
 
-use super::tree;
+use super::{lossless, tree};
 use crate::diagnostics::{Diagnostic, Diagnostics};
-use crate::source::{FileId, Sources, Span};
+use crate::source::{FileId, Sources};
 
 #[derive(pest_derive::Parser)]
 #[grammar = "grammar/cpipe.pest"]
@@ -21,10 +24,31 @@ struct Grammar;
 
 type Pair<'i> = pest::iterators::Pair<'i, Rule>;
 
-/// Reads a file. What could be read is returned beside every syntax error found on the way.
-pub fn file(sources: &Sources, id: FileId) -> (tree::File, Diagnostics) {
-    read(sources, id, Rule::file, |lower, pair| lower.file(pair))
-        .unwrap_or_else(|diagnostic| (tree::File::default(), (*diagnostic).into()))
+/// What a text says.
+pub struct Parsed {
+    /// All of the text; one error where none of it could be read.
+    pub lossless: lossless::Tree,
+    /// What could be read.
+    pub file: tree::File,
+    /// Every syntax error found on the way.
+    pub diagnostics: Diagnostics,
+}
+
+/// Reads a file.
+pub fn file(sources: &Sources, id: FileId) -> Parsed {
+    let text = &sources.get(id).text;
+    match lossless(text, id, Rule::file) {
+        Ok(lossless) => {
+            let mut lower = lower::Lower::new(text, id);
+            let file = lower.file(lossless.root());
+            Parsed { file, diagnostics: lower.diagnostics, lossless }
+        }
+        Err(diagnostic) => Parsed {
+            lossless: lossless::Tree::unread(Arc::clone(text), id),
+            file: tree::File::default(),
+            diagnostics: (*diagnostic).into(),
+        },
+    }
 }
 
 /// Reads one expression at `range` of a text, such as the value of an override.
@@ -33,8 +57,7 @@ pub fn expression(
     id: FileId,
     range: Range<usize>,
 ) -> Result<tree::Expr, Diagnostics> {
-    let text = alone(&sources.get(id).text, range);
-    whole(read_text(&text, id, Rule::expression, |lower, pair| lower.expression_file(pair)))
+    alone(sources, id, range, Rule::expression, |lower, root| lower.expression_file(root))
 }
 
 /// Reads a dotted path at `range` of a text, such as the name of an override.
@@ -43,51 +66,34 @@ pub fn path(
     id: FileId,
     range: Range<usize>,
 ) -> Result<Vec<tree::Name>, Diagnostics> {
-    let text = alone(&sources.get(id).text, range);
-    whole(read_text(&text, id, Rule::path_only, |lower, pair| lower.path_file(pair)))
+    alone(sources, id, range, Rule::path_only, |lower, root| lower.path_file(root))
 }
 
-/// A range of a text after as much white space as stands before it, so that its places are those
-/// of the text.
-fn alone(text: &str, range: Range<usize>) -> String {
-    let inside = text.get(range.clone()).unwrap_or_default();
-    format!("{}{inside}", " ".repeat(range.start))
-}
-
-fn whole<T>(read: Result<(T, Diagnostics), Box<Diagnostic>>) -> Result<T, Diagnostics> {
-    match read {
-        Ok((tree, diagnostics)) if diagnostics.is_empty() => Ok(tree),
-        Ok((_, diagnostics)) => Err(diagnostics),
-        Err(diagnostic) => Err((*diagnostic).into()),
+/// Reads a range of a text that has to fit whole.
+fn alone<T>(
+    sources: &Sources,
+    id: FileId,
+    range: Range<usize>,
+    rule: Rule,
+    lower: impl FnOnce(&mut lower::Lower<'_>, lossless::Node<'_>) -> T,
+) -> Result<T, Diagnostics> {
+    let inside = sources.get(id).text.get(range.clone()).unwrap_or_default();
+    // As much white space as stands before it keeps its places those of the text.
+    let text = format!("{}{inside}", " ".repeat(range.start)).into();
+    let lossless =
+        lossless(&text, id, rule).map_err(|diagnostic| Diagnostics::from(*diagnostic))?;
+    let mut lowering = lower::Lower::new(&text, id);
+    let read = lower(&mut lowering, lossless.root());
+    match lowering.diagnostics.is_empty() {
+        true => Ok(read),
+        false => Err(lowering.diagnostics),
     }
 }
 
-fn read<T>(
-    sources: &Sources,
-    id: FileId,
-    rule: Rule,
-    lower: impl FnOnce(&mut lower::Lower<'_>, Pair<'_>) -> T,
-) -> Result<(T, Diagnostics), Box<Diagnostic>> {
-    read_text(&sources.get(id).text, id, rule, lower)
-}
-
-fn read_text<T>(
-    text: &str,
-    id: FileId,
-    rule: Rule,
-    lower: impl FnOnce(&mut lower::Lower<'_>, Pair<'_>) -> T,
-) -> Result<(T, Diagnostics), Box<Diagnostic>> {
+fn lossless(text: &Arc<str>, id: FileId, rule: Rule) -> Result<lossless::Tree, Box<Diagnostic>> {
     limits::check(text, id)?;
     let mut pairs =
         Grammar::parse(rule, text).map_err(|_| Box::new(errors::explain(text, id, 0, rule)))?;
-    let pair = pairs.next().expect("an entry rule yields one pair");
-    let mut lowering = lower::Lower::new(text, id);
-    let tree = lower(&mut lowering, pair);
-    Ok((tree, lowering.diagnostics))
-}
-
-fn span(id: FileId, pair: &Pair<'_>) -> Span {
-    let start = pair.as_span().start();
-    // A rule that ends in something optional has passed the white space before it.
-    Span { file: id, start, end: start + pair.as_str().trim_end().len() }
+    let entry = pairs.next().expect("an entry rule yields one pair");
+    Ok(pairs::tree(Arc::clone(text), id, entry))
 }

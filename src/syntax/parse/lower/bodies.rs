@@ -1,0 +1,113 @@
+//! What stands in the blocks of defines and pipelines.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use super::{Lower, contents, documentation, name, names, own_name, parts, span};
+use crate::syntax::lossless::{Kind, Node};
+use crate::syntax::parse::Rule;
+use crate::syntax::tree::*;
+
+impl Lower<'_> {
+    /// The statements of a define, and whether they are all.
+    pub fn body(&mut self, block: Node<'_>) -> (Vec<Statement>, bool) {
+        let (good, whole) = self.recovered(block, Rule::statement);
+        (good.into_iter().map(|(statement, _)| self.statement(statement)).collect(), whole)
+    }
+
+    fn statement(&mut self, node: Node<'_>) -> Statement {
+        match node.kind() {
+            Kind::Given => Statement::Given(given(node)),
+            Kind::Let => Statement::Let(self.binding(node)),
+            Kind::Report => Statement::Report(self.binding(node)),
+            Kind::Minimize => Statement::Minimize(self.last(node)),
+            _ => Statement::Result(self.last(node)),
+        }
+    }
+
+    /// The members of a pipeline, and whether they are all.
+    pub fn members(&mut self, block: Node<'_>) -> (Vec<Member>, bool) {
+        let (good, whole) = self.recovered(block, Rule::member);
+        let mut members = Vec::new();
+        for (member, torn) in good {
+            let mut member = self.member(member);
+            if let Member::Stage(stage) = &mut member {
+                // What follows may be a part of it, closed by a bracket too many.
+                stage.whole &= !torn;
+            }
+            members.push(member);
+        }
+        (members, whole)
+    }
+
+    fn member(&mut self, node: Node<'_>) -> Member {
+        let mut own = contents(node);
+        let first = own.next().expect("member: its first word");
+        let name = name(own.next().expect("member: name"));
+        let last = own.next().expect("member: value or block");
+        let kind = super::name(first);
+        match node.kind() {
+            Kind::Stage => {
+                let (fields, whole) = self.fields(last);
+                Member::Stage(Stage { kind, name, fields, whole, span: span(node) })
+            }
+            Kind::Profile => {
+                let settings = self.settings(last);
+                Member::Profile(Profile { doc: documentation(node, Kind::Doc), name, settings })
+            }
+            _ => Member::Value(ValueDeclaration { kind, name, value: self.expr(last) }),
+        }
+    }
+
+    /// The fields of a block, and whether they are all.
+    pub fn fields(&mut self, block: Node<'_>) -> (Vec<Binding>, bool) {
+        let mut fields: Vec<Binding> = Vec::new();
+        let mut places = HashMap::new();
+        let (good, whole) = self.recovered(block, Rule::field);
+        for (field, _) in good {
+            let field = self.binding(field);
+            match places.entry(field.name.text.clone()) {
+                // Beside what was not understood it may be no field at all.
+                Entry::Occupied(first) if whole => self.twice("field", &field.name, *first.get()),
+                Entry::Occupied(_) => {}
+                Entry::Vacant(place) => {
+                    place.insert(field.name.span);
+                    fields.push(field);
+                }
+            }
+        }
+        (fields, whole)
+    }
+
+    fn settings(&mut self, block: Node<'_>) -> Vec<Setting> {
+        let mut settings = Vec::new();
+        for (setting, _) in self.recovered(block, Rule::setting).0 {
+            let path = names(parts(setting).next().expect("setting: path"));
+            settings.push(Setting { path, value: self.last(setting) });
+        }
+        settings
+    }
+
+    /// A name and the value that stands last.
+    fn binding(&mut self, node: Node<'_>) -> Binding {
+        Binding { name: own_name(node), value: self.last(node) }
+    }
+
+    fn last(&mut self, node: Node<'_>) -> Expr {
+        self.expr(parts(node).last().expect("what ends with a value: the value"))
+    }
+}
+
+fn given(node: Node<'_>) -> Given {
+    let mut given = Given { views: Vec::new(), label: None, span: span(node) };
+    let mut label = false;
+    for part in parts(node) {
+        match part.kind() {
+            Kind::Keyword => label |= part.text().starts_with("label"),
+            Kind::Name if label => given.label = Some(name(part)),
+            Kind::Name => given.views.push(name(part)),
+            _ => {}
+        }
+    }
+    given
+}

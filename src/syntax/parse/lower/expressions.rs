@@ -1,0 +1,131 @@
+//! Expressions.
+
+use super::{Lower, contents, name, own_name, parts};
+use crate::diagnostics::{Diagnostic, findings};
+use crate::source::Span;
+use crate::syntax::lossless::{Kind, Node};
+use crate::syntax::tree::*;
+
+/// Calls and accesses in a row, as in `a.b(c).d`.
+const LONGEST_CHAIN: usize = 16;
+
+impl Lower<'_> {
+    pub fn expr(&mut self, node: Node<'_>) -> Expr {
+        let text = node.text();
+        let kind = match node.kind() {
+            Kind::Parentheses => return self.inner(node),
+            Kind::Chain => return self.chain(node),
+            Kind::Pipe => ExprKind::Pipe(contents(node).map(|step| self.expr(step)).collect()),
+            Kind::Same => ExprKind::Same(Box::new(self.sides(node))),
+            Kind::Range => {
+                let [low, high] = self.sides(node);
+                ExprKind::Range(Box::new(low), Box::new(high))
+            }
+            Kind::Sum | Kind::Product => self.binary(node),
+            Kind::Negate => ExprKind::Negate(Box::new(self.inner(node))),
+            Kind::Conditional => self.conditional(node),
+            Kind::Number | Kind::Quantity => self.quantity(node),
+            Kind::Text => ExprKind::Text(text.trim_matches('"').to_owned()),
+            Kind::Boolean => ExprKind::Bool(text == "true"),
+            Kind::Name => ExprKind::Name(text.to_owned()),
+            _ => unreachable!("an expression is one of these"),
+        };
+        Expr { kind, span: node.span() }
+    }
+
+    /// The expression that a node is made of beside signs.
+    fn inner(&mut self, node: Node<'_>) -> Expr {
+        self.expr(contents(node).next().expect("what holds an expression: the expression"))
+    }
+
+    fn sides(&mut self, node: Node<'_>) -> [Expr; 2] {
+        let mut sides = contents(node);
+        let left = self.expr(sides.next().expect("what has two sides: the left one"));
+        [left, self.expr(sides.next().expect("what has two sides: the right one"))]
+    }
+
+    fn binary(&mut self, node: Node<'_>) -> ExprKind {
+        let mut parts = parts(node);
+        let first = self.expr(parts.next().expect("sum or product: its first operand"));
+        let mut rest = Vec::new();
+        let mut operator = Operator::Add;
+        for part in parts {
+            match (part.kind(), part.text()) {
+                (Kind::Punctuation, "+") => operator = Operator::Add,
+                (Kind::Punctuation, "-") => operator = Operator::Subtract,
+                (Kind::Punctuation, "*") => operator = Operator::Multiply,
+                (Kind::Punctuation, _) => operator = Operator::Divide,
+                _ => rest.push((operator, self.expr(part))),
+            }
+        }
+        ExprKind::Binary(Box::new(first), rest)
+    }
+
+    fn chain(&mut self, node: Node<'_>) -> Expr {
+        let mut links = parts(node);
+        let mut expr = self.expr(links.next().expect("chain: its first value"));
+        for (length, link) in links.enumerate() {
+            let span = expr.span.to(link.span());
+            if length == LONGEST_CHAIN {
+                let message = format!("more than {LONGEST_CHAIN} calls and fields in a row");
+                let error = Diagnostic::new(findings::NESTING_TOO_DEEP, span, message);
+                self.diagnostics.push(error.help("name a part of it with `let`"));
+                break;
+            }
+            let kind = match link.kind() {
+                Kind::Arguments => ExprKind::Call(Box::new(expr), self.arguments(link)),
+                _ => ExprKind::Access(Box::new(expr), own_name(link)),
+            };
+            expr = Expr { kind, span };
+        }
+        expr
+    }
+
+    fn arguments(&mut self, list: Node<'_>) -> Vec<Argument> {
+        contents(list).map(|argument| self.argument(argument)).collect()
+    }
+
+    fn argument(&mut self, argument: Node<'_>) -> Argument {
+        let mut own = contents(argument);
+        let first = own.next().expect("argument: name or value");
+        match own.next() {
+            Some(value) => Argument { name: Some(name(first)), value: self.expr(value) },
+            None => Argument { name: None, value: self.expr(first) },
+        }
+    }
+
+    fn conditional(&mut self, node: Node<'_>) -> ExprKind {
+        let mut own = contents(node).filter(|part| part.kind() != Kind::Keyword);
+        let mut next = || own.next().expect("conditional: a condition and two branches");
+        let (condition, yes, no) = (self.expr(next()), self.inner(next()), self.inner(next()));
+        ExprKind::If(Box::new(condition), Box::new(yes), Box::new(no))
+    }
+
+    /// A number, perhaps with a unit.
+    fn quantity(&mut self, node: Node<'_>) -> ExprKind {
+        let mut own = parts(node);
+        // A number alone is a leaf, and has no parts.
+        let number = own.next().unwrap_or(node);
+        let digits: String = number.text().chars().filter(|c| *c != '_').collect();
+        let value: f64 = digits.parse().unwrap_or(f64::INFINITY);
+        if !value.is_finite() {
+            return self.too_large(number.span());
+        }
+        let whole = digits.bytes().all(|byte| byte.is_ascii_digit());
+        match own.next() {
+            None if whole => match digits.parse() {
+                Ok(value) => ExprKind::Int(value),
+                Err(_) => self.too_large(number.span()),
+            },
+            None => ExprKind::Float(value),
+            Some(unit) if unit.text() == "%" => ExprKind::Percent(value),
+            Some(unit) => ExprKind::Quantity(value, name(unit)),
+        }
+    }
+
+    fn too_large(&mut self, number: Span) -> ExprKind {
+        let error = Diagnostic::new(findings::OUT_OF_RANGE, number, "this number is too large");
+        self.diagnostics.push(error);
+        ExprKind::Int(0)
+    }
+}

@@ -1,0 +1,103 @@
+//! Parameters and types.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use super::{Lower, contents, documentation, names, own_name, parts};
+use crate::syntax::lossless::{Kind, Node};
+use crate::syntax::tree::*;
+
+impl Lower<'_> {
+    /// Those that stand in brackets; one of a name that was there already is reported.
+    pub fn parameters(&mut self, list: Node<'_>) -> Vec<Parameter> {
+        let mut parameters: Vec<Parameter> = Vec::new();
+        let mut places = HashMap::new();
+        for parameter in contents(list) {
+            let parameter = self.parameter(parameter);
+            match places.entry(parameter.name.text.clone()) {
+                Entry::Occupied(first) => self.twice("parameter", &parameter.name, *first.get()),
+                Entry::Vacant(place) => {
+                    place.insert(parameter.name.span);
+                    parameters.push(parameter);
+                }
+            }
+        }
+        parameters
+    }
+
+    fn parameter(&mut self, node: Node<'_>) -> Parameter {
+        let name = own_name(node);
+        let mut parameter = Parameter {
+            doc: documentation(node, Kind::Doc),
+            span: name.span.to(node.span()),
+            detached: None,
+            optional: false,
+            kind: Type { kind: TypeKind::Choices(Vec::new()), span: name.span },
+            bound: None,
+            default: None,
+            name,
+        };
+        let mut is_default = false;
+        for part in parts(node) {
+            match part.kind() {
+                Kind::Punctuation => {
+                    parameter.optional |= part.text() == "?";
+                    is_default |= part.text() == "=";
+                }
+                _ if is_default => parameter.default = Some(self.expr(part)),
+                Kind::Keyword => parameter.detached = Some(part.span()),
+                Kind::Choices | Kind::NamedType => parameter.kind = self.type_(part),
+                Kind::Bound => parameter.bound = Some(self.bound(part)),
+                _ => {}
+            }
+        }
+        parameter
+    }
+
+    fn bound(&mut self, bound: Node<'_>) -> Bound {
+        let mut parts = parts(bound);
+        let sign = parts.next().expect("bound: comparison or `in`");
+        let value = self.expr(parts.next().expect("bound: value"));
+        match sign.text() {
+            ">" => Bound::Compare(Comparison::Greater, value),
+            ">=" => Bound::Compare(Comparison::GreaterEqual, value),
+            "<" => Bound::Compare(Comparison::Less, value),
+            "<=" => Bound::Compare(Comparison::LessEqual, value),
+            _ => Bound::In(value),
+        }
+    }
+
+    pub fn type_(&mut self, node: Node<'_>) -> Type {
+        let span = node.span();
+        if node.kind() == Kind::Choices {
+            return Type { kind: TypeKind::Choices(names(node)), span };
+        }
+        let mut name = String::new();
+        let mut arguments: Option<Vec<TypeArgument>> = None;
+        for part in parts(node) {
+            match part.kind() {
+                Kind::TypeName => name = part.text().to_owned(),
+                Kind::Punctuation => arguments = arguments.or(Some(Vec::new())),
+                _ => {
+                    let argument = self.type_argument(part);
+                    arguments.get_or_insert_default().push(argument);
+                }
+            }
+        }
+        Type { kind: TypeKind::Named(name, arguments), span }
+    }
+
+    fn type_argument(&mut self, node: Node<'_>) -> TypeArgument {
+        match node.kind() {
+            Kind::NamedType => TypeArgument::Type(self.type_(node)),
+            Kind::FunctionType => {
+                let mut types = contents(node);
+                let from = self.type_(types.next().expect("function type: what it takes"));
+                let to = self.type_(types.next().expect("function type: what it makes"));
+                TypeArgument::Function(from, to)
+            }
+            Kind::Rest => TypeArgument::Rest(own_name(node)),
+            _ => TypeArgument::Size(self.expr(node)),
+        }
+    }
+}

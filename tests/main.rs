@@ -6,6 +6,7 @@ mod hostile;
 mod language;
 mod layout;
 mod library;
+mod lossless;
 #[cfg(feature = "run")]
 mod mirror;
 mod names;

@@ -1,0 +1,299 @@
+//! The lossless tree: all of a text, whatever stands in it.
+
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use cpipe::source::Sources;
+use cpipe::syntax::lossless::{Kind, Node};
+use cpipe::syntax::parse::{self, Parsed};
+
+use crate::support::root;
+
+fn parsed(text: &str) -> Parsed {
+    let mut sources = Sources::default();
+    let id = sources.add("test.cpipe", text);
+    parse::file(&sources, id)
+}
+
+/// Every program of the repository, by its place.
+fn programs() -> Vec<(PathBuf, String)> {
+    fn collect(folder: &Path, programs: &mut Vec<(PathBuf, String)>) {
+        for entry in fs::read_dir(folder).expect("a folder of the repository") {
+            let path = entry.expect("an entry").path();
+            match path.is_dir() {
+                true => collect(&path, programs),
+                false if path.extension().is_some_and(|own| own == "cpipe") => {
+                    let text = fs::read_to_string(&path).expect("a text");
+                    programs.push((path, text));
+                }
+                false => {}
+            }
+        }
+    }
+    let mut programs = Vec::new();
+    for folder in ["pipelines", "stdlib", "tests"] {
+        collect(&root().join(folder), &mut programs);
+    }
+    assert!(programs.len() > 50, "{}", programs.len());
+    programs.sort();
+    programs
+}
+
+fn require(holds: bool, what: &str, node: Node<'_>) -> Result<(), String> {
+    let shown = || format!("{what}: {:?} at {:?}, {:?}", node.kind(), node.range(), node.text());
+    holds.then_some(()).ok_or_else(shown)
+}
+
+/// What holds of the tree of any text.
+fn check(text: &str) -> Result<(), String> {
+    let parsed = parsed(text);
+    let tree = &parsed.lossless;
+    let leaves: Vec<Node<'_>> = tree.root().leaves().collect();
+    require(leaves.iter().map(|leaf| leaf.text()).eq(pieces(text, &leaves)), "gaps", tree.root())?;
+    let joined: String = leaves.iter().map(|leaf| leaf.text()).collect();
+    require(joined == text && tree.text() == text, "another text", tree.root())?;
+    for node in tree.root().descendants() {
+        match node.kind().is_token() {
+            true => check_leaf(node)?,
+            false => check_node(node)?,
+        }
+    }
+    let is_whole = leaves.iter().all(|leaf| leaf.kind() != Kind::Error);
+    require(is_whole == parsed.file.whole, "an error that is none", tree.root())?;
+    if is_whole {
+        let is_comment =
+            |leaf: &&Node<'_>| matches!(leaf.kind(), Kind::Comment | Kind::Doc | Kind::ModuleDoc);
+        let own = leaves.iter().filter(is_comment).map(|leaf| leaf.text());
+        // Of three slashes behind a value, the first divides.
+        let said = |comment: &'_ str| comment.trim_start_matches('/').to_owned();
+        require(
+            own.map(said).eq(comments(text).into_iter().map(said)),
+            "other comments",
+            tree.root(),
+        )?;
+    }
+    Ok(())
+}
+
+/// The text, cut where each leaf ends.
+fn pieces<'t>(text: &'t str, leaves: &[Node<'_>]) -> Vec<&'t str> {
+    let mut start = 0;
+    let cut = |leaf: &Node<'_>| {
+        let piece = text.get(start..leaf.range().end).unwrap_or_default();
+        start = leaf.range().end;
+        piece
+    };
+    leaves.iter().map(cut).collect()
+}
+
+/// Found without the grammar: `//` outside of quotes, up to the end of its line.
+fn comments(text: &str) -> Vec<&str> {
+    let begin = |line: &str| {
+        let slashes = line.match_indices("//").map(|(at, _)| at);
+        slashes.into_iter().find(|at| line[..*at].matches('"').count() % 2 == 0)
+    };
+    let lines = text.split('\n').filter_map(|line| Some(&line[begin(line)?..]));
+    lines.map(|comment| comment.trim_end_matches([' ', '\t', '\r'])).collect()
+}
+
+fn check_node(node: Node<'_>) -> Result<(), String> {
+    let is_root = node.kind() == Kind::Root;
+    let mut position = node.range().start;
+    for child in node.children() {
+        require(child.range().start == position, "children with a gap", child)?;
+        require(child.parent() == Some(node), "another parent", child)?;
+        position = child.range().end;
+    }
+    require(position == node.range().end, "children that end elsewhere", node)?;
+    require(is_root == node.parent().is_none(), "no parent", node)?;
+    let mut leaves = node.leaves();
+    let first = leaves.next();
+    let last = leaves.next_back().or(first);
+    for end in [first, last] {
+        require(is_root || end.is_some_and(|leaf| !leaf.kind().is_trivia()), "trivia", node)?;
+    }
+    Ok(())
+}
+
+fn check_leaf(leaf: Node<'_>) -> Result<(), String> {
+    const SIGNS: &str = "-> >> ..= .. + - * / = == : , . .{ | ( ) { } [ ] ? < <= > >=";
+    const KEYWORDS: &str = "use define extern stage detached pipeline profile let given view views \
+                            and label labels minimize report if else in";
+    let text = leaf.text();
+    let is_word = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let starts = |is_it: fn(char) -> bool| text.starts_with(is_it);
+    let is_doc = text.starts_with("///") && !text.starts_with("////");
+    let fits = match leaf.kind() {
+        Kind::Whitespace => text.chars().all(is_blank),
+        Kind::Comment => text.starts_with("//") && !is_doc && !text.starts_with("//!"),
+        Kind::ModuleDoc => text.starts_with("//!"),
+        Kind::Doc => is_doc,
+        Kind::Error => true,
+        Kind::Keyword => KEYWORDS.split_whitespace().any(|keyword| keyword == text),
+        Kind::Name => is_word && starts(|c| c.is_ascii_lowercase() || c == '_'),
+        Kind::TypeName => is_word && starts(|c| c.is_ascii_uppercase()),
+        Kind::Number => starts(|c| c.is_ascii_digit()) && !text.contains(is_blank),
+        Kind::Unit => text == "%" || is_word,
+        Kind::Text => text.len() > 1 && text.matches('"').count() == 2 && text.ends_with('"'),
+        Kind::Boolean => ["true", "false"].contains(&text),
+        Kind::Punctuation => SIGNS.split(' ').any(|sign| sign == text),
+        _ => false,
+    };
+    require(fits, "another kind of text", leaf)?;
+    let may_break = matches!(leaf.kind(), Kind::Whitespace | Kind::Error);
+    require(may_break || !text.contains('\n'), "several lines", leaf)?;
+    // A text that is not read at all is one error.
+    let is_alone = leaf.parent().is_some_and(|parent| parent.range() == leaf.range());
+    let may_end = leaf.kind() == Kind::Whitespace || leaf.kind() == Kind::Error && is_alone;
+    let is_bare = may_end || !text.ends_with(is_blank);
+    require(is_bare, "white space at its end", leaf)?;
+    require(!leaf.range().is_empty() && leaf.children().next().is_none(), "no leaf", leaf)
+}
+
+fn is_blank(c: char) -> bool {
+    matches!(c, ' ' | '\t' | '\r' | '\n')
+}
+
+#[test]
+fn every_program_is_in_its_tree() {
+    for (path, text) in programs() {
+        check(&text).unwrap_or_else(|fault| panic!("{}: {fault}", path.display()));
+    }
+}
+
+/// Numbers that depend on a seed and on how many were asked for before, and on nothing else.
+struct Random {
+    seed: u64,
+    count: u64,
+}
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        self.count += 1;
+        let mut value = self.seed << 20 | self.count;
+        for factor in [0x9E37_79B9_7F4A_7C15, 0xBF58_476D_1CE4_E5B9, 0x94D0_49BB_1331_11EB] {
+            value = value.wrapping_mul(factor);
+            value ^= value >> 29;
+        }
+        value as usize % end.max(1)
+    }
+}
+
+/// A text with a few changes that nobody meant.
+fn mutated(text: &str, seed: u64) -> String {
+    const PIECES: [&str; 48] = [
+        "(",
+        ")",
+        "{",
+        "}",
+        "[",
+        "]",
+        "\"",
+        "//",
+        "// c",
+        "// c\n",
+        "///",
+        "/// d\n",
+        "//! m\n",
+        "////",
+        "\n",
+        "\r\n",
+        "\r",
+        "\t",
+        " ",
+        ",",
+        ".",
+        "..",
+        "..=",
+        ".{",
+        "=",
+        "==",
+        "->",
+        ">>",
+        "> ",
+        "-",
+        "/",
+        "|",
+        "?",
+        "%",
+        "1_0e",
+        "2 epochs",
+        "in 0..=1",
+        "x",
+        "X[",
+        "é",
+        "\u{a0}",
+        "\u{2028}",
+        "let ",
+        "use ",
+        "define ",
+        "if a { b } else { c }",
+        "stage ",
+        "given view x",
+    ];
+    let mut random = Random { seed, count: 0 };
+    let mut characters: Vec<char> = part(text, &mut random).chars().collect();
+    for _ in 0..1 + random.below(4) {
+        let length = characters.len();
+        let start = random.below(length + 1);
+        let end = length.min(start + 1 + random.below(12));
+        match random.below(8) {
+            0 => drop(characters.drain(start..end)),
+            1 => {
+                let again = characters[start..end].to_vec();
+                drop(characters.splice(start..start, again));
+            }
+            2 => characters[start..end].reverse(),
+            3 if start < end => characters.swap(start, end - 1),
+            _ => {
+                let piece = PIECES[random.below(PIECES.len())].chars();
+                drop(characters.splice(start..start, piece));
+            }
+        }
+    }
+    let mut text: String = characters.into_iter().collect();
+    if random.below(8) == 0 {
+        // Inside of a character too.
+        let end = random.below(text.len() + 1);
+        text = String::from_utf8_lossy(&text.as_bytes()[..end]).into_owned();
+    }
+    text
+}
+
+/// A few lines of a text from where an item begins, for a whole one takes long to read; now and
+/// then a whole one.
+fn part<'t>(text: &'t str, random: &mut Random) -> &'t str {
+    if random.below(20) == 0 {
+        return text;
+    }
+    let items = ["use ", "define ", "extern ", "pipeline ", "///", "// "];
+    let mut starts = vec![0];
+    let lines = text.match_indices('\n').map(|(at, _)| at + 1);
+    starts.extend(lines.filter(|at| items.iter().any(|item| text[*at..].starts_with(item))));
+    let rest = &text[starts[random.below(starts.len())]..];
+    let ends: Vec<usize> = rest.match_indices('\n').map(|(at, _)| at).collect();
+    let last = ends.iter().copied().take_while(|at| *at < 300).last();
+    &rest[..last.unwrap_or(rest.len())]
+}
+
+#[test]
+fn every_mutation_is_in_its_tree() {
+    const MUTATIONS: u64 = 10_000;
+    let programs = programs();
+    let check_one = |seed: u64| {
+        let (path, text) = &programs[seed as usize % programs.len()];
+        let text = mutated(text, seed);
+        let found = catch_unwind(AssertUnwindSafe(|| check(&text)))
+            .unwrap_or_else(|_| Err("a panic".to_owned()));
+        if let Err(fault) = found {
+            panic!("{} with seed {seed}: {fault}\nin {text:?}", path.display());
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
+    std::thread::scope(|scope| {
+        for first in 0..threads {
+            scope.spawn(move || (first..MUTATIONS).step_by(threads as usize).for_each(check_one));
+        }
+    });
+}

@@ -297,3 +297,199 @@ fn every_mutation_is_in_its_tree() {
         }
     });
 }
+
+/// A bit of everything that the grammar knows.
+const SAMPLE: &str = "\
+//! What it is for.
+// Not documentation.
+
+use .near.{a, b, // both
+  c}
+use std.heads.d
+
+/// Says what it makes.
+extern resize(size: Int > 0, detached to?: Tensor[..s, 2 * d] = x) -> Augment[Image -> Image] { keeps: rows }
+
+define probe(encoder: Encoder, /// Of the loss.
+  weight: Float in 0..=1 = 5e-4, stem: small | large) -> Objective {
+  // Above.
+  let head = (encoder >> mlp(out: 65_536)) >> d // Behind.
+
+  given views x, y and label l
+  minimize -probe(head(x).mean, 2 * (weight - 1)) / 4
+  report same = if weight == 1 { \"one // \" } else { true }
+}
+
+pipeline p(length: Duration = 2 epochs) {
+  dataset data = shapes()
+  stage train {
+    data: data.train.sample(50%), // Behind the comma.
+    length: length
+  }
+  profile quick { train.length: 1_0 epochs } // Last.
+}
+";
+
+/// The only node of that kind and text, which is a part of the sample.
+fn only<'t>(parsed: &'t Parsed, kind: Kind, text: &str) -> Node<'t> {
+    let nodes = parsed.lossless.root().descendants();
+    let found: Vec<Node<'t>> =
+        nodes.filter(|node| node.kind() == kind && node.text() == text).collect();
+    assert_eq!(found.len(), 1, "{kind:?} {text:?}");
+    found[0]
+}
+
+#[test]
+fn spellings_and_brackets_are_kept() {
+    check(SAMPLE).unwrap_or_else(|fault| panic!("{fault}"));
+    let parsed = parsed(SAMPLE);
+    assert!(parsed.file.whole && parsed.diagnostics.is_empty());
+    for number in ["5e-4", "65_536", "50", "1_0"] {
+        only(&parsed, Kind::Number, number);
+    }
+    only(&parsed, Kind::Quantity, "1_0 epochs");
+    only(&parsed, Kind::Text, "\"one // \"");
+    only(&parsed, Kind::Use, "use .near.{a, b, // both\n  c}");
+    only(&parsed, Kind::UseGroup, ".{a, b, // both\n  c}");
+    only(&parsed, Kind::Parentheses, "(encoder >> mlp(out: 65_536))");
+    only(&parsed, Kind::Parentheses, "(weight - 1)");
+    only(&parsed, Kind::Rest, "..s");
+    only(&parsed, Kind::Negate, "-probe(head(x).mean, 2 * (weight - 1))");
+    // Without the comment behind it.
+    only(&parsed, Kind::Pipe, "(encoder >> mlp(out: 65_536)) >> d");
+    // With its documentation.
+    let weight =
+        only(&parsed, Kind::Parameter, "/// Of the loss.\n  weight: Float in 0..=1 = 5e-4");
+    assert_eq!(weight.parent().map(Node::kind), Some(Kind::Parameters));
+}
+
+#[test]
+fn comments_stay_with_what_they_are_about() {
+    let parsed = parsed(SAMPLE);
+    let texts = |nodes: Vec<Node<'_>>| nodes.iter().map(|node| node.text().to_owned()).collect();
+    let about = |kind: Kind, text: &str| -> (Vec<String>, Vec<String>) {
+        let node = only(&parsed, kind, text);
+        (texts(node.comments_before()), texts(node.comment_after().into_iter().collect()))
+    };
+    let comment = |text: &str| vec![text.to_owned()];
+    let head = about(Kind::Let, "let head = (encoder >> mlp(out: 65_536)) >> d");
+    assert_eq!(head, (comment("// Above."), comment("// Behind.")));
+    let given = about(Kind::Given, "given views x, y and label l");
+    assert_eq!(given, (vec![], vec![]));
+    let data = about(Kind::Field, "data: data.train.sample(50%)");
+    assert_eq!(data, (vec![], comment("// Behind the comma.")));
+    let quick = about(Kind::Profile, "profile quick { train.length: 1_0 epochs }");
+    assert_eq!(quick, (vec![], comment("// Last.")));
+    let path = about(Kind::Path, ".near");
+    assert_eq!(path, (vec![], vec![]));
+    let import = about(Kind::Use, "use .near.{a, b, // both\n  c}");
+    assert_eq!(import, (comment("// Not documentation."), vec![]));
+    let c = about(Kind::Name, "c");
+    assert_eq!(c, (vec![], vec![]));
+}
+
+#[test]
+fn places_lead_to_nodes() {
+    let parsed = parsed(SAMPLE);
+    let tree = &parsed.lossless;
+    for leaf in tree.root().leaves() {
+        for offset in leaf.range() {
+            assert_eq!(tree.leaf_at(offset), Some(leaf));
+        }
+        assert_eq!(tree.covering(leaf.range()), leaf);
+    }
+    assert_eq!(tree.leaf_at(SAMPLE.len()), None);
+    assert_eq!(tree.covering(SAMPLE.len()..SAMPLE.len()), tree.root());
+    let place = |text: &str| {
+        let start = SAMPLE.find(text).expect("a part of the sample");
+        tree.covering(start..start + text.len())
+    };
+    assert_eq!(place("weight - 1").kind(), Kind::Sum);
+    assert_eq!(place("(x).mean").kind(), Kind::Chain);
+    assert_eq!(place("views x, y").kind(), Kind::Given);
+    assert_eq!(place("a, b").kind(), Kind::UseGroup);
+    assert_eq!(place("d\n\n/// Says").kind(), Kind::Root);
+    // The typed tree has the same places.
+    let moved = &parsed.file.defines[0].body_span;
+    assert_eq!(tree.covering(moved.start..moved.end).kind(), Kind::Body);
+}
+
+#[test]
+fn what_cannot_be_read_is_one_error() {
+    let deep = format!("pipeline p() {{ let a = {} // c\n}}\n", "(".repeat(100));
+    let parsed_deep = parsed(&deep);
+    let kinds: Vec<Kind> = parsed_deep.lossless.root().leaves().map(Node::kind).collect();
+    assert_eq!((kinds, parsed_deep.diagnostics.errors()), (vec![Kind::Error], 1));
+    assert_eq!(parsed_deep.lossless.text(), deep);
+    let empty = parsed("");
+    assert_eq!(empty.lossless.root().descendants().count(), 1);
+    assert_eq!(empty.lossless.leaf_at(0), None);
+    // Only the line that does not fit.
+    let torn = parsed("pipeline p() {\n  let a = 1\n  what is this? // c\n  let b = 2\n}\n");
+    only(&torn, Kind::Error, "what is this? // c");
+    only(&torn, Kind::Let, "let b = 2");
+}
+
+/// The text with a comment and blank lines before, between and behind its tokens, wherever they may
+/// stand; and at which bytes of the first text they were inserted.
+fn spread(root: Node<'_>, inserted: &str) -> (String, Vec<usize>) {
+    let mut text = inserted.to_owned();
+    let mut places = vec![0];
+    let mut tokens = root.leaves().filter(|leaf| !leaf.kind().is_trivia()).peekable();
+    for leaf in root.leaves() {
+        text.push_str(leaf.text());
+        if leaf.kind().is_trivia() {
+            continue;
+        }
+        tokens.next();
+        let holds_both = |node: Node<'_>| {
+            // A path and a number with its unit are one word; `stage` has its name beside it.
+            let is_word = matches!(node.kind(), Kind::Path | Kind::Quantity);
+            is_word && tokens.peek().is_some_and(|next| next.parent() == Some(node))
+        };
+        let is_stage = leaf.kind() == Kind::Keyword && leaf.text() == "stage";
+        if !is_stage && !leaf.parent().is_some_and(holds_both) {
+            text.push_str(inserted);
+            places.push(leaf.range().end);
+        }
+    }
+    (text, places)
+}
+
+/// The typed tree as text, with each place moved by what was inserted before it.
+fn moved(file: &str, places: &[usize], length: usize) -> String {
+    let inserted = |count: usize| count * length;
+    let mut parts = file.split("), start: ");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (start, rest) = part.split_once(", end: ").expect("a span");
+        let (end, rest) = rest.split_once(' ').expect("a span");
+        let (start, end): (usize, usize) =
+            (start.parse().expect("a start"), end.parse().expect("an end"));
+        let start = start + inserted(places.partition_point(|place| *place <= start));
+        let end = end + inserted(places.partition_point(|place| *place < end));
+        text.push_str(&format!("), start: {start}, end: {end} {rest}"));
+    }
+    text
+}
+
+#[test]
+fn comments_and_blank_lines_change_nothing() {
+    let sample = (PathBuf::from("the sample"), SAMPLE.to_owned());
+    let mut count = 0;
+    for (path, text) in programs().into_iter().chain([sample]) {
+        let before = parsed(&text);
+        if !before.file.whole {
+            continue;
+        }
+        count += 1;
+        for inserted in ["\n\n", "\n// if ( \" {\n\r\n", "\n//// a\n// b\n\n\t"] {
+            let (spread, places) = spread(before.lossless.root(), inserted);
+            let after = parsed(&spread);
+            let expected = moved(&format!("{:?}", before.file), &places, inserted.len());
+            let found = format!("{:?}", after.file);
+            assert!(expected == found, "{} with {inserted:?}:\n{found}", path.display());
+        }
+    }
+    assert!(count > 50, "{count}");
+}

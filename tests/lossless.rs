@@ -92,7 +92,7 @@ fn pieces<'t>(text: &'t str, leaves: &[Node<'_>]) -> Vec<&'t str> {
 fn comments(text: &str) -> Vec<&str> {
     let begin = |line: &str| {
         let slashes = line.match_indices("//").map(|(at, _)| at);
-        slashes.into_iter().find(|at| line[..*at].matches('"').count() % 2 == 0)
+        slashes.into_iter().find(|at| line[..*at].matches('"').count().is_multiple_of(2))
     };
     let lines = text.split('\n').filter_map(|line| Some(&line[begin(line)?..]));
     lines.map(|comment| comment.trim_end_matches([' ', '\t', '\r'])).collect()

@@ -228,9 +228,9 @@ mod tests {
         );
         let mut sources = Sources::default();
         let file = sources.add("own.cpipe", text);
-        let (tree, errors) = parse::file(&sources, file);
-        assert!(errors.is_empty(), "{errors:?}");
-        let tree = &Box::leak(Box::new(tree)).externs[0];
+        let parsed = parse::file(&sources, file);
+        assert!(parsed.diagnostics.is_empty(), "{:?}", parsed.diagnostics);
+        let tree = &Box::leak(Box::new(parsed.file)).externs[0];
         let args = [
             ("width", Term::Int(3)),
             ("kind", symbol("small")),

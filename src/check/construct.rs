@@ -151,7 +151,9 @@ impl Checker<'_> {
         let place = places.next().map(|value| self.written(value));
         let known = size.substitute(&|symbol| bound.solution.size(symbol).cloned());
         let fault = match known {
-            Some(known) => format!("which is {known}, and no size"),
+            Some(known) => {
+                format!("which is {known}: no whole number above zero, for all that is known")
+            }
             None => "which is too large, or no whole number".to_owned(),
         };
         let message = format!("`{}` makes a size of `{size}` of this, {fault}", signature.name());

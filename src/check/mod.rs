@@ -16,6 +16,8 @@ mod origin;
 mod overrides;
 mod pipeline;
 pub mod shape;
+#[cfg(test)]
+mod shapes;
 mod signature;
 pub mod size;
 mod stages;

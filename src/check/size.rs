@@ -181,14 +181,12 @@ impl Size {
         self.symbols().iter().any(|symbol| symbol.kind == kind)
     }
 
-    /// Whether it divides what no use of a define decides, such as the batch by two.
+    /// Whether it divides exactly what no use of a define decides, such as the batch by two.
     pub fn is_undivided(&self) -> bool {
         let mut factors = self.0.keys().flatten();
         factors.any(|factor| match factor {
-            Factor::Symbol(_) => false,
-            Factor::Quotient(parts, _) => {
-                !parts.0.has(SymbolKind::Given) && !parts.1.has(SymbolKind::Given)
-            }
+            Factor::Quotient(_, Rounding::Exact) => !factor.is_given(),
+            _ => false,
         })
     }
 
@@ -216,18 +214,25 @@ impl Size {
     }
 
     /// Whether it is the size `other`, all sizes being positive.
+    ///
+    /// What no use decides, such as the batch, is the same in every use, and so the two are equal
+    /// only where what stands beside each product of it is.
     pub fn relation(&self, other: &Size) -> Relation {
         if self == other {
             return Relation::Equal;
         }
         let Some(difference) = self.add(other, -1) else { return Relation::Different };
-        let mut factors = difference.0.values();
-        let first_is_positive = factors.next().is_some_and(|factor| *factor > 0);
-        let is_one_sided = factors.all(|factor| (*factor > 0) == first_is_positive);
-        match difference.has(SymbolKind::Given) && !is_one_sided {
-            true => Relation::Open,
-            false => Relation::Different,
+        let mut beside: BTreeMap<Vec<&Factor>, Vec<(bool, i64)>> = BTreeMap::new();
+        for (product, factor) in &difference.0 {
+            let (given, fixed): (Vec<_>, Vec<_>) = product.iter().partition(|own| own.is_given());
+            beside.entry(fixed).or_default().push((!given.is_empty(), *factor));
         }
+        let is_open = |parts: &Vec<(bool, i64)>| {
+            let has_given = parts.iter().any(|(is_given, _)| *is_given);
+            let positive = parts.iter().filter(|(_, factor)| *factor > 0).count();
+            has_given && positive > 0 && positive < parts.len()
+        };
+        if beside.values().all(is_open) { Relation::Open } else { Relation::Different }
     }
 
     /// `None` where the numbers grow out of range, or the sum too long.
@@ -349,6 +354,18 @@ impl fmt::Display for Size {
     }
 }
 
+impl Factor {
+    /// Whether each use of a define decides it.
+    fn is_given(&self) -> bool {
+        match self {
+            Factor::Symbol(symbol) => symbol.kind == SymbolKind::Given,
+            Factor::Quotient(parts, _) => {
+                parts.0.has(SymbolKind::Given) || parts.1.has(SymbolKind::Given)
+            }
+        }
+    }
+}
+
 impl fmt::Display for Factor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A divisor of several factors, like a sum, would be read apart.
@@ -417,7 +434,9 @@ mod tests {
         assert_eq!(n.relation(&n), Relation::Equal);
         assert_eq!(n.relation(&m), Relation::Different);
         assert_eq!(p.relation(&q), Relation::Open);
-        assert_eq!(n.relation(&p), Relation::Open);
+        assert_eq!(n.relation(&p), Relation::Different);
+        assert_eq!(n.multiply(&p).unwrap().relation(&double(&n)), Relation::Open);
+        assert_eq!(n.add(&p, 1).unwrap().relation(&double(&n)), Relation::Different);
         assert_eq!(p.relation(&Size::constant(8)), Relation::Open);
         assert_eq!(p.relation(&double(&p)), Relation::Different);
         assert_eq!(n.relation(&Size::constant(8)), Relation::Different);

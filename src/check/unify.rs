@@ -158,7 +158,7 @@ impl Solution {
 
     fn apply_to_size(&self, size: &Size) -> Option<Size> {
         let size = size.substitute(&|symbol| self.sizes.get(symbol).cloned())?;
-        (!is_not_positive(&size)).then_some(size)
+        (!is_not_positive(&size) && !size.is_undivided()).then_some(size)
     }
 
     /// The first size in a type that is none, as [`Solution::apply_to_shape`] finds it.

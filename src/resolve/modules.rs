@@ -57,6 +57,13 @@ impl Program {
         self.module(module).scope.get(name).or_else(prelude).copied()
     }
 
+    /// Brings a declaration into the scope of a module.
+    #[cfg(test)]
+    pub fn declare(&mut self, module: ModuleId, declaration: &'static Declaration) {
+        let scope = &mut self.modules[module.0].scope;
+        scope.insert(declaration.name().to_owned(), Item::Extern(declaration));
+    }
+
     /// What is in scope everywhere.
     pub fn prelude(&self) -> &BTreeMap<String, Item> {
         &self.module(self.prelude).scope

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use cpipe::source::Sources;
 use cpipe::syntax::lossless::{Kind, Node};
 use cpipe::syntax::parse::{self, Parsed};
+use cpipe::syntax::tree::Member;
 
 use crate::support::root;
 
@@ -66,13 +67,7 @@ fn check(text: &str) -> Result<bool, String> {
         let is_comment =
             |leaf: &&Node<'_>| matches!(leaf.kind(), Kind::Comment | Kind::Doc | Kind::ModuleDoc);
         let own = leaves.iter().filter(is_comment).map(|leaf| leaf.text());
-        // Of three slashes behind a value, the first divides.
-        let said = |comment: &'_ str| comment.trim_start_matches('/').to_owned();
-        require(
-            own.map(said).eq(comments(text).into_iter().map(said)),
-            "other comments",
-            tree.root(),
-        )?;
+        require(own.eq(comments(text)), "other comments", tree.root())?;
     }
     Ok(is_whole)
 }
@@ -328,6 +323,7 @@ define probe(encoder: Encoder, /// Of the loss.
 
 pipeline p(length: Duration = 2 epochs) {
   dataset data = shapes()
+  /// Once.
   stage train {
     data: data.train.sample(50%), // Behind the comma.
     length: length
@@ -390,8 +386,14 @@ fn comments_stay_with_what_they_are_about() {
     assert_eq!(path, (vec![], vec![]));
     let import = about(Kind::Use, "use .near.{a, b, // both\n  c}");
     assert_eq!(import, (comment("// Not documentation."), vec![]));
+    let module = about(Kind::ModuleDoc, "//! What it is for.");
+    assert_eq!(module, (vec![], vec![]));
     let c = about(Kind::Name, "c");
     assert_eq!(c, (vec![], vec![]));
+    // At the very beginning there is no line before.
+    let first = self::parsed("// The first line.\nuse .a.b\n");
+    let import = only(&first, Kind::Use, "use .a.b");
+    assert_eq!(texts(import.comments_before()), comment("// The first line."));
 }
 
 #[test]
@@ -416,8 +418,13 @@ fn places_lead_to_nodes() {
     assert_eq!(place("a, b").kind(), Kind::UseGroup);
     assert_eq!(place("d\n\n/// Says").kind(), Kind::Root);
     // The typed tree has the same places.
-    let moved = &parsed.file.defines[0].body_span;
-    assert_eq!(tree.covering(moved.start..moved.end).kind(), Kind::Body);
+    let body = parsed.file.defines[0].body_span;
+    assert_eq!(tree.covering(body.start..body.end).kind(), Kind::Body);
+    let [_, Member::Stage(stage), _] = parsed.file.pipelines[0].members.as_slice() else {
+        panic!("a value, a stage and a profile")
+    };
+    assert!(SAMPLE[stage.span.start..stage.span.end].starts_with("stage train {"));
+    assert_eq!(tree.covering(stage.span.start..stage.span.end).kind(), Kind::Stage);
 }
 
 #[test]

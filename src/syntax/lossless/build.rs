@@ -65,7 +65,7 @@ impl Builder {
     }
 
     fn leaf(&mut self, kind: Kind, end: usize) {
-        // A text that is empty has no leaf.
+        // The end of a text is no leaf, nor is a text that is empty.
         if end > self.position {
             let next = self.records.len() + 1;
             let parent = self.open.last().copied();

@@ -144,12 +144,11 @@ impl<'t> Node<'t> {
 
     /// The comment behind it on its line, past a comma.
     pub fn comment_after(self) -> Option<Node<'t>> {
-        let mut is_past_comma = false;
         for leaf in self.leaves_within(self.record().next..self.tree.records.len()) {
             match leaf.kind() {
                 Kind::Comment => return Some(leaf),
                 Kind::Whitespace if !leaf.text().contains('\n') => {}
-                Kind::Punctuation if leaf.text() == "," && !is_past_comma => is_past_comma = true,
+                Kind::Punctuation if leaf.text() == "," => {}
                 _ => return None,
             }
         }

@@ -18,7 +18,6 @@ fn add(builder: &mut Builder, pair: Pair<'_>) {
     let pair = meant(pair);
     let start = pair.as_span().start();
     match shape(&pair) {
-        Shape::Nothing => {}
         Shape::Token(kind) => {
             let text = pair.as_str();
             // A rule may have passed trivia to see what follows.
@@ -65,8 +64,6 @@ fn is_wrapper(rule: Rule) -> bool {
 }
 
 enum Shape {
-    /// The end of the text.
-    Nothing,
     Token(Kind),
     Node(Kind),
     /// Documentation, which belongs to the node that follows it.
@@ -76,7 +73,6 @@ enum Shape {
 fn shape(pair: &Pair<'_>) -> Shape {
     let node = match pair.as_rule() {
         Rule::item | Rule::statement | Rule::member => return Shape::Documented,
-        Rule::EOI => return Shape::Nothing,
         Rule::use_item => Kind::Use,
         Rule::use_path | Rule::dotted => Kind::Path,
         Rule::use_group => Kind::UseGroup,

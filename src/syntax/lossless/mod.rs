@@ -4,9 +4,10 @@
 mod build;
 mod kind;
 
-pub use build::{Builder, is_white_space};
+pub(super) use build::{Builder, is_white_space};
 pub use kind::Kind;
 
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -68,7 +69,7 @@ impl Tree {
 }
 
 /// A node of a tree.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Node<'t> {
     tree: &'t Tree,
     index: usize,
@@ -77,6 +78,13 @@ pub struct Node<'t> {
 impl PartialEq for Node<'_> {
     fn eq(&self, other: &Self) -> bool {
         std::ptr::eq(self.tree, other.tree) && self.index == other.index
+    }
+}
+
+/// Without the rest of its tree.
+impl fmt::Debug for Node<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {:?} {:?}", self.kind(), self.range(), self.text())
     }
 }
 
@@ -134,6 +142,7 @@ impl<'t> Node<'t> {
         let is_first = trivia.first().is_some_and(|leaf| leaf.range().start == 0);
         let breaks =
             |leaf: &Node<'t>| leaf.kind() == Kind::Whitespace && leaf.text().contains('\n');
+        // Up to the first line break they stand behind the token before.
         let begin = match is_first {
             true => Some(0),
             false => trivia.iter().position(breaks),

@@ -13,12 +13,12 @@ pub struct Work {
     pub done: u64,
     /// Where it is known.
     pub total: Option<u64>,
-    pub unit: Unit,
+    pub unit: Counted,
 }
 
 /// What [`Work`] is counted in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
+pub enum Counted {
     Bytes,
     Images,
     Files,
@@ -47,7 +47,7 @@ impl<'a> Watch<'a> {
     }
 
     /// Begins a piece of work of which `done` is done already.
-    pub fn start(&self, what: String, done: u64, total: Option<u64>, unit: Unit) -> Task<'a> {
+    pub fn start(&self, what: String, done: u64, total: Option<u64>, unit: Counted) -> Task<'a> {
         let begun = Work { what, done, total, unit };
         (self.tell)(Some(begun.clone()));
         let (done, told) = (AtomicU64::new(done), AtomicU64::new(0));
@@ -124,7 +124,7 @@ mod tests {
         let (interrupt, told) = (Interrupt::default(), Mutex::new(Vec::new()));
         let tell = |work: Option<Work>| told.lock().unwrap().push(work.map(|work| work.done));
         let watch = Watch::new(&interrupt, &tell);
-        let task = watch.start("reading".to_owned(), 3, Some(10), Unit::Images);
+        let task = watch.start("reading".to_owned(), 3, Some(10), Counted::Images);
         assert_eq!(task.advance(1), Ok(()));
         interrupt.request();
         assert_eq!(task.set(5), Err(Interrupted));

@@ -5,7 +5,7 @@ use std::fs;
 
 use cpipe::resolve::{Declaration, Disk, declaration, declarations};
 use cpipe::source::library;
-use cpipe::syntax::tree::{Parameter, Type, TypeArgument, TypeKind};
+use cpipe::syntax::tree::{Parameter, TypeArgument, TypeExpr, TypeKind};
 use cpipe::term::{Args, Term};
 use cpipe::{Request, compile};
 
@@ -57,7 +57,7 @@ fn what_is_declared_is_of_a_known_kind() {
 }
 
 /// How many sizes the part of that name has in a type.
-fn sizes_of(kind: &Type, part: &str) -> Option<usize> {
+fn sizes_of(kind: &TypeExpr, part: &str) -> Option<usize> {
     let TypeKind::Named(name, arguments) = &kind.kind else { return None };
     if name == part {
         return Some(arguments.iter().flatten().count());

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use cpipe::source::Sources;
-use cpipe::syntax::lossless::{Kind, Node};
+use cpipe::syntax::lossless::{Node, SyntaxKind};
 use cpipe::syntax::parse::{self, Parsed};
 use cpipe::syntax::tree::Member;
 
@@ -60,11 +60,12 @@ fn check(text: &str) -> Result<bool, String> {
             false => check_node(node)?,
         }
     }
-    let is_whole = leaves.iter().all(|leaf| leaf.kind() != Kind::Error);
+    let is_whole = leaves.iter().all(|leaf| leaf.kind() != SyntaxKind::Error);
     require(is_whole == parsed.file.whole, "an error that is none", tree.root())?;
     if is_whole {
-        let is_comment =
-            |leaf: &&Node<'_>| matches!(leaf.kind(), Kind::Comment | Kind::Doc | Kind::ModuleDoc);
+        let is_comment = |leaf: &&Node<'_>| {
+            matches!(leaf.kind(), SyntaxKind::Comment | SyntaxKind::Doc | SyntaxKind::ModuleDoc)
+        };
         let own = leaves.iter().filter(is_comment).map(|leaf| leaf.text());
         require(own.eq(comments(text)), "other comments", tree.root())?;
     }
@@ -93,7 +94,7 @@ fn comments(text: &str) -> Vec<&str> {
 }
 
 fn check_node(node: Node<'_>) -> Result<(), String> {
-    let is_root = node.kind() == Kind::Root;
+    let is_root = node.kind() == SyntaxKind::Root;
     let mut position = node.range().start;
     for child in node.children() {
         require(child.range().start == position, "children with a gap", child)?;
@@ -120,27 +121,28 @@ fn check_leaf(leaf: Node<'_>) -> Result<(), String> {
     let starts = |is_it: fn(char) -> bool| text.starts_with(is_it);
     let is_doc = text.starts_with("///") && !text.starts_with("////");
     let fits = match leaf.kind() {
-        Kind::Whitespace => text.chars().all(is_blank),
-        Kind::Comment => text.starts_with("//") && !is_doc && !text.starts_with("//!"),
-        Kind::ModuleDoc => text.starts_with("//!"),
-        Kind::Doc => is_doc,
-        Kind::Error => true,
-        Kind::Keyword => KEYWORDS.split_whitespace().any(|keyword| keyword == text),
-        Kind::Name => is_word && starts(|c| c.is_ascii_lowercase() || c == '_'),
-        Kind::TypeName => is_word && starts(|c| c.is_ascii_uppercase()),
-        Kind::Number => starts(|c| c.is_ascii_digit()) && !text.contains(is_blank),
-        Kind::Unit => text == "%" || is_word,
-        Kind::Text => text.len() > 1 && text.matches('"').count() == 2 && text.ends_with('"'),
-        Kind::Boolean => ["true", "false"].contains(&text),
-        Kind::Punctuation => SIGNS.split(' ').any(|sign| sign == text),
+        SyntaxKind::Whitespace => text.chars().all(is_blank),
+        SyntaxKind::Comment => text.starts_with("//") && !is_doc && !text.starts_with("//!"),
+        SyntaxKind::ModuleDoc => text.starts_with("//!"),
+        SyntaxKind::Doc => is_doc,
+        SyntaxKind::Error => true,
+        SyntaxKind::Keyword => KEYWORDS.split_whitespace().any(|keyword| keyword == text),
+        SyntaxKind::Name => is_word && starts(|c| c.is_ascii_lowercase() || c == '_'),
+        SyntaxKind::TypeName => is_word && starts(|c| c.is_ascii_uppercase()),
+        SyntaxKind::Number => starts(|c| c.is_ascii_digit()) && !text.contains(is_blank),
+        SyntaxKind::Unit => text == "%" || is_word,
+        SyntaxKind::Text => text.len() > 1 && text.matches('"').count() == 2 && text.ends_with('"'),
+        SyntaxKind::Boolean => ["true", "false"].contains(&text),
+        SyntaxKind::Punctuation => SIGNS.split(' ').any(|sign| sign == text),
         _ => false,
     };
     require(fits, "another kind of text", leaf)?;
-    let may_break = matches!(leaf.kind(), Kind::Whitespace | Kind::Error);
+    let may_break = matches!(leaf.kind(), SyntaxKind::Whitespace | SyntaxKind::Error);
     require(may_break || !text.contains('\n'), "several lines", leaf)?;
     // A text that is not read at all is one error.
     let is_alone = leaf.parent().is_some_and(|parent| parent.range() == leaf.range());
-    let may_end = leaf.kind() == Kind::Whitespace || leaf.kind() == Kind::Error && is_alone;
+    let may_end =
+        leaf.kind() == SyntaxKind::Whitespace || leaf.kind() == SyntaxKind::Error && is_alone;
     let is_bare = may_end || !text.ends_with(is_blank);
     require(is_bare, "white space at its end", leaf)?;
     require(!leaf.range().is_empty() && leaf.children().next().is_none(), "no leaf", leaf)
@@ -288,7 +290,7 @@ pipeline p(length: Duration = 2 epochs) {
 ";
 
 /// The only node of that kind and text, which is a part of the sample.
-fn only<'t>(parsed: &'t Parsed, kind: Kind, text: &str) -> Node<'t> {
+fn only<'t>(parsed: &'t Parsed, kind: SyntaxKind, text: &str) -> Node<'t> {
     let nodes = parsed.lossless.root().descendants();
     let found: Vec<Node<'t>> =
         nodes.filter(|node| node.kind() == kind && node.text() == text).collect();
@@ -302,53 +304,53 @@ fn spellings_and_brackets_are_kept() {
     let parsed = parsed(SAMPLE);
     assert!(parsed.file.whole && parsed.diagnostics.is_empty());
     for number in ["5e-4", "65_536", "50", "1_0"] {
-        only(&parsed, Kind::Number, number);
+        only(&parsed, SyntaxKind::Number, number);
     }
-    only(&parsed, Kind::Quantity, "1_0 epochs");
-    only(&parsed, Kind::Text, "\"one // \"");
-    only(&parsed, Kind::Use, "use .near.{a, b, // both\n  c}");
-    only(&parsed, Kind::UseGroup, ".{a, b, // both\n  c}");
-    only(&parsed, Kind::Parentheses, "(encoder >> mlp(out: 65_536))");
-    only(&parsed, Kind::Parentheses, "(weight - 1)");
-    only(&parsed, Kind::Rest, "..s");
-    only(&parsed, Kind::FunctionType, "Image -> Image");
-    only(&parsed, Kind::Negate, "-probe(head(x).mean, 2 * (weight - 1))");
+    only(&parsed, SyntaxKind::Quantity, "1_0 epochs");
+    only(&parsed, SyntaxKind::Text, "\"one // \"");
+    only(&parsed, SyntaxKind::Use, "use .near.{a, b, // both\n  c}");
+    only(&parsed, SyntaxKind::UseGroup, ".{a, b, // both\n  c}");
+    only(&parsed, SyntaxKind::Parentheses, "(encoder >> mlp(out: 65_536))");
+    only(&parsed, SyntaxKind::Parentheses, "(weight - 1)");
+    only(&parsed, SyntaxKind::Rest, "..s");
+    only(&parsed, SyntaxKind::FunctionType, "Image -> Image");
+    only(&parsed, SyntaxKind::Negate, "-probe(head(x).mean, 2 * (weight - 1))");
     // Without the comment behind it.
-    only(&parsed, Kind::Pipe, "(encoder >> mlp(out: 65_536)) >> d");
+    only(&parsed, SyntaxKind::Pipe, "(encoder >> mlp(out: 65_536)) >> d");
     // With its documentation.
     let weight =
-        only(&parsed, Kind::Parameter, "/// Of the loss.\n  weight: Float in 0..=1 = 5e-4");
-    assert_eq!(weight.parent().map(Node::kind), Some(Kind::Parameters));
+        only(&parsed, SyntaxKind::Parameter, "/// Of the loss.\n  weight: Float in 0..=1 = 5e-4");
+    assert_eq!(weight.parent().map(Node::kind), Some(SyntaxKind::Parameters));
 }
 
 #[test]
 fn comments_stay_with_what_they_are_about() {
     let parsed = parsed(SAMPLE);
     let texts = |nodes: Vec<Node<'_>>| nodes.iter().map(|node| node.text().to_owned()).collect();
-    let about = |kind: Kind, text: &str| -> (Vec<String>, Vec<String>) {
+    let about = |kind: SyntaxKind, text: &str| -> (Vec<String>, Vec<String>) {
         let node = only(&parsed, kind, text);
         (texts(node.comments_before()), texts(node.comment_after().into_iter().collect()))
     };
     let comment = |text: &str| vec![text.to_owned()];
-    let head = about(Kind::Let, "let head = (encoder >> mlp(out: 65_536)) >> d");
+    let head = about(SyntaxKind::Let, "let head = (encoder >> mlp(out: 65_536)) >> d");
     assert_eq!(head, (comment("// Above."), comment("// Behind.")));
-    let given = about(Kind::Given, "given views x, y and label l");
+    let given = about(SyntaxKind::Given, "given views x, y and label l");
     assert_eq!(given, (vec![], vec![]));
-    let data = about(Kind::Field, "data: data.train.sample(50%)");
+    let data = about(SyntaxKind::Field, "data: data.train.sample(50%)");
     assert_eq!(data, (vec![], comment("// Behind the comma.")));
-    let quick = about(Kind::Profile, "profile quick { train.length: 1_0 epochs }");
+    let quick = about(SyntaxKind::Profile, "profile quick { train.length: 1_0 epochs }");
     assert_eq!(quick, (vec![], comment("// Last.")));
-    let path = about(Kind::Path, ".near");
+    let path = about(SyntaxKind::Path, ".near");
     assert_eq!(path, (vec![], vec![]));
-    let import = about(Kind::Use, "use .near.{a, b, // both\n  c}");
+    let import = about(SyntaxKind::Use, "use .near.{a, b, // both\n  c}");
     assert_eq!(import, (comment("// Not documentation."), vec![]));
-    let module = about(Kind::ModuleDoc, "//! What it is for.");
+    let module = about(SyntaxKind::ModuleDoc, "//! What it is for.");
     assert_eq!(module, (vec![], vec![]));
-    let c = about(Kind::Name, "c");
+    let c = about(SyntaxKind::Name, "c");
     assert_eq!(c, (vec![], vec![]));
     // At the very beginning there is no line before.
     let first = self::parsed("// The first line.\nuse .a.b\n");
-    let import = only(&first, Kind::Use, "use .a.b");
+    let import = only(&first, SyntaxKind::Use, "use .a.b");
     assert_eq!(texts(import.comments_before()), comment("// The first line."));
 }
 
@@ -368,35 +370,35 @@ fn places_lead_to_nodes() {
         let start = SAMPLE.find(text).expect("a part of the sample");
         tree.covering(start..start + text.len())
     };
-    assert_eq!(place("weight - 1").kind(), Kind::Sum);
-    assert_eq!(place("(x).mean").kind(), Kind::Chain);
-    assert_eq!(place("views x, y").kind(), Kind::Given);
-    assert_eq!(place("a, b").kind(), Kind::UseGroup);
-    assert_eq!(place("d\n\n/// Says").kind(), Kind::Root);
+    assert_eq!(place("weight - 1").kind(), SyntaxKind::Sum);
+    assert_eq!(place("(x).mean").kind(), SyntaxKind::Chain);
+    assert_eq!(place("views x, y").kind(), SyntaxKind::Given);
+    assert_eq!(place("a, b").kind(), SyntaxKind::UseGroup);
+    assert_eq!(place("d\n\n/// Says").kind(), SyntaxKind::Root);
     // The typed tree has the same places.
     let body = parsed.file.defines[0].body_span;
-    assert_eq!(tree.covering(body.start..body.end).kind(), Kind::Body);
+    assert_eq!(tree.covering(body.start..body.end).kind(), SyntaxKind::Body);
     let [_, Member::Stage(stage), _] = parsed.file.pipelines[0].members.as_slice() else {
         panic!("a value, a stage and a profile")
     };
     assert!(SAMPLE[stage.span.start..stage.span.end].starts_with("stage train {"));
-    assert_eq!(tree.covering(stage.span.start..stage.span.end).kind(), Kind::Stage);
+    assert_eq!(tree.covering(stage.span.start..stage.span.end).kind(), SyntaxKind::Stage);
 }
 
 #[test]
 fn what_cannot_be_read_is_one_error() {
     let deep = format!("pipeline p() {{ let a = {} // c\n}}\n", "(".repeat(100));
     let parsed_deep = parsed(&deep);
-    let kinds: Vec<Kind> = parsed_deep.lossless.root().leaves().map(Node::kind).collect();
-    assert_eq!((kinds, parsed_deep.diagnostics.errors()), (vec![Kind::Error], 1));
+    let kinds: Vec<SyntaxKind> = parsed_deep.lossless.root().leaves().map(Node::kind).collect();
+    assert_eq!((kinds, parsed_deep.diagnostics.errors()), (vec![SyntaxKind::Error], 1));
     assert_eq!(parsed_deep.lossless.text(), deep);
     let empty = parsed("");
     assert_eq!(empty.lossless.root().descendants().count(), 1);
     assert_eq!(empty.lossless.leaf_at(0), None);
     // Only the line that does not fit.
     let torn = parsed("pipeline p() {\n  let a = 1\n  what is this? // c\n  let b = 2\n}\n");
-    only(&torn, Kind::Error, "what is this? // c");
-    only(&torn, Kind::Let, "let b = 2");
+    only(&torn, SyntaxKind::Error, "what is this? // c");
+    only(&torn, SyntaxKind::Let, "let b = 2");
 }
 
 /// The text with a comment and blank lines before, between and behind its tokens, wherever they may
@@ -410,10 +412,11 @@ fn spread(root: Node<'_>, inserted: &str) -> (String, Vec<usize>) {
             continue;
         }
         // A path and a number with its unit are one word; `stage` has its name beside it.
-        let is_word = |node: &Node<'_>| matches!(node.kind(), Kind::Path | Kind::Quantity);
+        let is_word =
+            |node: &Node<'_>| matches!(node.kind(), SyntaxKind::Path | SyntaxKind::Quantity);
         let word = leaf.parent().filter(is_word);
         let is_inside = word.is_some_and(|word| leaf.range().end < word.range().end);
-        let is_stage = leaf.kind() == Kind::Keyword && leaf.text() == "stage";
+        let is_stage = leaf.kind() == SyntaxKind::Keyword && leaf.text() == "stage";
         if !is_inside && !is_stage {
             text.push_str(inserted);
             places.push(leaf.range().end);

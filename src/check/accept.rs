@@ -1,6 +1,6 @@
 //! Whether a value fits the type of a parameter.
 
-use super::types::{Arguments, Type, TypeName};
+use super::types::{Brackets, Type, TypeName};
 use super::unify::Solution;
 use super::value::{Kind, Value};
 use crate::syntax::tree::Comparison;
@@ -25,7 +25,7 @@ pub fn accept(value: &Value, wanted: &Type, solution: &mut Solution) -> Option<V
         (Type::Named(TypeName::Schedule, _), Kind::Float(_) | Kind::Int(_)) => {
             fits(Kind::Schedule(value.number().map(Term::Float)))
         }
-        (Type::Named(TypeName::Model, Arguments::Any), Kind::Encoder(_) | Kind::History(_)) => {
+        (Type::Named(TypeName::Model, Brackets::Any), Kind::Encoder(_) | Kind::History(_)) => {
             Some(value.clone())
         }
         _ => {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::accept::{accept, satisfies};
 use super::shape::Shape;
-use super::signature::Signature;
+use super::signature::TypedSignature;
 use super::stages::StageKind;
 use super::types::{Type, TypeName};
 use super::unify::Solution;
@@ -52,7 +52,7 @@ impl Checker<'_> {
     #[expect(clippy::too_many_arguments, reason = "a call is all of these")]
     pub(super) fn bind(
         &mut self,
-        signature: &Signature<'_>,
+        signature: &TypedSignature<'_>,
         arguments: &[Argument],
         span: Span,
         what: What,
@@ -125,7 +125,7 @@ impl Checker<'_> {
     /// Looks again at sizes that several arguments tell together.
     fn settle(
         &mut self,
-        signature: &Signature<'_>,
+        signature: &TypedSignature<'_>,
         values: &BTreeMap<String, Value>,
         solution: &mut Solution,
         span: Span,
@@ -166,7 +166,7 @@ impl Checker<'_> {
     /// Sorts arguments to parameters by position and name.
     fn assign<'e>(
         &mut self,
-        signature: &Signature<'_>,
+        signature: &TypedSignature<'_>,
         arguments: &'e [Argument],
         what: What,
     ) -> BTreeMap<String, &'e Expr> {
@@ -233,7 +233,7 @@ impl Checker<'_> {
         given
     }
 
-    fn unknown_argument(&mut self, signature: &Signature<'_>, name: &Name, what: What) {
+    fn unknown_argument(&mut self, signature: &TypedSignature<'_>, name: &Name, what: What) {
         if what.is_partial() {
             return;
         }
@@ -257,7 +257,7 @@ impl Checker<'_> {
 
     fn missing(
         &mut self,
-        signature: &Signature<'_>,
+        signature: &TypedSignature<'_>,
         parameter: &Parameter,
         kind: &Type,
         span: Span,

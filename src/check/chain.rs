@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use super::objective::{Body, Network};
+use super::objective::{Body, DraftNetwork};
 use super::value::{AugmentValue, Kind, NetworkValue, Value};
 use super::{Checker, Scope};
 use crate::diagnostics::{Diagnostic, findings};
@@ -225,7 +225,7 @@ impl Checker<'_> {
             true => first.network,
             false => {
                 let body = Body::Chain(builder.chain(first.network).to_vec());
-                builder.network(Network { body, output: output.clone() })
+                builder.network(DraftNetwork { body, output: output.clone() })
             }
         };
         builder.extend(network, &added, &output);

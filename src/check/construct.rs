@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::bind::Arguments;
-use super::objective::{Body, Network};
+use super::objective::{Body, DraftNetwork};
 use super::shape::Shape;
-use super::signature::Signature;
+use super::signature::TypedSignature;
 use super::size::Size;
 use super::types::TypeName;
 use super::value::{
@@ -142,7 +142,13 @@ impl Checker<'_> {
     }
 
     /// Reports a size of what a call makes that is none, at an argument that makes it.
-    fn no_size(&mut self, signature: &Signature<'_>, size: &Size, bound: &Arguments, span: Span) {
+    fn no_size(
+        &mut self,
+        signature: &TypedSignature<'_>,
+        size: &Size,
+        bound: &Arguments,
+        span: Span,
+    ) {
         let symbols = size.symbols();
         let parameters = signature.tree.parameters.iter().filter(|parameter| {
             signature.symbol(&parameter.name.text).is_some_and(|own| symbols.contains(&own))
@@ -218,7 +224,7 @@ impl Checker<'_> {
         }
         let momentum = bound.values.get("momentum").and_then(Value::term);
         let body = Body::Ema { of: of.network, momentum };
-        let network = builder.network(Network { body, output: of.output.clone() });
+        let network = builder.network(DraftNetwork { body, output: of.output.clone() });
         Value::new(Kind::Network(NetworkValue { network, output: of.output }), span)
     }
 }

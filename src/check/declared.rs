@@ -1,6 +1,6 @@
 //! Sizes that signatures declare, for calls whose arguments are known.
 
-use super::signature::Signature;
+use super::signature::TypedSignature;
 use super::size::Size;
 use super::types::TypeName;
 use super::unify::Solution;
@@ -15,7 +15,7 @@ pub fn declared_size(call: &Call, part: &str) -> Option<usize> {
 
 /// Every size of that part: of `Image` channels, height and width.
 pub fn declared_sizes(call: &Call, part: &str) -> Option<Vec<usize>> {
-    let signature = Signature::read(declaration(&call.name)?.signature());
+    let signature = TypedSignature::read(declaration(&call.name)?.signature());
     let mut solution = Solution::default();
     for (name, term) in &call.args.0 {
         if let (Some(symbol), Term::Int(value)) = (signature.symbol(name), term) {

@@ -7,7 +7,7 @@ use super::accept::accept;
 use super::bind::{Arguments, What};
 use super::objective::Builder;
 use super::shape::{Dimension, Shape};
-use super::signature::Signature;
+use super::signature::TypedSignature;
 use super::size::{Known, Size, Symbol, SymbolKind};
 use super::types::{Type, TypeName};
 use super::unify::Solution;
@@ -60,7 +60,7 @@ impl<'a> Checker<'a> {
     fn unknown_arguments(
         &mut self,
         module: ModuleId,
-        signature: &Signature<'a>,
+        signature: &TypedSignature<'a>,
         with_defaults: bool,
     ) -> Arguments {
         let mut scope = Scope::new(module, BTreeMap::new());
@@ -96,7 +96,7 @@ impl<'a> Checker<'a> {
     /// A value of the parameter's type of which nothing more is known.
     fn unknown_value(
         &mut self,
-        signature: &Signature<'_>,
+        signature: &TypedSignature<'_>,
         parameter: &Parameter,
         kind: &Type,
         solution: &Solution,
@@ -235,7 +235,7 @@ impl<'a> Checker<'a> {
     fn expand_value(
         &mut self,
         define: &Define,
-        signature: &Signature<'_>,
+        signature: &TypedSignature<'_>,
         module: ModuleId,
         arguments: Arguments,
         span: Span,
@@ -513,6 +513,6 @@ impl<'a> Checker<'a> {
     }
 }
 
-fn takes_tensors(signature: &Signature<'_>) -> bool {
+fn takes_tensors(signature: &TypedSignature<'_>) -> bool {
     signature.types.iter().chain([&signature.result]).any(Type::is_tensor)
 }

@@ -1,6 +1,6 @@
 //! Expressions to values.
 
-use super::objective::{Body, Module, Network, Node};
+use super::objective::{Body, DraftModule, DraftNetwork, DraftNode};
 use super::shape::Shape;
 use super::size::{Relation, Size};
 use super::types::{Type, arithmetic};
@@ -450,7 +450,7 @@ impl Checker<'_> {
             self.report(error.help("write this in a `define … -> Objective`"));
             return Value::poison(span);
         };
-        let node = Node { op, inputs, args, shape: shape.clone(), gradient, span, rows: None };
+        let node = DraftNode { op, inputs, args, shape: shape.clone(), gradient, span, rows: None };
         let node = builder.node(node);
         Value::new(Kind::Tensor(TensorValue { node, shape, gradient }), span)
     }
@@ -486,11 +486,19 @@ impl Checker<'_> {
             Kind::Network(network) => return Some(network),
             Kind::Encoder(EncoderValue { term, features, id, made, .. }) => {
                 let (encoder, Made { parameters, place }) = (Some(id), *made);
-                Module { term, input: None, output: features, encoder, parameters, span, place }
+                DraftModule {
+                    term,
+                    input: None,
+                    output: features,
+                    encoder,
+                    parameters,
+                    span,
+                    place,
+                }
             }
             Kind::Head(HeadValue { term, output, place }) => {
                 let (encoder, parameters) = (None, None);
-                Module { term, input: None, output, encoder, parameters, span, place }
+                DraftModule { term, input: None, output, encoder, parameters, span, place }
             }
             _ => return None,
         };
@@ -511,8 +519,8 @@ impl Checker<'_> {
                 builder.modules.len() - 1
             }
         };
-        let network =
-            builder.network(Network { body: Body::Chain(vec![position]), output: output.clone() });
+        let network = builder
+            .network(DraftNetwork { body: Body::Chain(vec![position]), output: output.clone() });
         Some(NetworkValue { network, output })
     }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::Checker;
-use super::objective::{Body, Builder, Module};
+use super::objective::{Body, Builder, DraftModule};
 use super::pipeline::TypedStage;
 use super::value::ObjectiveValue;
 use crate::diagnostics::{Diagnostic, findings};
@@ -50,7 +50,7 @@ impl Checker<'_> {
         for network in &flow.applied {
             let mut chain =
                 objective.builder.chain(*network).iter().map(|module| &modules[*module]);
-            let taken = |module: &&Module| {
+            let taken = |module: &&DraftModule| {
                 module.encoder != yielded && matches!(module.term, Some(Term::Output(_)))
             };
             if let Some(module) = chain.find(taken) {

@@ -41,7 +41,7 @@ use crate::syntax::tree;
 
 use objective::Builder;
 use origin::Origins;
-use signature::Signature;
+use signature::TypedSignature;
 use value::Value;
 
 /// Expansions of defines in one compilation. The largest method takes about ten; a program that
@@ -95,7 +95,7 @@ struct Checker<'a> {
     silent: usize,
     origins: Origins,
     /// Those read so far, by the place of their trees.
-    signatures: HashMap<*const tree::Signature, Rc<Signature<'a>>>,
+    signatures: HashMap<*const tree::Signature, Rc<TypedSignature<'a>>>,
 }
 
 struct Frame {

@@ -12,15 +12,15 @@ use crate::term::objective::Op;
 pub struct Builder {
     pub views: usize,
     pub labels: Option<Span>,
-    pub modules: Vec<Module>,
-    pub networks: Vec<Network>,
-    pub nodes: Vec<Node>,
+    pub modules: Vec<DraftModule>,
+    pub networks: Vec<DraftNetwork>,
+    pub nodes: Vec<DraftNode>,
     pub loss: Option<usize>,
     pub reports: Vec<(String, usize)>,
 }
 
 #[derive(Clone, Debug)]
-pub struct Module {
+pub struct DraftModule {
     pub term: Option<Term>,
     /// The features it is given, known once it is applied to something.
     pub input: Option<Size>,
@@ -35,7 +35,7 @@ pub struct Module {
 }
 
 #[derive(Clone, Debug)]
-pub struct Network {
+pub struct DraftNetwork {
     pub body: Body,
     pub output: Size,
 }
@@ -47,7 +47,7 @@ pub enum Body {
 }
 
 #[derive(Clone, Debug)]
-pub struct Node {
+pub struct DraftNode {
     pub op: Op,
     pub inputs: Vec<usize>,
     /// Arguments that are no tensors; `None` where one is unknown.
@@ -60,12 +60,12 @@ pub struct Node {
 }
 
 impl Builder {
-    pub fn node(&mut self, node: Node) -> usize {
+    pub fn node(&mut self, node: DraftNode) -> usize {
         self.nodes.push(node);
         self.nodes.len() - 1
     }
 
-    pub fn network(&mut self, network: Network) -> usize {
+    pub fn network(&mut self, network: DraftNetwork) -> usize {
         self.networks.push(network);
         self.networks.len() - 1
     }
@@ -80,7 +80,7 @@ impl Builder {
     }
 
     /// The module of an encoder: one, wherever the encoder is named.
-    pub fn encoder(&mut self, id: usize, module: Module) -> usize {
+    pub fn encoder(&mut self, id: usize, module: DraftModule) -> usize {
         let known = self.modules.iter().position(|module| module.encoder == Some(id));
         known.unwrap_or_else(|| {
             self.modules.push(module);

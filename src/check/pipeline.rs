@@ -77,7 +77,7 @@ pub(super) struct State<'a> {
     module: Option<ModuleId>,
     /// Whether some of its declarations could not be read.
     pub is_partial: bool,
-    declarations: Vec<Declaration<'a>>,
+    declarations: Vec<Declared<'a>>,
     /// The position of each declaration, by name, and of each stage among them.
     positions: HashMap<&'a str, usize>,
     stages: Vec<usize>,
@@ -92,10 +92,10 @@ pub(super) struct State<'a> {
     pub in_override: bool,
 }
 
-struct Declaration<'a> {
+struct Declared<'a> {
     name: &'a Name,
     member: DeclaredAs<'a>,
-    progress: Progress,
+    progress: Phase,
     used: bool,
     /// For a stage: its position among the stages, and itself once it is checked.
     stage: Option<usize>,
@@ -106,10 +106,10 @@ struct Declaration<'a> {
 enum DeclaredAs<'a> {
     Parameter(&'a tree::Parameter),
     Value(&'a tree::ValueDeclaration),
-    Stage(&'a tree::Stage),
+    Stage(&'a tree::StageDeclaration),
 }
 
-enum Progress {
+enum Phase {
     Waiting,
     Running,
     Done(Box<Value>),
@@ -297,8 +297,8 @@ impl<'a> Checker<'a> {
             self.state.positions.insert(&name.text, position);
             let stage = matches!(member, DeclaredAs::Stage(_)).then_some(self.state.stages.len());
             self.state.stages.extend(stage.map(|_| position));
-            let progress = Progress::Waiting;
-            self.state.declarations.push(Declaration {
+            let progress = Phase::Waiting;
+            self.state.declarations.push(Declared {
                 name,
                 member,
                 progress,
@@ -443,7 +443,7 @@ impl<'a> Checker<'a> {
     pub(super) fn declared(&mut self, name: &str, span: Span) -> Option<Value> {
         let index = *self.state.positions.get(name)?;
         self.state.declarations[index].used = true;
-        if let Progress::Running = self.state.declarations[index].progress {
+        if let Phase::Running = self.state.declarations[index].progress {
             let place = self.state.declarations[index].name.span;
             let error = Diagnostic::new(
                 findings::REFERENCE_CYCLE,
@@ -455,16 +455,16 @@ impl<'a> Checker<'a> {
         }
         self.evaluate(index);
         match &self.state.declarations[index].progress {
-            Progress::Done(value) => Some(self.origins.pass(value, span)),
+            Phase::Done(value) => Some(self.origins.pass(value, span)),
             _ => Some(Value::poison(span)),
         }
     }
 
     fn evaluate(&mut self, index: usize) {
-        if !matches!(self.state.declarations[index].progress, Progress::Waiting) {
+        if !matches!(self.state.declarations[index].progress, Phase::Waiting) {
             return;
         }
-        self.state.declarations[index].progress = Progress::Running;
+        self.state.declarations[index].progress = Phase::Running;
         let member = self.state.declarations[index].member;
         // The text of the file, although an override names it first.
         let in_override = std::mem::take(&mut self.state.in_override);
@@ -474,7 +474,7 @@ impl<'a> Checker<'a> {
             DeclaredAs::Stage(stage) => self.stage_declaration(stage, index),
         };
         self.state.in_override = in_override;
-        self.state.declarations[index].progress = Progress::Done(Box::new(value));
+        self.state.declarations[index].progress = Phase::Done(Box::new(value));
     }
 
     fn root_scope(&self) -> Scope {
@@ -567,7 +567,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn stage_declaration(&mut self, stage: &'a tree::Stage, index: usize) -> Value {
+    fn stage_declaration(&mut self, stage: &'a tree::StageDeclaration, index: usize) -> Value {
         let position = self.state.declarations[index].stage.unwrap_or_default();
         let Some(kind) = stages::STAGES.iter().find(|kind| kind.name() == stage.kind.text) else {
             self.unknown_stage(stage);
@@ -594,7 +594,7 @@ impl<'a> Checker<'a> {
         Value::new(Kind::Stage(position), stage.name.span)
     }
 
-    fn unknown_stage(&mut self, stage: &tree::Stage) {
+    fn unknown_stage(&mut self, stage: &tree::StageDeclaration) {
         let kind = &stage.kind.text;
         let error = Diagnostic::new(
             findings::UNKNOWN_KIND,

@@ -12,7 +12,7 @@ use crate::diagnostics::{Diagnostic, findings};
 use crate::syntax::tree;
 
 /// A signature and the types in it.
-pub struct Signature<'a> {
+pub struct TypedSignature<'a> {
     pub tree: &'a tree::Signature,
     /// Of the parameters, in their order.
     pub types: Vec<Type>,
@@ -22,13 +22,13 @@ pub struct Signature<'a> {
     pub faults: Vec<TypeFault>,
 }
 
-impl<'a> Signature<'a> {
+impl<'a> TypedSignature<'a> {
     pub fn read(tree: &'a tree::Signature) -> Self {
         let mut reader = Reader::default();
         let types = tree.parameters.iter().map(|own| reader.read(&own.kind)).collect();
         let result = reader.read(&tree.result);
         let Reader { symbols, faults } = reader;
-        Signature { tree, types, result, symbols, faults }
+        TypedSignature { tree, types, result, symbols, faults }
     }
 
     pub fn name(&self) -> &'a str {
@@ -64,8 +64,8 @@ impl<'a> Signature<'a> {
 
 impl<'a> Checker<'a> {
     /// A signature of the program or the library; its types are read the first time.
-    pub(super) fn signature(&mut self, tree: &'a tree::Signature) -> Rc<Signature<'a>> {
-        let read = || Rc::new(Signature::read(tree));
+    pub(super) fn signature(&mut self, tree: &'a tree::Signature) -> Rc<TypedSignature<'a>> {
+        let read = || Rc::new(TypedSignature::read(tree));
         // The trees outlive the checker, so that their places tell them apart.
         self.signatures.entry(std::ptr::from_ref(tree)).or_insert_with(read).clone()
     }
@@ -79,7 +79,7 @@ impl<'a> Checker<'a> {
                     let error = Diagnostic::new(findings::UNKNOWN_TYPE, *span, message);
                     error.nearest(name, TypeName::ALL.iter().map(|name| name.text()))
                 }
-                TypeFault::Arguments(span, message) => {
+                TypeFault::Brackets(span, message) => {
                     Diagnostic::new(findings::TYPE_MISMATCH, *span, *message)
                 }
             };

@@ -17,12 +17,12 @@ pub enum Type {
     /// `small | imagenet`
     Choices(Rc<[String]>),
     /// `Tensor[n, d]`, `Encoder[Image[3, h, w] -> Feature[512]]`, `Split`
-    Named(TypeName, Arguments),
+    Named(TypeName, Brackets),
 }
 
 /// What stands in the brackets of a type.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Arguments {
+pub enum Brackets {
     /// No brackets: whatever they could hold.
     Any,
     Shape(Shape),
@@ -64,14 +64,14 @@ impl TypeName {
 
 impl From<TypeName> for Type {
     fn from(name: TypeName) -> Self {
-        Type::Named(name, Arguments::Any)
+        Type::Named(name, Brackets::Any)
     }
 }
 
 impl Type {
     /// `Tensor[…]`, `Image[…]`, …
     pub fn shaped(name: TypeName, shape: Shape) -> Self {
-        Type::Named(name, Arguments::Shape(shape))
+        Type::Named(name, Brackets::Shape(shape))
     }
 
     pub fn name(&self) -> Option<TypeName> {
@@ -93,7 +93,7 @@ impl Type {
     /// The shape in its own brackets.
     pub fn shape(&self) -> Option<&Shape> {
         match self {
-            Type::Named(_, Arguments::Shape(shape)) => Some(shape),
+            Type::Named(_, Brackets::Shape(shape)) => Some(shape),
             _ => None,
         }
     }
@@ -102,10 +102,10 @@ impl Type {
     pub fn part(&self, name: TypeName) -> Option<&Shape> {
         let Type::Named(own, arguments) = self else { return None };
         match arguments {
-            Arguments::Shape(shape) if *own == name => Some(shape),
-            Arguments::Any | Arguments::Shape(_) => None,
-            Arguments::Types(types) => types.iter().find_map(|inner| inner.part(name)),
-            Arguments::Function(sides) => sides.iter().find_map(|inner| inner.part(name)),
+            Brackets::Shape(shape) if *own == name => Some(shape),
+            Brackets::Any | Brackets::Shape(_) => None,
+            Brackets::Types(types) => types.iter().find_map(|inner| inner.part(name)),
+            Brackets::Function(sides) => sides.iter().find_map(|inner| inner.part(name)),
         }
     }
 }
@@ -120,13 +120,13 @@ impl fmt::Display for Type {
         };
         f.write_str(name.text())?;
         match arguments {
-            Arguments::Any => Ok(()),
-            Arguments::Shape(shape) => write!(f, "[{shape}]"),
-            Arguments::Types(types) => {
+            Brackets::Any => Ok(()),
+            Brackets::Shape(shape) => write!(f, "[{shape}]"),
+            Brackets::Types(types) => {
                 let types: Vec<String> = types.iter().map(Type::to_string).collect();
                 write!(f, "[{}]", types.join(", "))
             }
-            Arguments::Function(sides) => write!(f, "[{} -> {}]", sides[0], sides[1]),
+            Brackets::Function(sides) => write!(f, "[{} -> {}]", sides[0], sides[1]),
         }
     }
 }
@@ -136,7 +136,7 @@ pub enum TypeFault {
     /// There is no type of that name.
     UnknownName(Span, String),
     /// What stands in its brackets fits no type.
-    Arguments(Span, &'static str),
+    Brackets(Span, &'static str),
 }
 
 /// Makes types of the syntax of one signature, in which equal names are one size.
@@ -152,7 +152,7 @@ impl Reader {
         self.symbols.entry(name.to_owned()).or_insert_with(fresh).clone()
     }
 
-    pub fn read(&mut self, written: &tree::Type) -> Type {
+    pub fn read(&mut self, written: &tree::TypeExpr) -> Type {
         let (name, arguments) = match &written.kind {
             TypeKind::Choices(choices) => {
                 return Type::Choices(choices.iter().map(|choice| choice.text.clone()).collect());
@@ -161,7 +161,7 @@ impl Reader {
         };
         let arguments = arguments.as_deref().map(|arguments| self.arguments(written, arguments));
         match TypeName::parse(name) {
-            Some(name) => Type::Named(name, arguments.unwrap_or(Arguments::Any)),
+            Some(name) => Type::Named(name, arguments.unwrap_or(Brackets::Any)),
             None => {
                 self.faults.push(TypeFault::UnknownName(written.span, name.clone()));
                 Type::Unknown
@@ -169,7 +169,7 @@ impl Reader {
         }
     }
 
-    fn arguments(&mut self, written: &tree::Type, arguments: &[TypeArgument]) -> Arguments {
+    fn arguments(&mut self, written: &tree::TypeExpr, arguments: &[TypeArgument]) -> Brackets {
         let mut shape = Shape::default();
         let mut types = Vec::new();
         for argument in arguments {
@@ -180,7 +180,7 @@ impl Reader {
                 TypeArgument::Rest(name) => {
                     if shape.rest().is_some() {
                         let message = "a shape has one part of any length: with two, none is known";
-                        self.faults.push(TypeFault::Arguments(name.span, message));
+                        self.faults.push(TypeFault::Brackets(name.span, message));
                     } else {
                         shape.0.push(Dimension::Rest(self.symbol(&name.text)));
                     }
@@ -190,19 +190,19 @@ impl Reader {
                     let sides = Box::new([self.read(from), self.read(to)]);
                     if arguments.len() > 1 {
                         let message = "`->` stands alone in the brackets of a type";
-                        self.faults.push(TypeFault::Arguments(written.span, message));
+                        self.faults.push(TypeFault::Brackets(written.span, message));
                     }
-                    return Arguments::Function(sides);
+                    return Brackets::Function(sides);
                 }
             }
         }
         match (shape.0.is_empty(), types.is_empty()) {
-            (_, true) => Arguments::Shape(shape),
-            (true, false) => Arguments::Types(types),
+            (_, true) => Brackets::Shape(shape),
+            (true, false) => Brackets::Types(types),
             (false, false) => {
                 let message = "sizes and types do not stand in the same brackets";
-                self.faults.push(TypeFault::Arguments(written.span, message));
-                Arguments::Any
+                self.faults.push(TypeFault::Brackets(written.span, message));
+                Brackets::Any
             }
         }
     }
@@ -228,7 +228,7 @@ impl Reader {
         size.unwrap_or_else(|| {
             let message =
                 "a size is made of names and whole numbers by `+ - * /` and `floor(a / b)`";
-            self.faults.push(TypeFault::Arguments(expr.span, message));
+            self.faults.push(TypeFault::Brackets(expr.span, message));
             Size::default()
         })
     }

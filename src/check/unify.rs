@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::shape::{Dimension, Shape};
 use super::size::{Relation, Size, Symbol, SymbolKind};
-use super::types::{Arguments, Type};
+use super::types::{Brackets, Type};
 
 /// The names of a signature, as far as the arguments have told.
 #[derive(Debug, Default)]
@@ -49,15 +49,15 @@ impl Solution {
         }
     }
 
-    fn unify_arguments(&mut self, wanted: &Arguments, found: &Arguments) -> bool {
+    fn unify_arguments(&mut self, wanted: &Brackets, found: &Brackets) -> bool {
         match (wanted, found) {
-            (Arguments::Any, _) | (_, Arguments::Any) => true,
-            (Arguments::Shape(wanted), Arguments::Shape(found)) => self.unify_shapes(wanted, found),
-            (Arguments::Types(wanted), Arguments::Types(found)) => {
+            (Brackets::Any, _) | (_, Brackets::Any) => true,
+            (Brackets::Shape(wanted), Brackets::Shape(found)) => self.unify_shapes(wanted, found),
+            (Brackets::Types(wanted), Brackets::Types(found)) => {
                 wanted.len() == found.len()
                     && wanted.iter().zip(found).all(|(wanted, found)| self.unify(wanted, found))
             }
-            (Arguments::Function(wanted), Arguments::Function(found)) => {
+            (Brackets::Function(wanted), Brackets::Function(found)) => {
                 wanted.iter().zip(found.iter()).all(|(wanted, found)| self.unify(wanted, found))
             }
             _ => false,
@@ -165,19 +165,19 @@ impl Solution {
     pub fn fault<'t>(&self, wanted: &'t Type) -> Option<&'t Size> {
         let Type::Named(_, arguments) = wanted else { return None };
         match arguments {
-            Arguments::Any => None,
-            Arguments::Shape(shape) => shape.0.iter().find_map(|dimension| match dimension {
+            Brackets::Any => None,
+            Brackets::Shape(shape) => shape.0.iter().find_map(|dimension| match dimension {
                 Dimension::Size(size) => self.apply_to_size(size).is_none().then_some(size),
                 Dimension::Rest(_) => None,
             }),
-            Arguments::Types(types) => types.iter().find_map(|inner| self.fault(inner)),
-            Arguments::Function(sides) => sides.iter().find_map(|inner| self.fault(inner)),
+            Brackets::Types(types) => types.iter().find_map(|inner| self.fault(inner)),
+            Brackets::Function(sides) => sides.iter().find_map(|inner| self.fault(inner)),
         }
     }
 
     /// A type with what is known beside its names: `Tensor[n = batch, d]`.
     pub fn show(&self, wanted: &Type) -> String {
-        let Type::Named(name, Arguments::Shape(shape)) = wanted else { return wanted.to_string() };
+        let Type::Named(name, Brackets::Shape(shape)) = wanted else { return wanted.to_string() };
         let part = |dimension: &Dimension| {
             let known = self.apply_to_shape(&Shape(vec![dimension.clone()]));
             match (dimension, known.map(|known| known.to_string())) {

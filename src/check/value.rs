@@ -10,7 +10,7 @@ use super::objective::Builder;
 use super::origin::{OriginId, Places};
 use super::shape::Shape;
 use super::size::Size;
-use super::types::{Arguments, Type, TypeName};
+use super::types::{Brackets, Type, TypeName};
 use crate::resolve::Declaration;
 use crate::source::Span;
 use crate::term::{Args, Call, Part, Term, Unit};
@@ -174,15 +174,15 @@ impl Kind {
             }
             Kind::Encoder(EncoderValue { features, .. }) => {
                 let sides = [TypeName::Image.into(), sized(TypeName::Feature, features)];
-                return Some(Type::Named(TypeName::Encoder, Arguments::Function(sides.into())));
+                return Some(Type::Named(TypeName::Encoder, Brackets::Function(sides.into())));
             }
             Kind::Head(HeadValue { output, .. }) | Kind::Network(NetworkValue { output, .. }) => {
                 let features = vec![sized(TypeName::Feature, output)];
-                return Some(Type::Named(TypeName::Network, Arguments::Types(features)));
+                return Some(Type::Named(TypeName::Network, Brackets::Types(features)));
             }
             Kind::Model(model) => {
                 let labels = vec![sized(TypeName::Label, &model.classes)];
-                return Some(Type::Named(TypeName::Model, Arguments::Types(labels)));
+                return Some(Type::Named(TypeName::Model, Brackets::Types(labels)));
             }
             Kind::Int(_) => TypeName::Int,
             Kind::Float(_) => TypeName::Float,
@@ -204,10 +204,10 @@ impl Kind {
 
 impl DatasetValue {
     /// What it holds: `[Image[3, 32, 32], Label[10]]`.
-    fn examples(&self, labeled: bool) -> Arguments {
+    fn examples(&self, labeled: bool) -> Brackets {
         let image = Type::shaped(TypeName::Image, Shape::of(self.image.clone()));
         let label = Type::shaped(TypeName::Label, Shape::of([self.classes.clone()]));
-        Arguments::Types(if labeled { vec![image, label] } else { vec![image] })
+        Brackets::Types(if labeled { vec![image, label] } else { vec![image] })
     }
 }
 

@@ -10,7 +10,7 @@ use std::path::{Component, Path};
 use flate2::read::MultiGzDecoder;
 
 use super::error::DataError;
-use crate::watch::{Unit, Watch};
+use crate::watch::{Counted, Watch};
 
 /// The files of an archive that lie in its folder `folder`, or outside any.
 #[derive(Clone, Copy, Debug)]
@@ -58,7 +58,7 @@ impl Members<'_> {
         let mut archive = tar::Archive::new(decoder);
         let name = self.archive.file_name().unwrap_or_default().to_string_lossy();
         let all = Some(self.names.len() as u64);
-        let task = watch.start(format!("unpacking {name}"), 0, all, Unit::Files);
+        let task = watch.start(format!("unpacking {name}"), 0, all, Counted::Files);
         let mut missing: Vec<bool> = vec![true; self.names.len()];
         for entry in archive.entries().map_err(damaged)? {
             let mut entry = entry.map_err(damaged)?;

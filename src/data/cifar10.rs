@@ -17,9 +17,9 @@ use super::archive::Members;
 use super::download::{Remote, Whole, download, exclusive, hexadecimal};
 use super::error::{DataError, NotDownloaded};
 use super::images::Images;
-use super::{Source, pickle};
+use super::{Lookup, pickle};
 use crate::augment::Normalization;
-use crate::watch::{Task, Unit, Watch};
+use crate::watch::{Counted, Task, Watch};
 
 /// Mean and standard deviation of the training images.
 pub const NORMALIZATION: Normalization =
@@ -80,7 +80,7 @@ const RELEASE: Release = Release {
 /// They are looked for in `--data-dir`, and nowhere else if it is given; otherwise in `CPIPE_DATA`,
 /// which may lack them, and in the user's cache, into which they are downloaded where they are
 /// missing. A copy that is there and damaged or incomplete is an error, not passed over.
-pub fn load(source: &Source<'_>) -> Result<(Images, Images), DataError> {
+pub fn load(source: &Lookup<'_>) -> Result<(Images, Images), DataError> {
     RELEASE.load(source)
 }
 
@@ -125,7 +125,7 @@ impl Form {
 }
 
 impl Release {
-    fn load(&self, source: &Source<'_>) -> Result<(Images, Images), DataError> {
+    fn load(&self, source: &Lookup<'_>) -> Result<(Images, Images), DataError> {
         if let Some(place) = source.data_dir {
             let why = NotDownloaded::DataDir;
             let copy = find(place)?.ok_or_else(|| missing(vec![place.to_owned()], why))?;
@@ -145,7 +145,7 @@ impl Release {
     }
 
     /// Downloads the binary form into the cache.
-    fn fetch(&self, source: &Source<'_>) -> Result<(Images, Images), DataError> {
+    fn fetch(&self, source: &Lookup<'_>) -> Result<(Images, Images), DataError> {
         let cache = source.cache.as_path();
         let _lock = exclusive(&cache.join("cifar-10.lock"))?;
         // Another process may have just done it.
@@ -183,7 +183,7 @@ impl Release {
 
     fn read(&self, copy: &Found, watch: Watch<'_>) -> Result<(Images, Images), DataError> {
         let all = (BATCHES.len() * self.count) as u64;
-        let reading = || watch.start(format!("reading {NAME}"), 0, Some(all), Unit::Images);
+        let reading = || watch.start(format!("reading {NAME}"), 0, Some(all), Counted::Images);
         match copy {
             Found::Folder(folder, form) => {
                 let (files, task) = (form.files(), reading());

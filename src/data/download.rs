@@ -16,7 +16,7 @@ use ureq::http::StatusCode;
 use ureq::{Agent, Body, http};
 
 use super::error::DataError;
-use crate::watch::{Task, Unit, Watch};
+use crate::watch::{Counted, Task, Watch};
 
 /// A published file.
 #[derive(Clone, Copy, Debug)]
@@ -242,7 +242,7 @@ impl<'a> Part<'a> {
         let (file, have) = open().map_err(DataError::io("write", &path))?;
         let name = remote.url.rsplit('/').next().unwrap_or(remote.url);
         let what = format!("downloading {name}");
-        let task = watch.start(what, have, total, Unit::Bytes);
+        let task = watch.start(what, have, total, Counted::Bytes);
         Ok(Part { path, file, have, total, task })
     }
 

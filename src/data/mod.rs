@@ -25,7 +25,7 @@ use crate::term::{Args, Call};
 use crate::watch::Watch;
 
 /// Where datasets are looked for and kept.
-pub struct Source<'a> {
+pub struct Lookup<'a> {
     /// `--data-dir`: where a dataset is, and has to be.
     pub data_dir: Option<&'a Path>,
     /// `CPIPE_DATA`: where a dataset may be.
@@ -42,7 +42,7 @@ pub struct Source<'a> {
 }
 
 /// Finds a dataset, verifies and decodes it.
-pub type Load = fn(&Args, &Source<'_>) -> Result<Dataset, DataError>;
+pub type Load = fn(&Args, &Lookup<'_>) -> Result<Dataset, DataError>;
 
 /// The datasets, by the names under which `std.datasets` declares them.
 pub static DATASETS: &[(&str, Load)] = &[
@@ -65,7 +65,7 @@ pub static DATASETS: &[(&str, Load)] = &[
 /// # Panics
 ///
 /// If it calls no dataset: the checker lets nothing else through.
-pub fn load(dataset: &Call, source: &Source<'_>) -> Result<Dataset, DataError> {
+pub fn load(dataset: &Call, source: &Lookup<'_>) -> Result<Dataset, DataError> {
     dataset.implementation("a dataset", DATASETS)(&dataset.args, source)
 }
 
@@ -99,7 +99,7 @@ mod tests {
         let normalize = ("normalize", Term::Symbol("none".into()));
         let args = args(&[("train", Term::Int(30)), ("test", Term::Int(20)), normalize]);
         let shapes = Call { name: "shapes".to_owned(), args };
-        let source = Source {
+        let source = Lookup {
             data_dir: None,
             environment: None,
             cache: PathBuf::new(),

@@ -52,7 +52,7 @@ pub fn read_batch(bytes: &[u8]) -> Result<Batch<'_>, PickleError> {
 
 /// A value, cheap to copy; those with parts are positions in the machine's tables.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Value<'a> {
+enum Object<'a> {
     None,
     Bool(bool),
     Int(i64),
@@ -81,7 +81,7 @@ enum Global {
 /// An array, empty until its state is set.
 #[derive(Clone, Copy, Debug)]
 struct Array<'a> {
-    data: Value<'a>,
+    data: Object<'a>,
     shape: [usize; 2],
 }
 
@@ -90,13 +90,13 @@ struct Array<'a> {
 struct Machine<'a> {
     bytes: &'a [u8],
     offset: usize,
-    stack: Vec<Value<'a>>,
+    stack: Vec<Object<'a>>,
     /// Heights of the stack at which the marks stand.
     marks: Vec<usize>,
-    memo: HashMap<u32, Value<'a>>,
-    tuples: Vec<Vec<Value<'a>>>,
-    lists: Vec<Vec<Value<'a>>>,
-    dicts: Vec<Vec<[Value<'a>; 2]>>,
+    memo: HashMap<u32, Object<'a>>,
+    tuples: Vec<Vec<Object<'a>>>,
+    lists: Vec<Vec<Object<'a>>>,
+    dicts: Vec<Vec<[Object<'a>; 2]>>,
     arrays: Vec<Array<'a>>,
     encoded: Vec<Vec<u8>>,
     /// Bytes in `encoded`.
@@ -107,7 +107,7 @@ type Step<T> = Result<T, String>;
 
 impl<'a> Machine<'a> {
     /// The value that the program ends with.
-    fn run(&mut self) -> Step<Value<'a>> {
+    fn run(&mut self) -> Step<Object<'a>> {
         for _ in 0..MAX_INSTRUCTIONS {
             match self.byte()? {
                 b'.' => return self.pop(),
@@ -145,29 +145,29 @@ impl<'a> Machine<'a> {
                 let index = self.u32()?;
                 self.recall(index)?
             }
-            b'N' => Value::None,
-            0x88 => Value::Bool(true),
-            0x89 => Value::Bool(false),
+            b'N' => Object::None,
+            0x88 => Object::Bool(true),
+            0x89 => Object::Bool(false),
             // BININT1, BININT2, BININT, LONG1
-            b'K' => Value::Int(self.byte()?.into()),
-            b'M' => Value::Int(u16::from_le_bytes(self.array()?).into()),
-            b'J' => Value::Int(i32::from_le_bytes(self.array()?).into()),
+            b'K' => Object::Int(self.byte()?.into()),
+            b'M' => Object::Int(u16::from_le_bytes(self.array()?).into()),
+            b'J' => Object::Int(i32::from_le_bytes(self.array()?).into()),
             0x8a => {
                 let length = self.byte()?.into();
-                Value::Int(long(self.take(length)?)?)
+                Object::Int(long(self.take(length)?)?)
             }
             // Python 2's strings and Python 3's bytes, short and long.
             b'U' | b'C' => {
                 let length = self.byte()?.into();
-                Value::Bytes(self.take(length)?)
+                Object::Bytes(self.take(length)?)
             }
             b'T' | b'B' => {
                 let length = self.u32()?.into();
-                Value::Bytes(self.take(length)?)
+                Object::Bytes(self.take(length)?)
             }
             0x8e => {
                 let length = u64::from_le_bytes(self.array()?);
-                Value::Bytes(self.take(length)?)
+                Object::Bytes(self.take(length)?)
             }
             0x8c => {
                 let length = self.byte()?.into();
@@ -183,11 +183,11 @@ impl<'a> Machine<'a> {
             }
             b'}' => {
                 self.dicts.push(Vec::new());
-                Value::Dict(self.dicts.len() - 1)
+                Object::Dict(self.dicts.len() - 1)
             }
             b']' => {
                 self.lists.push(Vec::new());
-                Value::List(self.lists.len() - 1)
+                Object::List(self.lists.len() - 1)
             }
             b')' => self.tuple(Vec::new()),
             0x85..=0x87 => {
@@ -201,11 +201,11 @@ impl<'a> Machine<'a> {
             // GLOBAL
             b'c' => {
                 let (module, name) = (self.line()?, self.line()?);
-                Value::Global(global(module, name)?)
+                Object::Global(global(module, name)?)
             }
             // STACK_GLOBAL
             0x93 => match (self.pop()?, self.pop()?) {
-                (Value::Text(name), Value::Text(module)) => Value::Global(global(module, name)?),
+                (Object::Text(name), Object::Text(module)) => Object::Global(global(module, name)?),
                 _ => return Err("a callable whose name is no text".into()),
             },
             b'R' => self.reduce()?,
@@ -226,7 +226,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn recall(&self, index: u32) -> Step<Value<'a>> {
+    fn recall(&self, index: u32) -> Step<Object<'a>> {
         self.memo.get(&index).copied().ok_or_else(|| format!("the unknown memo {index}"))
     }
 
@@ -234,7 +234,7 @@ impl<'a> Machine<'a> {
     fn append(&mut self, one: bool) -> Step<()> {
         let mut items = if one { self.pop_many(1)? } else { self.pop_to_mark()? };
         match self.stack.last() {
-            Some(&Value::List(list)) => self.lists[list].append(&mut items),
+            Some(&Object::List(list)) => self.lists[list].append(&mut items),
             _ => return Err("an append to what is no list".into()),
         }
         Ok(())
@@ -246,34 +246,34 @@ impl<'a> Machine<'a> {
         let items = if one { self.pop_many(2)? } else { self.pop_to_mark()? };
         let (pairs, rest) = items.as_chunks::<2>();
         match self.stack.last() {
-            Some(&Value::Dict(dict)) if rest.is_empty() => self.dicts[dict].extend(pairs),
-            Some(Value::Dict(_)) => return Err("a key without a value".into()),
+            Some(&Object::Dict(dict)) if rest.is_empty() => self.dicts[dict].extend(pairs),
+            Some(Object::Dict(_)) => return Err("a key without a value".into()),
             _ => return Err("an entry of what is no dictionary".into()),
         }
         Ok(())
     }
 
     /// REDUCE: calls the callable below the top of the stack with the tuple on top.
-    fn reduce(&mut self) -> Step<Value<'a>> {
-        let Value::Tuple(args) = self.pop()? else {
+    fn reduce(&mut self) -> Step<Object<'a>> {
+        let Object::Tuple(args) = self.pop()? else {
             return Err("a call whose arguments are no tuple".into());
         };
-        let Value::Global(function) = self.pop()? else {
+        let Object::Global(function) = self.pop()? else {
             return Err("a call of what is no callable".into());
         };
         match (function, self.tuples[args].as_slice()) {
-            (Global::Reconstruct, [Value::Global(Global::Array), _, _]) => {
-                self.arrays.push(Array { data: Value::None, shape: [0; 2] });
-                Ok(Value::Array(self.arrays.len() - 1))
+            (Global::Reconstruct, [Object::Global(Global::Array), _, _]) => {
+                self.arrays.push(Array { data: Object::None, shape: [0; 2] });
+                Ok(Object::Array(self.arrays.len() - 1))
             }
             (Global::ElementType, &[name, _, _]) => match self.as_bytes(name) {
-                Some(b"u1") => Ok(Value::Byte),
+                Some(b"u1") => Ok(Object::Byte),
                 name => {
                     let name = String::from_utf8_lossy(name.unwrap_or_default());
                     Err(format!("an array of the element type `{name}` in place of `u1`"))
                 }
             },
-            (Global::Encode, &[Value::Text(text), Value::Text("latin1")]) => self.encode(text),
+            (Global::Encode, &[Object::Text(text), Object::Text("latin1")]) => self.encode(text),
             (function, args) => {
                 Err(format!("a call of {function:?} with {} arguments", args.len()))
             }
@@ -282,7 +282,7 @@ impl<'a> Machine<'a> {
 
     /// Text as Latin-1. A text may be recalled and encoded any number of times, so that what comes
     /// of it is limited on its own: all of it is as long as the file at most.
-    fn encode(&mut self, text: &str) -> Step<Value<'a>> {
+    fn encode(&mut self, text: &str) -> Step<Object<'a>> {
         let bytes: Result<Vec<u8>, _> = text.chars().map(u8::try_from).collect();
         let bytes = bytes.map_err(|_| "a text that is not Latin-1")?;
         self.encoded_size += bytes.len();
@@ -290,21 +290,25 @@ impl<'a> Machine<'a> {
             return Err("more encoded text than the file is long".into());
         }
         self.encoded.push(bytes);
-        Ok(Value::Encoded(self.encoded.len() - 1))
+        Ok(Object::Encoded(self.encoded.len() - 1))
     }
 
     /// BUILD: sets the state of the object below the top of the stack to what is on top.
     fn build(&mut self) -> Step<()> {
         let state = self.pop()?;
-        let Value::Tuple(state) = state else { return Err("a state that is no tuple".into()) };
+        let Object::Tuple(state) = state else { return Err("a state that is no tuple".into()) };
         match (self.stack.last(), self.tuples[state].as_slice()) {
             // Byte order and alignment, which bytes have no choice of.
-            (Some(Value::Byte), _) => Ok(()),
-            (Some(&Value::Array(array)), &[_, Value::Tuple(shape), Value::Byte, order, data]) => {
-                let &[Value::Int(rows), Value::Int(columns)] = self.tuples[shape].as_slice() else {
+            (Some(Object::Byte), _) => Ok(()),
+            (
+                Some(&Object::Array(array)),
+                &[_, Object::Tuple(shape), Object::Byte, order, data],
+            ) => {
+                let &[Object::Int(rows), Object::Int(columns)] = self.tuples[shape].as_slice()
+                else {
                     return Err("an array that has not two dimensions".into());
                 };
-                if !matches!(order, Value::Bool(false) | Value::Int(0)) {
+                if !matches!(order, Object::Bool(false) | Object::Int(0)) {
                     return Err("an array that is stored by columns".into());
                 }
                 let size = |value| usize::try_from(value).map_err(|_| "an array of negative size");
@@ -320,50 +324,50 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn batch(&mut self, value: Value<'a>) -> Step<Batch<'a>> {
-        let Value::Dict(dict) = value else { return Err("no dictionary".into()) };
+    fn batch(&mut self, value: Object<'a>) -> Step<Batch<'a>> {
+        let Object::Dict(dict) = value else { return Err("no dictionary".into()) };
         let entry = |name: &str| {
             let mut entries = self.dicts[dict].iter();
             let entry = entries.find(|[key, _]| self.as_bytes(*key) == Some(name.as_bytes()));
             entry.map(|[_, value]| *value).ok_or_else(|| format!("no entry `{name}`"))
         };
-        let Value::Array(array) = entry("data")? else {
+        let Object::Array(array) = entry("data")? else {
             return Err("an entry `data` that is no array".into());
         };
-        let Value::List(list) = entry("labels")? else {
+        let Object::List(list) = entry("labels")? else {
             return Err("an entry `labels` that is no list".into());
         };
-        let label = |value: &Value<'_>| match value {
-            Value::Int(label) => u8::try_from(*label).ok(),
+        let label = |value: &Object<'_>| match value {
+            Object::Int(label) => u8::try_from(*label).ok(),
             _ => None,
         };
         let labels = self.lists[list].iter().map(label).collect::<Option<_>>();
         let labels = labels.ok_or("a label that is no number from 0 to 255")?;
         let Array { data, shape } = self.arrays[array];
         let data = match data {
-            Value::Bytes(bytes) => Cow::Borrowed(bytes),
-            Value::Encoded(index) => Cow::Owned(std::mem::take(&mut self.encoded[index])),
+            Object::Bytes(bytes) => Cow::Borrowed(bytes),
+            Object::Encoded(index) => Cow::Owned(std::mem::take(&mut self.encoded[index])),
             _ => return Err("an array without state".into()),
         };
         Ok(Batch { data, shape, labels })
     }
 
     /// The bytes of a byte string or a text.
-    fn as_bytes(&self, value: Value<'a>) -> Option<&[u8]> {
+    fn as_bytes(&self, value: Object<'a>) -> Option<&[u8]> {
         match value {
-            Value::Bytes(bytes) => Some(bytes),
-            Value::Text(text) => Some(text.as_bytes()),
-            Value::Encoded(index) => Some(&self.encoded[index]),
+            Object::Bytes(bytes) => Some(bytes),
+            Object::Text(text) => Some(text.as_bytes()),
+            Object::Encoded(index) => Some(&self.encoded[index]),
             _ => None,
         }
     }
 
-    fn tuple(&mut self, items: Vec<Value<'a>>) -> Value<'a> {
+    fn tuple(&mut self, items: Vec<Object<'a>>) -> Object<'a> {
         self.tuples.push(items);
-        Value::Tuple(self.tuples.len() - 1)
+        Object::Tuple(self.tuples.len() - 1)
     }
 
-    fn pop(&mut self) -> Step<Value<'a>> {
+    fn pop(&mut self) -> Step<Object<'a>> {
         match self.stack.pop() {
             // What lies below a mark is not reached past it.
             Some(value) if self.marks.last().is_none_or(|&mark| mark <= self.stack.len()) => {
@@ -374,7 +378,7 @@ impl<'a> Machine<'a> {
     }
 
     /// The topmost values, the lowest first.
-    fn pop_many(&mut self, count: usize) -> Step<Vec<Value<'a>>> {
+    fn pop_many(&mut self, count: usize) -> Step<Vec<Object<'a>>> {
         let floor = self.marks.last().copied().unwrap_or(0);
         match self.stack.len().checked_sub(count) {
             Some(start) if start >= floor => Ok(self.stack.split_off(start)),
@@ -382,7 +386,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn pop_to_mark(&mut self) -> Step<Vec<Value<'a>>> {
+    fn pop_to_mark(&mut self) -> Step<Vec<Object<'a>>> {
         let mark = self.marks.pop().ok_or("no mark on the stack")?;
         // `pop` and `pop_many` leave every mark within the stack.
         Ok(self.stack.split_off(mark))
@@ -409,9 +413,9 @@ impl<'a> Machine<'a> {
         taken.try_into().map_err(|_| "the end of the file".into())
     }
 
-    fn text(&mut self, length: u64) -> Step<Value<'a>> {
+    fn text(&mut self, length: u64) -> Step<Object<'a>> {
         let text = str::from_utf8(self.take(length)?);
-        text.map(Value::Text).map_err(|_| "a text that is not UTF-8".into())
+        text.map(Object::Text).map_err(|_| "a text that is not UTF-8".into())
     }
 
     /// Up to the end of the line, which is passed.

@@ -16,7 +16,7 @@ use self::figure::{Figure, Point, length, to_segment};
 use super::Images;
 use crate::interrupt::Interrupted;
 use crate::random::{Key, Rng};
-use crate::watch::{Unit, Watch};
+use crate::watch::{Counted, Watch};
 
 /// Height and width in pixels.
 const SIDE: usize = 32;
@@ -36,7 +36,8 @@ type Colour = [f32; 3];
 pub fn draw(part: &str, count: usize, watch: Watch<'_>) -> Result<Images, Interrupted> {
     let key = Key::root(0).named("std.datasets.shapes").named(part);
     let image_size = 3 * SIDE * SIDE;
-    let task = watch.start(format!("drawing shapes.{part}"), 0, Some(count as u64), Unit::Images);
+    let task =
+        watch.start(format!("drawing shapes.{part}"), 0, Some(count as u64), Counted::Images);
     let mut pixels = vec![0; count * image_size];
     let images = pixels.par_chunks_exact_mut(image_size).enumerate();
     images.try_for_each(|(index, image)| {

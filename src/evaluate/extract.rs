@@ -9,22 +9,22 @@ use crate::augment::Normalization;
 use crate::data::Images;
 use crate::data::loader::plain;
 use crate::interrupt::Interrupted;
-use crate::nn::{Activation, Module, Params, Pass};
+use crate::nn::{Activation, Architecture, Params, Pass};
 use crate::term::Part;
-use crate::watch::{Unit, Watch};
+use crate::watch::{Counted, Watch};
 
 /// Images in a pass: large enough to fill a device, small enough for its memory.
 const BATCH: usize = 500;
 
 /// Modules applied one after the other, with their weights.
-pub struct Network {
-    pub parts: Vec<(Box<dyn Module>, Params)>,
+pub struct Extractor {
+    pub parts: Vec<(Box<dyn Architecture>, Params)>,
 }
 
 /// What `network` makes of the images at `indices`, normalised and otherwise plain, with running
 /// statistics in the place of the batch's.
 pub fn extract(
-    network: &Network,
+    network: &Extractor,
     images: &Images,
     indices: &[u32],
     normalization: &Normalization,
@@ -37,7 +37,7 @@ pub fn extract(
         Part::Test => "test",
     };
     let what = format!("reading features of {name}");
-    let task = watch.start(what, 0, Some(indices.len() as u64), Unit::Images);
+    let task = watch.start(what, 0, Some(indices.len() as u64), Counted::Images);
     let mut values = Vec::new();
     let mut dim = 0;
     for chunk in indices.chunks(BATCH) {
@@ -52,7 +52,7 @@ pub fn extract(
     Ok(Features { values, dim, labels, part })
 }
 
-fn forward(network: &Network, images: Tensor<4>) -> Tensor<2> {
+fn forward(network: &Extractor, images: Tensor<4>) -> Tensor<2> {
     let mut x = Activation::Maps(images);
     for (module, params) in &network.parts {
         // Nothing is updated outside of training.

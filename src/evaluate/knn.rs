@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::features::{argmax, to_tensor};
 use super::{Accuracy, EvaluateError, Features, Problem, accuracy};
-use crate::watch::Unit;
+use crate::watch::Counted;
 
 /// How many similarities are held at once: 16 MiB, small enough for an allocator to keep them.
 const BLOCK: usize = 1 << 22;
@@ -35,7 +35,7 @@ pub fn knn(problem: &Problem<'_>, k: usize, temperature: f64) -> Result<Accuracy
     let block = (BLOCK / fit.len()).clamp(1, on.len());
     let mut predictions = Vec::with_capacity(on.len());
     let all = Some(on.len() as u64);
-    let task = watch.start("finding neighbours".to_owned(), 0, all, Unit::Images);
+    let task = watch.start("finding neighbours".to_owned(), 0, all, Counted::Images);
     for queries in on.values.chunks(block * on.dim) {
         let count = (queries.len() / on.dim) as u64;
         let queries = to_tensor(unit_rows(queries, on.dim), on.dim, device);

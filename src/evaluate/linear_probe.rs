@@ -6,7 +6,7 @@ use super::features::{argmax, to_tensor, to_vec};
 use super::{Accuracy, EvaluateError, Features, Problem, Warning, accuracy, lbfgs};
 use crate::diagnostics::findings;
 use crate::interrupt::Interrupted;
-use crate::watch::Unit;
+use crate::watch::Counted;
 
 /// The largest component of the gradient that counts as converged: two orders above what the
 /// rounding of f32 leaves.
@@ -38,7 +38,7 @@ pub fn linear_probe(problem: &Problem<'_>, recipe: Probe) -> Result<Accuracy, Ev
     let regression = Regression::new(x, &fit.labels, classes, recipe.l2);
     let mut weights = vec![0.0; (fit.dim + 1) * classes];
     let steps = Some(recipe.iterations as u64);
-    let task = watch.start("fitting the probe".to_owned(), 0, steps, Unit::Steps);
+    let task = watch.start("fitting the probe".to_owned(), 0, steps, Counted::Steps);
     let outcome = lbfgs::minimize(&mut weights, recipe.iterations, TOLERANCE, |w, gradient| {
         task.advance(1)?;
         Ok::<f64, Interrupted>(regression.evaluate(w, gradient))

@@ -6,7 +6,7 @@ use crate::check::objective::{Body, Builder};
 use crate::check::size::{self, Known};
 use crate::term::Term;
 use crate::term::objective::{
-    ModuleNode, NetworkBody, NetworkNode, ObjectiveGraph, Op, Size, TensorNode,
+    Extent, ModuleNode, NetworkBody, NetworkNode, ObjectiveGraph, Op, TensorNode,
 };
 
 /// Numbers what the loss and the reports need, depth first; drops the rest.
@@ -120,14 +120,14 @@ impl<'b> Walk<'b> {
         Some(self.graph.nodes.len() - 1)
     }
 
-    fn size(&self, size: &size::Size) -> Option<Size> {
+    fn size(&self, size: &size::Size) -> Option<Extent> {
         let sides = [Known::Channels, Known::Height, Known::Width].map(Known::symbol);
         let size = size.substitute(&|symbol| {
             let side = sides.iter().position(|side| side == symbol)?;
             Some(size::Size::constant(self.image[side]))
         })?;
         let (batch, constant) = size.in_batches()?;
-        Some(Size {
+        Some(Extent {
             batch: usize::try_from(batch).ok()?,
             constant: usize::try_from(constant).ok()?,
         })

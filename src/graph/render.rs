@@ -6,7 +6,7 @@ use petgraph::visit::EdgeRef;
 
 use super::{Graph, Stage};
 use crate::term::Term;
-use crate::term::objective::{NetworkBody, ObjectiveGraph, Op, Size, TensorNode};
+use crate::term::objective::{Extent, NetworkBody, ObjectiveGraph, Op, TensorNode};
 
 /// The graph in Graphviz' language. Stages are clusters; a pretrain stage shows its tensor graph.
 pub fn dot(graph: &Graph) -> String {
@@ -106,7 +106,7 @@ fn tensor(graph: &ObjectiveGraph, node: &TensorNode) -> String {
         Op::Multiply => "*".to_owned(),
         Op::Divide => "/".to_owned(),
     };
-    let sizes: Vec<String> = node.shape.iter().map(Size::to_string).collect();
+    let sizes: Vec<String> = node.shape.iter().map(Extent::to_string).collect();
     format!("{name} [{}]", sizes.join(", "))
 }
 

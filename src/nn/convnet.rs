@@ -2,23 +2,23 @@
 
 use burn::tensor::Device;
 
+use super::architecture::{Activation, Architecture, Pass};
+use super::conv_norm::ConvNorm;
 use super::init::materialize;
-use super::module::{Activation, Module, Pass};
 use super::ops;
 use super::params::Params;
-use super::unit::Unit;
 use crate::random::Key;
 use crate::term::Args;
 
 /// Multiple of the width and stride of each layer.
 const LAYERS: [(usize, usize); 5] = [(1, 1), (2, 2), (4, 2), (8, 2), (8, 1)];
 
-pub(super) fn convnet(args: &Args, _: Option<usize>) -> Box<dyn Module> {
+pub(super) fn convnet(args: &Args, _: Option<usize>) -> Box<dyn Architecture> {
     Box::new(ConvNet::new(args.size("width")))
 }
 
 /// `[n, 3, h, w]` to `[n, 8 * width]`, the global average of the last maps.
-struct ConvNet(Vec<Unit>);
+struct ConvNet(Vec<ConvNorm>);
 
 impl ConvNet {
     fn new(width: usize) -> Self {
@@ -26,7 +26,7 @@ impl ConvNet {
         let layer = |(index, (multiple, stride)): (usize, (usize, usize))| {
             let (number, output) = (index + 1, multiple * width);
             let names = [format!("conv{number}"), format!("bn{number}")];
-            let unit = Unit::new(&names[0], &names[1], [input, output], 3, stride);
+            let unit = ConvNorm::new(&names[0], &names[1], [input, output], 3, stride);
             input = output;
             unit
         };
@@ -34,7 +34,7 @@ impl ConvNet {
     }
 }
 
-impl Module for ConvNet {
+impl Architecture for ConvNet {
     fn init(&self, key: Key, device: &Device) -> Params {
         let mut declarations = Vec::new();
         self.0.iter().for_each(|unit| unit.declare(&mut declarations));

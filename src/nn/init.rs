@@ -7,7 +7,7 @@ use super::params::{Array, Param, Params, Role};
 use crate::random::Key;
 
 /// A parameter before it has a value.
-pub(super) struct Declaration {
+pub(super) struct ParamDeclaration {
     pub name: String,
     pub shape: Vec<usize>,
     pub role: Role,
@@ -24,7 +24,7 @@ pub(super) enum Fill {
     Uniform(f32),
 }
 
-impl Declaration {
+impl ParamDeclaration {
     /// Values that depend on `key` and on the parameter's name alone.
     fn values(&self, key: Key) -> Vec<f32> {
         let mut rng = key.named(&self.name).stream();
@@ -38,7 +38,11 @@ impl Declaration {
 }
 
 /// Gives every declared parameter its first values, drawn on the host.
-pub(super) fn materialize(declarations: Vec<Declaration>, key: Key, device: &Device) -> Params {
+pub(super) fn materialize(
+    declarations: Vec<ParamDeclaration>,
+    key: Key,
+    device: &Device,
+) -> Params {
     let values: Vec<Vec<f32>> = declarations.par_iter().map(|d| d.values(key)).collect();
     let params = declarations.into_iter().zip(values).map(|(declared, values)| {
         let value = Array::from_vec(values, &declared.shape, device);
@@ -53,7 +57,7 @@ mod tests {
 
     fn values(name: &str, fill: Fill, key: u64) -> Vec<f32> {
         let shape = vec![100, 100];
-        Declaration { name: name.to_owned(), shape, role: Role::Weight, fill }
+        ParamDeclaration { name: name.to_owned(), shape, role: Role::Weight, fill }
             .values(Key::root(key))
     }
 

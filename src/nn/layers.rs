@@ -2,8 +2,8 @@
 
 use burn::tensor::Tensor;
 
-use super::init::{Declaration, Fill};
-use super::module::{Activation, Pass};
+use super::architecture::{Activation, Pass};
+use super::init::{Fill, ParamDeclaration};
 use super::ops;
 use super::params::{Array, Role};
 
@@ -24,9 +24,9 @@ impl Conv2d {
 
     /// Kaiming normal in fan-out mode, for a rectifier, as torchvision's residual networks. He et
     /// al. 2015, arXiv:1502.01852, section 2.2.
-    pub fn declare(&self, into: &mut Vec<Declaration>) {
+    pub fn declare(&self, into: &mut Vec<ParamDeclaration>) {
         let fan_out = self.output * self.kernel * self.kernel;
-        into.push(Declaration {
+        into.push(ParamDeclaration {
             name: self.weight.clone(),
             shape: vec![self.output, self.input, self.kernel, self.kernel],
             role: Role::Weight,
@@ -58,16 +58,16 @@ impl Linear {
 
     /// Uniform within one over the square root of the fan-in, weight and bias alike, as
     /// `torch.nn.Linear`.
-    pub fn declare(&self, into: &mut Vec<Declaration>) {
+    pub fn declare(&self, into: &mut Vec<ParamDeclaration>) {
         let fill = Fill::Uniform(1.0 / (self.input as f32).sqrt());
-        into.push(Declaration {
+        into.push(ParamDeclaration {
             name: self.weight.clone(),
             shape: vec![self.output, self.input],
             role: Role::Weight,
             fill,
         });
         if let Some(name) = &self.bias {
-            into.push(Declaration {
+            into.push(ParamDeclaration {
                 name: name.clone(),
                 shape: vec![self.output],
                 role: Role::Bias,

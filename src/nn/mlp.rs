@@ -2,16 +2,16 @@
 
 use burn::tensor::Device;
 
+use super::architecture::{Activation, Architecture, Pass};
 use super::init::materialize;
 use super::layers::Linear;
-use super::module::{Activation, Module, Pass};
 use super::norm::BatchNorm;
 use super::ops;
 use super::params::Params;
 use crate::random::Key;
 use crate::term::Args;
 
-pub(super) fn mlp(args: &Args, input: Option<usize>) -> Box<dyn Module> {
+pub(super) fn mlp(args: &Args, input: Option<usize>) -> Box<dyn Architecture> {
     let (hidden, out, bias) = (args.size("hidden"), args.size("out"), args.bool("bias"));
     let normalized = args.symbol("norm") == "batch";
     let mut stack = Sequential::default();
@@ -33,7 +33,7 @@ pub(super) fn mlp(args: &Args, input: Option<usize>) -> Box<dyn Module> {
     Box::new(stack)
 }
 
-pub(super) fn linear(args: &Args, input: Option<usize>) -> Box<dyn Module> {
+pub(super) fn linear(args: &Args, input: Option<usize>) -> Box<dyn Architecture> {
     let layer = Linear::new("", features(input), args.size("out"), args.bool("bias"));
     Box::new(Sequential(vec![Layer::Linear(layer)]))
 }
@@ -59,7 +59,7 @@ impl Sequential {
     }
 }
 
-impl Module for Sequential {
+impl Architecture for Sequential {
     fn init(&self, key: Key, device: &Device) -> Params {
         let mut declarations = Vec::new();
         for layer in &self.0 {

@@ -1,28 +1,28 @@
 //! Encoders and heads: modules as functions of named parameters.
 
+mod architecture;
+mod conv_norm;
 mod convnet;
 mod init;
 mod layers;
 mod mlp;
-mod module;
 mod norm;
 pub mod ops;
 mod params;
 mod resnet;
 pub mod safetensors;
-mod unit;
 
-pub use module::{Activation, Module, Pass};
+pub use architecture::{Activation, Architecture, Pass};
 pub(crate) use params::map_array;
 pub use params::{Array, Param, Params, Role};
 
 use crate::term::{Args, Term};
 
 /// Makes a module from its arguments and the size of the features it is given (`None` for images).
-pub type BuildModule = fn(&Args, input: Option<usize>) -> Box<dyn Module>;
+pub type Build = fn(&Args, input: Option<usize>) -> Box<dyn Architecture>;
 
 /// Encoders and heads, by the names under which `std.encoders` and `std.heads` declare them.
-pub static MODULES: &[(&str, BuildModule)] = &[
+pub static MODULES: &[(&str, Build)] = &[
     ("convnet", convnet::convnet),
     ("resnet18", resnet::resnet18),
     ("resnet34", resnet::resnet34),
@@ -36,7 +36,7 @@ pub static MODULES: &[(&str, BuildModule)] = &[
 /// # Panics
 ///
 /// If `term` does not call a module: the checker lets nothing else through.
-pub fn build(term: &Term, input: Option<usize>) -> Box<dyn Module> {
+pub fn build(term: &Term, input: Option<usize>) -> Box<dyn Architecture> {
     let Term::Call(call) = term else { panic!("a module is a call, not {term:?}") };
     call.implementation("a module", MODULES)(&call.args, input)
 }

@@ -2,8 +2,8 @@
 
 use burn::tensor::Tensor;
 
-use super::init::{Declaration, Fill};
-use super::module::Pass;
+use super::architecture::Pass;
+use super::init::{Fill, ParamDeclaration};
 use super::ops;
 use super::params::{Array, Role};
 
@@ -30,10 +30,10 @@ impl BatchNorm {
         BatchNorm { affine: false, ..Self::new(name, channels) }
     }
 
-    pub fn declare(&self, into: &mut Vec<Declaration>) {
+    pub fn declare(&self, into: &mut Vec<ParamDeclaration>) {
         let mut declare = |part: &str, size, role, value| {
             let fill = Fill::Constant(value);
-            into.push(Declaration { name: self.part(part), shape: vec![size], role, fill });
+            into.push(ParamDeclaration { name: self.part(part), shape: vec![size], role, fill });
         };
         if self.affine {
             declare("weight", self.channels, Role::NormScale, 1.0);

@@ -2,11 +2,11 @@
 
 use burn::tensor::{Device, Tensor};
 
-use super::init::{Declaration, materialize};
-use super::module::{Activation, Module, Pass};
+use super::architecture::{Activation, Architecture, Pass};
+use super::conv_norm::ConvNorm;
+use super::init::{ParamDeclaration, materialize};
 use super::ops;
 use super::params::Params;
-use super::unit::Unit;
 use crate::random::Key;
 use crate::term::Args;
 
@@ -21,7 +21,7 @@ enum Stem {
 
 /// What a residual block is made of.
 #[derive(Clone, Copy)]
-enum Kind {
+enum BlockKind {
     /// Two 3x3 convolutions.
     Basic,
     /// 1x1, 3x3 and 1x1 convolutions; the last one widens four times. The 3x3 one carries the
@@ -29,39 +29,39 @@ enum Kind {
     Bottleneck,
 }
 
-pub(super) fn resnet18(args: &Args, _: Option<usize>) -> Box<dyn Module> {
-    Box::new(ResNet::from_args(args, Kind::Basic, [2, 2, 2, 2]))
+pub(super) fn resnet18(args: &Args, _: Option<usize>) -> Box<dyn Architecture> {
+    Box::new(ResNet::from_args(args, BlockKind::Basic, [2, 2, 2, 2]))
 }
 
-pub(super) fn resnet34(args: &Args, _: Option<usize>) -> Box<dyn Module> {
-    Box::new(ResNet::from_args(args, Kind::Basic, [3, 4, 6, 3]))
+pub(super) fn resnet34(args: &Args, _: Option<usize>) -> Box<dyn Architecture> {
+    Box::new(ResNet::from_args(args, BlockKind::Basic, [3, 4, 6, 3]))
 }
 
-pub(super) fn resnet50(args: &Args, _: Option<usize>) -> Box<dyn Module> {
-    Box::new(ResNet::from_args(args, Kind::Bottleneck, [3, 4, 6, 3]))
+pub(super) fn resnet50(args: &Args, _: Option<usize>) -> Box<dyn Architecture> {
+    Box::new(ResNet::from_args(args, BlockKind::Bottleneck, [3, 4, 6, 3]))
 }
 
 /// `[n, 3, h, w]` to `[n, features]`, the global average of the last maps.
 struct ResNet {
     stem: Stem,
-    entry: Unit,
+    entry: ConvNorm,
     blocks: Vec<Block>,
 }
 
 impl ResNet {
-    fn from_args(args: &Args, kind: Kind, depths: [usize; 4]) -> Self {
+    fn from_args(args: &Args, kind: BlockKind, depths: [usize; 4]) -> Self {
         let stem = if args.symbol("stem") == "small" { Stem::Small } else { Stem::ImageNet };
         Self::new(stem, kind, depths, args.size("width"))
     }
 
     /// `depths` blocks in the four groups; `width` channels after the stem, doubled by each group
     /// but the first.
-    fn new(stem: Stem, kind: Kind, depths: [usize; 4], width: usize) -> Self {
+    fn new(stem: Stem, kind: BlockKind, depths: [usize; 4], width: usize) -> Self {
         let (kernel, stride) = match stem {
             Stem::Small => (3, 1),
             Stem::ImageNet => (7, 2),
         };
-        let entry = Unit::new("conv1", "bn1", [3, width], kernel, stride);
+        let entry = ConvNorm::new("conv1", "bn1", [3, width], kernel, stride);
         let mut blocks = Vec::new();
         let mut input = width;
         for (group, depth) in depths.into_iter().enumerate() {
@@ -77,7 +77,7 @@ impl ResNet {
     }
 }
 
-impl Module for ResNet {
+impl Architecture for ResNet {
     fn init(&self, key: Key, device: &Device) -> Params {
         let mut declarations = Vec::new();
         self.entry.declare(&mut declarations);
@@ -101,17 +101,19 @@ impl Module for ResNet {
 
 /// A residual block: the input, projected where its shape changes, plus the units' output.
 struct Block {
-    units: Vec<Unit>,
-    downsample: Option<Unit>,
+    units: Vec<ConvNorm>,
+    downsample: Option<ConvNorm>,
     output: usize,
 }
 
 impl Block {
-    fn new(name: &str, kind: Kind, input: usize, planes: usize, stride: usize) -> Self {
+    fn new(name: &str, kind: BlockKind, input: usize, planes: usize, stride: usize) -> Self {
         // Channels in and out, kernel, stride.
         let (output, shapes) = match kind {
-            Kind::Basic => (planes, vec![([input, planes], 3, stride), ([planes, planes], 3, 1)]),
-            Kind::Bottleneck => (
+            BlockKind::Basic => {
+                (planes, vec![([input, planes], 3, stride), ([planes, planes], 3, 1)])
+            }
+            BlockKind::Bottleneck => (
                 4 * planes,
                 vec![
                     ([input, planes], 1, 1),
@@ -122,7 +124,7 @@ impl Block {
         };
         let unit = |(index, (channels, kernel, stride)): (usize, ([usize; 2], usize, usize))| {
             let (conv, norm) = (index + 1, index + 1);
-            Unit::new(
+            ConvNorm::new(
                 &format!("{name}.conv{conv}"),
                 &format!("{name}.bn{norm}"),
                 channels,
@@ -133,12 +135,12 @@ impl Block {
         let units = shapes.into_iter().enumerate().map(unit).collect();
         let downsample = (stride != 1 || input != output).then(|| {
             let [conv, norm] = [0, 1].map(|index| format!("{name}.downsample.{index}"));
-            Unit::new(&conv, &norm, [input, output], 1, stride)
+            ConvNorm::new(&conv, &norm, [input, output], 1, stride)
         });
         Block { units, downsample, output }
     }
 
-    fn declare(&self, into: &mut Vec<Declaration>) {
+    fn declare(&self, into: &mut Vec<ParamDeclaration>) {
         for unit in self.units.iter().chain(&self.downsample) {
             unit.declare(into);
         }
@@ -195,9 +197,9 @@ mod tests {
     #[test]
     fn counts_are_torchvisions() {
         for (kind, depths, count) in [
-            (Kind::Basic, [2, 2, 2, 2], 11_176_512),
-            (Kind::Basic, [3, 4, 6, 3], 21_284_672),
-            (Kind::Bottleneck, [3, 4, 6, 3], 23_508_032),
+            (BlockKind::Basic, [2, 2, 2, 2], 11_176_512),
+            (BlockKind::Basic, [3, 4, 6, 3], 21_284_672),
+            (BlockKind::Bottleneck, [3, 4, 6, 3], 23_508_032),
         ] {
             let net = ResNet::new(Stem::ImageNet, kind, depths, 64);
             let mut declarations = Vec::new();
@@ -210,7 +212,7 @@ mod tests {
 
     #[test]
     fn names_and_shapes_are_torchvisions() {
-        let net = ResNet::new(Stem::ImageNet, Kind::Basic, [2, 2, 2, 2], 4);
+        let net = ResNet::new(Stem::ImageNet, BlockKind::Basic, [2, 2, 2, 2], 4);
         let params = net.init(Key::root(0), &Device::default());
         let names: Vec<&str> = params.0.keys().map(String::as_str).collect();
         assert_eq!(names.len(), 120);
@@ -230,7 +232,7 @@ mod tests {
         assert_eq!(params.0["layer4.1.bn2.running_var"].role, Role::Buffer);
         assert!(!params.0.contains_key("layer1.0.downsample.0.weight"));
 
-        let net = ResNet::new(Stem::Small, Kind::Bottleneck, [3, 4, 6, 3], 2);
+        let net = ResNet::new(Stem::Small, BlockKind::Bottleneck, [3, 4, 6, 3], 2);
         let params = net.init(Key::root(0), &Device::default());
         assert_eq!(params.0["conv1.weight"].value.shape(), [2, 3, 3, 3]);
         assert_eq!(params.0["layer1.0.downsample.0.weight"].value.shape(), [8, 2, 1, 1]);
@@ -239,7 +241,7 @@ mod tests {
 
     #[test]
     fn convolutions_start_kaiming_normal() {
-        let net = ResNet::new(Stem::Small, Kind::Basic, [1, 1, 1, 1], 16);
+        let net = ResNet::new(Stem::Small, BlockKind::Basic, [1, 1, 1, 1], 16);
         let params = net.init(Key::root(0), &Device::default());
         let weight = params.0["layer4.0.conv2.weight"].value.to_vec();
         let variance = weight.iter().map(|w| w * w).sum::<f32>() / weight.len() as f32;
@@ -269,7 +271,7 @@ mod tests {
         let [(images, shape), (features, _), (logits, _)] =
             ["images", "features", "logits"].map(expected);
         for Selected { device, .. } in backends() {
-            let net = ResNet::new(Stem::Small, Kind::Basic, [2, 2, 2, 2], 16);
+            let net = ResNet::new(Stem::Small, BlockKind::Basic, [2, 2, 2, 2], 16);
             let head = Linear::new("fc", 128, 10, true);
             let mut declarations = Vec::new();
             head.declare(&mut declarations);
@@ -306,7 +308,7 @@ mod tests {
     #[test]
     fn basic_blocks_compute_what_torchvisions_do() {
         for Selected { device, .. } in backends() {
-            let net = ResNet::new(Stem::Small, Kind::Basic, [2, 2, 2, 2], 4);
+            let net = ResNet::new(Stem::Small, BlockKind::Basic, [2, 2, 2, 2], 4);
             let params = net.init(Key::root(7), &device).tracked();
             let run = |training| {
                 let mut updates = IndexMap::new();
@@ -336,7 +338,7 @@ mod tests {
     #[test]
     fn bottlenecks_compute_what_torchvisions_do() {
         for Selected { device, .. } in backends() {
-            let net = ResNet::new(Stem::ImageNet, Kind::Bottleneck, [3, 4, 6, 3], 2);
+            let net = ResNet::new(Stem::ImageNet, BlockKind::Bottleneck, [3, 4, 6, 3], 2);
             let params = net.init(Key::root(7), &device);
             let mut updates = IndexMap::new();
             let mut pass = Pass { params: &params, training: false, updates: &mut updates };

@@ -1,6 +1,6 @@
 //! Where gradients flow in an objective's graph.
 
-use super::ProgramError;
+use super::ObjectiveError;
 use crate::resolve::declaration;
 use crate::term::objective::{NetworkBody, ObjectiveGraph, Op};
 
@@ -15,7 +15,7 @@ pub struct Flow {
 }
 
 impl Flow {
-    pub fn of(graph: &ObjectiveGraph) -> Result<Self, ProgramError> {
+    pub fn of(graph: &ObjectiveGraph) -> Result<Self, ObjectiveError> {
         let count = graph.nodes.len();
         let mut flow = Self {
             reaches_loss: vec![false; count],
@@ -42,11 +42,11 @@ impl Flow {
 }
 
 /// Whether a gradient passes from an operation to its input at `position`.
-fn carries(graph: &ObjectiveGraph, op: &Op, position: usize) -> Result<bool, ProgramError> {
+fn carries(graph: &ObjectiveGraph, op: &Op, position: usize) -> Result<bool, ObjectiveError> {
     Ok(match op {
         Op::Apply(network) => matches!(graph.networks[*network].body, NetworkBody::Chain(_)),
         Op::Primitive(name) => {
-            let declaration = declaration(name).ok_or_else(|| ProgramError::unknown(name))?;
+            let declaration = declaration(name).ok_or_else(|| ObjectiveError::unknown(name))?;
             declaration.carries(position)
         }
         _ => true,

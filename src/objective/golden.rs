@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::{PRIMITIVES, Value, primitive};
+use super::{AnyTensor, PRIMITIVES, primitive};
 use crate::device::Selected;
 use crate::device::testing::{backends, device};
 use crate::resolve::{Declaration, declaration};
@@ -30,7 +30,7 @@ struct Case {
     gradients: BTreeMap<String, Vec<f64>>,
 }
 
-type Run = dyn Fn(&Args, &[Value]) -> Value;
+type Run = dyn Fn(&Args, &[AnyTensor]) -> AnyTensor;
 
 fn golden() -> Golden {
     serde_json::from_str(include_str!("golden.json")).expect("golden.py writes it")
@@ -42,8 +42,8 @@ impl Golden {
         Tensor::from_data(TensorData::new(rows.concat(), [rows.len(), rows[0].len()]), device)
     }
 
-    fn labels(&self, device: &Device) -> Value {
-        Value::Labels(Tensor::<1, Int>::from_data(self.labels.as_slice(), device))
+    fn labels(&self, device: &Device) -> AnyTensor {
+        AnyTensor::Labels(Tensor::<1, Int>::from_data(self.labels.as_slice(), device))
     }
 
     /// What of a case `run` does not give.
@@ -57,13 +57,13 @@ impl Golden {
                 matrix => {
                     let leaf = self.matrix(matrix, device).autodiff().require_grad();
                     leaves.insert(parameter, leaf.clone());
-                    Value::Matrix(leaf)
+                    AnyTensor::Matrix(leaf)
                 }
             });
         }
         let args = case.arguments.iter().map(|(name, value)| (name.clone(), Term::Float(*value)));
         let (found, total) = match run(&Args(args.collect()), &inputs) {
-            Value::Matrix(matrix) => {
+            AnyTensor::Matrix(matrix) => {
                 let weights: Vec<f32> = (1..=case.value.len()).map(|i| i as f32 / 10.0).collect();
                 let weights = Tensor::<1>::from_floats(weights.as_slice(), device);
                 let flat = matrix.reshape([case.value.len()]);
@@ -152,27 +152,28 @@ fn mistakes_are_noticed() {
     let compare = |run: &Run| golden.compare(case, run, &device()).unwrap_err();
 
     let one_missing =
-        move |args: &Args, x: &[Value]| primitive(args, &[x[0].clone(), x[1].constant()]);
+        move |args: &Args, x: &[AnyTensor]| primitive(args, &[x[0].clone(), x[1].constant()]);
     assert_eq!(compare(&one_missing), "no gradient reaches `b`");
-    let all_missing = move |args: &Args, x: &[Value]| primitive(args, x).constant();
+    let all_missing = move |args: &Args, x: &[AnyTensor]| primitive(args, x).constant();
     assert_eq!(compare(&all_missing), "no gradient flows at all");
-    let doubled = move |args: &Args, x: &[Value]| {
+    let doubled = move |args: &Args, x: &[AnyTensor]| {
         let loss = primitive(args, x).scalar();
-        Value::Scalar(loss.clone() * 2.0 - loss.inner())
+        AnyTensor::Scalar(loss.clone() * 2.0 - loss.inner())
     };
     assert!(compare(&doubled).starts_with("the gradient of `a` is"));
-    let shifted = move |args: &Args, x: &[Value]| Value::Scalar(primitive(args, x).scalar() + 1e-4);
+    let shifted =
+        move |args: &Args, x: &[AnyTensor]| AnyTensor::Scalar(primitive(args, x).scalar() + 1e-4);
     assert!(compare(&shifted).starts_with("the value is"));
 }
 
-fn run(name: &str, args: &[(&str, f64)], inputs: &[Value]) -> Value {
+fn run(name: &str, args: &[(&str, f64)], inputs: &[AnyTensor]) -> AnyTensor {
     let args = args.iter().map(|(name, value)| (name.to_string(), Term::Float(*value)));
     primitive(name).unwrap()(&Args(args.collect()), inputs)
 }
 
-fn matrix(rows: &[&[f32]], device: &Device) -> Value {
+fn matrix(rows: &[&[f32]], device: &Device) -> AnyTensor {
     let data = TensorData::new(rows.concat(), [rows.len(), rows[0].len()]);
-    Value::Matrix(Tensor::from_data(data, device))
+    AnyTensor::Matrix(Tensor::from_data(data, device))
 }
 
 #[test]
@@ -187,7 +188,7 @@ fn spread_measures_collapse() {
 fn where_all_are_alike_none_is_the_nearest() {
     for Selected { device, .. } in backends() {
         let same = || matrix(&[&[1.0, 0.0], &[1.0, 0.0]], &device);
-        let share = |name, inputs: &[Value]| to_vec(run(name, &[], inputs).scalar())[0];
+        let share = |name, inputs: &[AnyTensor]| to_vec(run(name, &[], inputs).scalar())[0];
         assert_eq!(share("contrast_accuracy", &[same(), same(), same()]), 0.0);
         assert_eq!(share("pair_accuracy", &[same(), same()]), 0.0);
         // Distinct rows find themselves.
@@ -200,8 +201,8 @@ fn where_all_are_alike_none_is_the_nearest() {
 fn detach_stops_gradients() {
     for Selected { device, .. } in backends() {
         let x = golden().matrix("a", &device).autodiff().require_grad();
-        assert!(!run("detach", &[], &[Value::Matrix(x.clone())]).matrix().is_tracked());
-        assert!(run("normalize", &[], &[Value::Matrix(x)]).matrix().is_tracked());
+        assert!(!run("detach", &[], &[AnyTensor::Matrix(x.clone())]).matrix().is_tracked());
+        assert!(run("normalize", &[], &[AnyTensor::Matrix(x)]).matrix().is_tracked());
     }
 }
 
@@ -209,7 +210,7 @@ fn detach_stops_gradients() {
 fn rows_of_zeros_have_finite_gradients() {
     for Selected { device, .. } in backends() {
         let x = Tensor::<2>::zeros([2, 3], &device).autodiff().require_grad();
-        let y = run("normalize", &[], &[Value::Matrix(x.clone())]).matrix();
+        let y = run("normalize", &[], &[AnyTensor::Matrix(x.clone())]).matrix();
         let gradient = x.grad(&y.sum().backward()).expect("x is tracked");
         assert!(to_vec(gradient).iter().all(|value| value.is_finite()));
     }
@@ -219,7 +220,7 @@ fn rows_of_zeros_have_finite_gradients() {
 fn large_logits_do_not_overflow() {
     let golden = golden();
     for Selected { device, .. } in backends() {
-        let large = |name| Value::Matrix(golden.matrix(name, &device) * 1e4);
+        let large = |name| AnyTensor::Matrix(golden.matrix(name, &device) * 1e4);
         let labels = || golden.labels(&device);
         let args = [("temperature", 0.01)];
         let losses = [

@@ -5,22 +5,22 @@
 //! gradient flows; here stands its implementation. What is declared as an average of a network, the
 //! step keeps itself.
 
+mod any_tensor;
 mod contrastive;
 mod flow;
 #[cfg(test)]
 mod golden;
+mod learner;
 mod measures;
 mod memory;
-mod program;
 mod similarity;
 mod state;
 mod step;
 mod supervised;
-mod value;
 
-pub use program::{Program, ProgramError, encoder_key};
+pub use any_tensor::AnyTensor;
+pub use learner::{Learner, ObjectiveError, encoder_key};
 pub use step::{Effects, StepOutput};
-pub use value::Value;
 
 use contrastive::{info_nce, nt_xent};
 use measures::{contrast_accuracy, pair_accuracy, spread};
@@ -32,33 +32,33 @@ use crate::term::Args;
 /// A function of the plain arguments by name and the tensors in the order of the signature. Where
 /// it `keeps` rows from one step to the next, as `fifo` does, it is given what is kept as one more
 /// value, after the tensor arguments.
-pub type Primitive = fn(&Args, &[Value]) -> Value;
+pub type Primitive = fn(&Args, &[AnyTensor]) -> AnyTensor;
 
 /// The primitives, by the names under which `std.prelude` declares them.
 pub static PRIMITIVES: &[(&str, Primitive)] = &[
-    ("normalize", |_, x| Value::Matrix(normalize(x[0].matrix()))),
-    ("cosine_distance", |_, x| Value::Scalar(cosine_distance(x[0].matrix(), x[1].matrix()))),
-    ("mean_squared", |_, x| Value::Scalar((x[0].matrix() - x[1].matrix()).square().mean())),
+    ("normalize", |_, x| AnyTensor::Matrix(normalize(x[0].matrix()))),
+    ("cosine_distance", |_, x| AnyTensor::Scalar(cosine_distance(x[0].matrix(), x[1].matrix()))),
+    ("mean_squared", |_, x| AnyTensor::Scalar((x[0].matrix() - x[1].matrix()).square().mean())),
     ("info_nce", |args, x| {
         let [query, key, negatives] = [x[0].matrix(), x[1].matrix(), x[2].matrix()];
-        Value::Scalar(info_nce(query, key, negatives, args.float("temperature")))
+        AnyTensor::Scalar(info_nce(query, key, negatives, args.float("temperature")))
     }),
     ("nt_xent", |args, x| {
-        Value::Scalar(nt_xent(x[0].matrix(), x[1].matrix(), args.float("temperature")))
+        AnyTensor::Scalar(nt_xent(x[0].matrix(), x[1].matrix(), args.float("temperature")))
     }),
     ("sup_con", |args, x| {
         let temperature = args.float("temperature");
-        Value::Scalar(sup_con(x[0].matrix(), x[1].matrix(), x[2].labels(), temperature))
+        AnyTensor::Scalar(sup_con(x[0].matrix(), x[1].matrix(), x[2].labels(), temperature))
     }),
-    ("cross_entropy", |_, x| Value::Scalar(cross_entropy(x[0].matrix(), x[1].labels()))),
+    ("cross_entropy", |_, x| AnyTensor::Scalar(cross_entropy(x[0].matrix(), x[1].labels()))),
     ("fifo", |_, x| x[1].constant()),
     ("detach", |_, x| x[0].constant()),
-    ("mean", |_, x| Value::Scalar(x[0].matrix().mean())),
-    ("spread", |_, x| Value::Scalar(spread(x[0].matrix()))),
+    ("mean", |_, x| AnyTensor::Scalar(x[0].matrix().mean())),
+    ("spread", |_, x| AnyTensor::Scalar(spread(x[0].matrix()))),
     ("contrast_accuracy", |_, x| {
-        Value::Scalar(contrast_accuracy(x[0].matrix(), x[1].matrix(), x[2].matrix()))
+        AnyTensor::Scalar(contrast_accuracy(x[0].matrix(), x[1].matrix(), x[2].matrix()))
     }),
-    ("pair_accuracy", |_, x| Value::Scalar(pair_accuracy(x[0].matrix(), x[1].matrix()))),
+    ("pair_accuracy", |_, x| AnyTensor::Scalar(pair_accuracy(x[0].matrix(), x[1].matrix()))),
 ];
 
 /// The primitive of that name.

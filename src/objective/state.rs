@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use burn::tensor::{Device, Tensor};
 
-use super::{Program, ProgramError};
+use super::{Learner, ObjectiveError};
 use crate::nn::{Array, Params, map_array};
 
-impl Program {
+impl Learner {
     /// Everything that steps change, by name: the weights of modules (`module.0.conv1.weight`), of
     /// averages (`average.1.0.conv1.weight`: network 1, module 0) and the queues (`queue.5.rows`,
     /// `queue.5.cursor`: node 5).
@@ -33,13 +33,13 @@ impl Program {
         state
     }
 
-    /// Continues from what [`Program::state`] gave.
+    /// Continues from what [`Learner::state`] gave.
     ///
     /// # Errors
     ///
     /// Where an array is missing, is of another shape, or belongs to no part of this objective;
     /// the program is then left as it was.
-    pub fn load_state(&mut self, state: &[(String, Array)]) -> Result<(), ProgramError> {
+    pub fn load_state(&mut self, state: &[(String, Array)]) -> Result<(), ObjectiveError> {
         let mut saved = Saved {
             arrays: state.iter().map(|(name, array)| (name.as_str(), array)).collect(),
             device: self.device.clone(),
@@ -60,7 +60,7 @@ impl Program {
             }
             let cursor = saved.take(&cursor_name(node), &[1])?.to_vec()[0];
             if !(0.0..size[0] as f32).contains(&cursor) {
-                return Err(ProgramError(format!(
+                return Err(ObjectiveError(format!(
                     "`{}` is {cursor}, which is no row of {}",
                     cursor_name(node),
                     size[0]
@@ -69,7 +69,7 @@ impl Program {
             queue.cursor = cursor as usize;
         }
         if let Some(name) = saved.arrays.keys().min() {
-            return Err(ProgramError(format!("`{name}` belongs to no part of this objective")));
+            return Err(ObjectiveError(format!("`{name}` belongs to no part of this objective")));
         }
         (self.params, self.copies, self.queues) = (params, copies, queues);
         Ok(())
@@ -83,11 +83,11 @@ struct Saved<'a> {
 }
 
 impl Saved<'_> {
-    fn take(&mut self, name: &str, shape: &[usize]) -> Result<Array, ProgramError> {
+    fn take(&mut self, name: &str, shape: &[usize]) -> Result<Array, ObjectiveError> {
         let array = self.arrays.remove(name);
-        let array = array.ok_or_else(|| ProgramError(format!("`{name}` is missing")))?;
+        let array = array.ok_or_else(|| ObjectiveError(format!("`{name}` is missing")))?;
         if array.shape() != shape {
-            return Err(ProgramError(format!(
+            return Err(ObjectiveError(format!(
                 "`{name}` has the shape {:?} in the place of {shape:?}",
                 array.shape()
             )));
@@ -95,7 +95,7 @@ impl Saved<'_> {
         Ok(map_array!(array, t => t.clone().to_device(&self.device)))
     }
 
-    fn restore(&mut self, prefix: &str, params: &mut Params) -> Result<(), ProgramError> {
+    fn restore(&mut self, prefix: &str, params: &mut Params) -> Result<(), ObjectiveError> {
         for (name, param) in &mut params.0 {
             param.value = self.take(&format!("{prefix}.{name}"), &param.value.shape())?;
         }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use burn::tensor::{Int, Tensor};
 use indexmap::IndexMap;
 
-use super::value::{self, Value};
-use super::{Program, primitive};
+use super::any_tensor::{self, AnyTensor};
+use super::{Learner, primitive};
 use crate::nn::{Activation, Array, Params, Pass, map_array};
 use crate::term::Term;
 use crate::term::objective::{NetworkBody, Op};
@@ -45,17 +45,17 @@ enum Owner {
     },
 }
 
-impl Program {
+impl Learner {
     /// Computes the loss and the reports of a batch, in training mode, and changes nothing.
     ///
-    /// `views` are as many as [`super::Program::graph`] says, each `[n, c, h, w]`; `labels`, `[n]`,
+    /// `views` are as many as [`super::Learner::graph`] says, each `[n, c, h, w]`; `labels`, `[n]`,
     /// are given where it reads them. Nothing here waits for the device.
     pub fn forward(&self, views: &[Tensor<4>], labels: Option<&Tensor<1, Int>>) -> StepOutput {
         let tracked: Vec<_> = (self.params.iter().zip(&self.flow.trained))
             .map(|(params, trained)| trained.then(|| params.tracked()))
             .collect();
         let mut effects = Effects::default();
-        let mut values: Vec<Value> = Vec::with_capacity(self.graph.nodes.len());
+        let mut values: Vec<AnyTensor> = Vec::with_capacity(self.graph.nodes.len());
         for (index, node) in self.graph.nodes.iter().enumerate() {
             let differentiated = self.flow.differentiated[index];
             // Through what is not differentiated, nothing is recorded either.
@@ -64,21 +64,21 @@ impl Program {
                 value => value.constant(),
             };
             let value = match &node.op {
-                Op::View(view) => Value::Maps(views[*view].clone()),
+                Op::View(view) => AnyTensor::Maps(views[*view].clone()),
                 Op::Labels => {
-                    Value::Labels(labels.expect("the graph says that it reads labels").clone())
+                    AnyTensor::Labels(labels.expect("the graph says that it reads labels").clone())
                 }
-                Op::Constant(number) => Value::Scalar(Tensor::full([1], *number, &self.device)),
-                Op::Add => value::add(&input(0), &input(1)),
-                Op::Subtract => value::subtract(&input(0), &input(1)),
-                Op::Multiply => value::multiply(&input(0), &input(1)),
-                Op::Divide => value::divide(&input(0), &input(1)),
+                Op::Constant(number) => AnyTensor::Scalar(Tensor::full([1], *number, &self.device)),
+                Op::Add => any_tensor::add(&input(0), &input(1)),
+                Op::Subtract => any_tensor::subtract(&input(0), &input(1)),
+                Op::Multiply => any_tensor::multiply(&input(0), &input(1)),
+                Op::Divide => any_tensor::divide(&input(0), &input(1)),
                 Op::Primitive(name) => {
                     let primitive = primitive(name).expect("looked up when the program was made");
                     let mut inputs: Vec<_> = (0..node.inputs.len()).map(input).collect();
                     if let Some(queue) = self.queues.get(&index) {
                         effects.pushes.push((index, inputs[0].constant().matrix()));
-                        inputs.push(Value::Matrix(queue.rows.clone()));
+                        inputs.push(AnyTensor::Matrix(queue.rows.clone()));
                     }
                     primitive(&node.args, &inputs)
                 }

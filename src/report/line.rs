@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::diagnostics::amount;
 use crate::evaluate::grouped;
 use crate::store::events::{Measured, metric};
-use crate::watch::{Unit, Work};
+use crate::watch::{Counted, Work};
 
 /// What a line is made of, in the order of need: of what does not fit, the last goes first.
 #[derive(Default)]
@@ -140,14 +140,14 @@ pub fn work(stage: Option<&str>, work: &Work, left: Option<Duration>, width: usi
         line.add(bar(*done, *total, width));
     }
     let count = |number: u64| match unit {
-        Unit::Bytes => amount(u128::from(number)),
+        Counted::Bytes => amount(u128::from(number)),
         _ => grouped(number as usize),
     };
     let unit = match unit {
-        Unit::Bytes => "",
-        Unit::Images => " images",
-        Unit::Files => " files",
-        Unit::Steps => " steps",
+        Counted::Bytes => "",
+        Counted::Images => " images",
+        Counted::Files => " files",
+        Counted::Steps => " steps",
     };
     line.add(match total {
         Some(total) => format!("{} of {}{unit}", count(*done), count(*total)),
@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn other_work_fits_as_well() {
         let what = "downloading cifar-10-binary.tar.gz".to_owned();
-        let half = Work { what, done: 1 << 20, total: Some(1 << 21), unit: Unit::Bytes };
+        let half = Work { what, done: 1 << 20, total: Some(1 << 21), unit: Counted::Bytes };
         let left = Some(Duration::from_secs(3661));
         let shown = [20, 60, 80].map(|width| work(None, &half, left, width));
         assert_eq!(
@@ -242,7 +242,8 @@ mod tests {
                 "downloading cifar-10-binary.tar.gz  [===>  ]  1.0 MiB of 2.0 MiB  1:01:01 left",
             ]
         );
-        let some = Work { what: "reading x".into(), done: 1200, total: None, unit: Unit::Images };
+        let some =
+            Work { what: "reading x".into(), done: 1200, total: None, unit: Counted::Images };
         assert_eq!(work(Some("knn"), &some, None, 60), "knn: reading x  1,200 images");
     }
 

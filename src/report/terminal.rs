@@ -10,7 +10,7 @@ use super::line::{self, Training, duration};
 use crate::diagnostics::findings;
 use crate::store::error::RunError;
 use crate::store::events::{Event, Measured, Record, Sink, metric};
-use crate::watch::{Unit, Work};
+use crate::watch::{Counted, Work};
 
 /// A feature spread under this means that the encoder has stopped telling images apart.
 const COLLAPSED: f64 = 0.1;
@@ -33,7 +33,7 @@ pub struct Terminal {
     screen: Option<Screen>,
     quiet: bool,
     /// The stage that is running.
-    stage: Option<Stage>,
+    stage: Option<StageProgress>,
     /// What it does besides training, and when it began to.
     work: Option<(String, Instant)>,
 }
@@ -44,7 +44,7 @@ struct Screen {
     width: fn() -> usize,
 }
 
-struct Stage {
+struct StageProgress {
     name: String,
     steps: Option<u64>,
     epochs: Option<u64>,
@@ -114,7 +114,7 @@ impl Terminal {
     }
 
     fn start(&mut self, name: &str, steps: Option<u64>, epochs: Option<u64>) {
-        self.stage = Some(Stage {
+        self.stage = Some(StageProgress {
             name: name.to_owned(),
             steps,
             epochs,
@@ -175,7 +175,7 @@ impl Terminal {
     }
 }
 
-impl Stage {
+impl StageProgress {
     fn training<'a>(
         &'a self,
         time: u64,
@@ -275,7 +275,7 @@ impl Sink for Terminal {
                 let now = Instant::now();
                 self.work = Some((work.what.clone(), now));
                 // Short work is not worth a flicker. A download may stall before its next word.
-                if work.unit != Unit::Bytes {
+                if work.unit != Counted::Bytes {
                     return;
                 }
                 now
@@ -444,7 +444,7 @@ finished in 12.3 s
         let screen = Screen { drawn: String::new(), width: || 60 };
         let mut terminal =
             Terminal { screen: Some(screen), ..Terminal::plain(page.clone(), false) };
-        let unit = crate::watch::Unit::Images;
+        let unit = crate::watch::Counted::Images;
         let work = |done| Work { what: "reading".into(), done, total: Some(10), unit };
         for done in [0, 4, 8] {
             terminal.work(Some(&work(done)));

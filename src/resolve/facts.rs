@@ -58,7 +58,7 @@ struct Given<'c> {
     input: Option<usize>,
 }
 
-enum Value<'c> {
+enum Stated<'c> {
     Number(f64),
     Bool(bool),
     Choice(&'c str),
@@ -67,19 +67,19 @@ enum Value<'c> {
 impl<'c> Given<'c> {
     fn number(&self, expr: &'c Expr) -> Result<f64, String> {
         match self.value(expr)? {
-            Value::Number(number) => Ok(number),
-            Value::Bool(_) => Err("a truth value stands in the place of a number".to_owned()),
-            Value::Choice(name) => Err(format!("the choice `{name}` is no number")),
+            Stated::Number(number) => Ok(number),
+            Stated::Bool(_) => Err("a truth value stands in the place of a number".to_owned()),
+            Stated::Choice(name) => Err(format!("the choice `{name}` is no number")),
         }
     }
 
-    fn value(&self, expr: &'c Expr) -> Result<Value<'c>, String> {
+    fn value(&self, expr: &'c Expr) -> Result<Stated<'c>, String> {
         Ok(match &expr.kind {
-            ExprKind::Int(value) => Value::Number(*value as f64),
-            ExprKind::Float(value) => Value::Number(*value),
-            ExprKind::Bool(value) => Value::Bool(*value),
+            ExprKind::Int(value) => Stated::Number(*value as f64),
+            ExprKind::Float(value) => Stated::Number(*value),
+            ExprKind::Bool(value) => Stated::Bool(*value),
             ExprKind::Name(name) => self.named(name)?,
-            ExprKind::Negate(inner) => Value::Number(-self.number(inner)?),
+            ExprKind::Negate(inner) => Stated::Number(-self.number(inner)?),
             ExprKind::Binary(first, rest) => {
                 let mut total = self.number(first)?;
                 for (operator, operand) in rest {
@@ -91,17 +91,17 @@ impl<'c> Given<'c> {
                         Operator::Divide => total /= operand,
                     }
                 }
-                Value::Number(total)
+                Stated::Number(total)
             }
             ExprKind::If(condition, yes, no) => {
-                let Value::Bool(holds) = self.value(condition)? else {
+                let Stated::Bool(holds) = self.value(condition)? else {
                     return Err("an `if` asks for a truth value".to_owned());
                 };
                 // Both, so that what is wrong with either shows in any call.
                 let (yes, no) = (self.value(yes)?, self.value(no)?);
                 if holds { yes } else { no }
             }
-            ExprKind::Same(sides) => Value::Bool(self.same(sides)?),
+            ExprKind::Same(sides) => Stated::Bool(self.same(sides)?),
             _ => {
                 return Err(
                     "numbers, parameters, `if` and `==` are all that it can hold".to_owned()
@@ -110,15 +110,15 @@ impl<'c> Given<'c> {
         })
     }
 
-    fn named(&self, name: &'c str) -> Result<Value<'c>, String> {
+    fn named(&self, name: &'c str) -> Result<Stated<'c>, String> {
         if let Some(input) = self.input.filter(|_| name == INPUT) {
-            return Ok(Value::Number(input as f64));
+            return Ok(Stated::Number(input as f64));
         }
         match self.args.get(name) {
-            Some(Term::Int(value)) => Ok(Value::Number(*value as f64)),
-            Some(Term::Float(value)) => Ok(Value::Number(*value)),
-            Some(Term::Bool(value)) => Ok(Value::Bool(*value)),
-            Some(Term::Symbol(choice)) => Ok(Value::Choice(choice)),
+            Some(Term::Int(value)) => Ok(Stated::Number(*value as f64)),
+            Some(Term::Float(value)) => Ok(Stated::Number(*value)),
+            Some(Term::Bool(value)) => Ok(Stated::Bool(*value)),
+            Some(Term::Symbol(choice)) => Ok(Stated::Choice(choice)),
             Some(_) => Err(format!("`{name}` is neither a number nor a choice")),
             None => Err(format!("there is no parameter `{name}`")),
         }
@@ -130,14 +130,14 @@ impl<'c> Given<'c> {
         let choices = self.choices(left).or_else(|| self.choices(right));
         let Some(choices) = choices else {
             return match (self.value(left)?, self.value(right)?) {
-                (Value::Number(left), Value::Number(right)) => Ok(left == right),
-                (Value::Bool(left), Value::Bool(right)) => Ok(left == right),
+                (Stated::Number(left), Stated::Number(right)) => Ok(left == right),
+                (Stated::Bool(left), Stated::Bool(right)) => Ok(left == right),
                 _ => Err("`==` compares two that are not of one kind".to_owned()),
             };
         };
         let chosen = |side: &'c Expr| match &side.kind {
             ExprKind::Name(name) if self.choices(side).is_some() => match self.named(name)? {
-                Value::Choice(choice) => Ok(choice),
+                Stated::Choice(choice) => Ok(choice),
                 _ => Err(format!("`{name}` is given no choice")),
             },
             ExprKind::Name(name) if choices.iter().any(|choice| choice.text == *name) => {

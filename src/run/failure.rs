@@ -6,7 +6,7 @@ use crate::evaluate::EvaluateError;
 use crate::graph::Stage;
 use crate::interrupt::Interrupted;
 use crate::nn::safetensors::WeightsError;
-use crate::objective::ProgramError;
+use crate::objective::ObjectiveError;
 use crate::train::TrainError;
 
 use crate::store::error::RunError;
@@ -23,7 +23,7 @@ pub enum Cause {
     Data(DataError),
     Evaluate(EvaluateError),
     Interrupted(Interrupted),
-    Objective(ProgramError),
+    Objective(ObjectiveError),
     Run(RunError),
     Train(TrainError),
     Weights(WeightsError),
@@ -130,7 +130,7 @@ causes!(
     Data(DataError),
     Evaluate(EvaluateError),
     Interrupted(Interrupted),
-    Objective(ProgramError),
+    Objective(ObjectiveError),
     Run(RunError),
     Train(TrainError),
     Weights(WeightsError)

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use crate::augment::Normalization;
-use crate::data::{self, DataError, Images, Source, stratified};
+use crate::data::{self, DataError, Images, Lookup, stratified};
 use crate::random::Key;
 use crate::term::{Call, Part, Split};
 use crate::watch::Watch;
@@ -85,7 +85,7 @@ impl<'a> Datasets<'a> {
             return Ok(loaded.clone());
         }
         let locations = self.locations;
-        let source = Source {
+        let source = Lookup {
             data_dir: locations.data_dir.as_deref(),
             environment: locations.environment.clone(),
             cache: locations.cache.clone(),

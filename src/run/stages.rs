@@ -12,10 +12,10 @@ use crate::augment::Augmentation;
 use crate::check::{StageKind, declared_size};
 use crate::data::DataError;
 use crate::data::loader::{Loader, default_threads};
-use crate::evaluate::{Accuracy, Network, Problem, extract, judge};
+use crate::evaluate::{Accuracy, Extractor, Problem, extract, judge};
 use crate::graph::Stage;
-use crate::nn::{self, Module, Params, safetensors};
-use crate::objective::{Program, encoder_key};
+use crate::nn::{self, Architecture, Params, safetensors};
+use crate::objective::{Learner, encoder_key};
 use crate::resolve::declaration;
 use crate::store::error::RunError;
 use crate::store::events::Event;
@@ -89,7 +89,7 @@ impl Run<'_> {
         }
         let batch = fields.args().size("batch");
         let program =
-            Program::new(&graph, state.key, &self.device.device, batch, weights.as_ref())?;
+            Learner::new(&graph, state.key, &self.device.device, batch, weights.as_ref())?;
         let mut task = Pretraining { program, optimizer: build_optimizer(fields.get("optimizer")) };
         let trained = session.run(&mut task, &mut partial)?;
         partial.write(ENCODER, &safetensors::to_bytes(&[("", task.encoder())]))?;
@@ -296,7 +296,7 @@ impl Run<'_> {
         state: &State<'_>,
         output: &Output,
         file: &str,
-        module: &dyn Module,
+        module: &dyn Architecture,
     ) -> Result<Params, Cause> {
         let template = module.init(state.key, &self.device.device);
         let bytes = self.bytes(state, output, file)?;
@@ -316,7 +316,7 @@ impl Run<'_> {
 
     /// The networks that an evaluation judges: one, or each that a training has kept.
     fn candidates(&self, state: &State<'_>, model: &Term) -> Result<Vec<Candidate>, Cause> {
-        let encoder = |module, params| Network { parts: vec![(module, params)] };
+        let encoder = |module, params| Extractor { parts: vec![(module, params)] };
         match model {
             Term::Output(output) if output.output == "model" => {
                 let stage = self
@@ -330,7 +330,7 @@ impl Run<'_> {
                 let head_params = sets.remove(1);
                 let parts =
                     vec![(classifier.encoder, sets.remove(0)), (classifier.head, head_params)];
-                Ok(vec![Candidate { epoch: None, network: Network { parts } }])
+                Ok(vec![Candidate { epoch: None, network: Extractor { parts } }])
             }
             Term::Output(output) if output.output == "history" => {
                 let finished = state
@@ -359,7 +359,7 @@ impl Run<'_> {
 /// A network to be judged.
 struct Candidate {
     epoch: Option<u64>,
-    network: Network,
+    network: Extractor,
 }
 
 /// Typed access to the fields of a checked stage.

@@ -63,7 +63,7 @@ pub struct Signature {
     pub doc: String,
     pub name: Name,
     pub parameters: Vec<Parameter>,
-    pub result: Type,
+    pub result: TypeExpr,
     /// From the name to the end of the result.
     pub span: Span,
 }
@@ -72,11 +72,11 @@ pub struct Signature {
 pub struct Parameter {
     pub doc: String,
     pub name: Name,
-    /// `detached name: Type`: no gradient flows back through it.
+    /// `detached name: TypeExpr`: no gradient flows back through it.
     pub detached: Option<Span>,
-    /// `name?: Type`: may be left out, and has no default.
+    /// `name?: TypeExpr`: may be left out, and has no default.
     pub optional: bool,
-    pub kind: Type,
+    pub kind: TypeExpr,
     pub bound: Option<Bound>,
     pub default: Option<Expr>,
     pub span: Span,
@@ -97,7 +97,7 @@ pub enum Comparison {
 }
 
 #[derive(Clone, Debug)]
-pub struct Type {
+pub struct TypeExpr {
     pub kind: TypeKind,
     pub span: Span,
 }
@@ -114,8 +114,8 @@ pub enum TypeKind {
 
 #[derive(Clone, Debug)]
 pub enum TypeArgument {
-    Type(Type),
-    Function(Type, Type),
+    Type(TypeExpr),
+    Function(TypeExpr, TypeExpr),
     Size(Expr),
     /// `..s`: any number of sizes.
     Rest(Name),
@@ -158,7 +158,7 @@ pub struct Pipeline {
 #[derive(Clone, Debug)]
 pub enum Member {
     Value(ValueDeclaration),
-    Stage(Stage),
+    Stage(StageDeclaration),
     Profile(Profile),
 }
 
@@ -171,7 +171,7 @@ pub struct ValueDeclaration {
 }
 
 #[derive(Clone, Debug)]
-pub struct Stage {
+pub struct StageDeclaration {
     pub kind: Name,
     pub name: Name,
     pub fields: Vec<Binding>,

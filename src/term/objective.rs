@@ -65,7 +65,7 @@ pub struct TensorNode {
     #[serde(default, skip_serializing_if = "no_args")]
     pub args: Args,
     /// Sizes, outermost first.
-    pub shape: Vec<Size>,
+    pub shape: Vec<Extent>,
     /// Whether a gradient flows back through this node to trained parameters.
     pub gradient: bool,
 }
@@ -77,13 +77,13 @@ fn no_args(args: &Args) -> bool {
 /// A size in the shape of a tensor: `batch` times the batch, plus `constant`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
-pub struct Size {
+pub struct Extent {
     pub batch: usize,
     pub constant: usize,
 }
 
 /// `128`, `batch`, `2 batch + 1`
-impl fmt::Display for Size {
+impl fmt::Display for Extent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.batch, self.constant) {
             (0, constant) => write!(f, "{constant}"),
@@ -95,18 +95,18 @@ impl fmt::Display for Size {
     }
 }
 
-impl From<Size> for String {
-    fn from(size: Size) -> Self {
+impl From<Extent> for String {
+    fn from(size: Extent) -> Self {
         size.to_string()
     }
 }
 
-impl TryFrom<String> for Size {
+impl TryFrom<String> for Extent {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
         let wrong = || format!("`{text}` is no size such as 128, `batch` or `2 batch + 1`");
-        let mut size = Size { batch: 0, constant: 0 };
+        let mut size = Extent { batch: 0, constant: 0 };
         for part in text.split(" + ") {
             match part.strip_suffix("batch") {
                 Some("") => size.batch = 1,

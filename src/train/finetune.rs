@@ -6,15 +6,15 @@ use indexmap::IndexMap;
 use super::optimizer::Optimizer;
 use super::schedule::Progress;
 use super::session::{Inputs, Measurements, Task, prefixed, split_state};
-use crate::nn::{Activation, Array, Module, Params, Pass, map_array, safetensors};
-use crate::objective::{Value, primitive};
+use crate::nn::{Activation, Architecture, Array, Params, Pass, map_array, safetensors};
+use crate::objective::{AnyTensor, primitive};
 use crate::store::events::metric;
 use crate::term::Args;
 
 /// An encoder with a head that yields a logit for each class.
 pub struct Classifier {
-    pub encoder: Box<dyn Module>,
-    pub head: Box<dyn Module>,
+    pub encoder: Box<dyn Architecture>,
+    pub head: Box<dyn Architecture>,
     pub encoder_params: Params,
     pub head_params: Params,
 }
@@ -105,9 +105,9 @@ impl Task for Tuned {
 /// The loss of the library, as an objective would call it.
 fn cross_entropy(logits: Tensor<2>, batch: &Inputs) -> Tensor<1> {
     let primitive = primitive("cross_entropy").expect("a loss of the library");
-    let inputs = [Value::Matrix(logits), Value::Labels(batch.labels.clone())];
+    let inputs = [AnyTensor::Matrix(logits), AnyTensor::Labels(batch.labels.clone())];
     match primitive(&Args::default(), &inputs) {
-        Value::Scalar(loss) => loss,
+        AnyTensor::Scalar(loss) => loss,
         _ => unreachable!("a loss is a scalar"),
     }
 }

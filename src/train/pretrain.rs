@@ -4,11 +4,11 @@ use super::optimizer::Optimizer;
 use super::schedule::{self, Progress};
 use super::session::{Inputs, Measurements, Task, prefixed, split_state};
 use crate::nn::{Array, Params, safetensors};
-use crate::objective::Program;
+use crate::objective::Learner;
 
 /// An objective under training.
 pub struct Pretraining {
-    pub program: Program,
+    pub program: Learner,
     pub optimizer: Box<dyn Optimizer>,
 }
 

@@ -88,8 +88,8 @@ impl Place {
     }
 
     /// Offline.
-    fn source(&self) -> Source<'static> {
-        Source {
+    fn source(&self) -> Lookup<'static> {
+        Lookup {
             data_dir: None,
             environment: None,
             cache: self.cache(),
@@ -100,7 +100,7 @@ impl Place {
     }
 
     fn load_from_data(&self) -> Result<(Images, Images), DataError> {
-        release().load(&Source { data_dir: Some(&self.data()), ..self.source() })
+        release().load(&Lookup { data_dir: Some(&self.data()), ..self.source() })
     }
 }
 
@@ -158,7 +158,7 @@ fn a_data_dir_without_it_is_an_error() {
 #[test]
 fn the_environment_may_lack_it() {
     let place = Place::new();
-    let source = Source { environment: Some(place.data()), ..place.source() };
+    let source = Lookup { environment: Some(place.data()), ..place.source() };
     let error = release().load(&source).expect_err("nothing anywhere");
     assert_eq!(error.finding().name, "dataset-missing");
     for searched in [place.data(), place.cache()] {
@@ -224,7 +224,7 @@ fn published_pickles_are_known_by_their_checksum() {
     write_folder(&place.data(), Form::Python);
     let mut release = release();
     release.blake3 = ["0"; BATCHES.len()];
-    let source = Source { data_dir: Some(&place.data()), ..place.source() };
+    let source = Lookup { data_dir: Some(&place.data()), ..place.source() };
     assert!(release.load(&source).is_err());
     release.python = std::array::from_fn(|index| {
         &*hexadecimal(Md5::new_with_prefix(&contents(Form::Python)[index])).leak()
@@ -252,7 +252,7 @@ fn it_is_downloaded_once_and_kept() {
     let tell = |work: Option<Work>| told.lock().expect("no panic").push(work);
     let interrupt = Interrupt::default();
     let mirror = format!("{}/mirror/", server.url);
-    let source = Source {
+    let source = Lookup {
         environment: Some(place.data()),
         offline: false,
         mirror: Some(&mirror),
@@ -300,7 +300,7 @@ fn a_wrong_archive_is_not_kept() {
         release.url = server.url.clone().leak();
         release.archive.0 = archive.len() as u64;
         let mirror = mirrored.then(|| server.url.clone());
-        let source = Source { offline: false, mirror: mirror.as_deref(), ..place.source() };
+        let source = Lookup { offline: false, mirror: mirror.as_deref(), ..place.source() };
         let error = release.load(&source).expect_err("a wrong archive");
         assert_eq!(error.finding().name, "download-damaged");
         let wrong = if mirrored { "data_batch_4.bin" } else { release.archive.1 };
@@ -322,7 +322,7 @@ fn the_real_dataset() {
     }
     let place = Place::new();
     let (train, test) =
-        load(&Source { data_dir: Some(&folder), ..place.source() }).expect("CIFAR-10");
+        load(&Lookup { data_dir: Some(&folder), ..place.source() }).expect("CIFAR-10");
     assert_eq!((train.len(), test.len()), (50_000, 10_000));
     for (images, each) in [(&train, 5000), (&test, 1000)] {
         for class in 0..10 {

@@ -73,7 +73,7 @@ fn a_whole_file() {
     let outcome = fetch(&server.url, None);
     assert_whole(&outcome);
     let total = BODY.len() as u64;
-    let (what, unit) = ("downloading file.bin".to_owned(), Unit::Bytes);
+    let (what, unit) = ("downloading file.bin".to_owned(), Counted::Bytes);
     assert_eq!(outcome.events[0], Some(Work { what, done: 0, total: Some(total), unit }));
     let requests = server.requests();
     assert_eq!((requests[0].path.as_str(), &requests[0].range), ("/some/file.bin", &None));

@@ -6,9 +6,9 @@ use crate::device::testing::{backends, device};
 use crate::nn::Role;
 use crate::objective::contrastive::info_nce;
 use crate::objective::similarity::normalize;
-use crate::objective::{ProgramError, encoder_key};
+use crate::objective::{ObjectiveError, encoder_key};
 use crate::random::Key;
-use crate::term::objective::{ModuleNode, NetworkNode, ObjectiveGraph, Size, TensorNode};
+use crate::term::objective::{Extent, ModuleNode, NetworkNode, ObjectiveGraph, TensorNode};
 use crate::term::{Args, Call};
 
 const BATCH: usize = 4;
@@ -41,8 +41,8 @@ fn head(input: usize) -> ModuleNode {
     ModuleNode { term: call("mlp", &args), input: Some(input), output: DIM, encoder: false }
 }
 
-fn rows(batch: usize, constant: usize) -> Vec<Size> {
-    vec![Size { batch, constant }, Size { batch: 0, constant: DIM }]
+fn rows(batch: usize, constant: usize) -> Vec<Extent> {
+    vec![Extent { batch, constant }, Extent { batch: 0, constant: DIM }]
 }
 
 fn node(op: Op, inputs: &[usize]) -> TensorNode {
@@ -146,8 +146,8 @@ fn byol() -> ObjectiveGraph {
     }
 }
 
-fn program(graph: &ObjectiveGraph, seed: u64) -> Program {
-    Program::new(graph, Key::root(seed), &device(), BATCH, None).unwrap()
+fn program(graph: &ObjectiveGraph, seed: u64) -> Learner {
+    Learner::new(graph, Key::root(seed), &device(), BATCH, None).unwrap()
 }
 
 fn views(step: u64) -> Vec<Tensor<4>> {
@@ -172,7 +172,7 @@ fn momentum(term: &Term) -> f64 {
 }
 
 /// Plain gradient descent.
-fn descend(program: &mut Program, loss: &Tensor<1>, tracked: &[Option<Params>]) {
+fn descend(program: &mut Learner, loss: &Tensor<1>, tracked: &[Option<Params>]) {
     let tape = loss.backward();
     for (params, tracked) in program.params_mut().iter_mut().zip(tracked) {
         let Some(tracked) = tracked else { continue };
@@ -190,7 +190,7 @@ fn descend(program: &mut Program, loss: &Tensor<1>, tracked: &[Option<Params>]) 
 }
 
 /// A whole step; gives the loss.
-fn train(program: &mut Program, step: u64) -> f32 {
+fn train(program: &mut Learner, step: u64) -> f32 {
     let StepOutput { loss, tracked, effects, .. } = program.forward(&views(step), None);
     descend(program, &loss, &tracked);
     program.commit(effects, &momentum);
@@ -201,17 +201,17 @@ fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().try_into_vec().unwrap()
 }
 
-fn state(program: &Program) -> Vec<(String, Vec<f32>)> {
+fn state(program: &Learner) -> Vec<(String, Vec<f32>)> {
     program.state().iter().map(|(name, array)| (name.clone(), array.to_vec())).collect()
 }
 
-fn queue(program: &Program) -> (Vec<f32>, usize) {
+fn queue(program: &Learner) -> (Vec<f32>, usize) {
     let queue = &program.queues[&6];
     (values(queue.rows.clone()), queue.cursor)
 }
 
 /// What network `network` of a program makes of a view, normalised.
-fn project(program: &Program, network: usize, view: &Tensor<4>) -> Tensor<2> {
+fn project(program: &Learner, network: usize, view: &Tensor<4>) -> Tensor<2> {
     let x = Activation::Maps(view.clone());
     let Activation::Features(x) = program.apply(network, x, &[], &mut Statistics::new()) else {
         panic!("a head yields features")
@@ -353,7 +353,7 @@ fn backends_give_the_same_gradients() {
     for graph in [moco(), simclr(), byol()] {
         let [flex, libtorch] = [flex, libtorch].map(|Selected { device, .. }| {
             // A batch as large as the queue, so that batch norm has something to average.
-            let program = Program::new(&graph, Key::root(16), device, QUEUE, None).unwrap();
+            let program = Learner::new(&graph, Key::root(16), device, QUEUE, None).unwrap();
             let output = program.forward(&noise(0, QUEUE, 16, device), None);
             (values(output.loss.clone())[0], gradients(&output.loss, &output.tracked))
         });
@@ -452,7 +452,7 @@ fn a_report_leaves_no_trace() {
         train(program, 0);
     }
     let [with_report, without] = programs;
-    let trained = |program: &Program| {
+    let trained = |program: &Learner| {
         let mut state = state(program);
         // The average that only a report reads has statistics of its own.
         state.retain(|(name, _)| !name.starts_with("average.0"));
@@ -499,7 +499,7 @@ fn a_restored_program_continues_bit_for_bit() {
 fn another_objectives_state_is_refused() {
     let mut program = program(&moco(), 11);
     let before = state(&program);
-    let refusal = |program: &mut Program, state: &[(String, Array)]| {
+    let refusal = |program: &mut Learner, state: &[(String, Array)]| {
         program.load_state(state).unwrap_err().to_string()
     };
     let full = program.state();
@@ -560,7 +560,7 @@ fn two_encoders_of_one_term_are_two_networks() {
 fn a_given_encoder_is_where_training_starts() {
     let given = program(&moco(), 14).encoder().unwrap().clone();
     let new =
-        |encoder: &Params| Program::new(&moco(), Key::root(15), &device(), BATCH, Some(encoder));
+        |encoder: &Params| Learner::new(&moco(), Key::root(15), &device(), BATCH, Some(encoder));
     let program = new(&given).unwrap();
     assert_eq!(values_of(program.encoder().unwrap()), values_of(&given));
     assert_eq!(values_of(program.average(1, 0).unwrap()), values_of(&given));
@@ -574,11 +574,11 @@ fn a_given_encoder_is_where_training_starts() {
 #[test]
 fn a_queue_that_batches_cannot_fill_is_refused() {
     let new = |graph: &ObjectiveGraph, batch| {
-        Program::new(graph, Key::root(0), &device(), batch, None).err()
+        Learner::new(graph, Key::root(0), &device(), batch, None).err()
     };
     let expected = "a queue of 12 rows cannot be filled by 5 rows a step: its size has to be a \
                     multiple of 5";
-    assert_eq!(new(&moco(), 5), Some(ProgramError(expected.into())));
+    assert_eq!(new(&moco(), 5), Some(ObjectiveError(expected.into())));
     let mut unknown = moco();
     unknown.nodes[2] = primitive("normalise", &[1]);
     let error = new(&unknown, 4).unwrap().to_string();

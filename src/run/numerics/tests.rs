@@ -9,7 +9,7 @@ use super::PARTS;
 use crate::augment::Augmentation;
 use crate::check::StageKind;
 use crate::data::loader::Loader;
-use crate::data::{self, Dataset, Source, stratified};
+use crate::data::{self, Dataset, Lookup, stratified};
 use crate::device::Selected;
 use crate::device::testing::{backends, device};
 use crate::evaluate::{Features, Probe, Problem, knn, linear_probe};
@@ -87,7 +87,7 @@ fn indices(hasher: &mut blake3::Hasher, values: &[u32]) {
 }
 
 fn dataset(call: &Call) -> Dataset {
-    let source = Source {
+    let source = Lookup {
         data_dir: None,
         environment: None,
         cache: PathBuf::new(),

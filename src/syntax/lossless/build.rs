@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Kind, Record, Tree};
+use super::{Record, SyntaxKind, Tree};
 use crate::source::FileId;
 
 /// Makes a tree from its root on. What is opened and taken has to follow in the order of the text;
@@ -22,12 +22,12 @@ impl Builder {
     pub fn new(text: Arc<str>, file: FileId) -> Self {
         let mut builder =
             Builder { text, file, records: Vec::new(), open: Vec::new(), position: 0 };
-        builder.begin(Kind::Root);
+        builder.begin(SyntaxKind::Root);
         builder
     }
 
     /// Begins a node at a place of the text.
-    pub fn open(&mut self, kind: Kind, start: usize) {
+    pub fn open(&mut self, kind: SyntaxKind, start: usize) {
         self.pass(start);
         self.begin(kind);
     }
@@ -42,7 +42,7 @@ impl Builder {
     }
 
     /// Takes a token.
-    pub fn token(&mut self, kind: Kind, range: Range<usize>) {
+    pub fn token(&mut self, kind: SyntaxKind, range: Range<usize>) {
         self.pass(range.start);
         self.leaf(kind, range.end);
     }
@@ -64,7 +64,7 @@ impl Builder {
         }
     }
 
-    fn leaf(&mut self, kind: Kind, end: usize) {
+    fn leaf(&mut self, kind: SyntaxKind, end: usize) {
         // The end of a text is no leaf, nor is a text that is empty.
         if end > self.position {
             let next = self.records.len() + 1;
@@ -74,7 +74,7 @@ impl Builder {
         }
     }
 
-    fn begin(&mut self, kind: Kind) {
+    fn begin(&mut self, kind: SyntaxKind) {
         let (start, index) = (self.position, self.records.len());
         let parent = self.open.last().copied();
         self.records.push(Record { kind, start, end: start, parent, next: index + 1 });
@@ -83,19 +83,19 @@ impl Builder {
 }
 
 /// What a text that is not empty begins with, and how long that is.
-fn first(text: &str) -> (Kind, usize) {
+fn first(text: &str) -> (SyntaxKind, usize) {
     let length_to = |end: Option<usize>| end.unwrap_or(text.len());
     match text.find(|c| !is_white_space(c)) {
         Some(0) if text.starts_with("//") => {
             let line = &text[..length_to(text.find('\n'))];
-            (Kind::Comment, line.trim_end_matches(is_white_space).len())
+            (SyntaxKind::Comment, line.trim_end_matches(is_white_space).len())
         }
         Some(0) => {
             let blank = text.find(is_white_space);
             let comment = text.find("//");
-            (Kind::Punctuation, length_to(blank.into_iter().chain(comment).min()))
+            (SyntaxKind::Punctuation, length_to(blank.into_iter().chain(comment).min()))
         }
-        end => (Kind::Whitespace, length_to(end)),
+        end => (SyntaxKind::Whitespace, length_to(end)),
     }
 }
 

@@ -5,7 +5,7 @@
 /// A rule of the grammar that only passes on what it holds, as a sum of one operand does, has no
 /// node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
+pub enum SyntaxKind {
     /// All of a text.
     Root,
 
@@ -58,7 +58,7 @@ pub enum Kind {
     Sum,
     Product,
     Negate,
-    /// A value and what is asked of it: [`Kind::Arguments`] and [`Kind::Access`], as in `a.b(c).d`.
+    /// A value and what is asked of it: [`SyntaxKind::Arguments`] and [`SyntaxKind::Access`], as in `a.b(c).d`.
     Chain,
     Access,
     Arguments,
@@ -96,10 +96,10 @@ pub enum Kind {
     Punctuation,
 }
 
-impl Kind {
+impl SyntaxKind {
     /// Whether it is a leaf.
     pub fn is_token(self) -> bool {
-        use Kind::*;
+        use SyntaxKind::*;
         self.is_trivia()
             || matches!(self, ModuleDoc | Doc | Error | Keyword | Name | TypeName | Number)
             || matches!(self, Unit | Text | Boolean | Punctuation)
@@ -107,6 +107,6 @@ impl Kind {
 
     /// Whether it stands for nothing in the program.
     pub fn is_trivia(self) -> bool {
-        matches!(self, Kind::Whitespace | Kind::Comment)
+        matches!(self, SyntaxKind::Whitespace | SyntaxKind::Comment)
     }
 }

@@ -5,7 +5,7 @@ mod build;
 mod kind;
 
 pub(super) use build::{Builder, is_white_space};
-pub use kind::Kind;
+pub use kind::SyntaxKind;
 
 use std::fmt;
 use std::ops::Range;
@@ -25,7 +25,7 @@ pub struct Tree {
 
 #[derive(Clone, Debug)]
 struct Record {
-    kind: Kind,
+    kind: SyntaxKind,
     start: usize,
     end: usize,
     parent: Option<usize>,
@@ -38,7 +38,7 @@ impl Tree {
     pub fn unread(text: Arc<str>, file: FileId) -> Self {
         let end = text.len();
         let mut builder = Builder::new(text, file);
-        builder.token(Kind::Error, 0..end);
+        builder.token(SyntaxKind::Error, 0..end);
         builder.finish()
     }
 
@@ -94,7 +94,7 @@ impl<'t> Node<'t> {
         &self.tree.records[self.index]
     }
 
-    pub fn kind(self) -> Kind {
+    pub fn kind(self) -> SyntaxKind {
         self.record().kind
     }
 
@@ -141,23 +141,23 @@ impl<'t> Node<'t> {
         trivia.reverse();
         let is_first = trivia.first().is_some_and(|leaf| leaf.range().start == 0);
         let breaks =
-            |leaf: &Node<'t>| leaf.kind() == Kind::Whitespace && leaf.text().contains('\n');
+            |leaf: &Node<'t>| leaf.kind() == SyntaxKind::Whitespace && leaf.text().contains('\n');
         // Up to the first line break they stand behind the token before.
         let begin = match is_first {
             true => Some(0),
             false => trivia.iter().position(breaks),
         };
         let own = trivia.into_iter().skip(begin.unwrap_or(usize::MAX));
-        own.filter(|leaf| leaf.kind() == Kind::Comment).collect()
+        own.filter(|leaf| leaf.kind() == SyntaxKind::Comment).collect()
     }
 
     /// The comment behind it on its line, past a comma.
     pub fn comment_after(self) -> Option<Node<'t>> {
         for leaf in self.leaves_within(self.record().next..self.tree.records.len()) {
             match leaf.kind() {
-                Kind::Comment => return Some(leaf),
-                Kind::Whitespace if !leaf.text().contains('\n') => {}
-                Kind::Punctuation if leaf.text() == "," => {}
+                SyntaxKind::Comment => return Some(leaf),
+                SyntaxKind::Whitespace if !leaf.text().contains('\n') => {}
+                SyntaxKind::Punctuation if leaf.text() == "," => {}
                 _ => return None,
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Pair, Rule};
 use crate::source::FileId;
-use crate::syntax::lossless::{Builder, Kind, Tree, is_white_space};
+use crate::syntax::lossless::{Builder, SyntaxKind, Tree, is_white_space};
 
 /// The tree of a text that an entry rule has read whole.
 pub fn tree(text: Arc<str>, file: FileId, entry: Pair<'_>) -> Tree {
@@ -64,8 +64,8 @@ fn is_wrapper(rule: Rule) -> bool {
 }
 
 enum Shape {
-    Token(Kind),
-    Node(Kind),
+    Token(SyntaxKind),
+    Node(SyntaxKind),
     /// Documentation, which belongs to the node that follows it.
     Documented,
 }
@@ -73,66 +73,66 @@ enum Shape {
 fn shape(pair: &Pair<'_>) -> Shape {
     let node = match pair.as_rule() {
         Rule::item | Rule::statement | Rule::member => return Shape::Documented,
-        Rule::use_item => Kind::Use,
-        Rule::use_path | Rule::dotted => Kind::Path,
-        Rule::use_group => Kind::UseGroup,
-        Rule::define => Kind::Define,
-        Rule::external => Kind::Extern,
-        Rule::pipeline => Kind::Pipeline,
-        Rule::parameters => Kind::Parameters,
-        Rule::parameter => Kind::Parameter,
-        Rule::bound => Kind::Bound,
-        Rule::outputs => Kind::Outputs,
-        Rule::choices => Kind::Choices,
-        Rule::named_type => Kind::NamedType,
-        Rule::type_argument => Kind::FunctionType,
-        Rule::rest => Kind::Rest,
-        Rule::body => Kind::Body,
-        Rule::let_ => Kind::Let,
-        Rule::given => Kind::Given,
-        Rule::minimize => Kind::Minimize,
-        Rule::report => Kind::Report,
-        Rule::result => Kind::Result,
-        Rule::stages => Kind::Stages,
-        Rule::value => Kind::Value,
-        Rule::stage => Kind::Stage,
-        Rule::fields => Kind::Fields,
-        Rule::field => Kind::Field,
-        Rule::profile => Kind::Profile,
-        Rule::settings => Kind::Settings,
-        Rule::setting => Kind::Setting,
-        Rule::expr => Kind::Pipe,
-        Rule::equality => Kind::Same,
-        Rule::range => Kind::Range,
-        Rule::sum => Kind::Sum,
-        Rule::product => Kind::Product,
-        Rule::unary => Kind::Negate,
-        Rule::postfix => Kind::Chain,
-        Rule::access => Kind::Access,
-        Rule::arguments => Kind::Arguments,
-        Rule::argument => Kind::Argument,
-        Rule::primary => Kind::Parentheses,
-        Rule::conditional => Kind::Conditional,
-        Rule::branch => Kind::Branch,
-        Rule::quantity => Kind::Quantity,
+        Rule::use_item => SyntaxKind::Use,
+        Rule::use_path | Rule::dotted => SyntaxKind::Path,
+        Rule::use_group => SyntaxKind::UseGroup,
+        Rule::define => SyntaxKind::Define,
+        Rule::external => SyntaxKind::Extern,
+        Rule::pipeline => SyntaxKind::Pipeline,
+        Rule::parameters => SyntaxKind::Parameters,
+        Rule::parameter => SyntaxKind::Parameter,
+        Rule::bound => SyntaxKind::Bound,
+        Rule::outputs => SyntaxKind::Outputs,
+        Rule::choices => SyntaxKind::Choices,
+        Rule::named_type => SyntaxKind::NamedType,
+        Rule::type_argument => SyntaxKind::FunctionType,
+        Rule::rest => SyntaxKind::Rest,
+        Rule::body => SyntaxKind::Body,
+        Rule::let_ => SyntaxKind::Let,
+        Rule::given => SyntaxKind::Given,
+        Rule::minimize => SyntaxKind::Minimize,
+        Rule::report => SyntaxKind::Report,
+        Rule::result => SyntaxKind::Result,
+        Rule::stages => SyntaxKind::Stages,
+        Rule::value => SyntaxKind::Value,
+        Rule::stage => SyntaxKind::Stage,
+        Rule::fields => SyntaxKind::Fields,
+        Rule::field => SyntaxKind::Field,
+        Rule::profile => SyntaxKind::Profile,
+        Rule::settings => SyntaxKind::Settings,
+        Rule::setting => SyntaxKind::Setting,
+        Rule::expr => SyntaxKind::Pipe,
+        Rule::equality => SyntaxKind::Same,
+        Rule::range => SyntaxKind::Range,
+        Rule::sum => SyntaxKind::Sum,
+        Rule::product => SyntaxKind::Product,
+        Rule::unary => SyntaxKind::Negate,
+        Rule::postfix => SyntaxKind::Chain,
+        Rule::access => SyntaxKind::Access,
+        Rule::arguments => SyntaxKind::Arguments,
+        Rule::argument => SyntaxKind::Argument,
+        Rule::primary => SyntaxKind::Parentheses,
+        Rule::conditional => SyntaxKind::Conditional,
+        Rule::branch => SyntaxKind::Branch,
+        Rule::quantity => SyntaxKind::Quantity,
         _ => return Shape::Token(token(pair)),
     };
     Shape::Node(node)
 }
 
-fn token(pair: &Pair<'_>) -> Kind {
+fn token(pair: &Pair<'_>) -> SyntaxKind {
     match pair.as_rule() {
-        Rule::module_doc => Kind::ModuleDoc,
-        Rule::doc => Kind::Doc,
-        Rule::bad_item | Rule::bad_line => Kind::Error,
-        Rule::name => Kind::Name,
-        Rule::type_name => Kind::TypeName,
-        Rule::number => Kind::Number,
-        Rule::unit | Rule::percent => Kind::Unit,
-        Rule::string => Kind::Text,
-        Rule::boolean => Kind::Boolean,
+        Rule::module_doc => SyntaxKind::ModuleDoc,
+        Rule::doc => SyntaxKind::Doc,
+        Rule::bad_item | Rule::bad_line => SyntaxKind::Error,
+        Rule::name => SyntaxKind::Name,
+        Rule::type_name => SyntaxKind::TypeName,
+        Rule::number => SyntaxKind::Number,
+        Rule::unit | Rule::percent => SyntaxKind::Unit,
+        Rule::string => SyntaxKind::Text,
+        Rule::boolean => SyntaxKind::Boolean,
         // All other tokens are words or signs.
-        _ if pair.as_str().starts_with(|c: char| c.is_ascii_alphabetic()) => Kind::Keyword,
-        _ => Kind::Punctuation,
+        _ if pair.as_str().starts_with(|c: char| c.is_ascii_alphabetic()) => SyntaxKind::Keyword,
+        _ => SyntaxKind::Punctuation,
     }
 }

@@ -1,7 +1,7 @@
 //! Blocks, of which some lines may fit nothing.
 
 use super::{Lower, contents};
-use crate::syntax::lossless::{Kind, Node};
+use crate::syntax::lossless::{Node, SyntaxKind};
 use crate::syntax::parse::{Rule, brackets, errors};
 
 impl Lower<'_> {
@@ -22,7 +22,7 @@ impl Lower<'_> {
     /// brackets or before them on their line is set aside with them: it may well be a part of them.
     pub fn recovered<'n>(&mut self, block: Node<'n>, rule: Rule) -> (Vec<(Node<'n>, bool)>, bool) {
         let parts: Vec<Node<'n>> = contents(block).collect();
-        let fits = |part: Node<'_>| part.kind() != Kind::Error;
+        let fits = |part: Node<'_>| part.kind() != SyntaxKind::Error;
         let mut is_bad = {
             let bad_line = |part: &Node<'n>| (!fits(*part)).then(|| part.text());
             let bad_lines: Vec<Option<&str>> = parts.iter().map(bad_line).collect();

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::{Lower, contents, documentation, name, names, own_name, parts, span};
-use crate::syntax::lossless::{Kind, Node};
+use crate::syntax::lossless::{Node, SyntaxKind};
 use crate::syntax::parse::Rule;
 use crate::syntax::tree::*;
 
@@ -17,10 +17,10 @@ impl Lower<'_> {
 
     fn statement(&mut self, node: Node<'_>) -> Statement {
         match node.kind() {
-            Kind::Given => Statement::Given(given(node)),
-            Kind::Let => Statement::Let(self.binding(node)),
-            Kind::Report => Statement::Report(self.binding(node)),
-            Kind::Minimize => Statement::Minimize(self.last(node)),
+            SyntaxKind::Given => Statement::Given(given(node)),
+            SyntaxKind::Let => Statement::Let(self.binding(node)),
+            SyntaxKind::Report => Statement::Report(self.binding(node)),
+            SyntaxKind::Minimize => Statement::Minimize(self.last(node)),
             _ => Statement::Result(self.last(node)),
         }
     }
@@ -47,13 +47,17 @@ impl Lower<'_> {
         let last = own.next().expect("member: value or block");
         let kind = super::name(first);
         match node.kind() {
-            Kind::Stage => {
+            SyntaxKind::Stage => {
                 let (fields, whole) = self.fields(last);
-                Member::Stage(Stage { kind, name, fields, whole, span: span(node) })
+                Member::Stage(StageDeclaration { kind, name, fields, whole, span: span(node) })
             }
-            Kind::Profile => {
+            SyntaxKind::Profile => {
                 let settings = self.settings(last);
-                Member::Profile(Profile { doc: documentation(node, Kind::Doc), name, settings })
+                Member::Profile(Profile {
+                    doc: documentation(node, SyntaxKind::Doc),
+                    name,
+                    settings,
+                })
             }
             _ => Member::Value(ValueDeclaration { kind, name, value: self.expr(last) }),
         }
@@ -103,9 +107,9 @@ fn given(node: Node<'_>) -> Given {
     let mut label = false;
     for part in parts(node) {
         match part.kind() {
-            Kind::Keyword => label |= part.text().starts_with("label"),
-            Kind::Name if label => given.label = Some(name(part)),
-            Kind::Name => given.views.push(name(part)),
+            SyntaxKind::Keyword => label |= part.text().starts_with("label"),
+            SyntaxKind::Name if label => given.label = Some(name(part)),
+            SyntaxKind::Name => given.views.push(name(part)),
             _ => {}
         }
     }

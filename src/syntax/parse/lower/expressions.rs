@@ -3,7 +3,7 @@
 use super::{Lower, contents, name, own_name, parts};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::source::Span;
-use crate::syntax::lossless::{Kind, Node};
+use crate::syntax::lossless::{Node, SyntaxKind};
 use crate::syntax::tree::*;
 
 /// Calls and accesses in a row, as in `a.b(c).d`.
@@ -13,21 +13,23 @@ impl Lower<'_> {
     pub fn expr(&mut self, node: Node<'_>) -> Expr {
         let text = node.text();
         let kind = match node.kind() {
-            Kind::Parentheses => return self.inner(node),
-            Kind::Chain => return self.chain(node),
-            Kind::Pipe => ExprKind::Pipe(contents(node).map(|step| self.expr(step)).collect()),
-            Kind::Same => ExprKind::Same(Box::new(self.sides(node))),
-            Kind::Range => {
+            SyntaxKind::Parentheses => return self.inner(node),
+            SyntaxKind::Chain => return self.chain(node),
+            SyntaxKind::Pipe => {
+                ExprKind::Pipe(contents(node).map(|step| self.expr(step)).collect())
+            }
+            SyntaxKind::Same => ExprKind::Same(Box::new(self.sides(node))),
+            SyntaxKind::Range => {
                 let [low, high] = self.sides(node);
                 ExprKind::Range(Box::new(low), Box::new(high))
             }
-            Kind::Sum | Kind::Product => self.binary(node),
-            Kind::Negate => ExprKind::Negate(Box::new(self.inner(node))),
-            Kind::Conditional => self.conditional(node),
-            Kind::Number | Kind::Quantity => self.quantity(node),
-            Kind::Text => ExprKind::Text(text.trim_matches('"').to_owned()),
-            Kind::Boolean => ExprKind::Bool(text == "true"),
-            Kind::Name => ExprKind::Name(text.to_owned()),
+            SyntaxKind::Sum | SyntaxKind::Product => self.binary(node),
+            SyntaxKind::Negate => ExprKind::Negate(Box::new(self.inner(node))),
+            SyntaxKind::Conditional => self.conditional(node),
+            SyntaxKind::Number | SyntaxKind::Quantity => self.quantity(node),
+            SyntaxKind::Text => ExprKind::Text(text.trim_matches('"').to_owned()),
+            SyntaxKind::Boolean => ExprKind::Bool(text == "true"),
+            SyntaxKind::Name => ExprKind::Name(text.to_owned()),
             _ => unreachable!("an expression is one of these"),
         };
         Expr { kind, span: node.span() }
@@ -51,10 +53,10 @@ impl Lower<'_> {
         let mut operator = Operator::Add;
         for part in parts {
             match (part.kind(), part.text()) {
-                (Kind::Punctuation, "+") => operator = Operator::Add,
-                (Kind::Punctuation, "-") => operator = Operator::Subtract,
-                (Kind::Punctuation, "*") => operator = Operator::Multiply,
-                (Kind::Punctuation, _) => operator = Operator::Divide,
+                (SyntaxKind::Punctuation, "+") => operator = Operator::Add,
+                (SyntaxKind::Punctuation, "-") => operator = Operator::Subtract,
+                (SyntaxKind::Punctuation, "*") => operator = Operator::Multiply,
+                (SyntaxKind::Punctuation, _) => operator = Operator::Divide,
                 _ => rest.push((operator, self.expr(part))),
             }
         }
@@ -73,7 +75,7 @@ impl Lower<'_> {
                 break;
             }
             let kind = match link.kind() {
-                Kind::Arguments => ExprKind::Call(Box::new(expr), self.arguments(link)),
+                SyntaxKind::Arguments => ExprKind::Call(Box::new(expr), self.arguments(link)),
                 _ => ExprKind::Access(Box::new(expr), own_name(link)),
             };
             expr = Expr { kind, span };
@@ -95,7 +97,7 @@ impl Lower<'_> {
     }
 
     fn conditional(&mut self, node: Node<'_>) -> ExprKind {
-        let mut own = contents(node).filter(|part| part.kind() != Kind::Keyword);
+        let mut own = contents(node).filter(|part| part.kind() != SyntaxKind::Keyword);
         let mut next = || own.next().expect("conditional: a condition and two branches");
         let (condition, yes, no) = (self.expr(next()), self.inner(next()), self.inner(next()));
         ExprKind::If(Box::new(condition), Box::new(yes), Box::new(no))

@@ -9,7 +9,7 @@ mod signatures;
 
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
 use crate::source::{FileId, Span};
-use crate::syntax::lossless::{Kind, Node};
+use crate::syntax::lossless::{Node, SyntaxKind};
 use crate::syntax::tree::{Expr, Name};
 
 pub struct Lower<'t> {
@@ -47,12 +47,12 @@ impl<'t> Lower<'t> {
 
 /// What a node is made of, without trivia and documentation.
 fn parts(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
-    node.children().filter(|child| !child.kind().is_trivia() && child.kind() != Kind::Doc)
+    node.children().filter(|child| !child.kind().is_trivia() && child.kind() != SyntaxKind::Doc)
 }
 
 /// What a node is made of beside signs, such as the expression in brackets.
 fn contents(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
-    parts(node).filter(|part| part.kind() != Kind::Punctuation)
+    parts(node).filter(|part| part.kind() != SyntaxKind::Punctuation)
 }
 
 /// From its first part, which its documentation is not, to its last.
@@ -67,15 +67,15 @@ fn name(node: Node<'_>) -> Name {
 /// The name that a node begins with or gives to something.
 fn own_name(node: Node<'_>) -> Name {
     let mut parts = parts(node);
-    name(parts.find(|part| part.kind() == Kind::Name).expect("what has a name: the name"))
+    name(parts.find(|part| part.kind() == SyntaxKind::Name).expect("what has a name: the name"))
 }
 
 fn names(node: Node<'_>) -> Vec<Name> {
-    parts(node).filter(|part| part.kind() == Kind::Name).map(name).collect()
+    parts(node).filter(|part| part.kind() == SyntaxKind::Name).map(name).collect()
 }
 
 /// The documentation of a node, without the marks.
-fn documentation(node: Node<'_>, kind: Kind) -> String {
+fn documentation(node: Node<'_>, kind: SyntaxKind) -> String {
     let mut doc = String::new();
     for line in node.children().filter(|child| child.kind() == kind) {
         if !doc.is_empty() {

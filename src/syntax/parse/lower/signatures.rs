@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::{Lower, contents, documentation, names, own_name, parts};
-use crate::syntax::lossless::{Kind, Node};
+use crate::syntax::lossless::{Node, SyntaxKind};
 use crate::syntax::tree::*;
 
 impl Lower<'_> {
@@ -28,11 +28,11 @@ impl Lower<'_> {
     fn parameter(&mut self, node: Node<'_>) -> Parameter {
         let name = own_name(node);
         let mut parameter = Parameter {
-            doc: documentation(node, Kind::Doc),
+            doc: documentation(node, SyntaxKind::Doc),
             span: name.span.to(node.span()),
             detached: None,
             optional: false,
-            kind: Type { kind: TypeKind::Choices(Vec::new()), span: name.span },
+            kind: TypeExpr { kind: TypeKind::Choices(Vec::new()), span: name.span },
             bound: None,
             default: None,
             name,
@@ -40,14 +40,14 @@ impl Lower<'_> {
         let mut is_default = false;
         for part in parts(node) {
             match part.kind() {
-                Kind::Punctuation => {
+                SyntaxKind::Punctuation => {
                     parameter.optional |= part.text() == "?";
                     is_default |= part.text() == "=";
                 }
                 _ if is_default => parameter.default = Some(self.expr(part)),
-                Kind::Keyword => parameter.detached = Some(part.span()),
-                Kind::Choices | Kind::NamedType => parameter.kind = self.type_(part),
-                Kind::Bound => parameter.bound = Some(self.bound(part)),
+                SyntaxKind::Keyword => parameter.detached = Some(part.span()),
+                SyntaxKind::Choices | SyntaxKind::NamedType => parameter.kind = self.type_(part),
+                SyntaxKind::Bound => parameter.bound = Some(self.bound(part)),
                 _ => {}
             }
         }
@@ -67,36 +67,36 @@ impl Lower<'_> {
         }
     }
 
-    pub fn type_(&mut self, node: Node<'_>) -> Type {
+    pub fn type_(&mut self, node: Node<'_>) -> TypeExpr {
         let span = node.span();
-        if node.kind() == Kind::Choices {
-            return Type { kind: TypeKind::Choices(names(node)), span };
+        if node.kind() == SyntaxKind::Choices {
+            return TypeExpr { kind: TypeKind::Choices(names(node)), span };
         }
         let mut name = String::new();
         let mut arguments: Option<Vec<TypeArgument>> = None;
         for part in parts(node) {
             match part.kind() {
-                Kind::TypeName => name = part.text().to_owned(),
-                Kind::Punctuation => arguments = arguments.or(Some(Vec::new())),
+                SyntaxKind::TypeName => name = part.text().to_owned(),
+                SyntaxKind::Punctuation => arguments = arguments.or(Some(Vec::new())),
                 _ => {
                     let argument = self.type_argument(part);
                     arguments.get_or_insert_default().push(argument);
                 }
             }
         }
-        Type { kind: TypeKind::Named(name, arguments), span }
+        TypeExpr { kind: TypeKind::Named(name, arguments), span }
     }
 
     fn type_argument(&mut self, node: Node<'_>) -> TypeArgument {
         match node.kind() {
-            Kind::NamedType => TypeArgument::Type(self.type_(node)),
-            Kind::FunctionType => {
+            SyntaxKind::NamedType => TypeArgument::Type(self.type_(node)),
+            SyntaxKind::FunctionType => {
                 let mut types = contents(node);
                 let from = self.type_(types.next().expect("function type: what it takes"));
                 let to = self.type_(types.next().expect("function type: what it makes"));
                 TypeArgument::Function(from, to)
             }
-            Kind::Rest => TypeArgument::Rest(own_name(node)),
+            SyntaxKind::Rest => TypeArgument::Rest(own_name(node)),
             _ => TypeArgument::Size(self.expr(node)),
         }
     }

@@ -16,7 +16,7 @@ pub enum Activation {
 }
 
 /// A network part without its weights: it says which parameters it has and how they are used.
-pub trait Module: Send + Sync {
+pub trait Architecture: Send + Sync {
     /// Fresh parameters. The values depend on `key` and on each parameter's name alone, not on
     /// the device.
     fn init(&self, key: Key, device: &Device) -> Params;

@@ -2,18 +2,18 @@
 
 use burn::tensor::Tensor;
 
-use super::init::Declaration;
+use super::architecture::Pass;
+use super::init::ParamDeclaration;
 use super::layers::Conv2d;
-use super::module::Pass;
 use super::norm::BatchNorm;
 
 /// A convolution and its batch norm.
-pub(super) struct Unit {
+pub(super) struct ConvNorm {
     conv: Conv2d,
     norm: BatchNorm,
 }
 
-impl Unit {
+impl ConvNorm {
     pub fn new(
         conv: &str,
         norm: &str,
@@ -21,13 +21,13 @@ impl Unit {
         kernel: usize,
         stride: usize,
     ) -> Self {
-        Unit {
+        ConvNorm {
             conv: Conv2d::new(conv, input, output, kernel, stride),
             norm: BatchNorm::new(norm, output),
         }
     }
 
-    pub fn declare(&self, into: &mut Vec<Declaration>) {
+    pub fn declare(&self, into: &mut Vec<ParamDeclaration>) {
         self.conv.declare(into);
         self.norm.declare(into);
     }

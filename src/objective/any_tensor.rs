@@ -9,7 +9,7 @@ use crate::nn::Activation;
 /// The getters state what a signature has promised: the checker lets no graph through whose shapes
 /// do not fit, so a getter that does not match is a bug of the primitive, and panics.
 #[derive(Clone, Debug)]
-pub enum Value {
+pub enum AnyTensor {
     /// `Tensor[]`: one element.
     Scalar(Tensor<1>),
     /// `Tensor[n]`
@@ -22,24 +22,24 @@ pub enum Value {
     Labels(Tensor<1, Int>),
 }
 
-impl Value {
+impl AnyTensor {
     pub fn scalar(&self) -> Tensor<1> {
         match self {
-            Value::Scalar(tensor) => tensor.clone(),
+            AnyTensor::Scalar(tensor) => tensor.clone(),
             other => other.mismatch("a scalar"),
         }
     }
 
     pub fn matrix(&self) -> Tensor<2> {
         match self {
-            Value::Matrix(tensor) => tensor.clone(),
+            AnyTensor::Matrix(tensor) => tensor.clone(),
             other => other.mismatch("a matrix"),
         }
     }
 
     pub fn labels(&self) -> Tensor<1, Int> {
         match self {
-            Value::Labels(tensor) => tensor.clone(),
+            AnyTensor::Labels(tensor) => tensor.clone(),
             other => other.mismatch("labels"),
         }
     }
@@ -47,8 +47,8 @@ impl Value {
     /// What a network is given.
     pub fn activation(&self) -> Activation {
         match self {
-            Value::Matrix(tensor) => Activation::Features(tensor.clone()),
-            Value::Maps(tensor) => Activation::Maps(tensor.clone()),
+            AnyTensor::Matrix(tensor) => Activation::Features(tensor.clone()),
+            AnyTensor::Maps(tensor) => Activation::Maps(tensor.clone()),
             other => other.mismatch("images or features"),
         }
     }
@@ -56,11 +56,11 @@ impl Value {
     /// The same values as constants: without a history that a gradient could follow.
     pub fn constant(&self) -> Self {
         match self.clone() {
-            Value::Scalar(tensor) => Value::Scalar(tensor.inner()),
-            Value::Vector(tensor) => Value::Vector(tensor.inner()),
-            Value::Matrix(tensor) => Value::Matrix(tensor.inner()),
-            Value::Maps(tensor) => Value::Maps(tensor.inner()),
-            Value::Labels(tensor) => Value::Labels(tensor),
+            AnyTensor::Scalar(tensor) => AnyTensor::Scalar(tensor.inner()),
+            AnyTensor::Vector(tensor) => AnyTensor::Vector(tensor.inner()),
+            AnyTensor::Matrix(tensor) => AnyTensor::Matrix(tensor.inner()),
+            AnyTensor::Maps(tensor) => AnyTensor::Maps(tensor.inner()),
+            AnyTensor::Labels(tensor) => AnyTensor::Labels(tensor),
         }
     }
 
@@ -69,11 +69,11 @@ impl Value {
     }
 }
 
-impl From<Activation> for Value {
+impl From<Activation> for AnyTensor {
     fn from(activation: Activation) -> Self {
         match activation {
-            Activation::Maps(tensor) => Value::Maps(tensor),
-            Activation::Features(tensor) => Value::Matrix(tensor),
+            Activation::Maps(tensor) => AnyTensor::Maps(tensor),
+            Activation::Features(tensor) => AnyTensor::Matrix(tensor),
         }
     }
 }
@@ -81,8 +81,8 @@ impl From<Activation> for Value {
 /// Applies an operator to two values of one shape, or to a scalar and any tensor.
 macro_rules! elementwise {
     ($name:ident, $operator:tt) => {
-        pub(super) fn $name(left: &Value, right: &Value) -> Value {
-            use Value::{Maps, Matrix, Scalar, Vector};
+        pub(super) fn $name(left: &AnyTensor, right: &AnyTensor) -> AnyTensor {
+            use AnyTensor::{Maps, Matrix, Scalar, Vector};
             match (left.clone(), right.clone()) {
                 (Scalar(a), Scalar(b)) => Scalar(a $operator b),
                 (Vector(a), Vector(b)) | (Vector(a), Scalar(b)) | (Scalar(a), Vector(b)) => {

@@ -7,25 +7,25 @@ use burn::tensor::Device;
 
 use super::flow::Flow;
 use super::memory::Fifo;
-use crate::nn::{self, Array, Module, Params, Role, map_array};
+use crate::nn::{self, Architecture, Array, Params, Role, map_array};
 use crate::random::Key;
 use crate::resolve::{Declaration, declaration};
 use crate::term::Term;
-use crate::term::objective::{NetworkBody, ObjectiveGraph, Op, Size, TensorNode};
+use crate::term::objective::{Extent, NetworkBody, ObjectiveGraph, Op, TensorNode};
 
 /// Everything that an objective keeps from one step to the next.
 ///
-/// A step is [`Program::forward`], the optimizer's move of [`Program::params_mut`] by the gradients
-/// of [`super::StepOutput::tracked`], and [`Program::commit`].
-pub struct Program {
+/// A step is [`Learner::forward`], the optimizer's move of [`Learner::params_mut`] by the gradients
+/// of [`super::StepOutput::tracked`], and [`Learner::commit`].
+pub struct Learner {
     pub(super) graph: ObjectiveGraph,
     pub(super) flow: Flow,
     pub(super) device: Device,
-    pub(super) modules: Vec<Box<dyn Module>>,
+    pub(super) modules: Vec<Box<dyn Architecture>>,
     /// By module.
     pub(super) params: Vec<Params>,
     /// By network.
-    pub(super) networks: Vec<Network>,
+    pub(super) networks: Vec<AppliedNetwork>,
     /// What exponential moving averages own, by network and module.
     pub(super) copies: BTreeMap<(usize, usize), Params>,
     /// By the node that reads them.
@@ -33,14 +33,14 @@ pub struct Program {
 }
 
 /// A network with its averages of averages resolved.
-pub(super) struct Network {
+pub(super) struct AppliedNetwork {
     /// The modules that it applies, first to last.
     pub chain: Vec<usize>,
     /// How many averages lie between it and the trained weights: 0 where it applies those.
     pub depth: usize,
 }
 
-impl Program {
+impl Learner {
     /// Prepares `graph` for steps of `batch` examples.
     ///
     /// The weights follow from `key`, except those of the encoder where they are given.
@@ -55,7 +55,7 @@ impl Program {
         device: &Device,
         batch: usize,
         encoder: Option<&Params>,
-    ) -> Result<Self, ProgramError> {
+    ) -> Result<Self, ObjectiveError> {
         let flow = Flow::of(graph)?;
         let modules: Vec<_> =
             graph.modules.iter().map(|node| nn::build(&node.term, node.input)).collect();
@@ -144,7 +144,7 @@ impl Program {
         }
     }
 
-    fn fill_queues(&mut self, key: Key, batch: usize) -> Result<(), ProgramError> {
+    fn fill_queues(&mut self, key: Key, batch: usize) -> Result<(), ObjectiveError> {
         for (index, node) in self.graph.nodes.iter().enumerate() {
             if !keeps_state(node) {
                 continue;
@@ -153,7 +153,7 @@ impl Program {
             let pushed = node.inputs.first().map(|&input| &self.graph.nodes[input].shape[..]);
             let [n, _] = dimensions(pushed.unwrap_or_default(), batch)?;
             if n == 0 || size % n != 0 {
-                return Err(ProgramError(format!(
+                return Err(ObjectiveError(format!(
                     "a queue of {size} rows cannot be filled by {n} rows a step: \
                      its size has to be a multiple of {n}"
                 )));
@@ -179,13 +179,13 @@ pub(super) fn keeps_state(node: &TensorNode) -> bool {
     matches!(&node.op, Op::Primitive(name) if keeps_rows(name))
 }
 
-fn resolve(graph: &ObjectiveGraph, network: usize) -> Network {
+fn resolve(graph: &ObjectiveGraph, network: usize) -> AppliedNetwork {
     // The checker has made sure that averages do not follow each other in a circle.
     match &graph.networks[network].body {
-        NetworkBody::Chain(chain) => Network { chain: chain.clone(), depth: 0 },
+        NetworkBody::Chain(chain) => AppliedNetwork { chain: chain.clone(), depth: 0 },
         NetworkBody::Ema { of, .. } => {
             let followed = resolve(graph, *of);
-            Network { depth: followed.depth + 1, ..followed }
+            AppliedNetwork { depth: followed.depth + 1, ..followed }
         }
     }
 }
@@ -196,26 +196,28 @@ fn deep_copy(array: &Array) -> Array {
     map_array!(array, t => t.clone() * 1.0)
 }
 
-fn dimensions(shape: &[Size], batch: usize) -> Result<[usize; 2], ProgramError> {
+fn dimensions(shape: &[Extent], batch: usize) -> Result<[usize; 2], ObjectiveError> {
     match shape {
         [rows, columns] => Ok([rows, columns].map(|size| size.batch * batch + size.constant)),
-        _ => Err(ProgramError(format!("a queue holds rows, not a tensor of rank {}", shape.len()))),
+        _ => {
+            Err(ObjectiveError(format!("a queue holds rows, not a tensor of rank {}", shape.len())))
+        }
     }
 }
 
 /// Whether given parameters can stand in for fresh ones.
-fn same_layout(fresh: &Params, given: &Params) -> Result<(), ProgramError> {
+fn same_layout(fresh: &Params, given: &Params) -> Result<(), ObjectiveError> {
     let layout = |params: &Params| -> Vec<(String, Role, Vec<usize>)> {
         let parts = params.0.iter().map(|(name, p)| (name.clone(), p.role, p.value.shape()));
         parts.collect()
     };
     let (fresh, given) = (layout(fresh), layout(given));
     match fresh.iter().zip(&given).find(|(a, b)| a != b) {
-        Some(((name, _, shape), (other, _, found))) => Err(ProgramError(format!(
+        Some(((name, _, shape), (other, _, found))) => Err(ObjectiveError(format!(
             "the given encoder is another one: it has `{other}` {found:?} in the place of \
              `{name}` {shape:?}"
         ))),
-        None if fresh.len() != given.len() => Err(ProgramError(format!(
+        None if fresh.len() != given.len() => Err(ObjectiveError(format!(
             "the given encoder is another one: it has {} parameters in the place of {}",
             given.len(),
             fresh.len()
@@ -226,18 +228,18 @@ fn same_layout(fresh: &Params, given: &Params) -> Result<(), ProgramError> {
 
 /// Why an objective cannot be run or restored.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProgramError(pub(super) String);
+pub struct ObjectiveError(pub(super) String);
 
-impl ProgramError {
+impl ObjectiveError {
     pub(super) fn unknown(primitive: &str) -> Self {
         Self(format!("there is no tensor primitive called `{primitive}`"))
     }
 }
 
-impl fmt::Display for ProgramError {
+impl fmt::Display for ObjectiveError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for ProgramError {}
+impl std::error::Error for ObjectiveError {}

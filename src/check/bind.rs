@@ -89,7 +89,7 @@ impl Checker<'_> {
             } else if let Some(expr) = given.remove(name) {
                 let path = own_path.as_deref();
                 let value = self.eval_filled(expr, scope, Some(kind), path, completing);
-                self.state.resolve_text(path, &value);
+                self.resolve_text(path, &value);
                 value
             } else if let Some(fill) = fill.take_if(|fill| fill.name == name) {
                 fill.value

@@ -53,6 +53,8 @@ pub struct Resolved {
 #[derive(Clone, Debug)]
 pub enum Origin {
     Text(Span),
+    /// A name in the text, whose value came from there.
+    Named(Span, Box<Origin>),
     Profile(String, Span),
     /// `-o` on the command line.
     Override,
@@ -64,6 +66,17 @@ impl Origin {
     pub fn show(&self, sources: &Sources) -> String {
         match self {
             Origin::Text(span) => sources.place(*span),
+            Origin::Named(span, from) => {
+                let from = match **from {
+                    // In the same text, line and column say enough.
+                    Origin::Text(place) if place.file == span.file => {
+                        let (line, column) = sources.position(place);
+                        format!("{line}:{column}")
+                    }
+                    ref from => from.show(sources),
+                };
+                format!("{}, from {from}", sources.place(*span))
+            }
             Origin::Profile(name, span) => format!("profile {name}, {}", sources.place(*span)),
             Origin::Override => "-o".to_owned(),
             Origin::Default(name, span) => format!("default of {name}, {}", sources.place(*span)),
@@ -89,6 +102,8 @@ pub(super) struct State<'a> {
     /// places of these.
     ambiguous: BTreeMap<String, Vec<Span>>,
     resolved: Vec<Resolved>,
+    /// Where the values of overrides and profiles were written, and which these are.
+    causes: HashMap<Span, Origin>,
     pub in_override: bool,
 }
 
@@ -151,10 +166,6 @@ impl State<'_> {
     /// Records a path that no override can name, since there are several places of that name.
     pub fn forbid_override(&mut self, path: String, places: Vec<Span>) {
         self.ambiguous.insert(path, places);
-    }
-
-    pub fn resolve_text(&mut self, path: Option<&str>, value: &Value) {
-        self.resolve(path, value, Origin::Text(value.span));
     }
 
     pub fn resolve_default(&mut self, path: Option<&str>, value: &Value, owner: &str) {
@@ -490,12 +501,24 @@ impl<'a> Checker<'a> {
         wanted: Option<&Type>,
         fill: Option<Fill>,
     ) -> Value {
+        self.state.causes.insert(over.value.span, over.origin.clone());
         let scope = self.root_scope();
         let before = self.state.in_override;
         self.state.in_override = matches!(over.origin, Origin::Override);
         let value = self.eval_filled(&over.value, &scope, wanted, Some(&over.dotted()), fill);
         self.state.in_override = before;
         value
+    }
+
+    /// Records a value of the text, through whatever names it came there.
+    pub(super) fn resolve_text(&mut self, path: Option<&str>, value: &Value) {
+        let written = self.written(value);
+        let origin = match self.state.causes.get(&written) {
+            _ if written == value.span => Origin::Text(value.span),
+            Some(cause) => Origin::Named(value.span, Box::new(cause.clone())),
+            None => Origin::Named(value.span, Box::new(Origin::Text(written))),
+        };
+        self.state.resolve(path, value, origin);
     }
 
     fn parameter(&mut self, parameter: &tree::Parameter) -> Value {

@@ -1,6 +1,7 @@
 //! The tests of the whole: one binary, so that it is linked once.
 
 mod cli;
+mod edits;
 mod graphs;
 mod hostile;
 mod language;

@@ -250,7 +250,7 @@ impl Checker<'_> {
         let error =
             Diagnostic::new(finding, name.span, message).also(signature.tree.span, "its signature");
         self.report(match self.diagnostics.wants_suggestions() {
-            true => error.nearest(&name.text, names),
+            true => error.misspelled(&name.text, names),
             false => error,
         });
     }
@@ -345,36 +345,52 @@ impl Checker<'_> {
         let message = format!("{place} `{name}` wants {wanted}, not {found}");
         let error = self.blame_use(finding, value, message).label(format!("this is {found}"));
         let error = error.also(parameter.span, "declared here");
-        let help = match (kind.name(), &value.kind) {
-            (Some(TypeName::Duration), Kind::Int(_) | Kind::Float(_)) => {
-                let number = value.number().unwrap_or(200.0);
-                Some(format!("a length has a unit: `{number} epochs` or `{number} steps`"))
-            }
-            (Some(TypeName::Percent), Kind::Int(_)) => {
-                Some(format!("write `{}%`", value.number().unwrap_or(10.0)))
-            }
-            (Some(TypeName::Percent), Kind::Float(Some(value))) => {
-                Some(format!("write `{}%`", value * 100.0))
-            }
-            (Some(TypeName::Float), Kind::Percent(Some(value))) => {
-                Some(format!("write `{}`", value / 100.0))
-            }
-            (Some(TypeName::Split), Kind::Dataset(_)) => {
-                Some("name a part of it: `.train`, `.test` or `.train.unlabeled`".to_owned())
-            }
-            (Some(TypeName::Tensor), Kind::Network(_) | Kind::Encoder(_)) => {
-                Some("apply it to a view first: `query(a)`".to_owned())
-            }
-            (Some(TypeName::Model), Kind::Stage(_)) | (Some(TypeName::Encoder), Kind::Stage(_)) => {
-                Some("name an output of the stage, such as `.encoder`".to_owned())
-            }
-            _ => None,
+        let Some((help, number)) = advice(kind, value) else {
+            self.report(error);
+            return;
         };
-        self.report(match help {
-            Some(help) => error.help(help),
-            None => error,
+        let error = error.help(help);
+        let place = error.place().filter(|place| self.is_number(*place));
+        self.report(match (place, number) {
+            (Some(place), Some((number, true))) => error.safe_edit(place, number),
+            (Some(place), Some((number, false))) => error.likely_edit(place, number),
+            _ => error,
         });
     }
+}
+
+/// What would be right in the place of a value of the wrong type; for a number, how it would be
+/// written, and whether it is the same number.
+fn advice(kind: &Type, value: &Value) -> Option<(String, Option<(String, bool)>)> {
+    let written = |number: String, is_same| (format!("write `{number}`"), Some((number, is_same)));
+    Some(match (kind.name()?, &value.kind) {
+        (TypeName::Duration, Kind::Int(_) | Kind::Float(_)) => {
+            let number = value.number().unwrap_or(200.0);
+            let help = format!("a length has a unit: `{number} epochs` or `{number} steps`");
+            (help, Some((format!("{number} epochs"), false)))
+        }
+        (TypeName::Percent, Kind::Int(_)) => {
+            written(format!("{}%", value.number().unwrap_or(10.0)), false)
+        }
+        (TypeName::Percent, Kind::Float(Some(share))) => {
+            // Without the digits that the product alone brings in.
+            let percent = (share * 1e11).round() / 1e9;
+            written(format!("{percent}%"), percent / 100.0 == *share)
+        }
+        (TypeName::Float, Kind::Percent(Some(percent))) => {
+            written((percent / 100.0).to_string(), true)
+        }
+        (TypeName::Split, Kind::Dataset(_)) => {
+            ("name a part of it: `.train`, `.test` or `.train.unlabeled`".to_owned(), None)
+        }
+        (TypeName::Tensor, Kind::Network(_) | Kind::Encoder(_)) => {
+            ("apply it to a view first: `query(a)`".to_owned(), None)
+        }
+        (TypeName::Model | TypeName::Encoder, Kind::Stage(_)) => {
+            ("name an output of the stage, such as `.encoder`".to_owned(), None)
+        }
+        _ => return None,
+    })
 }
 
 /// The number that a bound's expression is.

@@ -97,7 +97,7 @@ impl Checker<'_> {
                 );
                 let error =
                     error.help("the units are `epochs` and `steps`; a share is written `10%`");
-                self.report(error.nearest(other, ["epochs", "steps"]));
+                self.report(error.misspelled(other, ["epochs", "steps"]));
                 Kind::Poison
             }
         }
@@ -131,7 +131,7 @@ impl Checker<'_> {
             let message = format!("`{name}` is none of the choices {}", choices.join(", "));
             let choices = choices.iter().map(String::as_str);
             self.report(
-                Diagnostic::new(findings::UNKNOWN_NAME, span, message).nearest(name, choices),
+                Diagnostic::new(findings::UNKNOWN_NAME, span, message).misspelled(name, choices),
             );
             return Value::poison(span);
         }
@@ -177,7 +177,12 @@ impl Checker<'_> {
             None if is_stage => {
                 error.help(format!("it is a stage: write `{name} … {{ … }}` in a pipeline"))
             }
-            Some(path) => error.help(format!("import it: `use {path}`")),
+            Some(path) => {
+                let mut error = error.help(format!("import it: `use {path}`"));
+                let lossless = &self.program.module(scope.module).lossless;
+                error.edit = resolve::imports::with(lossless, &path);
+                error
+            }
             None if !self.diagnostics.wants_suggestions() => error,
             None => {
                 let program = self.program;
@@ -188,7 +193,7 @@ impl Checker<'_> {
                 }
                 names.extend(module.map(String::as_str));
                 names.extend(program.prelude().keys().map(String::as_str));
-                error.nearest(name, names)
+                error.misspelled(name, names)
             }
         };
         self.report(error);
@@ -241,7 +246,7 @@ impl Checker<'_> {
             [] => error,
             known => error.help(format!("it has {}", known.join(", "))),
         };
-        self.report(error.nearest(&name.text, known.iter().copied()));
+        self.report(error.misspelled(&name.text, known.iter().copied()));
         Kind::Poison
     }
 

@@ -8,6 +8,7 @@ use super::value::Value;
 use super::{Checker, MOST_FRAMES};
 use crate::diagnostics::{Diagnostic, Finding, Label};
 use crate::source::{self, FileId, Span};
+use crate::syntax::lossless::SyntaxKind;
 
 /// A place that a value came through, by its position in [`Origins`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -195,6 +196,24 @@ impl Checker<'_> {
     pub(super) fn places(&self, values: &BTreeMap<String, Value>) -> Places {
         let places = values.iter().map(|(name, value)| (name.clone(), self.written(value)));
         Rc::new(places.collect())
+    }
+
+    /// Whether a number, with its unit, is all that is written there.
+    pub(super) fn is_number(&self, place: Span) -> bool {
+        matches!(self.syntax(place), Some(SyntaxKind::Number | SyntaxKind::Quantity))
+    }
+
+    /// Whether a member of the value written there can be named behind it.
+    pub(super) fn is_postfix(&self, place: Span) -> bool {
+        matches!(self.syntax(place), Some(SyntaxKind::Name | SyntaxKind::Chain))
+    }
+
+    /// What is written there, where it is one thing of a module.
+    fn syntax(&self, place: Span) -> Option<SyntaxKind> {
+        let mut modules = self.program.ids().map(|id| self.program.module(id));
+        let module = modules.find(|module| module.file == place.file)?;
+        let node = module.lossless.covering(place.start..place.end);
+        (node.span() == place).then(|| node.kind())
     }
 
     /// A finding about how a value is used, at the text of the user that used it last.

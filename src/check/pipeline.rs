@@ -564,7 +564,7 @@ impl<'a> Checker<'a> {
             let error = match is_stage {
                 true => error.help(format!("`{kind}` is a stage: write `{kind} {name} {{ … }}`")),
                 false => {
-                    error.help(format!("the kinds are {}", list.join(", "))).nearest(kind, words)
+                    error.help(format!("the kinds are {}", list.join(", "))).misspelled(kind, words)
                 }
             };
             self.report(error);
@@ -630,7 +630,9 @@ impl<'a> Checker<'a> {
         let error = match is_value {
             true => error
                 .help(format!("`{kind}` names a value: write `{kind} {} = …`", stage.name.text)),
-            false => error.help(format!("the stages are {}", list.join(", "))).nearest(kind, words),
+            false => {
+                error.help(format!("the stages are {}", list.join(", "))).misspelled(kind, words)
+            }
         };
         self.report(error);
     }
@@ -644,7 +646,7 @@ impl<'a> Checker<'a> {
             Err((message, help)) => {
                 let known = typed.kind.outputs();
                 let error = Diagnostic::new(findings::UNKNOWN_FIELD, name.span, message).help(help);
-                self.report(error.nearest(&name.text, known.iter().copied()));
+                self.report(error.misspelled(&name.text, known.iter().copied()));
                 Kind::Poison
             }
         }

@@ -77,7 +77,7 @@ impl<'a> Checker<'a> {
                 TypeFault::UnknownName(span, name) => {
                     let message = format!("there is no type `{name}`");
                     let error = Diagnostic::new(findings::UNKNOWN_TYPE, *span, message);
-                    error.nearest(name, TypeName::ALL.iter().map(|name| name.text()))
+                    error.misspelled(name, TypeName::ALL.iter().map(|name| name.text()))
                 }
                 TypeFault::Brackets(span, message) => {
                     Diagnostic::new(findings::TYPE_MISMATCH, *span, *message)

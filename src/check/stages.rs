@@ -167,6 +167,13 @@ impl Checker<'_> {
             (None, true) => {
                 let message = format!("`{}` reads no labels, and is handed some", objective.name);
                 let error = self.about(findings::LABELS_UNUSED, stage, "data", message);
+                let written = error.place().filter(|place| self.is_postfix(*place));
+                let error = match written {
+                    Some(place) => {
+                        error.safe_edit(Span { start: place.end, ..place }, ".unlabeled")
+                    }
+                    None => error,
+                };
                 self.report(error.help("write `.unlabeled`, so that no label can reach it"));
             }
             _ => {}

@@ -1,6 +1,7 @@
 //! What an error is: a stable name, a message, the places it is about, and what would be right.
 
 mod amount;
+pub mod edit;
 mod excerpt;
 pub mod findings;
 mod render;
@@ -8,6 +9,7 @@ pub mod suggest;
 mod visible;
 
 pub use amount::amount;
+pub use edit::Edit;
 pub use findings::Finding;
 pub use render::{Style, render, render_all};
 pub use visible::visible;
@@ -35,6 +37,8 @@ pub struct Diagnostic {
     pub secondary: Vec<Label>,
     /// What would be right.
     pub help: Option<String>,
+    /// The change that makes it so, where it is known.
+    pub edit: Option<Edit>,
 }
 
 #[derive(Clone, Debug)]
@@ -58,6 +62,7 @@ impl Diagnostic {
             primary: None,
             secondary: Vec::new(),
             help: None,
+            edit: None,
         }
     }
 
@@ -87,6 +92,30 @@ impl Diagnostic {
     pub fn help(mut self, text: impl Into<String>) -> Self {
         self.help = Some(text.into());
         self
+    }
+
+    /// A change after which it is not found any more, and the program is right.
+    pub fn safe_edit(mut self, place: Span, text: impl Into<String>) -> Self {
+        self.edit = Some(Edit { place, text: text.into(), is_safe: true });
+        self
+    }
+
+    /// A change that may be what was meant.
+    pub fn likely_edit(mut self, place: Span, text: impl Into<String>) -> Self {
+        self.edit = Some(Edit { place, text: text.into(), is_safe: false });
+        self
+    }
+
+    /// Offers the nearest of `candidates` in the place of the name, if one is near.
+    pub fn misspelled<'a>(self, name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Self {
+        let (place, nearest) = (self.place(), suggest::nearest(name, candidates));
+        let (Some(place), Some(candidate)) = (place, nearest) else { return self };
+        let error = self.help(format!("did you mean `{candidate}`?"));
+        // What stands around the name stays.
+        match place.end - place.start == name.len() {
+            true => error.likely_edit(place, candidate),
+            false => error,
+        }
     }
 
     /// Offers the nearest of `candidates`, if one is near.

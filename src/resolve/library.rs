@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock, OnceLock};
 
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
 use crate::source::{self, FileId, Sources};
+use crate::syntax::lossless;
 use crate::syntax::parse::{self, Parsed};
 use crate::syntax::tree::{self, ExprKind, TypeKind};
 
@@ -79,6 +80,7 @@ impl Declaration {
 /// A module of the library, read once in a process.
 pub struct Embedded {
     pub tree: Arc<tree::File>,
+    pub lossless: Arc<lossless::Tree>,
     pub diagnostics: Diagnostics,
 }
 
@@ -88,8 +90,8 @@ pub fn module(file: FileId) -> &'static Embedded {
         LazyLock::new(|| source::library().map(|(file, _)| (file, OnceLock::new())).collect());
     // Of every embedded text there is one, and no other file is asked for.
     MODULES[&file].get_or_init(|| {
-        let Parsed { file: tree, diagnostics, .. } = parse::file(&Sources::default(), file);
-        Embedded { tree: Arc::new(tree), diagnostics }
+        let Parsed { file: tree, lossless, diagnostics } = parse::file(&Sources::default(), file);
+        Embedded { tree: Arc::new(tree), lossless: Arc::new(lossless), diagnostics }
     })
 }
 

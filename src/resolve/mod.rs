@@ -2,6 +2,7 @@
 
 pub mod catalog;
 mod facts;
+pub mod imports;
 mod library;
 mod modules;
 

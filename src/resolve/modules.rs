@@ -5,9 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Files;
+use super::imports;
 use super::library::{self, Declaration};
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
 use crate::source::{self, FileId, Sources, Span};
+use crate::syntax::lossless;
 use crate::syntax::parse::{self, Parsed};
 use crate::syntax::tree::{self, Name, Use};
 
@@ -30,6 +32,8 @@ pub struct Module {
     pub name: String,
     pub file: FileId,
     pub tree: Arc<tree::File>,
+    /// All of its text.
+    pub lossless: Arc<lossless::Tree>,
     /// Its own definitions and its imports.
     pub scope: BTreeMap<String, Item>,
     /// Imported names that could not be found, and were reported, and the names that were offered
@@ -137,13 +141,14 @@ impl Loader<'_> {
     /// Reads a module and follows its imports.
     fn module(&mut self, place: Place) -> Result<ModuleId, Box<Diagnostic>> {
         let mut copied = None;
-        let (name, file, tree) = match &place {
+        let (name, file, tree, lossless) = match &place {
             Place::Library(name) => {
                 // Only made of names that are there.
                 let file = source::embedded(name).expect("an embedded module");
                 let embedded = library::module(file);
                 self.diagnostics.extend(embedded.diagnostics.clone());
-                (name.clone(), file, Arc::clone(&embedded.tree))
+                let (tree, lossless) = (&embedded.tree, &embedded.lossless);
+                (name.clone(), file, Arc::clone(tree), Arc::clone(lossless))
             }
             Place::File(path) => {
                 let text = read(self.files, path)?;
@@ -151,15 +156,15 @@ impl Loader<'_> {
                 // A copy of a text of the library, such as its own source, may declare what that does.
                 copied = source::library().find(|(_, source)| *source.text == *text);
                 let file = self.sources.add(name.clone(), text);
-                let Parsed { file: tree, diagnostics, .. } = parse::file(self.sources, file);
+                let Parsed { file: tree, lossless, diagnostics } = parse::file(self.sources, file);
                 self.diagnostics.extend(diagnostics);
-                (name, file, Arc::new(tree))
+                (name, file, Arc::new(tree), Arc::new(lossless))
             }
         };
         let id = ModuleId(self.modules.len());
         let scope = self.own_items(id, &tree);
-        let mut module =
-            Module { name, file, tree: Arc::clone(&tree), scope, missing: BTreeSet::new() };
+        let missing = BTreeSet::new();
+        let mut module = Module { name, file, tree: Arc::clone(&tree), lossless, scope, missing };
         let embedded = match &place {
             Place::Library(name) => Some(name.as_str()),
             Place::File(_) => copied.map(|(_, source)| source.name.as_str()),
@@ -244,15 +249,21 @@ impl Loader<'_> {
 
     fn unused_imports(&mut self, id: ModuleId, tree: &tree::File) {
         let used = used_names(tree);
-        for import in &tree.uses {
-            let name = import.name.text.as_str();
-            // One that was not found is wrong for that alone.
-            let is_missing = self.modules[id.0].missing.contains(name);
-            if !is_missing && !used.contains(name) {
-                let message = format!("`{}` is imported and never used", import.name.text);
-                let warning = Diagnostic::new(findings::UNUSED_IMPORT, import.name.span, message);
-                self.diagnostics.push(warning.help("remove it from the `use`"));
-            }
+        let module = &self.modules[id.0];
+        // One that was not found is wrong for that alone.
+        let is_unused = |name: &Name| {
+            !module.missing.contains(&name.text) && !used.contains(name.text.as_str())
+        };
+        let names = tree.uses.iter().map(|import| &import.name);
+        let unused: Vec<&Name> = names.filter(|name| is_unused(name)).collect();
+        let places: BTreeSet<Span> = unused.iter().map(|name| name.span).collect();
+        for name in unused {
+            let message = format!("`{}` is imported and never used", name.text);
+            let warning = Diagnostic::new(findings::UNUSED_IMPORT, name.span, message);
+            let mut warning = warning.help("remove it from the `use`");
+            warning.edit =
+                imports::without(&module.lossless, name.span, |own| !places.contains(&own));
+            self.diagnostics.push(warning);
         }
     }
 

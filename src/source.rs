@@ -23,6 +23,11 @@ pub struct Span {
 }
 
 impl Span {
+    /// Whether `other` lies within this span.
+    pub fn holds(self, other: Span) -> bool {
+        self.file == other.file && self.start <= other.start && other.end <= self.end
+    }
+
     /// From the start of this span to the end of `other`; this span where `other` stands in another
     /// text.
     pub fn to(self, other: Span) -> Span {

@@ -55,7 +55,7 @@ impl Checker<'_> {
                     let parts = [Part::Train, Part::Test].map(|part| examples(&call, part));
                     let all: u128 = parts.into_iter().flatten().map(|part| part as u128).sum();
                     let bytes = all.saturating_mul(image);
-                    if !self.fits_memory("this dataset", bytes, self.largest(&bound, span)) {
+                    if !self.fits_memory("this dataset", bytes, self.largest(&bound, span), span) {
                         return Value::poison(span);
                     }
                 }
@@ -86,7 +86,7 @@ impl Checker<'_> {
                 return self.ema(declaration, &bound, span);
             }
             Some(TypeName::Network) => {
-                return self.head(term, features(), span, self.largest(&bound, span));
+                return self.head(term, features(), &bound, span);
             }
             Some(TypeName::Tensor) => {
                 return self.primitive(declaration, &bound, shape(TypeName::Tensor), span);
@@ -124,7 +124,7 @@ impl Checker<'_> {
     ) -> Value {
         let parameters = term.as_ref().and_then(|term| learned(term, None));
         let bytes = parameters.unwrap_or_default().saturating_mul(memory::NUMBER);
-        if !self.fits_memory(&format!("`{name}`"), bytes, place) {
+        if !self.fits_memory(&format!("`{name}`"), bytes, place, span) {
             return Value::poison(span);
         }
         let (id, made) = (self.fresh_id(), Rc::new(Made { parameters, place }));
@@ -132,8 +132,10 @@ impl Checker<'_> {
     }
 
     /// A head; inside of an objective each call makes a network with weights of its own.
-    fn head(&mut self, term: Option<Term>, output: Size, span: Span, place: Span) -> Value {
-        let head = Value::new(Kind::Head(HeadValue { term, output, place }), span);
+    fn head(&mut self, term: Option<Term>, output: Size, bound: &Arguments, span: Span) -> Value {
+        let kind = Kind::Head(HeadValue { term, output, place: self.largest(bound, span) });
+        let origin = self.origins.made(span, self.places(&bound.values));
+        let head = Value { kind, span, origin };
         if self.builder.is_none() {
             return head;
         }
@@ -200,7 +202,7 @@ impl Checker<'_> {
             let bytes = numbers.saturating_mul(memory::NUMBER);
             let place = self.largest(bound, span);
             let shown = super::value::tensor(&shape);
-            if !self.fits_memory(&format!("`{operation}`, {shown},"), bytes, place) {
+            if !self.fits_memory(&format!("`{operation}`, {shown},"), bytes, place, span) {
                 return Value::poison(span);
             }
         }

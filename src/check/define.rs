@@ -204,6 +204,8 @@ impl<'a> Checker<'a> {
         let name = &define.signature.name;
         let span = call.unwrap_or(name.span);
         if !define.whole || self.broken.contains(&(module, index)) {
+            // What uses it is wrong for that reason alone.
+            self.silent += 1;
             return Value::poison(span);
         }
         if self.stack.iter().any(|frame| frame.define == (module, index)) {

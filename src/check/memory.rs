@@ -94,10 +94,15 @@ impl Held {
 }
 
 impl Checker<'_> {
-    /// Reports what takes more memory than the machine has; says whether it fits.
-    pub(super) fn fits_memory(&mut self, what: &str, bytes: u128, span: Span) -> bool {
-        let error = too_large(what, bytes, span);
-        error.map(|error| self.report(error)).is_none()
+    /// Reports what takes more memory than the machine has, at the text to blame for it and where it
+    /// is made; says whether it fits.
+    pub(super) fn fits_memory(&mut self, what: &str, bytes: u128, place: Span, made: Span) -> bool {
+        let Some(error) = too_large(what, bytes, place) else { return true };
+        self.report(match made.holds(place) || place.holds(made) {
+            true => error,
+            false => error.also(made, "found here"),
+        });
+        false
     }
 
     /// Weights, gradients and averages of what a stage trains. What its optimizer remembers and what

@@ -170,10 +170,8 @@ impl Checker<'_> {
         for (distance, frame) in self.stack.iter().rev().enumerate() {
             let is_near = distance < MOST_FRAMES / 2 || frames - distance <= MOST_FRAMES / 2;
             let Some(call) = frame.call.filter(|_| is_near) else { continue };
-            let holds =
-                call.file == primary.file && call.start <= primary.start && primary.end <= call.end;
             // Where the user wrote it, what the library made of it says nothing more.
-            if !holds && (self.origins.is_users(call) || !is_written) {
+            if !call.holds(primary) && (self.origins.is_users(call) || !is_written) {
                 diagnostic = diagnostic.also(call, format!("in this use of `{}`", frame.name));
             }
         }

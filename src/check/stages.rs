@@ -499,8 +499,16 @@ impl Checker<'_> {
                 let message = format!("a crop whose `{covers}` ends at zero has no area");
                 let written = place.places.get(covers).copied();
                 let written = written.filter(|place| self.origins.is_users(*place));
-                let place = written.unwrap_or(place.span);
-                let error = Diagnostic::new(findings::OUT_OF_RANGE, place, message);
+                let error = match written {
+                    Some(written) if !place.span.holds(written) => {
+                        let error = Diagnostic::new(findings::OUT_OF_RANGE, written, message);
+                        error.also(place.span, "found here: the crop")
+                    }
+                    written => {
+                        let place = written.unwrap_or(place.span);
+                        Diagnostic::new(findings::OUT_OF_RANGE, place, message)
+                    }
+                };
                 let help = format!("`{covers}` is a share of the image, such as `0.2..=1.0`");
                 self.report(error.help(help));
             }

@@ -229,12 +229,14 @@ impl Value {
         self.kind.type_of().is_some_and(|own| own.is(name))
     }
 
-    /// The number in an `Int`, `Float` or `Percent`, where it is known.
+    /// The number in an `Int`, `Float` or `Percent`, or that a schedule is throughout, where it is
+    /// known.
     pub fn number(&self) -> Option<f64> {
         match &self.kind {
             Kind::Int(size) => size.as_constant().map(|value| value as f64),
             Kind::Float(value) | Kind::Percent(value) => *value,
             Kind::Duration(value) => value.map(|(amount, _)| amount),
+            Kind::Schedule(Some(Term::Float(value))) => Some(*value),
             _ => None,
         }
     }

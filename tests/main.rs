@@ -1,5 +1,6 @@
 //! The tests of the whole: one binary, so that it is linked once.
 
+mod blame;
 mod cli;
 mod edits;
 mod graphs;

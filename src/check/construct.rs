@@ -113,6 +113,25 @@ impl Checker<'_> {
         written.unwrap_or_else(|| self.outermost(span))
     }
 
+    /// The text of the user to blame for the size of a tensor that is kept: that of its largest
+    /// size, be it an argument or the output of the network that made the rows.
+    fn widest(&self, bound: &Arguments, shape: &Shape, inputs: &[usize], span: Span) -> Span {
+        let sizes = shape.sizes().unwrap_or_default().into_iter().filter_map(Size::as_constant);
+        let is_argument = |size: i64| {
+            let same = |own: &Value| matches!(&own.kind, Kind::Int(own) if own.as_constant() == Some(size));
+            bound.values.values().any(same)
+        };
+        let is_by_argument = sizes.max().is_none_or(is_argument);
+        let made = self.builder.as_ref().zip(inputs.first()).and_then(|(builder, rows)| {
+            let module = builder.maker(*rows)?;
+            Some(builder.modules[module].place)
+        });
+        match made.filter(|place| !is_by_argument && self.origins.is_users(*place)) {
+            Some(place) => place,
+            None => self.largest(bound, span),
+        }
+    }
+
     fn encoder(
         &mut self,
         name: &str,
@@ -200,7 +219,7 @@ impl Checker<'_> {
         // What holds whole batches takes them one at a time; a queue of known size is kept whole.
         if let Some(numbers) = shape.sizes().and_then(memory::product) {
             let bytes = numbers.saturating_mul(memory::NUMBER);
-            let place = self.largest(bound, span);
+            let place = self.widest(bound, &shape, &inputs, span);
             let shown = super::value::tensor(&shape);
             if !self.fits_memory(&format!("`{operation}`, {shown},"), bytes, place, span) {
                 return Value::poison(span);

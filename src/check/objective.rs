@@ -93,6 +93,16 @@ impl Builder {
         matches!(self.networks[network].body, Body::Chain(_))
     }
 
+    /// The last module that a tensor, or the first of what it is computed of, went through.
+    pub fn maker(&self, mut node: usize) -> Option<usize> {
+        loop {
+            match &self.nodes[node].op {
+                Op::Apply(network) => return self.chain(*network).last().copied(),
+                _ => node = *self.nodes[node].inputs.first()?,
+            }
+        }
+    }
+
     /// The modules that an input flows through, first to last.
     pub fn chain(&self, network: usize) -> &[usize] {
         match &self.networks[network].body {

@@ -295,14 +295,13 @@ impl Checker<'_> {
         };
         let holds = match &parameter.bound {
             None => true,
-            Some(Bound::Compare(comparison, limit)) => match (value.number(), literal(limit)) {
-                (Some(number), Some(limit)) => satisfies(number, *comparison, limit),
-                _ => true,
-            },
-            Some(Bound::In(range)) => match (value.number(), range_of(range)) {
-                (Some(number), Some((low, high))) => (low..=high).contains(&number),
-                _ => true,
-            },
+            Some(Bound::Compare(comparison, limit)) => literal(limit).is_none_or(|limit| {
+                let mut numbers = value.numbers().into_iter();
+                numbers.all(|number| satisfies(number, *comparison, limit))
+            }),
+            Some(Bound::In(range)) => range_of(range).is_none_or(|(low, high)| {
+                value.numbers().iter().all(|number| (low..=high).contains(number))
+            }),
         };
         if !holds {
             let message = format!("`{name}` is out of its range: {}", value.describe());

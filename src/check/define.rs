@@ -344,6 +344,11 @@ impl<'a> Checker<'a> {
                 _ => None,
             }
         });
+        let handed = arguments.values().filter_map(|value| match &value.kind {
+            Kind::Encoder(encoder) => Some((encoder.id, self.written(value))),
+            _ => None,
+        });
+        let handed = handed.collect();
         self.builder = Some(Builder::default());
         let mut scope = Scope::new(module, arguments);
         let mut minimized: Option<Span> = None;
@@ -399,7 +404,7 @@ impl<'a> Checker<'a> {
         if self.errors() > errors {
             return Value::poison(span);
         }
-        let objective = ObjectiveValue { name: name.text.clone(), builder, encoder };
+        let objective = ObjectiveValue { name: name.text.clone(), builder, encoder, handed };
         Value::new(Kind::Objective(Rc::new(objective)), span)
     }
 

@@ -9,6 +9,7 @@ use super::pipeline::TypedStage;
 use super::value::ObjectiveValue;
 use crate::diagnostics::{Diagnostic, findings};
 use crate::resolve::declaration;
+use crate::source::Span;
 use crate::term::Term;
 use crate::term::objective::Op;
 
@@ -57,6 +58,9 @@ impl Checker<'_> {
                 let message = format!(
                     "`{name}` is handed the encoder of another stage besides the one that it yields"
                 );
+                let handed = |(id, _): &&(usize, Span)| Some(*id) == module.encoder;
+                let written = objective.handed.iter().find(handed).map(|(_, written)| *written);
+                let place = written.unwrap_or(place);
                 let error = Diagnostic::new(findings::ENCODER_NOT_FRESH, place, message);
                 let error = error.also(module.span, "it uses it here");
                 self.report(error.help("only its first encoder can start from another stage"));

@@ -143,6 +143,8 @@ pub struct ObjectiveValue {
     pub builder: Builder,
     /// What a stage yields as `encoder`: the first encoder that the signature names.
     pub encoder: Option<EncoderValue>,
+    /// The encoders that it was handed, by their identity, and the text to blame for each.
+    pub handed: Vec<(usize, Span)>,
 }
 
 #[derive(Clone, Debug)]
@@ -238,6 +240,14 @@ impl Value {
             Kind::Duration(value) => value.map(|(amount, _)| amount),
             Kind::Schedule(Some(Term::Float(value))) => Some(*value),
             _ => None,
+        }
+    }
+
+    /// The numbers that have to satisfy a bound: it, or both ends of a range.
+    pub fn numbers(&self) -> Vec<f64> {
+        match &self.kind {
+            Kind::Range(ends) => ends.iter().flat_map(|(low, high)| [*low, *high]).collect(),
+            _ => self.number().into_iter().collect(),
         }
     }
 

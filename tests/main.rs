@@ -3,6 +3,7 @@
 mod blame;
 mod cli;
 mod edits;
+mod explain;
 mod graphs;
 mod hostile;
 mod language;

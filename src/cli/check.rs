@@ -38,6 +38,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     }
     let mut errors = 0;
     let mut warnings = 0;
+    let mut found = Vec::new();
     for file in &files {
         let compilation = crate::compile(&Request { file, ..Request::default() }, &Disk);
         output::diagnostics(&compilation);
@@ -45,7 +46,9 @@ pub fn run(arguments: &Arguments) -> ExitCode {
             |severity| compilation.diagnostics.iter().filter(|d| d.severity() == severity).count();
         errors += count(Severity::Error);
         warnings += count(Severity::Warning);
+        found.extend(compilation.diagnostics);
     }
+    output::explanation(&found);
     if !arguments.quiet || errors + warnings > 0 {
         let plural = |count: usize, word: &str| {
             format!("{count} {word}{}", if count == 1 { "" } else { "s" })

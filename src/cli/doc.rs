@@ -76,11 +76,14 @@ fn in_library(name: &str, width: usize) -> Option<String> {
     let file = source::embedded(name)?;
     let own = entries.iter().filter(|entry| entry.module == name);
     let names: Vec<&str> = own.map(|entry| entry.named.name).collect();
-    let doc = reflow(catalog::module_doc(file), width);
+    let doc = output::reflow(catalog::module_doc(file), width);
     Some(match names.is_empty() {
         true => format!("{name}\n\n{doc}"),
         false => {
-            format!("{name}\n\n{doc}\n{}", reflow(&format!("It has {}.", names.join(", ")), width))
+            format!(
+                "{name}\n\n{doc}\n{}",
+                output::reflow(&format!("It has {}.", names.join(", ")), width)
+            )
         }
     })
 }
@@ -99,11 +102,11 @@ fn page(named: &Named<'_>, place: &str, sources: &Sources, width: usize) -> Stri
     let lines: Vec<_> = signature.lines().map(visible).collect();
     let mut text = format!("{}\n    {}\n", lines.join("\n"), visible(place));
     if !named.doc.is_empty() {
-        text += &format!("\n{}", reflow(named.doc, width));
+        text += &format!("\n{}", output::reflow(named.doc, width));
     }
     let documented = named.parameters.iter().filter(|parameter| !parameter.doc.is_empty());
     for parameter in documented {
-        text += &format!("\n{}: {}", parameter.name.text, reflow(&parameter.doc, width));
+        text += &format!("\n{}: {}", parameter.name.text, output::reflow(&parameter.doc, width));
     }
     text
 }
@@ -128,55 +131,4 @@ fn unknown(name: &str) -> Diagnostic {
     Diagnostic::general(findings::UNKNOWN_NAME, format!("nothing is called `{name}`"))
         .help("`cpipe list` shows every name")
         .nearest(name, names.chain(paths.iter().map(String::as_str)))
-}
-
-/// Paragraphs broken anew for a width; what stands between fences stays as it is.
-fn reflow(doc: &str, width: usize) -> String {
-    let mut text = String::new();
-    let mut column = 0;
-    let mut is_fenced = false;
-    for line in doc.lines() {
-        let is_fence = line.trim_start().starts_with("```");
-        if is_fence || is_fenced || line.trim().is_empty() {
-            if column > 0 {
-                text.push('\n');
-                column = 0;
-            }
-            is_fenced ^= is_fence;
-            let line = visible(line);
-            if !is_fence {
-                text += &format!("{}{line}\n", if is_fenced { "    " } else { "" });
-            }
-            continue;
-        }
-        for word in line.split_whitespace() {
-            let word = visible(word);
-            let length = word.chars().count();
-            if column > 0 && column + 1 + length > width {
-                text.push('\n');
-                column = 0;
-            }
-            if column > 0 {
-                text.push(' ');
-                column += 1;
-            }
-            text += &word;
-            column += length;
-        }
-    }
-    if column > 0 {
-        text.push('\n');
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::reflow;
-
-    #[test]
-    fn paragraphs_are_broken_and_formulas_are_not() {
-        let doc = "one two three\nfour\n\n```text\na  b  c  d  e  f\n```\nlast";
-        assert_eq!(reflow(doc, 9), "one two\nthree\nfour\n\n    a  b  c  d  e  f\nlast\n");
-    }
 }

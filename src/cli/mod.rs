@@ -2,6 +2,7 @@
 
 mod check;
 mod doc;
+mod explain;
 mod graph;
 mod list;
 mod output;
@@ -38,6 +39,8 @@ enum Command {
     List(list::Arguments),
     /// Show what a name, a module or a file of one's own says of itself.
     Doc(doc::Arguments),
+    /// Show what an error or a warning means, and what is right.
+    Explain(explain::Arguments),
     /// Show a pipeline with all of its values.
     Show(show::Arguments),
     /// Write the compiled graph of a pipeline.
@@ -71,6 +74,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::List(arguments) => list::run(&arguments),
         Command::Doc(arguments) => doc::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
         Command::Graph(arguments) => graph::run(&arguments),
         #[cfg(feature = "run")]
@@ -93,6 +97,7 @@ impl Selected {
     fn compile(&self) -> Option<(crate::Compiled, crate::source::Sources)> {
         let compilation = crate::compile(&self.request(), &crate::resolve::Disk);
         output::diagnostics(&compilation);
+        output::explanation(&compilation.diagnostics);
         compilation.compiled.map(|compiled| (compiled, compilation.sources))
     }
 }

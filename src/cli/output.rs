@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use crate::Compilation;
-use crate::diagnostics::{Diagnostic, Style, render, render_all};
+use crate::diagnostics::{Diagnostic, Severity, Style, render, render_all, visible};
 use crate::source::Sources;
 
 /// The columns of what goes to a file or a pipe.
@@ -38,6 +38,13 @@ pub fn diagnostics(compilation: &Compilation) {
     error(&text);
 }
 
+/// Says how to learn more of the first error, if there is one.
+pub fn explanation(diagnostics: &[Diagnostic]) {
+    if let Some(first) = diagnostics.iter().find(|own| own.severity() == Severity::Error) {
+        error(&format!("`cpipe explain {}` says more\n", first.finding.name));
+    }
+}
+
 /// Writes to standard error; where that is closed there is nobody left to tell.
 pub fn error(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
@@ -60,6 +67,46 @@ pub fn cut(line: &str, width: usize) -> String {
     }
 }
 
+/// Paragraphs broken anew for a width; what stands between fences stays as it is.
+pub fn reflow(doc: &str, width: usize) -> String {
+    let mut text = String::new();
+    let mut column = 0;
+    let mut is_fenced = false;
+    for line in doc.lines() {
+        let is_fence = line.trim_start().starts_with("```");
+        if is_fence || is_fenced || line.trim().is_empty() {
+            if column > 0 {
+                text.push('\n');
+                column = 0;
+            }
+            is_fenced ^= is_fence;
+            let line = visible(line);
+            if !is_fence {
+                text += &format!("{}{line}\n", if is_fenced { "    " } else { "" });
+            }
+            continue;
+        }
+        for word in line.split_whitespace() {
+            let word = visible(word);
+            let length = word.chars().count();
+            if column > 0 && column + 1 + length > width {
+                text.push('\n');
+                column = 0;
+            }
+            if column > 0 {
+                text.push(' ');
+                column += 1;
+            }
+            text += &word;
+            column += length;
+        }
+    }
+    if column > 0 {
+        text.push('\n');
+    }
+    text
+}
+
 /// Writes what a command was asked for.
 pub fn write(text: &str) -> ExitCode {
     match out(text) {
@@ -76,5 +123,16 @@ pub fn out(text: &str) -> io::Result<()> {
     match io::stdout().lock().write_all(text.as_bytes()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reflow;
+
+    #[test]
+    fn paragraphs_are_broken_and_formulas_are_not() {
+        let doc = "one two three\nfour\n\n```text\na  b  c  d  e  f\n```\nlast";
+        assert_eq!(reflow(doc, 9), "one two\nthree\nfour\n\n    a  b  c  d  e  f\nlast\n");
     }
 }

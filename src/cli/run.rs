@@ -62,10 +62,8 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     let selected = match device::select(&arguments.device) {
         Ok(selected) => selected,
         Err(error) => {
-            output::diagnostic(
-                &Diagnostic::general(findings::DEVICE_UNAVAILABLE, error.message).help(error.help),
-                &sources,
-            );
+            let fault = Diagnostic::general(findings::DEVICE_UNAVAILABLE, error.message);
+            report(fault.help(error.help), &sources);
             return ExitCode::from(BAD_INPUT);
         }
     };
@@ -74,7 +72,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Ok(opened) => opened,
         Err(error) => {
             let failure = Failure::from(error);
-            output::diagnostic(&diagnostic(&failure, &compiled), &sources);
+            report(diagnostic(&failure, &compiled), &sources);
             return ExitCode::from(if failure.cause.is_full_disk() { FAILED } else { BAD_INPUT });
         }
     };
@@ -107,7 +105,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     }
     let (name, message) = (failure.cause.finding().name.to_owned(), failure.cause.message());
     let _ = events.emit(Event::RunFailed { name, message });
-    output::diagnostic(&diagnostic(&failure, &compiled), &sources);
+    report(diagnostic(&failure, &compiled), &sources);
     ExitCode::from(if failure.cause.is_bad_input() { BAD_INPUT } else { FAILED })
 }
 
@@ -174,6 +172,12 @@ fn quoted(word: &str) -> String {
 /// A variable of the environment that is not empty.
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Shows why the run ends, and how to learn more.
+fn report(error: Diagnostic, sources: &Sources) {
+    output::diagnostic(&error, sources);
+    output::explanation(&[error]);
 }
 
 /// A failure at the stage in which it arose.

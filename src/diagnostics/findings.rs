@@ -10,23 +10,34 @@ pub struct Finding {
     pub severity: Severity,
     /// What is wrong wherever it is found, in one line.
     pub summary: &'static str,
+    /// What it means and what to do, in Markdown, as `cpipe explain` shows it.
+    pub page: &'static str,
 }
 
 macro_rules! findings {
-    ($($constant:ident $name:literal $severity:ident $summary:literal;)*) => {
-        $(
+    ($($group:literal: $($constant:ident $name:literal $severity:ident $summary:literal;)*)*) => {
+        $($(
             #[doc = $summary]
-            pub const $constant: &Finding =
-                &Finding { name: $name, severity: Severity::$severity, summary: $summary };
-        )*
+            pub const $constant: &Finding = &Finding {
+                name: $name,
+                severity: Severity::$severity,
+                summary: $summary,
+                page: include_str!(concat!("pages/", $name, ".md")),
+            };
+        )*)*
 
-        /// All of them.
-        pub static ALL: &[&Finding] = &[$($constant),*];
+        /// All of them, by what they are about.
+        pub static GROUPS: &[(&str, &[&Finding])] = &[$(($group, &[$($constant),*])),*];
     };
 }
 
+/// All of them.
+pub fn all() -> impl Iterator<Item = &'static Finding> {
+    GROUPS.iter().flat_map(|(_, findings)| findings.iter().copied())
+}
+
 findings! {
-    // Texts and modules.
+    "texts and modules":
     FILE_UNREADABLE "file-unreadable" Error "a file cannot be read, or is no ordinary file";
     FILE_TOO_LARGE "file-too-large" Error "a file is larger than any program is";
     NOT_TEXT "not-text" Error "a file is not UTF-8 text";
@@ -41,7 +52,7 @@ findings! {
     UNUSED_NAME "unused-name" Warning "a name is declared and not used";
     UNUSED_VALUE "unused-value" Error "a value is computed and goes nowhere";
 
-    // Names.
+    "names":
     UNKNOWN_NAME "unknown-name" Error "nothing of that name is in scope";
     UNKNOWN_FIELD "unknown-field" Error "a value or a stage has no field of that name";
     UNKNOWN_ARGUMENT "unknown-argument" Error "what is called takes no such argument";
@@ -59,7 +70,7 @@ findings! {
     REFERENCE_CYCLE "reference-cycle" Error "a value depends on itself";
     RECURSIVE_DEFINE "recursive-define" Error "a define uses itself";
 
-    // Values.
+    "values":
     TYPE_MISMATCH "type-mismatch" Error "a value is of another type than is wanted there";
     SHAPE_MISMATCH "shape-mismatch" Error "a tensor has another shape than is wanted there";
     OUT_OF_RANGE "out-of-range" Error "a number lies outside of what is allowed there";
@@ -68,7 +79,7 @@ findings! {
     TOO_MANY_EXPANSIONS "too-many-expansions" Error "defines use each other too often";
     BAD_OVERRIDE "bad-override" Error "an override is not `name=value`";
 
-    // Pipelines and objectives.
+    "pipelines and objectives":
     NO_PIPELINE "no-pipeline" Error "a file that is to be run declares no pipeline";
     SEVERAL_PIPELINES "several-pipelines" Error "a file declares several pipelines and none is chosen";
     NO_STAGE "no-stage" Error "a pipeline has nothing to run";
@@ -87,7 +98,7 @@ findings! {
     KEEP_BEYOND_LENGTH "keep-beyond-length" Error "nothing would be kept before the end";
     WARMUP_TOO_LONG "warmup-too-long" Error "a warm-up takes the whole length";
 
-    // Runs.
+    "runs":
     INTERRUPTED "interrupted" Error "the user has stopped the run";
     DEVICE_UNAVAILABLE "device-unavailable" Error "a device is not there, or not built in";
     DATASET_MISSING "dataset-missing" Error "a dataset is not found";
@@ -121,13 +132,13 @@ findings! {
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::ALL;
+    use super::all;
 
     #[test]
     fn names_are_unique_and_in_kebab_case() {
-        let names: BTreeSet<&str> = ALL.iter().map(|finding| finding.name).collect();
-        assert_eq!(names.len(), ALL.len());
-        for finding in ALL {
+        let names: BTreeSet<&str> = all().map(|finding| finding.name).collect();
+        assert_eq!(names.len(), all().count());
+        for finding in all() {
             let kebab = |c: char| c.is_ascii_lowercase() || c == '-';
             assert!(finding.name.chars().all(kebab), "{}", finding.name);
             assert!(!finding.summary.ends_with('.'), "{}", finding.summary);

@@ -505,3 +505,23 @@ fn a_choice_is_compared_with_its_own_names() {
     assert_eq!(names(&text(&sized.replace("== small", "== smal"))), ["unknown-name"]);
     assert_eq!(names(&text(&sized.replace("== small", "== 1"))), ["type-mismatch"]);
 }
+
+#[test]
+fn an_objective_may_be_another_with_arguments_of_its_own() {
+    let preset = "define small_queue(encoder: Encoder, queue: Int > 0 = 32) -> Objective {
+  let share = 0.1
+  moco_v2(encoder, queue: queue, momentum: 0.9, temperature: share, dim: 16)
+}
+
+pipeline small";
+    let call = "moco_v2(backbone, queue: 32, momentum: 0.9, temperature: 0.1, dim: 16)";
+    let program = SMALL.replace("pipeline small", preset);
+    let program = program.replace(call, "small_queue(backbone)");
+    assert_ne!(program, SMALL);
+    assert_eq!(hash(&program), hash(SMALL));
+    let wrong = program.replace("small_queue(backbone)", "small_queue(backbone, queue: 24)");
+    let found = text(&wrong);
+    assert_eq!(names(&found), ["queue-batch"]);
+    let place = found.diagnostics[0].place().expect("a place");
+    assert_eq!(found.sources.text(place), "24");
+}

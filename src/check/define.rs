@@ -226,7 +226,8 @@ impl<'a> Checker<'a> {
         }
         self.stack.push(Frame { define: (module, index), name: name.text.clone(), call });
         let signature = self.signature(&define.signature);
-        let value = match signature.result.is(TypeName::Objective) {
+        let is_objective = signature.result.is(TypeName::Objective) && !is_preset(define);
+        let value = match is_objective {
             true => self.expand_objective(define, module, arguments.values, span, call.is_none()),
             false => self.expand_value(define, &signature, module, arguments, span, call.is_none()),
         };
@@ -518,6 +519,12 @@ impl<'a> Checker<'a> {
             }
         }
     }
+}
+
+/// Whether it gives an objective that another define makes, with arguments of its own.
+fn is_preset(define: &Define) -> bool {
+    let is_plain = |own: &Statement| matches!(own, Statement::Let(_) | Statement::Result(_));
+    define.body.iter().all(is_plain) && matches!(define.body.last(), Some(Statement::Result(_)))
 }
 
 fn takes_tensors(signature: &TypedSignature<'_>) -> bool {

@@ -6,6 +6,7 @@ mod bind;
 mod call;
 mod chain;
 mod construct;
+mod declarations;
 mod declared;
 mod define;
 mod expr;
@@ -15,19 +16,22 @@ pub mod objective;
 mod origin;
 mod overrides;
 mod pipeline;
+mod resolved;
 pub mod shape;
 #[cfg(test)]
 mod shapes;
 mod signature;
 pub mod size;
 mod stages;
+mod state;
 pub mod types;
 mod unify;
 pub mod value;
 
 pub use declared::{declared_size, declared_sizes};
 pub use overrides::{Override, parse as parse_override};
-pub use pipeline::{Origin, Resolved, Selection, TypedPipeline, TypedStage};
+pub use pipeline::{Selection, TypedPipeline, TypedStage};
+pub use resolved::{Origin, Resolved};
 pub use stages::{STAGES, StageKind};
 
 use std::cell::RefCell;
@@ -87,7 +91,7 @@ struct Checker<'a> {
     exceeded: BTreeSet<&'static str>,
     /// Defines that are wrong by themselves: their expansions say nothing more.
     broken: BTreeSet<(ModuleId, usize)>,
-    state: pipeline::State<'a>,
+    state: state::State<'a>,
     next_id: usize,
     /// Names that a module has to import and does not, as far as they have been reported.
     unimported: BTreeSet<(ModuleId, String)>,
@@ -131,7 +135,7 @@ impl<'a> Checker<'a> {
             depth: 0,
             exceeded: BTreeSet::new(),
             broken: BTreeSet::new(),
-            state: pipeline::State::default(),
+            state: state::State::default(),
             next_id: 0,
             unimported: BTreeSet::new(),
             silent: 0,

@@ -1,10 +1,15 @@
 //! Values given beside the text: `-o name=value` and profiles.
 
-use super::pipeline::Origin;
+use super::Checker;
+use super::bind::Fill;
+use super::pipeline::Selection;
+use super::resolved::Origin;
+use super::types::Type;
+use super::value::Value;
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
 use crate::source::{Sources, Span};
 use crate::syntax::parse;
-use crate::syntax::tree::{Expr, Name};
+use crate::syntax::tree::{self, Expr, Member, Name};
 
 /// A value for a parameter, an argument or a field, named by a dotted path.
 #[derive(Clone, Debug)]
@@ -56,4 +61,133 @@ pub fn parse(sources: &mut Sources, argument: &str) -> Result<Override, Diagnost
     let path = parse::path(sources, file, name)?;
     let value = parse::expression(sources, file, value)?;
     Ok(Override { path, value, origin: Origin::Override })
+}
+
+impl<'a> Checker<'a> {
+    pub(super) fn collect_overrides(
+        &mut self,
+        pipeline: &'a tree::Pipeline,
+        selection: Selection<'_>,
+    ) {
+        let profiles = pipeline.members.iter().filter_map(|member| match member {
+            Member::Profile(profile) => Some(profile),
+            _ => None,
+        });
+        let profiles: Vec<&tree::Profile> = profiles.collect();
+        if let Some(wanted) = selection.profile {
+            match profiles.iter().find(|profile| profile.name.text == wanted) {
+                Some(profile) => {
+                    for setting in &profile.settings {
+                        let origin = Origin::Profile(wanted.to_owned(), setting.value.span);
+                        let over = Override {
+                            path: setting.path.clone(),
+                            value: setting.value.clone(),
+                            origin,
+                        };
+                        let path = dotted(&setting.path);
+                        if self.state.overrides.insert(path.clone(), over).is_some() {
+                            self.error(
+                                findings::DUPLICATE_NAME,
+                                setting.value.span,
+                                format!("`{path}` is set twice"),
+                            );
+                        }
+                    }
+                }
+                None if !pipeline.whole => {}
+                None => {
+                    let names = profiles.iter().map(|profile| profile.name.text.as_str());
+                    let message = format!("`{}` has no profile `{wanted}`", pipeline.name.text);
+                    let error =
+                        Diagnostic::new(findings::UNKNOWN_PROFILE, pipeline.name.span, message);
+                    let list: Vec<&str> = names.clone().collect();
+                    let error = match list.is_empty() {
+                        true => error.help("it declares none"),
+                        false => error.help(format!("it has {}", list.join(", "))),
+                    };
+                    self.report(error.nearest(wanted, names));
+                }
+            }
+        }
+        // An override replaces the whole of what it names, arguments that the profile set included.
+        for over in &selection.overrides {
+            let below = format!("{}.", over.dotted());
+            self.state.overrides.retain(|path, _| !path.starts_with(&below));
+        }
+        for over in selection.overrides {
+            self.state.overrides.insert(over.dotted(), over);
+        }
+    }
+
+    pub(super) fn unused_overrides(&mut self) {
+        let overrides = self.state.overrides.values();
+        let unused = overrides.filter(|over| !self.state.used_overrides.contains(&over.dotted()));
+        for over in unused.cloned().collect::<Vec<_>>() {
+            // A declaration that is wrong, or could not be read, may hide the path.
+            let mut modules = self.program.modules.iter();
+            if self.diagnostics.has_errors() || modules.any(|module| !module.tree.whole) {
+                return;
+            }
+            let path = over.dotted();
+            if let Some(error) = self.ambiguous(&over) {
+                self.report(error);
+                continue;
+            }
+            let error = Diagnostic::new(
+                findings::UNKNOWN_PARAMETER,
+                over.span(),
+                format!("nothing is called `{path}`"),
+            );
+            let near = self.state.paths.iter().map(String::as_str);
+            let error = error.nearest(&path, near);
+            let error = match error.help {
+                Some(_) => error,
+                None => {
+                    let top = self.state.paths.iter().filter(|path| !path.contains('.'));
+                    let list: Vec<&str> = top.map(String::as_str).collect();
+                    error.help(format!(
+                        "the parameters are {}; below a name, `name.argument`",
+                        list.join(", ")
+                    ))
+                }
+            };
+            self.report(error);
+        }
+    }
+
+    /// The error of an override below a name that several steps of a chain have.
+    fn ambiguous(&self, over: &Override) -> Option<Diagnostic> {
+        let path = over.dotted();
+        let is_below = |step: &str| {
+            path.strip_prefix(step).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        let (step, places) = self.state.ambiguous.iter().find(|(step, _)| is_below(step))?;
+        let message = format!("`{step}` is {} steps of its chain", places.len());
+        let mut error = Diagnostic::new(findings::AMBIGUOUS_PARAMETER, over.span(), message);
+        for place in places {
+            error = error.also(*place, "one of them");
+        }
+        let (_, name) = step.rsplit_once('.')?;
+        Some(error.help(format!(
+            "name the step that is meant, `augment step = {name}(…)`, write `step` in the chain, \
+             and override `step`"
+        )))
+    }
+
+    /// Evaluates an override in sight of the pipeline's names; on a command line nothing is
+    /// imported, so there every registered name is in sight as well.
+    pub(super) fn eval_override(
+        &mut self,
+        over: &Override,
+        wanted: Option<&Type>,
+        fill: Option<Fill>,
+    ) -> Value {
+        self.state.causes.insert(over.value.span, over.origin.clone());
+        let scope = self.root_scope();
+        let before = self.state.in_override;
+        self.state.in_override = matches!(over.origin, Origin::Override);
+        let value = self.eval_filled(&over.value, &scope, wanted, Some(&over.dotted()), fill);
+        self.state.in_override = before;
+        value
+    }
 }

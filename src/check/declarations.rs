@@ -1,0 +1,196 @@
+//! The declarations of a pipeline, evaluated as they refer to each other.
+
+use std::collections::BTreeMap;
+
+use super::bind::What;
+use super::pipeline::TypedStage;
+use super::resolved::Origin;
+use super::stages;
+use super::state::{DeclaredAs, Phase};
+use super::types::Reader;
+use super::unify::Solution;
+use super::value::{Kind, Value};
+use super::{Checker, Scope};
+use crate::diagnostics::{Diagnostic, findings};
+use crate::source::Span;
+use crate::syntax::tree::{self, Argument, Name};
+
+impl<'a> Checker<'a> {
+    /// The value of a declaration of the pipeline, if one has that name.
+    pub(super) fn declared(&mut self, name: &str, span: Span) -> Option<Value> {
+        let index = *self.state.positions.get(name)?;
+        self.state.declarations[index].used = true;
+        if let Phase::Running = self.state.declarations[index].progress {
+            let place = self.state.declarations[index].name.span;
+            let error = Diagnostic::new(
+                findings::REFERENCE_CYCLE,
+                span,
+                format!("`{name}` depends on itself"),
+            );
+            self.report(error.label("the circle closes here").also(place, "declared here"));
+            return Some(Value::poison(span));
+        }
+        self.evaluate(index);
+        match &self.state.declarations[index].progress {
+            Phase::Done(value) => Some(self.origins.pass(value, span)),
+            _ => Some(Value::poison(span)),
+        }
+    }
+
+    pub(super) fn evaluate(&mut self, index: usize) {
+        if !matches!(self.state.declarations[index].progress, Phase::Waiting) {
+            return;
+        }
+        self.state.declarations[index].progress = Phase::Running;
+        let member = self.state.declarations[index].member;
+        // The text of the file, although an override names it first.
+        let in_override = std::mem::take(&mut self.state.in_override);
+        let value = match member {
+            DeclaredAs::Parameter(parameter) => self.parameter(parameter),
+            DeclaredAs::Value(value) => self.value_declaration(value),
+            DeclaredAs::Stage(stage) => self.stage_declaration(stage, index),
+        };
+        self.state.in_override = in_override;
+        self.state.declarations[index].progress = Phase::Done(Box::new(value));
+    }
+
+    pub(super) fn root_scope(&self) -> Scope {
+        let module = self.state.module.unwrap_or(self.program.root);
+        Scope { in_pipeline: true, ..Scope::new(module, BTreeMap::new()) }
+    }
+
+    fn parameter(&mut self, parameter: &tree::Parameter) -> Value {
+        let name = parameter.name.text.as_str();
+        let kind = Reader::default().read(&parameter.kind);
+        let wanted = Some(&kind);
+        let (value, origin) = match self.state.take_override(name) {
+            Some(over) => (self.eval_override(&over, wanted, None), over.origin),
+            None => match &parameter.default {
+                Some(default) => {
+                    let scope = self.root_scope();
+                    let value = self.eval(default, &scope, wanted, Some(name));
+                    let origin = Origin::Text(value.span);
+                    (value, origin)
+                }
+                None => {
+                    let message = format!("the parameter `{name}` has no value");
+                    let error =
+                        Diagnostic::new(findings::MISSING_ARGUMENT, parameter.span, message);
+                    self.report(
+                        error.help(format!("give it one: `-o {name}=…`, a profile, or a default")),
+                    );
+                    return Value::poison(parameter.span);
+                }
+            },
+        };
+        let value = self.fit(value, parameter, &kind, &mut Solution::default(), What::Argument);
+        self.state.resolve(Some(name), &value, origin);
+        value
+    }
+
+    fn value_declaration(&mut self, declaration: &tree::ValueDeclaration) -> Value {
+        let name = declaration.name.text.as_str();
+        let kind = declaration.kind.text.as_str();
+        let scope = self.root_scope();
+        let known = stages::VALUE_KINDS.iter().find(|(word, _)| *word == kind);
+        if known.is_none() {
+            let message = format!("there is no kind of value `{kind}`");
+            let error = Diagnostic::new(findings::UNKNOWN_KIND, declaration.kind.span, message);
+            let words = stages::VALUE_KINDS.iter().map(|(word, _)| *word);
+            let list: Vec<&str> = words.clone().collect();
+            let is_stage = stages::STAGES.iter().any(|stage| stage.name() == kind);
+            let error = match is_stage {
+                true => error.help(format!("`{kind}` is a stage: write `{kind} {name} {{ … }}`")),
+                false => {
+                    error.help(format!("the kinds are {}", list.join(", "))).misspelled(kind, words)
+                }
+            };
+            self.report(error);
+        }
+        let over = self.state.take_override(name);
+        let value = match over {
+            Some(over) => Value { span: over.value.span, ..self.eval_override(&over, None, None) },
+            None => {
+                let value = self.eval(&declaration.value, &scope, None, Some(name));
+                Value { span: declaration.value.span, ..value }
+            }
+        };
+        let wanted = known.and_then(|(_, wanted)| *wanted);
+        match wanted {
+            Some(wanted) if !value.is_poison() && !value.is(wanted) => {
+                let (found, wanted) = (value.describe(), wanted.text());
+                let message = format!("`{kind} {name}` is {found}, not {wanted}");
+                let error = Diagnostic::new(findings::TYPE_MISMATCH, value.span, message);
+                self.report(error.also(declaration.kind.span, format!("declared as `{kind}`")));
+                Value::poison(value.span)
+            }
+            _ => value,
+        }
+    }
+
+    fn stage_declaration(&mut self, stage: &'a tree::StageDeclaration, index: usize) -> Value {
+        let position = self.state.declarations[index].stage.unwrap_or_default();
+        let Some(kind) = stages::STAGES.iter().find(|kind| kind.name() == stage.kind.text) else {
+            self.unknown_stage(stage);
+            return Value::poison(stage.name.span);
+        };
+        let signature = self.signature(kind.declaration().signature());
+        let arguments: Vec<Argument> = stage.fields.iter().map(argument).collect();
+        let scope = self.root_scope();
+        let name = &stage.name.text;
+        let span = stage.kind.span.to(stage.name.span);
+        let what = What::Field { stage: *kind, whole: stage.whole };
+        let bound = self.bind(&signature, &arguments, span, what, &scope, Some(name), None, None);
+        // What could not be read of it decides what it is.
+        let Some(bound) = bound.filter(|_| stage.whole) else {
+            return Value::poison(stage.name.span);
+        };
+        let typed = TypedStage { name: name.clone(), kind: *kind, span, fields: bound.values };
+        let errors = self.errors();
+        self.check_stage(&typed);
+        if self.errors() > errors {
+            return Value::poison(stage.name.span);
+        }
+        self.state.declarations[index].typed = Some(typed);
+        Value::new(Kind::Stage(position), stage.name.span)
+    }
+
+    fn unknown_stage(&mut self, stage: &tree::StageDeclaration) {
+        let kind = &stage.kind.text;
+        let error = Diagnostic::new(
+            findings::UNKNOWN_KIND,
+            stage.kind.span,
+            format!("there is no kind of stage `{kind}`"),
+        );
+        let words = stages::STAGES.iter().map(|stage| stage.name());
+        let list: Vec<&str> = words.clone().collect();
+        let is_value = stages::VALUE_KINDS.iter().any(|(word, _)| word == kind);
+        let error = match is_value {
+            true => error
+                .help(format!("`{kind}` names a value: write `{kind} {} = …`", stage.name.text)),
+            false => {
+                error.help(format!("the stages are {}", list.join(", "))).misspelled(kind, words)
+            }
+        };
+        self.report(error);
+    }
+
+    /// An output of a stage.
+    pub(super) fn output(&mut self, position: usize, name: &Name) -> Kind {
+        let stage = self.state.stages.get(position).map(|index| &self.state.declarations[*index]);
+        let Some(typed) = stage.and_then(|stage| stage.typed.as_ref()) else { return Kind::Poison };
+        match typed.kind.output(typed, position, &name.text) {
+            Ok(kind) => kind,
+            Err((message, help)) => {
+                let known = typed.kind.outputs();
+                let error = Diagnostic::new(findings::UNKNOWN_FIELD, name.span, message).help(help);
+                self.report(error.misspelled(&name.text, known.iter().copied()));
+                Kind::Poison
+            }
+        }
+    }
+}
+
+fn argument(field: &tree::Binding) -> Argument {
+    Argument { name: Some(field.name.clone()), value: field.value.clone() }
+}

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use super::{BAD_INPUT, output};
 use crate::diagnostics::{Diagnostic, Diagnostics, findings, render_all, visible};
-use crate::resolve::catalog::{self, Entry, Named};
+use crate::resolve::catalog::{self, Category, Entry, Named};
 use crate::resolve::{self, Disk};
 use crate::source::{self, Sources};
 use crate::syntax::parse::{self, Parsed};
@@ -89,9 +89,10 @@ fn in_library(name: &str, width: usize) -> Option<String> {
 }
 
 fn entry_page(entry: &Entry, width: usize) -> String {
-    let access = match entry.is_in_scope {
-        true => format!("{}, in scope everywhere", entry.module),
-        false => format!("use {}", entry.path()),
+    let access = match entry.named.kind {
+        Category::Pipeline => format!("cpipe run {}", entry.path()),
+        _ if entry.is_in_scope => format!("{}, in scope everywhere", entry.module),
+        _ => format!("use {}", entry.path()),
     };
     page(&entry.named, &access, &Sources::default(), width)
 }

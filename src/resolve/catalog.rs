@@ -78,7 +78,7 @@ pub struct Named<'t> {
     pub name: &'t str,
     pub doc: &'t str,
     pub parameters: &'t [tree::Parameter],
-    /// From its name to what it makes; of a pipeline its name.
+    /// From its name to what it makes; of a pipeline to its parameters.
     pub span: Span,
 }
 
@@ -119,7 +119,7 @@ pub fn names(tree: &tree::File) -> Vec<Named<'_>> {
             // What a file says of itself it says of its pipeline.
             doc: if pipeline.doc.is_empty() { &tree.doc } else { &pipeline.doc },
             parameters: &pipeline.parameters,
-            span: pipeline.name.span,
+            span: pipeline.head,
         });
     }
     all

@@ -150,6 +150,8 @@ pub struct Pipeline {
     pub doc: String,
     pub name: Name,
     pub parameters: Vec<Parameter>,
+    /// From the name to the end of the parameters.
+    pub head: Span,
     pub members: Vec<Member>,
     /// Whether all of its members could be read.
     pub whole: bool,

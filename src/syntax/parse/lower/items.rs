@@ -75,16 +75,20 @@ impl Lower<'_> {
 
     fn pipeline(&mut self, pipeline: Node<'_>) -> Pipeline {
         let mut parameters = Vec::new();
+        let (doc, name) = (documentation(pipeline, SyntaxKind::Doc), own_name(pipeline));
+        let mut head = name.span;
         let (mut members, mut whole) = (Vec::new(), true);
         for part in contents(pipeline) {
             match part.kind() {
-                SyntaxKind::Parameters => parameters = self.parameters(part),
+                SyntaxKind::Parameters => {
+                    head = head.to(part.span());
+                    parameters = self.parameters(part);
+                }
                 SyntaxKind::Stages => (members, whole) = self.members(part),
                 _ => {}
             }
         }
-        let (doc, name) = (documentation(pipeline, SyntaxKind::Doc), own_name(pipeline));
-        Pipeline { doc, name, parameters, members, whole }
+        Pipeline { doc, name, parameters, head, members, whole }
     }
 }
 

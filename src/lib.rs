@@ -19,6 +19,7 @@ pub mod evaluate;
 pub mod graph;
 #[cfg(feature = "run")]
 pub mod interrupt;
+pub mod lint;
 #[cfg(feature = "run")]
 pub mod nn;
 #[cfg(feature = "run")]
@@ -99,11 +100,18 @@ pub fn compile(request: &Request<'_>, files: &dyn resolve::Files) -> Compilation
         };
         let (typed, found) = check::check(&program, selection);
         diagnostics.extend(found);
-        compiled = typed.filter(|_| !diagnostics.has_errors()).map(|typed| {
-            let graph = graph::build(&typed);
+        let is_right = !diagnostics.has_errors();
+        for typed in typed.into_iter().filter(|_| is_right) {
+            let (graph, places) = graph::build(&typed);
+            diagnostics.extend(lint::lint(&graph, &places));
             let stages = typed.stages.iter().map(|stage| (stage.name.clone(), stage.span));
-            Compiled { graph, stages: stages.collect(), resolved: typed.resolved }
-        });
+            // The first is the one that was asked for; the others are its profiles.
+            compiled.get_or_insert_with(|| Compiled {
+                graph,
+                stages: stages.collect(),
+                resolved: typed.resolved,
+            });
+        }
     }
     Compilation { sources, diagnostics: Diagnostics::sorted(diagnostics), compiled }
 }

@@ -261,7 +261,7 @@ fn a_division_in_a_define_is_made_where_it_is_used() {
 fn an_objective_with_labels_wants_labels() {
     let supervised = OWN.replace("given views a, b", "given views a, b and label y").replace(
         "weight * cosine_distance(predictor(online(b)), target(a))",
-        "sup_con(online(a), online(b), y)",
+        "sup_con(normalize(online(a)), normalize(online(b)), y)",
     );
     assert_eq!(names(&text(&supervised)), ["labels-missing"]);
     let labeled = supervised.replace("data.train.unlabeled", "data.train");

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use crate::support::root;
 
 /// The front half of the compiler, which needs nothing that a feature brings.
-const FRONT: &[&str] = &["check", "diagnostics", "graph", "resolve", "source", "syntax", "term"];
+const FRONT: &[&str] =
+    &["check", "diagnostics", "graph", "lint", "resolve", "source", "syntax", "term"];
 
 /// There with the feature `run`, as a whole.
 const RUNNING: &[&str] =

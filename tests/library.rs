@@ -128,8 +128,16 @@ fn facts_are_those_that_the_checker_knows() {
         };
         for fact in &declaration.tree.facts {
             let is_right = match fact.name.text.as_str() {
-                "cuts" | "fits" => declaration.is(&fact.name.text),
-                "pads" | "covers" | "averages" => parameter(&fact.name.text),
+                "cuts" | "fits" | "chance" | "attracts" | "repels" => {
+                    declaration.is(&fact.name.text)
+                }
+                "pads" | "covers" | "averages" | "passes" => parameter(&fact.name.text),
+                "yields" | "compares" => declaration.named(&fact.name.text) == Some("unit"),
+                "divides" => kind == "Encoder" && is_count(declaration, "divides", None),
+                "least_lr" | "most_lr" | "per_examples" => {
+                    let number = declaration.number(&fact.name.text, &Args::default(), None);
+                    kind == "Optimizer" && matches!(number, Some(Ok(number)) if number > 0.0)
+                }
                 "keeps" => declaration.named("keeps") == Some("rows"),
                 "judges" => matches!(declaration.named("judges"), Some("features" | "classes")),
                 "measures" => declaration.text("measures").is_some(),
@@ -145,6 +153,8 @@ fn facts_are_those_that_the_checker_knows() {
         assert_eq!(states("measures") && states("judges"), kind == "Protocol", "{name}");
         assert_eq!(states("train") && states("test"), kind == "Dataset", "{name}");
         assert_eq!(states("learns"), is_module, "{name}");
+        assert_eq!(states("divides"), kind == "Encoder", "{name}");
+        assert_eq!(states("least_lr") && states("most_lr"), kind == "Optimizer", "{name}");
         // Of an operation on tensors a gradient flows through some parameters, or through none.
         let detached =
             declaration.signature().parameters.iter().filter(|own| own.detached.is_some());

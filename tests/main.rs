@@ -9,6 +9,7 @@ mod hostile;
 mod language;
 mod layout;
 mod library;
+mod lints;
 mod lossless;
 #[cfg(feature = "run")]
 mod mirror;

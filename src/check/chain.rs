@@ -219,13 +219,14 @@ impl Checker<'_> {
         {
             return Kind::Poison;
         }
+        let written = self.written_at(span);
         let Some(builder) = &mut self.builder else { return Kind::Poison };
         let output = second.output.clone();
         let network = match temporary {
             true => first.network,
             false => {
                 let body = Body::Chain(builder.chain(first.network).to_vec());
-                builder.network(DraftNetwork { body, output: output.clone() })
+                builder.network(DraftNetwork { body, written, output: output.clone() })
             }
         };
         builder.extend(network, &added, &output);

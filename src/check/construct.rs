@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::bind::Arguments;
-use super::objective::{Body, DraftNetwork};
+use super::objective::{Body, DraftNetwork, Written};
 use super::shape::Shape;
 use super::signature::TypedSignature;
 use super::size::Size;
@@ -79,8 +79,7 @@ impl Checker<'_> {
                 Kind::Augment(Rc::new(AugmentValue { term, sizes: sized.into_iter().collect() }))
             }
             Some(TypeName::Encoder) => {
-                let place = self.largest(&bound, span);
-                return self.encoder(name, term, first(TypeName::Image), features(), span, place);
+                return self.encoder(name, term, first(TypeName::Image), features(), span, &bound);
             }
             Some(TypeName::Network) if declaration.named("averages").is_some() => {
                 return self.ema(declaration, &bound, span);
@@ -139,14 +138,17 @@ impl Checker<'_> {
         channels: Option<Size>,
         features: Size,
         span: Span,
-        place: Span,
+        bound: &Arguments,
     ) -> Value {
+        let arguments = self.users_places(&bound.values);
+        let written = Written { arguments, ..self.written_at(span) };
+        let place = self.largest(bound, span);
         let parameters = term.as_ref().and_then(|term| learned(term, None));
         let bytes = parameters.unwrap_or_default().saturating_mul(memory::NUMBER);
         if !self.fits_memory(&format!("`{name}`"), bytes, place, span) {
             return Value::poison(span);
         }
-        let (id, made) = (self.fresh_id(), Rc::new(Made { parameters, place }));
+        let (id, made) = (self.fresh_id(), Rc::new(Made { parameters, place, written }));
         Value::new(Kind::Encoder(EncoderValue { term, channels, features, id, made }), span)
     }
 
@@ -226,9 +228,11 @@ impl Checker<'_> {
             }
         }
         let op = Op::Primitive(operation.to_owned());
+        let arguments = self.users_places(&bound.values);
         let value = self.tensor(op, inputs, args(&rest), shape, gradient, span);
         if let (Kind::Tensor(tensor), Some(builder)) = (&value.kind, &mut self.builder) {
-            builder.nodes[tensor.node].rows = rows;
+            let node = &mut builder.nodes[tensor.node];
+            (node.rows, node.written.arguments) = (rows, arguments);
         }
         value
     }
@@ -236,6 +240,8 @@ impl Checker<'_> {
     fn ema(&mut self, declaration: &Declaration, bound: &Arguments, span: Span) -> Value {
         let network = declaration.named("averages").and_then(|name| bound.values.get(name));
         let network = network.and_then(|value| self.as_network(value));
+        let arguments = self.users_places(&bound.values);
+        let written = Written { arguments, ..self.written_at(span) };
         let (Some(of), Some(builder)) = (network, self.builder.as_mut()) else {
             return Value::poison(span);
         };
@@ -245,7 +251,7 @@ impl Checker<'_> {
         }
         let momentum = bound.values.get("momentum").and_then(Value::term);
         let body = Body::Ema { of: of.network, momentum };
-        let network = builder.network(DraftNetwork { body, output: of.output.clone() });
+        let network = builder.network(DraftNetwork { body, written, output: of.output.clone() });
         Value::new(Kind::Network(NetworkValue { network, output: of.output }), span)
     }
 }

@@ -1,8 +1,10 @@
 //! The declarations of a pipeline, evaluated as they refer to each other.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use super::bind::What;
+use super::objective::Written;
 use super::pipeline::TypedStage;
 use super::resolved::Origin;
 use super::stages;
@@ -145,7 +147,13 @@ impl<'a> Checker<'a> {
         let Some(bound) = bound.filter(|_| stage.whole) else {
             return Value::poison(stage.name.span);
         };
-        let typed = TypedStage { name: name.clone(), kind: *kind, span, fields: bound.values };
+        let written = |value: &Value| Written {
+            place: self.written(value),
+            arguments: Rc::new(self.users_arguments(value)),
+        };
+        let fields = bound.values;
+        let places = fields.iter().map(|(name, value)| (name.clone(), written(value))).collect();
+        let typed = TypedStage { name: name.clone(), kind: *kind, span, fields, places };
         let errors = self.errors();
         self.check_stage(&typed);
         if self.errors() > errors {

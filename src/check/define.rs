@@ -154,7 +154,11 @@ impl<'a> Checker<'a> {
                     channels: None,
                     features: width(),
                     id,
-                    made: Rc::new(Made { parameters: None, place: span }),
+                    made: Rc::new(Made {
+                        parameters: None,
+                        place: span,
+                        written: self.written_at(span),
+                    }),
                 })
             }
             TypeName::Network => Kind::Head(HeadValue { term: None, output: width(), place: span }),

@@ -446,6 +446,7 @@ impl Checker<'_> {
         gradient: bool,
         span: Span,
     ) -> Value {
+        let written = self.written_at(span);
         let Some(builder) = &mut self.builder else {
             let error = Diagnostic::new(
                 findings::OUTSIDE_OBJECTIVE,
@@ -455,7 +456,9 @@ impl Checker<'_> {
             self.report(error.help("write this in a `define … -> Objective`"));
             return Value::poison(span);
         };
-        let node = DraftNode { op, inputs, args, shape: shape.clone(), gradient, span, rows: None };
+        let shared = shape.clone();
+        let node =
+            DraftNode { op, inputs, args, shape: shared, gradient, span, rows: None, written };
         let node = builder.node(node);
         Value::new(Kind::Tensor(TensorValue { node, shape, gradient }), span)
     }
@@ -490,24 +493,32 @@ impl Checker<'_> {
         let module = match value.kind.clone() {
             Kind::Network(network) => return Some(network),
             Kind::Encoder(EncoderValue { term, features, id, made, .. }) => {
-                let (encoder, Made { parameters, place }) = (Some(id), *made);
+                let Made { parameters, place, written } = (*made).clone();
                 DraftModule {
                     term,
                     input: None,
                     output: features,
-                    encoder,
+                    encoder: Some(id),
                     parameters,
                     span,
                     place,
+                    written,
                 }
             }
-            Kind::Head(HeadValue { term, output, place }) => {
-                let (encoder, parameters) = (None, None);
-                DraftModule { term, input: None, output, encoder, parameters, span, place }
-            }
+            Kind::Head(HeadValue { term, output, place }) => DraftModule {
+                term,
+                input: None,
+                output,
+                encoder: None,
+                parameters: None,
+                span,
+                place,
+                written: self.written_at(span),
+            },
             _ => return None,
         };
         let output = module.output.clone();
+        let written = self.written_at(span);
         let Some(builder) = &mut self.builder else {
             let error = Diagnostic::new(
                 findings::OUTSIDE_OBJECTIVE,
@@ -524,8 +535,11 @@ impl Checker<'_> {
                 builder.modules.len() - 1
             }
         };
-        let network = builder
-            .network(DraftNetwork { body: Body::Chain(vec![position]), output: output.clone() });
+        let network = builder.network(DraftNetwork {
+            body: Body::Chain(vec![position]),
+            written,
+            output: output.clone(),
+        });
         Some(NetworkValue { network, output })
     }
 

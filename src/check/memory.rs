@@ -48,7 +48,7 @@ pub(super) struct Held {
 impl Held {
     /// The encoder and the head of a classifier, of which all is trained or the head alone.
     pub fn classifier(encoder: &EncoderValue, head: Option<&HeadValue>, all: bool) -> Vec<Self> {
-        let Made { parameters: numbers, place } = *encoder.made;
+        let Made { parameters: numbers, place, .. } = *encoder.made;
         let (numbers, sets) = (numbers.unwrap_or_default(), 1 + u128::from(all));
         let encoder_held = Held { numbers, sets, place, made: place };
         let head_held = head.map(|HeadValue { term, place, .. }| {

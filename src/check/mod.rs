@@ -64,15 +64,16 @@ const DEEPEST: usize = 128;
 /// Uses of defines that an error shows around it: the innermost and the outermost half of these.
 const MOST_FRAMES: usize = 8;
 
-/// Checks every define of the program on its own, then the selected pipeline, if there is one.
-pub fn check(program: &Program, selection: Selection<'_>) -> (Option<TypedPipeline>, Diagnostics) {
+/// Checks every define of the program on its own, then the selected pipeline, or each of them under
+/// each of its profiles.
+pub fn check(program: &Program, selection: Selection<'_>) -> (Vec<TypedPipeline>, Diagnostics) {
     let mut checker = Checker::new(program);
     for module in program.ids() {
         for index in 0..program.module(module).tree.defines.len() {
             checker.define_alone(module, index);
         }
     }
-    let typed = checker.pipeline(selection);
+    let typed = checker.pipelines(selection);
     (typed, checker.diagnostics)
 }
 

@@ -1,5 +1,6 @@
 //! The tensor graph of an objective while its text is evaluated.
 
+use super::origin::Places;
 use super::shape::Shape;
 use super::size::Size;
 use super::value::Value;
@@ -19,6 +20,20 @@ pub struct Builder {
     pub reports: Vec<(String, usize)>,
 }
 
+/// The user's text to blame for a part of an objective, and for the arguments that made it.
+#[derive(Clone, Debug)]
+pub struct Written {
+    pub place: Span,
+    pub arguments: Places,
+}
+
+impl Written {
+    /// The text to blame for an argument.
+    pub fn argument(&self, name: &str) -> Span {
+        self.arguments.get(name).copied().unwrap_or(self.place)
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct DraftModule {
     pub term: Option<Term>,
@@ -32,10 +47,12 @@ pub struct DraftModule {
     pub span: Span,
     /// The user's text that makes it.
     pub place: Span,
+    pub written: Written,
 }
 
 #[derive(Clone, Debug)]
 pub struct DraftNetwork {
+    pub written: Written,
     pub body: Body,
     pub output: Size,
 }
@@ -57,6 +74,7 @@ pub struct DraftNode {
     pub span: Span,
     /// The argument that says how many rows it has, where there is one.
     pub rows: Option<Value>,
+    pub written: Written,
 }
 
 impl Builder {

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::objective::Written;
 use super::value::Value;
 use super::{Checker, MOST_FRAMES};
 use crate::diagnostics::{Diagnostic, Finding, Label};
@@ -194,6 +195,26 @@ impl Checker<'_> {
     pub(super) fn places(&self, values: &BTreeMap<String, Value>) -> Places {
         let places = values.iter().map(|(name, value)| (name.clone(), self.written(value)));
         Rc::new(places.collect())
+    }
+
+    /// The arguments of a call that a user wrote, and where.
+    pub(super) fn users_places(&self, values: &BTreeMap<String, Value>) -> Places {
+        let place =
+            |(name, value): (&String, &Value)| Some((name.clone(), self.origins.written(value)?));
+        Rc::new(values.iter().filter_map(place).collect())
+    }
+
+    /// The text of the user to blame for what is made at `span`.
+    pub(super) fn written_at(&self, span: Span) -> Written {
+        let place = if self.origins.is_users(span) { span } else { self.outermost(span) };
+        Written { place, arguments: Places::default() }
+    }
+
+    /// Where the arguments of the call were written that made a value, by a user.
+    pub(super) fn users_arguments(&self, value: &Value) -> BTreeMap<String, Span> {
+        let arguments = self.origins.arguments(value).into_iter().flat_map(|own| own.iter());
+        let users = arguments.filter(|(_, place)| self.origins.is_users(**place));
+        users.map(|(name, place)| (name.clone(), *place)).collect()
     }
 
     /// Whether a number, with its unit, is all that is written there.

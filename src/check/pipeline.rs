@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::Checker;
+use super::objective::Written;
 use super::overrides::Override;
 use super::resolved::Resolved;
 use super::stages::StageKind;
 use super::state::{Declared, DeclaredAs, Phase, State};
 use super::types::Reader;
-use super::value::{Kind, Value};
+use super::value::{Kind, ObjectiveValue, Value};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::resolve::ModuleId;
 use crate::source::Span;
@@ -38,25 +39,39 @@ pub struct TypedStage {
     pub kind: StageKind,
     pub span: Span,
     pub fields: BTreeMap<String, Value>,
+    /// Where each field was written, and the arguments of what made its value.
+    pub places: BTreeMap<String, Written>,
+}
+
+impl TypedStage {
+    /// What it minimizes, where it is a pre-training.
+    pub fn objective(&self) -> Option<&ObjectiveValue> {
+        match self.fields.get("objective").map(|value| &value.kind) {
+            Some(Kind::Objective(objective)) => Some(objective),
+            _ => None,
+        }
+    }
 }
 
 impl<'a> Checker<'a> {
-    /// Checks every pipeline of the root file, and gives the selected one.
-    pub(super) fn pipeline(&mut self, selection: Selection<'_>) -> Option<TypedPipeline> {
+    /// Checks the selected pipeline, or every one of the root file under each of its profiles, and
+    /// gives those that are right.
+    pub(super) fn pipelines(&mut self, selection: Selection<'_>) -> Vec<TypedPipeline> {
         let program = self.program;
         let root = program.root;
         let pipelines = &program.module(root).tree.pipelines;
         if !selection.required && selection.pipeline.is_none() {
-            let mut typed = None;
+            let mut typed = Vec::new();
             for pipeline in pipelines {
-                typed = self.one(root, pipeline, selection.clone());
+                typed.extend(self.one(root, pipeline, selection.clone()));
                 // Profiles are programs too: each is checked.
                 for member in &pipeline.members {
                     if let Member::Profile(profile) = member
                         && !self.is_exhausted()
                     {
                         let profile = Some(profile.name.text.as_str());
-                        self.one(root, pipeline, Selection { profile, ..selection.clone() });
+                        let selection = Selection { profile, ..selection.clone() };
+                        typed.extend(self.one(root, pipeline, selection));
                     }
                 }
             }
@@ -94,9 +109,9 @@ impl<'a> Checker<'a> {
             if !self.diagnostics.has_errors() && program.module(root).tree.items_whole {
                 self.report(error);
             }
-            return None;
+            return Vec::new();
         };
-        self.one(root, pipeline, selection)
+        self.one(root, pipeline, selection).into_iter().collect()
     }
 
     fn one(

@@ -312,7 +312,7 @@ impl Checker<'_> {
             }
             if !same_dataset {
                 let message = "the protocol is fitted on one dataset and judged on another";
-                let error = self.about(findings::TYPE_MISMATCH, stage, "on", message);
+                let error = self.about(findings::JUDGED_ON_ANOTHER_DATASET, stage, "on", message);
                 self.report(error.also(place, "fitted on this one"));
             }
             let k = match call.args.get("k") {

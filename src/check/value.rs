@@ -6,7 +6,7 @@
 
 use std::rc::Rc;
 
-use super::objective::Builder;
+use super::objective::{Builder, Written};
 use super::origin::{OriginId, Places};
 use super::shape::Shape;
 use super::size::Size;
@@ -105,12 +105,13 @@ pub struct EncoderValue {
 }
 
 /// How an encoder was made, whatever has trained it since.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Made {
     /// How many numbers it learns; unknown for an encoder parameter.
     pub parameters: Option<u128>,
     /// The user's text that makes it.
     pub place: Span,
+    pub written: Written,
 }
 
 #[derive(Clone, Debug)]

@@ -6,6 +6,7 @@ use petgraph::algo::toposort;
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::canonical::canonical;
+use super::places::{Numbering, Places};
 use super::{Graph, Stage, Use, hash};
 use crate::check::value::{Kind, ObjectiveValue, Value};
 use crate::check::{TypedPipeline, TypedStage};
@@ -18,9 +19,11 @@ use crate::term::{Output, Term};
 ///
 /// Where a value of the pipeline is unknown or stages form a circle: the checker lets neither
 /// through.
-pub fn build(pipeline: &TypedPipeline) -> Graph {
-    let stages: Vec<Stage> = pipeline.stages.iter().map(stage).collect();
+pub fn build(pipeline: &TypedPipeline) -> (Graph, Places) {
+    let stages = pipeline.stages.iter().map(stage);
+    let (stages, numberings): (Vec<Stage>, Vec<Option<Numbering>>) = stages.unzip();
     let (order, written) = canonical_order(stages);
+    let places = Places::of(pipeline, &numberings, &written);
     let mut graph = DiGraph::new();
     for stage in order {
         graph.add_node(stage);
@@ -41,20 +44,26 @@ pub fn build(pipeline: &TypedPipeline) -> Graph {
     for (from, to, edge) in edges {
         graph.add_edge(NodeIndex::new(from), to, edge);
     }
-    Graph { name: pipeline.name.clone(), stages: graph, written }
+    (Graph { name: pipeline.name.clone(), stages: graph, written }, places)
 }
 
-fn stage(stage: &TypedStage) -> Stage {
+fn stage(stage: &TypedStage) -> (Stage, Option<Numbering>) {
     let image = image_size(stage);
-    let term = |value: &Value| match &value.kind {
-        Kind::Objective(objective) => Term::Objective(Box::new(objective_graph(objective, image))),
+    let mut numbering = None;
+    let mut term = |value: &Value| match &value.kind {
+        Kind::Objective(objective) => {
+            let (graph, numbers) = objective_graph(objective, image);
+            numbering = Some(numbers);
+            Term::Objective(Box::new(graph))
+        }
         _ => value.term().expect("the checker has made every value of a stage known"),
     };
     let fields = stage.fields.iter().map(|(name, value)| (name.clone(), term(value))).collect();
-    Stage { name: stage.name.clone(), kind: stage.kind, hash: String::new(), fields }
+    let name = stage.name.clone();
+    (Stage { name, kind: stage.kind, hash: String::new(), fields }, numbering)
 }
 
-fn objective_graph(objective: &ObjectiveValue, image: [i64; 3]) -> ObjectiveGraph {
+fn objective_graph(objective: &ObjectiveValue, image: [i64; 3]) -> (ObjectiveGraph, Numbering) {
     let encoder = objective.encoder.as_ref().map(|encoder| encoder.id);
     canonical(&objective.builder, encoder, image)
         .expect("the checker has made every size and argument known")

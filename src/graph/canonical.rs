@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::places::Numbering;
 use crate::check::objective::{Body, Builder};
 use crate::check::size::{self, Known};
 use crate::term::Term;
@@ -18,7 +19,7 @@ pub fn canonical(
     builder: &Builder,
     encoder: Option<usize>,
     image: [i64; 3],
-) -> Option<ObjectiveGraph> {
+) -> Option<(ObjectiveGraph, Numbering)> {
     let mut walk = Walk { encoder, image, ..Walk::new(builder) };
     walk.graph.views = builder.views;
     walk.graph.labels = builder.labels.is_some();
@@ -38,7 +39,8 @@ pub fn canonical(
         let node = walk.visit(*node)?;
         walk.graph.reports.push(((*name).clone(), node));
     }
-    Some(walk.graph)
+    let Walk { graph, nodes, networks, modules, .. } = walk;
+    Some((graph, Numbering { nodes, networks, modules }))
 }
 
 struct Walk<'b> {

@@ -4,10 +4,12 @@
 mod build;
 mod canonical;
 mod hash;
+pub mod places;
 mod render;
 mod show;
 
 pub use build::build;
+pub use places::Places;
 pub use render::{dot, mermaid};
 
 use std::collections::BTreeMap;

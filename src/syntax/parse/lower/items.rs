@@ -1,6 +1,6 @@
 //! Files and what stands at the top of them.
 
-use super::{Lower, contents, documentation, names, own_name, parts, span};
+use super::{Lower, contents, documentation, names, own_name, parts};
 use crate::syntax::lossless::{Node, SyntaxKind};
 use crate::syntax::parse::Rule;
 use crate::syntax::tree::*;
@@ -68,7 +68,7 @@ impl Lower<'_> {
         }
         let (doc, name) = (documentation(external, SyntaxKind::Doc), own_name(external));
         let (result, outputs) = makes.expect("extern: type or outputs");
-        let span = name.span.to(span(external));
+        let span = name.span.to(result.span);
         let signature = Signature { doc, name, parameters, result, span };
         Extern { signature, outputs, facts, whole }
     }

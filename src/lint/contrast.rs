@@ -1,0 +1,111 @@
+//! What is contrasted with what, and how strongly.
+
+use super::flow::{Flow, makers};
+use super::{Subject, declared};
+use crate::diagnostics::{Diagnostic, Diagnostics, findings};
+use crate::resolve::examples;
+use crate::term::Term;
+use crate::term::objective::{ObjectiveGraph, Op};
+
+/// Temperatures that are in use lie between 0.05 and 0.5, and seldom beyond these.
+const TEMPERATURES: std::ops::RangeInclusive<f64> = 0.01..=1.0;
+
+pub(super) fn check(subject: &Subject<'_>, objective: &ObjectiveGraph, found: &mut Diagnostics) {
+    let flow = Flow::of(objective);
+    for (index, node) in objective.nodes.iter().enumerate() {
+        let (true, Some(declaration)) = (flow.needed[index], declared(&node.op)) else { continue };
+        let written = &subject.places.nodes[index];
+        if declaration.keeps_rows() {
+            queue(subject, index, objective, found);
+        }
+        if declaration.named("compares") == Some("unit") {
+            let inputs = node.inputs.iter().zip(declaration.tensors());
+            // Labels have no length.
+            let bare = inputs.filter(|(input, _)| {
+                objective.nodes[**input].op != Op::Labels && !is_unit(objective, **input)
+            });
+            if let Some((input, parameter)) = bare.into_iter().next() {
+                let name = &parameter.name.text;
+                let message = format!("`{name}` is compared without its length being one");
+                let warning = Diagnostic::new(
+                    findings::FEATURES_NOT_NORMALIZED,
+                    written.argument(name),
+                    message,
+                );
+                let made = subject.places.nodes[*input].place;
+                found.push(warning.also(made, "made here").help(
+                    "write `normalize(…)`: otherwise the loss grows with the lengths, and the \
+                     temperature means nothing",
+                ));
+            }
+        }
+        if let Some(Term::Float(temperature)) = node.args.get("temperature")
+            && !TEMPERATURES.contains(temperature)
+        {
+            let message = format!("a temperature of {temperature} is far from any in use");
+            let place = written.argument("temperature");
+            let warning = Diagnostic::new(findings::UNUSUAL_TEMPERATURE, place, message);
+            found.push(warning.help("published ones lie between 0.05 and 0.5"));
+        }
+        if declaration.is("attracts") {
+            same_view(subject, index, objective, found);
+        }
+    }
+}
+
+/// A queue that reaches back beyond an epoch holds earlier keys of the example itself, which are
+/// told apart from it.
+fn queue(subject: &Subject<'_>, index: usize, objective: &ObjectiveGraph, found: &mut Diagnostics) {
+    let rows = objective.nodes[index].shape.first().filter(|rows| rows.batch == 0);
+    let examples = subject.data().and_then(|split| {
+        let all = examples(&split.dataset, split.part)? as f64;
+        Some((all * split.percent / 100.0) as usize)
+    });
+    let (Some(rows), Some(examples)) = (rows, examples) else { return };
+    if rows.constant > examples {
+        let message =
+            format!("a queue of {} is longer than an epoch of {examples} examples", rows.constant);
+        let place = subject.places.nodes[index].argument("size");
+        let warning = Diagnostic::new(findings::QUEUE_LARGER_THAN_DATA, place, message);
+        let warning = warning.also(subject.places.field("data"), "these examples");
+        found.push(
+            warning.help(
+                "an image would be told apart from its own earlier keys: take a shorter queue",
+            ),
+        );
+    }
+}
+
+/// Whether every row of a tensor has the length one.
+fn is_unit(objective: &ObjectiveGraph, mut node: usize) -> bool {
+    loop {
+        let Some(declaration) = declared(&objective.nodes[node].op) else { return false };
+        if declaration.named("yields") == Some("unit") {
+            return true;
+        }
+        let passed = declaration.named("passes");
+        let position =
+            passed.and_then(|passed| declaration.tensors().position(|own| own.name.text == passed));
+        match position.and_then(|position| objective.nodes[node].inputs.get(position)) {
+            Some(input) => node = *input,
+            None => return false,
+        }
+    }
+}
+
+/// Two sides of one view are alike whatever the network has learned.
+fn same_view(
+    subject: &Subject<'_>,
+    index: usize,
+    objective: &ObjectiveGraph,
+    found: &mut Diagnostics,
+) {
+    let [one, other, ..] = objective.nodes[index].inputs[..] else { return };
+    let (one, other) = (makers(objective, one).1, makers(objective, other).1);
+    if one == other && one.len() == 1 {
+        let place = subject.places.nodes[index].place;
+        let message = "both sides are made of the same view";
+        let warning = Diagnostic::new(findings::SAME_VIEW, place, message);
+        found.push(warning.help("give one side the other view: nothing is learned of changes"));
+    }
+}

@@ -1,0 +1,25 @@
+//! Networks that nothing trains.
+
+use super::Subject;
+use super::flow::Flow;
+use crate::diagnostics::{Diagnostic, Diagnostics, findings};
+use crate::term::Term;
+use crate::term::objective::ObjectiveGraph;
+
+/// A module with random weights that the loss reads and no gradient reaches keeps them for good.
+pub(super) fn check(subject: &Subject<'_>, objective: &ObjectiveGraph, found: &mut Diagnostics) {
+    let flow = Flow::of(objective);
+    for (index, module) in objective.modules.iter().enumerate() {
+        // What another stage has trained is meant to stay.
+        let Term::Call(call) = &module.term else { continue };
+        if flow.applied[index] && !flow.trained[index] {
+            let message = format!("this `{}` keeps its random weights", call.name);
+            let place = subject.places.modules[index].place;
+            let warning = Diagnostic::new(findings::UNTRAINED_NETWORK, place, message);
+            found.push(warning.label("no gradient of the loss arrives here").help(
+                "apply it on the side that learns, average one that is trained, or take the encoder \
+                 of another stage",
+            ));
+        }
+    }
+}

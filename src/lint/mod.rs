@@ -1,0 +1,72 @@
+//! Findings about what a pipeline does: legal programs whose science is doubtful, judged by their
+//! graph, so that a user's own objective is judged like one of the library.
+
+mod collapse;
+mod contrast;
+mod flow;
+mod gradient;
+mod schedule;
+mod shape;
+mod views;
+
+use crate::diagnostics::Diagnostics;
+use crate::graph::places::StagePlaces;
+use crate::graph::{Graph, Places, Stage};
+use crate::resolve::{Declaration, declaration};
+use crate::term::objective::{ObjectiveGraph, Op};
+use crate::term::{Split, Term};
+
+/// A stage that is judged, and where its parts were written.
+struct Subject<'g> {
+    stage: &'g Stage,
+    places: &'g StagePlaces,
+}
+
+/// Judges every stage of a graph.
+pub fn lint(graph: &Graph, places: &Places) -> Diagnostics {
+    let mut found = Diagnostics::default();
+    for (stage, places) in graph.ordered().zip(&places.0) {
+        let subject = Subject { stage, places };
+        if let Some(objective) = subject.objective() {
+            collapse::check(&subject, objective, &mut found);
+            gradient::check(&subject, objective, &mut found);
+            contrast::check(&subject, objective, &mut found);
+            views::check(&subject, objective, &mut found);
+            shape::check(&subject, objective, &mut found);
+        }
+        schedule::check(&subject, &mut found);
+    }
+    found
+}
+
+impl Subject<'_> {
+    fn objective(&self) -> Option<&ObjectiveGraph> {
+        match self.stage.fields.get("objective") {
+            Some(Term::Objective(objective)) => Some(objective),
+            _ => None,
+        }
+    }
+
+    /// What it trains on.
+    fn data(&self) -> Option<&Split> {
+        match self.stage.fields.get("data") {
+            Some(Term::Split(split)) => Some(split),
+            _ => None,
+        }
+    }
+
+    fn batch(&self) -> Option<f64> {
+        match self.stage.fields.get("batch") {
+            Some(Term::Int(batch)) => Some(*batch as f64),
+            _ => None,
+        }
+    }
+}
+
+/// What the library declares of an operation.
+fn declared(op: &Op) -> Option<&'static Declaration> {
+    match op {
+        Op::Primitive(name) => declaration(name),
+        _ => None,
+    }
+}

@@ -1,0 +1,47 @@
+//! Views that differ in nothing, and views that nothing reads.
+
+use super::Subject;
+use super::flow::makers;
+use crate::diagnostics::{Diagnostic, Diagnostics, findings};
+use crate::resolve::declaration;
+use crate::term::Term;
+use crate::term::objective::ObjectiveGraph;
+
+pub(super) fn check(subject: &Subject<'_>, objective: &ObjectiveGraph, found: &mut Diagnostics) {
+    let read = makers(objective, objective.loss).1;
+    if read.len() < objective.views {
+        let place = subject.places.field("objective");
+        let message = match read.len() {
+            1 => format!("the loss reads one of {} views", objective.views),
+            some => format!("the loss reads {some} of {} views", objective.views),
+        };
+        let warning = Diagnostic::new(findings::UNUSED_VIEW, place, message);
+        found.push(warning.help("name in `given` only the views that the loss compares"));
+    }
+    if let (true, Some(views)) = (read.len() > 1, subject.stage.fields.get("views"))
+        && !has_chance(views)
+    {
+        let place = subject.places.field("views");
+        let message = "nothing in these views is left to chance, so that they are all the same";
+        let warning = Diagnostic::new(findings::VIEWS_WITHOUT_CHANCE, place, message);
+        found.push(
+            warning.help("add a random step, such as `random_resized_crop(…)` or `color_jitter()`"),
+        );
+    }
+}
+
+/// Whether some step of it draws at random, and may change something.
+fn has_chance(views: &Term) -> bool {
+    match views {
+        Term::Chain(parts) => parts.iter().any(has_chance),
+        Term::Call(call) => {
+            let is_random = declaration(&call.name).is_some_and(|own| own.is("chance"));
+            let never = matches!(
+                call.args.get("probability"),
+                Some(Term::Percent(percent)) if *percent <= 0.0
+            );
+            is_random && !never
+        }
+        _ => false,
+    }
+}

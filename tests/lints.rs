@@ -1,0 +1,208 @@
+//! Legal programs: those of the literature get no finding, and one slip in them gets its own.
+
+use std::fs;
+
+use cpipe::{Request, compile};
+
+use crate::support::{names, root, text};
+
+/// A pre-training by an objective, with everything else as it is in use.
+fn training(define: &str, objective: &str) -> String {
+    format!(
+        "use std.augment.moco_v2_crops
+use std.datasets.shapes
+use std.encoders.convnet
+{define}
+pipeline train() {{
+  encoder backbone = convnet(width: 16)
+  pretrain base {{
+    data: shapes().train.unlabeled, views: moco_v2_crops(size: 32), objective: {objective}
+    optimizer: sgd(lr: 0.06, momentum: 0.9), length: 2 epochs, batch: 256
+  }}
+}}
+"
+    )
+}
+
+const BYOL: &str = "define own(encoder: Encoder, momentum: Float in 0..=1 = 0.996) -> Objective {
+  let online    = encoder >> mlp(hidden: 64, out: 32, norm: batch)
+  let predictor = mlp(hidden: 64, out: 32, norm: batch)
+  let target    = ema(online, momentum: momentum)
+  given views a, b
+  minimize cosine_distance(predictor(online(a)), target(b))
+         + cosine_distance(predictor(online(b)), target(a))
+}";
+
+const SIMSIAM: &str = "define own(encoder: Encoder) -> Objective {
+  let online    = encoder >> mlp(hidden: 64, out: 64, layers: 3, norm: batch, output_norm: batch)
+  let predictor = mlp(hidden: 16, out: 64, norm: batch)
+  given views a, b
+  let u = online(a)
+  let v = online(b)
+  minimize (cosine_distance(predictor(u), detach(v)) + cosine_distance(predictor(v), detach(u))) / 2
+}";
+
+const MOCO: &str =
+    "define own(encoder: Encoder, queue: Int > 0 = 2048, t: Float > 0 = 0.2) -> Objective {
+  let query = encoder >> mlp(hidden: encoder.width, out: 64)
+  let key   = ema(query, momentum: 0.99)
+  given views a, b
+  let p = normalize(query(a))
+  let q = normalize(query(b))
+  let k = normalize(key(b))
+  let l = normalize(key(a))
+  minimize info_nce(p, k, negatives: fifo(k, size: queue), temperature: t)
+         + info_nce(q, l, negatives: fifo(l, size: queue), temperature: t)
+  report spread = spread(p)
+}";
+
+const SIMCLR: &str = "define own(encoder: Encoder, t: Float > 0 = 0.5) -> Objective {
+  let network = encoder >> mlp(hidden: 64, out: 32)
+  given views a, b
+  minimize nt_xent(normalize(network(a)), normalize(network(b)), temperature: t)
+}";
+
+/// Features of one encoder told from those of a second, which a loss of its own trains.
+const TWO_ENCODERS: &str = "define own(encoder: Encoder) -> Objective {
+  let left  = encoder >> mlp(hidden: 64, out: 32)
+  let right = convnet(width: 8) >> mlp(hidden: 64, out: 32)
+  given views a, b
+  minimize nt_xent(normalize(left(a)), normalize(right(b)), temperature: 0.2)
+}";
+
+#[test]
+fn the_literature_gets_no_finding() {
+    let labels = SIMCLR
+        .replace("given views a, b", "given views a, b and label y")
+        .replace("nt_xent(", "sup_con(")
+        .replace(", temperature: t)", ", y, temperature: t)");
+    let supervised = training(&labels, "own(backbone)").replace(".unlabeled", "");
+    assert_eq!(names(&text(&supervised)), [""; 0], "SupCon");
+    for define in [BYOL, SIMSIAM, MOCO, SIMCLR, TWO_ENCODERS] {
+        assert_eq!(names(&text(&training(define, "own(backbone)"))), [""; 0], "{define}");
+    }
+    // What another stage has trained is a target that may stay.
+    let distilled = "define own(encoder: Encoder) -> Objective {
+  let student = encoder >> linear(out: encoder.width)
+  given views a, b
+  minimize cosine_distance(student(a), student(b)) + nt_xent(normalize(student(a)), normalize(student(b)))
+}";
+    assert_eq!(names(&text(&training(distilled, "own(backbone)"))), [""; 0]);
+}
+
+#[test]
+fn shipped_pipelines_get_no_finding() {
+    for folder in ["pipelines", "tests/reference", "tests/fixtures"] {
+        for entry in fs::read_dir(root().join(folder)).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.extension().is_some_and(|extension| extension == "cpipe") {
+                let file = path.display().to_string();
+                let found =
+                    compile(&Request { file: &file, ..Request::default() }, &cpipe::resolve::Disk);
+                assert_eq!(names(&found), [""; 0], "{file}");
+            }
+        }
+    }
+}
+
+/// A slip in an objective, and what is found at which text.
+#[test]
+fn one_slip_gets_one_finding() {
+    let slips: &[(&str, &str, &str, &str, &str)] = &[
+        (
+            BYOL,
+            "predictor(online(a))",
+            "online(a)",
+            "only-attraction",
+            "cosine_distance(online(a), target(b))",
+        ),
+        (BYOL, "momentum: momentum", "momentum: 1", "momentum-at-the-edge", "1"),
+        (BYOL, "0.996", "0.0", "momentum-at-the-edge", "0.0"),
+        (SIMSIAM, "detach(v)", "v", "only-attraction", "cosine_distance(predictor(u), v)"),
+        (
+            SIMSIAM,
+            "cosine_distance(predictor(v), detach(u))",
+            "mean_squared(u, v)",
+            "only-attraction",
+            "mean_squared(u, v)",
+        ),
+        (MOCO, "normalize(query(a))", "query(a)", "features-not-normalized", "query(a)"),
+        (MOCO, "normalize(key(a))", "key(a)", "features-not-normalized", "key(a)"),
+        (MOCO, "2048", "8192", "queue-larger-than-data", "8192"),
+        (MOCO, "t: Float > 0 = 0.2", "t: Float > 0 = 7.0", "unusual-temperature", "7.0"),
+        (
+            MOCO,
+            "normalize(key(b))",
+            "normalize(key(a))",
+            "same-view",
+            "info_nce(p, k, negatives: fifo(k, size: queue), temperature: t)",
+        ),
+        (SIMCLR, "views a, b", "views a, b, c", "unused-view", "own(backbone)"),
+        (
+            SIMCLR,
+            "normalize(network(b))",
+            "normalize(network(a))",
+            "same-view",
+            "nt_xent(normalize(network(a)), normalize(network(a)), temperature: t)",
+        ),
+        (
+            TWO_ENCODERS,
+            "normalize(right(b))",
+            "detach(normalize(right(b)))",
+            "untrained-network",
+            "convnet(width: 8)",
+        ),
+    ];
+    let mut misjudged = Vec::new();
+    for (define, from, to, finding, place) in slips {
+        let slip = define.replace(from, to);
+        assert_ne!(slip, **define, "{from}");
+        let found = text(&training(&slip, "own(backbone)"));
+        let own = found.diagnostics.iter().find(|own| own.finding.name == *finding);
+        let written = own.and_then(|own| own.place()).map(|place| found.sources.text(place));
+        if written != Some(place) {
+            misjudged.push(format!("{to}: {:?} at {written:?}", names(&found)));
+        }
+    }
+    assert!(misjudged.is_empty(), "{}", misjudged.join("\n"));
+}
+
+/// Numbers are blamed where a user wrote them, and judged with what stands around them.
+#[test]
+fn settings_are_judged_together() {
+    let program = training(SIMCLR, "own(backbone)");
+    let judged = |from: &str, to: &str| -> Vec<(&'static str, String)> {
+        let changed = program.replace(from, to);
+        assert_ne!(changed, program, "{from}");
+        let found = text(&changed);
+        let place = |own: &cpipe::diagnostics::Diagnostic| {
+            own.place().map(|place| found.sources.text(place).to_owned()).unwrap_or_default()
+        };
+        found.diagnostics.iter().map(|own| (own.finding.name, place(own))).collect()
+    };
+    let one = |name: &'static str, place: &str| vec![(name, place.to_owned())];
+    assert_eq!(judged("lr: 0.06", "lr: 60.0"), one("unusual-learning-rate", "60.0"));
+    assert_eq!(judged("lr: 0.06", "lr: 1e-5"), one("unusual-learning-rate", "1e-5"));
+    // The same rate for another batch.
+    assert_eq!(judged("lr: 0.06", "lr: 6.0"), []);
+    assert_eq!(
+        judged(
+            "lr: 0.06, momentum: 0.9), length: 2 epochs, batch: 256",
+            "lr: 6.0), length: 2 epochs, batch: 8"
+        ),
+        one("unusual-learning-rate", "6.0")
+    );
+    assert_eq!(judged("momentum: 0.9", "momentum: 1.0"), one("momentum-at-the-edge", "1.0"));
+    assert_eq!(judged("sgd(lr: 0.06, momentum: 0.9)", "adamw()"), []);
+    assert_eq!(
+        judged("sgd(lr: 0.06, momentum: 0.9)", "adam(lr: 0.5)"),
+        one("unusual-learning-rate", "0.5")
+    );
+    let coarse = "resnet18(width: 4)";
+    let found = program
+        .replace("encoders.convnet", "encoders.resnet18")
+        .replace("convnet(width: 16)", coarse);
+    let found = text(&found);
+    assert_eq!(names(&found), ["features-too-coarse"]);
+    assert_eq!(found.diagnostics[0].place().map(|place| found.sources.text(place)), Some(coarse));
+}

@@ -3,6 +3,7 @@
 
 mod build;
 mod canonical;
+pub mod flow;
 mod hash;
 pub mod places;
 mod render;

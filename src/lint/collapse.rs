@@ -1,8 +1,8 @@
 //! Objectives that every network satisfies by giving one answer to all.
 
-use super::flow::{Flow, makers};
 use super::{Subject, declared};
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
+use crate::graph::flow::{Flow, Makers};
 use crate::term::objective::ObjectiveGraph;
 
 /// Of a loss that only pulls representations together, the two sides must differ: one that does not
@@ -10,7 +10,7 @@ use crate::term::objective::ObjectiveGraph;
 /// Chen and He 2020, arXiv:2011.10566, section 4.
 pub(super) fn check(subject: &Subject<'_>, objective: &ObjectiveGraph, found: &mut Diagnostics) {
     let flow = Flow::of(objective);
-    let needed = |index: &usize| flow.needed[*index];
+    let needed = |index: &usize| flow.reaches_loss[*index];
     let states = |index: usize, fact: &str| {
         declared(&objective.nodes[index].op).is_some_and(|own| own.is(fact))
     };
@@ -31,7 +31,8 @@ pub(super) fn check(subject: &Subject<'_>, objective: &ObjectiveGraph, found: &m
             (false, false) => continue,
             (one_learns, _) => {
                 let (online, target) = if one_learns { (one, other) } else { (other, one) };
-                let (online, target) = (makers(objective, online).0, makers(objective, target).0);
+                let (online, target) =
+                    (Makers::of(objective, online).modules, Makers::of(objective, target).modules);
                 if online.iter().any(|module| !target.contains(module)) {
                     continue;
                 }

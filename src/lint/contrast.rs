@@ -1,8 +1,8 @@
 //! What is contrasted with what, and how strongly.
 
-use super::flow::{Flow, makers};
 use super::{Subject, declared};
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
+use crate::graph::flow::{Flow, Makers};
 use crate::resolve::examples;
 use crate::term::Term;
 use crate::term::objective::{ObjectiveGraph, Op};
@@ -13,7 +13,9 @@ const TEMPERATURES: std::ops::RangeInclusive<f64> = 0.01..=1.0;
 pub(super) fn check(subject: &Subject<'_>, objective: &ObjectiveGraph, found: &mut Diagnostics) {
     let flow = Flow::of(objective);
     for (index, node) in objective.nodes.iter().enumerate() {
-        let (true, Some(declaration)) = (flow.needed[index], declared(&node.op)) else { continue };
+        let (true, Some(declaration)) = (flow.reaches_loss[index], declared(&node.op)) else {
+            continue;
+        };
         let written = &subject.places.nodes[index];
         if declaration.keeps_rows() {
             queue(subject, index, objective, found);
@@ -101,7 +103,7 @@ fn same_view(
     found: &mut Diagnostics,
 ) {
     let [one, other, ..] = objective.nodes[index].inputs[..] else { return };
-    let (one, other) = (makers(objective, one).1, makers(objective, other).1);
+    let (one, other) = (Makers::of(objective, one).views, Makers::of(objective, other).views);
     if one == other && one.len() == 1 {
         let place = subject.places.nodes[index].place;
         let message = "both sides are made of the same view";

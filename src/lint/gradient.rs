@@ -1,8 +1,8 @@
 //! Networks that nothing trains.
 
 use super::Subject;
-use super::flow::Flow;
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
+use crate::graph::flow::Flow;
 use crate::term::Term;
 use crate::term::objective::ObjectiveGraph;
 

@@ -3,7 +3,6 @@
 
 mod collapse;
 mod contrast;
-mod flow;
 mod gradient;
 mod schedule;
 mod shape;

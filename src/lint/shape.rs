@@ -1,8 +1,8 @@
 //! Images that are too small for the network.
 
 use super::Subject;
-use super::flow::Flow;
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
+use crate::graph::flow::Flow;
 use crate::resolve::declaration;
 use crate::term::Term;
 use crate::term::objective::{ObjectiveGraph, Op};

@@ -1,14 +1,14 @@
 //! Views that differ in nothing, and views that nothing reads.
 
 use super::Subject;
-use super::flow::makers;
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
+use crate::graph::flow::Makers;
 use crate::resolve::declaration;
 use crate::term::Term;
 use crate::term::objective::ObjectiveGraph;
 
 pub(super) fn check(subject: &Subject<'_>, objective: &ObjectiveGraph, found: &mut Diagnostics) {
-    let read = makers(objective, objective.loss).1;
+    let read = Makers::of(objective, objective.loss).views;
     if read.len() < objective.views {
         let place = subject.places.field("objective");
         let message = match read.len() {

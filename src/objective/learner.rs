@@ -5,8 +5,8 @@ use std::fmt;
 
 use burn::tensor::Device;
 
-use super::flow::Flow;
 use super::memory::Fifo;
+use crate::graph::flow::Flow;
 use crate::nn::{self, Architecture, Array, Params, Role, map_array};
 use crate::random::Key;
 use crate::resolve::{Declaration, declaration};
@@ -56,7 +56,14 @@ impl Learner {
         batch: usize,
         encoder: Option<&Params>,
     ) -> Result<Self, ObjectiveError> {
-        let flow = Flow::of(graph)?;
+        for node in &graph.nodes {
+            if let Op::Primitive(name) = &node.op
+                && declaration(name).is_none()
+            {
+                return Err(ObjectiveError::unknown(name));
+            }
+        }
+        let flow = Flow::of(graph);
         let modules: Vec<_> =
             graph.modules.iter().map(|node| nn::build(&node.term, node.input)).collect();
         let mut params = Vec::with_capacity(modules.len());

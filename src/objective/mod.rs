@@ -7,7 +7,6 @@
 
 mod any_tensor;
 mod contrastive;
-mod flow;
 #[cfg(test)]
 mod golden;
 mod learner;

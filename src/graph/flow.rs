@@ -1,0 +1,99 @@
+//! What the loss of an objective needs, and where its gradient arrives.
+
+use crate::resolve::declaration;
+use crate::term::objective::{NetworkBody, ObjectiveGraph, Op};
+
+/// What a step has to differentiate, and what it only has to compute.
+pub struct Flow {
+    /// For each node, whether the loss depends on it, through whatever operation.
+    pub reaches_loss: Vec<bool>,
+    /// For each node, whether the gradient of the loss passes through it.
+    pub differentiated: Vec<bool>,
+    /// For each module, whether the loss depends on what it makes.
+    pub applied: Vec<bool>,
+    /// For each module, whether it receives a gradient.
+    pub trained: Vec<bool>,
+}
+
+impl Flow {
+    pub fn of(graph: &ObjectiveGraph) -> Self {
+        let (nodes, modules) = (graph.nodes.len(), graph.modules.len());
+        let mut flow = Flow {
+            reaches_loss: vec![false; nodes],
+            differentiated: vec![false; nodes],
+            applied: vec![false; modules],
+            trained: vec![false; modules],
+        };
+        flow.reaches_loss[graph.loss] = true;
+        flow.differentiated[graph.loss] = true;
+        // Inputs stand before the nodes that read them: backwards, each is settled when reached.
+        for (index, node) in graph.nodes.iter().enumerate().rev() {
+            for (position, &input) in node.inputs.iter().enumerate() {
+                flow.reaches_loss[input] |= flow.reaches_loss[index];
+                flow.differentiated[input] |=
+                    flow.differentiated[index] && carries(graph, &node.op, position);
+            }
+            let Op::Apply(network) = node.op else { continue };
+            for &module in chain(graph, network) {
+                flow.applied[module] |= flow.reaches_loss[index];
+                flow.trained[module] |= flow.differentiated[index] && is_trained(graph, network);
+            }
+        }
+        flow
+    }
+}
+
+/// Whether a gradient passes from an operation to its input at `position`.
+fn carries(graph: &ObjectiveGraph, op: &Op, position: usize) -> bool {
+    match op {
+        Op::Apply(network) => is_trained(graph, *network),
+        Op::Primitive(name) => declaration(name).is_some_and(|own| own.carries(position)),
+        _ => true,
+    }
+}
+
+/// Whether a gradient can reach the parameters of a network: it is no average of another.
+fn is_trained(graph: &ObjectiveGraph, network: usize) -> bool {
+    matches!(graph.networks[network].body, NetworkBody::Chain(_))
+}
+
+/// The modules that an input flows through, first to last.
+fn chain(graph: &ObjectiveGraph, mut network: usize) -> &[usize] {
+    loop {
+        match &graph.networks[network].body {
+            NetworkBody::Chain(modules) => return modules,
+            NetworkBody::Ema { of, .. } => network = *of,
+        }
+    }
+}
+
+/// What a node is made of, through whatever operations.
+#[derive(Default)]
+pub struct Makers {
+    pub modules: Vec<usize>,
+    pub views: Vec<usize>,
+}
+
+impl Makers {
+    pub fn of(graph: &ObjectiveGraph, root: usize) -> Self {
+        let mut makers = Makers::default();
+        let mut seen = vec![false; graph.nodes.len()];
+        let mut waiting = vec![root];
+        while let Some(node) = waiting.pop() {
+            if std::mem::replace(&mut seen[node], true) {
+                continue;
+            }
+            match graph.nodes[node].op {
+                Op::Apply(network) => makers.modules.extend(chain(graph, network)),
+                Op::View(view) => makers.views.push(view),
+                _ => {}
+            }
+            waiting.extend(&graph.nodes[node].inputs);
+        }
+        for all in [&mut makers.modules, &mut makers.views] {
+            all.sort_unstable();
+            all.dedup();
+        }
+        makers
+    }
+}

@@ -17,6 +17,7 @@ pub mod diagnostics;
 #[cfg(feature = "run")]
 pub mod evaluate;
 pub mod graph;
+mod ignores;
 #[cfg(feature = "run")]
 pub mod interrupt;
 pub mod lint;
@@ -45,12 +46,14 @@ use std::collections::BTreeMap;
 
 use diagnostics::{Diagnostic, Diagnostics};
 use graph::Graph;
-use source::{Sources, Span};
+use source::{FileId, Sources, Span};
 
 /// What a compilation has found: every text it read, what is wrong, and, where nothing is, the
 /// graph.
 pub struct Compilation {
     pub sources: Sources,
+    /// The text that was asked for, where it could be read.
+    pub root: Option<FileId>,
     /// Sorted by place.
     pub diagnostics: Vec<Diagnostic>,
     pub compiled: Option<Compiled>,
@@ -84,7 +87,8 @@ pub fn compile(request: &Request<'_>, files: &dyn resolve::Files) -> Compilation
     let mut sources = Sources::default();
     let (program, mut diagnostics) = resolve::load(&mut sources, files, request.file);
     let mut compiled = None;
-    if let Some(program) = program {
+    let root = program.as_ref().map(|program| program.module(program.root).file);
+    if let Some(program) = &program {
         let mut overrides = Vec::new();
         for argument in request.overrides {
             match check::parse_override(&mut sources, argument) {
@@ -98,7 +102,7 @@ pub fn compile(request: &Request<'_>, files: &dyn resolve::Files) -> Compilation
             overrides,
             required: request.required && !diagnostics.has_errors(),
         };
-        let (typed, found) = check::check(&program, selection);
+        let (typed, found) = check::check(program, selection);
         diagnostics.extend(found);
         let is_right = !diagnostics.has_errors();
         for typed in typed.into_iter().filter(|_| is_right) {
@@ -113,5 +117,11 @@ pub fn compile(request: &Request<'_>, files: &dyn resolve::Files) -> Compilation
             });
         }
     }
-    Compilation { sources, diagnostics: Diagnostics::sorted(diagnostics), compiled }
+    // Of a file that is not checked as a whole, a comment may silence what was not looked for.
+    let is_whole = !request.required && !diagnostics.has_errors();
+    let mut diagnostics = Diagnostics::sorted(diagnostics);
+    if let Some(program) = &program {
+        ignores::apply(program, &sources, &mut diagnostics, is_whole);
+    }
+    Compilation { sources, root, diagnostics, compiled }
 }

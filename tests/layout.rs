@@ -8,7 +8,7 @@ use crate::support::root;
 
 /// The front half of the compiler, which needs nothing that a feature brings.
 const FRONT: &[&str] =
-    &["check", "diagnostics", "graph", "lint", "resolve", "source", "syntax", "term"];
+    &["check", "diagnostics", "graph", "ignores", "lint", "resolve", "source", "syntax", "term"];
 
 /// There with the feature `run`, as a whole.
 const RUNNING: &[&str] =

@@ -1,6 +1,7 @@
 //! The tests of the whole: one binary, so that it is linked once.
 
 mod blame;
+mod check;
 mod cli;
 mod edits;
 mod explain;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use super::{BAD_INPUT, output};
-use crate::diagnostics::{Diagnostic, Finding, Severity, findings};
+use crate::diagnostics::{Diagnostic, Finding, findings};
 use crate::source::Sources;
 
 #[derive(clap::Args)]
@@ -16,7 +16,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     let width = output::width();
     let text = match &arguments.name {
         None => list(width),
-        Some(name) => match findings::all().find(|finding| finding.name == name) {
+        Some(name) => match findings::named(name) {
             Some(finding) => page(finding, width),
             None => {
                 output::diagnostic(&unknown(name), &Sources::default());
@@ -28,12 +28,18 @@ pub fn run(arguments: &Arguments) -> ExitCode {
 }
 
 fn page(finding: &Finding, width: usize) -> String {
-    let level = match finding.severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-    };
-    let head = format!("{} ({level}): {}", finding.name, finding.summary);
-    format!("{}\n{}", output::reflow(&head, width), output::reflow(finding.page, width))
+    let Finding { name, summary, .. } = finding;
+    let head = format!("{name} ({}): {summary}", finding.severity.word());
+    let mut page =
+        format!("{}\n{}", output::reflow(&head, width), output::reflow(finding.page, width));
+    if finding.is_lint {
+        let choice = format!(
+            "`cpipe check` takes `--error {name}` and `--ignore {name}`; `// cpipe: ignore[{name}]` \
+             silences it on its line or on the next one."
+        );
+        page += &format!("\n{}", output::reflow(&choice, width));
+    }
+    page
 }
 
 /// Every name, with as much of its summary as fits the line.

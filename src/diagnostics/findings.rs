@@ -8,19 +8,34 @@ pub struct Finding {
     /// Kebab-case and stable.
     pub name: &'static str,
     pub severity: Severity,
+    /// Whether a user may give it another level, or silence it: it hinders no graph, and a program
+    /// that has it may be meant.
+    pub is_lint: bool,
     /// What is wrong wherever it is found, in one line.
     pub summary: &'static str,
     /// What it means and what to do, in Markdown, as `cpipe explain` shows it.
     pub page: &'static str,
 }
 
+/// What the column behind the severity says.
+macro_rules! is_lint {
+    () => {
+        false
+    };
+    (lint) => {
+        true
+    };
+}
+
 macro_rules! findings {
-    ($($group:literal: $($constant:ident $name:literal $severity:ident $summary:literal;)*)*) => {
+    ($($group:literal: $($constant:ident $name:literal $severity:ident $($lint:ident)?
+        $summary:literal;)*)*) => {
         $($(
             #[doc = $summary]
             pub const $constant: &Finding = &Finding {
                 name: $name,
                 severity: Severity::$severity,
+                is_lint: is_lint!($($lint)?),
                 summary: $summary,
                 page: include_str!(concat!("pages/", $name, ".md")),
             };
@@ -29,6 +44,16 @@ macro_rules! findings {
         /// All of them, by what they are about.
         pub static GROUPS: &[(&str, &[&Finding])] = &[$(($group, &[$($constant),*])),*];
     };
+}
+
+/// Those of which a user may choose the level.
+pub fn lints() -> impl Iterator<Item = &'static Finding> {
+    all().filter(|finding| finding.is_lint)
+}
+
+/// The one of that name.
+pub fn named(name: &str) -> Option<&'static Finding> {
+    all().find(|finding| finding.name == name)
 }
 
 /// All of them.
@@ -48,8 +73,10 @@ findings! {
     IMPORT_NOT_FOUND "import-not-found" Error "a `use` names a file or a name that is not there";
     IMPORT_CYCLE "import-cycle" Error "files use each other in a circle";
     EXTERN_OUTSIDE_LIBRARY "extern-outside-library" Error "only the library declares what Rust implements";
-    UNUSED_IMPORT "unused-import" Warning "a name is imported and not used";
-    UNUSED_NAME "unused-name" Warning "a name is declared and not used";
+    UNUSED_IMPORT "unused-import" Warning lint "a name is imported and not used";
+    UNUSED_NAME "unused-name" Warning lint "a name is declared and not used";
+    UNUSED_IGNORE "unused-ignore" Warning lint "a comment silences nothing";
+    UNKNOWN_FINDING "unknown-finding" Warning lint "a comment is to silence what no finding is called";
     UNUSED_VALUE "unused-value" Error "a value is computed and goes nowhere";
 
     "names":

@@ -4,6 +4,7 @@ mod amount;
 pub mod edit;
 mod excerpt;
 pub mod findings;
+mod levels;
 mod render;
 pub mod suggest;
 mod visible;
@@ -11,6 +12,7 @@ mod visible;
 pub use amount::amount;
 pub use edit::Edit;
 pub use findings::Finding;
+pub use levels::Levels;
 pub use render::{Style, render, render_all};
 pub use visible::visible;
 
@@ -27,10 +29,22 @@ pub enum Severity {
     Error,
 }
 
+impl Severity {
+    /// `error` or `warning`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        }
+    }
+}
+
 /// One thing wrong, or doubtful, in a text.
 #[derive(Clone, Debug)]
 pub struct Diagnostic {
     pub finding: &'static Finding,
+    /// What the table of findings says, or what the user has chosen.
+    severity: Severity,
     pub message: String,
     /// The place it is about, and a few words at that place.
     pub primary: Option<Label>,
@@ -58,6 +72,7 @@ impl Diagnostic {
     pub fn general(finding: &'static Finding, message: impl Into<String>) -> Self {
         Diagnostic {
             finding,
+            severity: finding.severity,
             message: message.into(),
             primary: None,
             secondary: Vec::new(),
@@ -67,7 +82,7 @@ impl Diagnostic {
     }
 
     pub fn severity(&self) -> Severity {
-        self.finding.severity
+        self.severity
     }
 
     /// The place it is about.

@@ -59,10 +59,7 @@ pub fn render_all(diagnostics: &[Diagnostic], sources: &Sources, style: Style) -
     }
     for ((file, severity), count) in counts {
         let Some(more) = count.checked_sub(MOST).filter(|more| *more > 0) else { continue };
-        let word = match severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        };
+        let word = severity.word();
         let plural = if more == 1 { "" } else { "s" };
         let place = file.map(|file| format!(" in {}", visible(&sources.get(file).name)));
         out += &format!("and {more} more {word}{plural}{}\n\n", place.unwrap_or_default());

@@ -3,9 +3,11 @@
 mod check;
 mod doc;
 mod explain;
+mod fix;
 mod graph;
 mod list;
 mod output;
+mod rewrite;
 #[cfg(feature = "run")]
 mod run;
 mod show;

@@ -39,8 +39,9 @@ pub fn diagnostics(compilation: &Compilation) {
 }
 
 /// Says how to learn more of the first error, if there is one.
-pub fn explanation(diagnostics: &[Diagnostic]) {
-    if let Some(first) = diagnostics.iter().find(|own| own.severity() == Severity::Error) {
+pub fn explanation<'d>(diagnostics: impl IntoIterator<Item = &'d Diagnostic>) {
+    let mut all = diagnostics.into_iter();
+    if let Some(first) = all.find(|own| own.severity() == Severity::Error) {
         error(&format!("`cpipe explain {}` says more\n", first.finding.name));
     }
 }

@@ -4,6 +4,7 @@ mod amount;
 pub mod edit;
 mod excerpt;
 pub mod findings;
+pub mod formats;
 mod levels;
 mod render;
 pub mod suggest;

@@ -1,0 +1,176 @@
+//! `cpipe check --fix`: the safe changes, made.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::path::Path;
+
+use super::rewrite;
+use crate::diagnostics::{Diagnostic, Edit, Levels, edit, findings, visible};
+use crate::resolve::{Disk, Files, load};
+use crate::source::{self, Sources};
+use crate::syntax::tree::Member;
+use crate::{Compilation, Request, compile};
+
+/// What one change makes possible the next round makes; none needs as many.
+const MOST_ROUNDS: usize = 10;
+
+/// What was done to each file.
+#[derive(Default)]
+pub struct Fixes(Vec<(String, Result<Counts, String>)>);
+
+/// How often each finding was answered.
+type Counts = BTreeMap<&'static str, usize>;
+
+impl Fixes {
+    /// Whether a file could not be changed.
+    pub fn has_failed(&self) -> bool {
+        self.0.iter().any(|(_, outcome)| outcome.is_err())
+    }
+
+    /// A line for each file that was changed, or could not be.
+    pub fn report(&self) -> String {
+        let mut lines = String::new();
+        for (file, outcome) in &self.0 {
+            let line = match outcome {
+                Ok(counts) => {
+                    let total: usize = counts.values().sum();
+                    let names: Vec<&str> = counts.keys().copied().collect();
+                    format!("fixed {total} in {file}: {}", names.join(", "))
+                }
+                Err(reason) => format!("{file} is left as it was: {reason}"),
+            };
+            lines += &format!("{}\n", visible(&line));
+        }
+        lines
+    }
+}
+
+/// The safe changes of the file that was checked.
+pub fn edits(checked: &Compilation) -> impl Iterator<Item = (&Diagnostic, &Edit)> {
+    let root = checked.root.filter(|root| !source::is_embedded(*root));
+    checked.diagnostics.iter().filter_map(move |own| {
+        let edit = own.edit.as_ref()?;
+        (edit.is_safe && Some(edit.place.file) == root).then_some((own, edit))
+    })
+}
+
+/// Makes them in every file, again and again, until there are no more.
+pub fn fix(files: &[String], levels: &Levels) -> Fixes {
+    let mut fixes = Vec::new();
+    for file in files {
+        match one(file, levels) {
+            Ok(counts) if counts.is_empty() => {}
+            outcome => fixes.push((file.clone(), outcome)),
+        }
+    }
+    Fixes(fixes)
+}
+
+fn one(file: &str, levels: &Levels) -> Result<Counts, String> {
+    let checked = |files: &dyn Files| {
+        let mut compilation = compile(&Request { file, ..Request::default() }, files);
+        compilation.diagnostics = levels.apply(compilation.diagnostics);
+        compilation
+    };
+    let mut counts = Counts::new();
+    let first = checked(&Disk);
+    let Some(root) = first.root.filter(|_| edits(&first).next().is_some()) else {
+        return Ok(counts);
+    };
+    let read = first.sources.get(root).text.to_string();
+    let mut text = read.clone();
+    let graphs = graphs(file, &Disk);
+    let mut now = first;
+    for _ in 0..MOST_ROUNDS {
+        let made: Vec<(&Diagnostic, &Edit)> = edits(&now).collect();
+        let next = edit::apply(&text, made.iter().map(|(_, edit)| *edit));
+        if next == text {
+            break;
+        }
+        let edited = Edited { path: Path::new(file), text: &next };
+        let then = checked(&edited);
+        let unread = |own: &&Diagnostic| {
+            let unread =
+                [findings::SYNTAX_ERROR, findings::NESTING_TOO_DEEP, findings::CHAIN_TOO_LONG];
+            unread.contains(&own.finding)
+        };
+        let unread = |all: &Compilation| all.diagnostics.iter().filter(unread).count();
+        if unread(&then) > unread(&now) {
+            return Err("a change that was to be safe makes it unreadable".to_owned());
+        }
+        if graphs
+            .as_ref()
+            .is_some_and(|graphs| self::graphs(file, &edited).as_ref() != Some(graphs))
+        {
+            return Err("a change that was to be safe makes another program of it".to_owned());
+        }
+        let answered = answered(&made, &now, &then);
+        if answered.is_empty() {
+            return Err("a change that was to be safe answers nothing".to_owned());
+        }
+        for (name, count) in answered {
+            *counts.entry(name).or_default() += count;
+        }
+        (text, now) = (next, then);
+    }
+    if !counts.is_empty() {
+        rewrite::replace(Path::new(file), &read, &text).map_err(|error| error.to_string())?;
+    }
+    Ok(counts)
+}
+
+/// How often a finding that was to be answered is found no more, by name.
+fn answered(made: &[(&Diagnostic, &Edit)], before: &Compilation, after: &Compilation) -> Counts {
+    let mut answered = Counts::new();
+    let wanted: BTreeSet<(&'static str, &str)> =
+        made.iter().map(|(own, _)| (own.finding.name, own.message.as_str())).collect();
+    let count = |of: &Compilation, wanted: (&str, &str)| {
+        let is_it = |own: &&Diagnostic| (own.finding.name, own.message.as_str()) == wanted;
+        of.diagnostics.iter().filter(is_it).count()
+    };
+    for wanted in wanted {
+        let gone = count(before, wanted).saturating_sub(count(after, wanted));
+        if gone > 0 {
+            *answered.entry(wanted.0).or_default() += gone;
+        }
+    }
+    answered
+}
+
+/// The graphs of every pipeline of a file under each of its profiles, where all of them have one.
+fn graphs(file: &str, files: &dyn Files) -> Option<Vec<String>> {
+    let (program, _) = load(&mut Sources::default(), files, file);
+    let program = program?;
+    let mut hashes = Vec::new();
+    for pipeline in &program.module(program.root).tree.pipelines {
+        let profiles = pipeline.members.iter().filter_map(|member| match member {
+            Member::Profile(profile) => Some(Some(profile.name.text.as_str())),
+            _ => None,
+        });
+        for profile in std::iter::once(None).chain(profiles) {
+            let pipeline = Some(pipeline.name.text.as_str());
+            let request = Request { file, pipeline, profile, required: true, ..Request::default() };
+            hashes.push(compile(&request, files).compiled?.graph.hash());
+        }
+    }
+    Some(hashes)
+}
+
+/// The disk, with another text in the place of one file.
+struct Edited<'e> {
+    path: &'e Path,
+    text: &'e str,
+}
+
+impl Files for Edited<'_> {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        match path == self.path {
+            true => Ok(self.text.as_bytes().to_vec()),
+            false => Disk.read(path),
+        }
+    }
+
+    fn is_missing(&self, path: &Path) -> bool {
+        path != self.path && Disk.is_missing(path)
+    }
+}

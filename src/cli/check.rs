@@ -28,7 +28,7 @@ pub struct Arguments {
     /// Take a warning for an error: unused-name; several with commas between them.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     error: Vec<String>,
-    /// Take it for a warning, as it is anyway.
+    /// Take it for a warning, which it is where nothing else is said.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     warn: Vec<String>,
     /// Leave a warning out, as `// cpipe: ignore[NAME]` does for one line.

@@ -89,20 +89,9 @@ fn one(file: &str, levels: &Levels) -> Result<Counts, String> {
         }
         let edited = Edited { path: Path::new(file), text: &next };
         let then = checked(&edited);
-        let unread = |own: &&Diagnostic| {
-            let unread =
-                [findings::SYNTAX_ERROR, findings::NESTING_TOO_DEEP, findings::CHAIN_TOO_LONG];
-            unread.contains(&own.finding)
-        };
-        let unread = |all: &Compilation| all.diagnostics.iter().filter(unread).count();
-        if unread(&then) > unread(&now) {
-            return Err("a change that was to be safe makes it unreadable".to_owned());
-        }
-        if graphs
-            .as_ref()
-            .is_some_and(|graphs| self::graphs(file, &edited).as_ref() != Some(graphs))
-        {
-            return Err("a change that was to be safe makes another program of it".to_owned());
+        let after = graphs.as_ref().and_then(|_| self::graphs(file, &edited));
+        if let Some(reason) = regression((&now, graphs.as_ref()), (&then, after.as_ref())) {
+            return Err(reason.to_owned());
         }
         let answered = answered(&made, &now, &then);
         if answered.is_empty() {
@@ -117,6 +106,25 @@ fn one(file: &str, levels: &Levels) -> Result<Counts, String> {
         rewrite::replace(Path::new(file), &read, &text).map_err(|error| error.to_string())?;
     }
     Ok(counts)
+}
+
+/// What a change that was to be safe has done to a text, where it was not: the compilations and the
+/// graphs before and after it.
+fn regression(
+    before: (&Compilation, Option<&Vec<String>>),
+    after: (&Compilation, Option<&Vec<String>>),
+) -> Option<&'static str> {
+    let unread = |checked: &Compilation| {
+        let unread = [findings::SYNTAX_ERROR, findings::NESTING_TOO_DEEP, findings::CHAIN_TOO_LONG];
+        checked.diagnostics.iter().filter(|own| unread.contains(&own.finding)).count()
+    };
+    if after.0.root.is_none() || unread(after.0) > unread(before.0) {
+        return Some("a change that was to be safe makes it unreadable");
+    }
+    match before.1.is_some() && before.1 != after.1 {
+        true => Some("a change that was to be safe makes another program of it"),
+        false => None,
+    }
 }
 
 /// How often a finding that was to be answered is found no more, by name.
@@ -172,5 +180,45 @@ impl Files for Edited<'_> {
 
     fn is_missing(&self, path: &Path) -> bool {
         path != self.path && Disk.is_missing(path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{Edited, graphs, regression};
+    use crate::{Request, compile};
+
+    #[test]
+    fn what_makes_it_worse_is_seen() {
+        let right = "define one() -> Int {\n  1\n}\n";
+        let pipeline = |k: &str| {
+            format!(
+                "use std.datasets.shapes\nuse std.encoders.convnet\npipeline p() {{\n  \
+                 dataset data = shapes()\n  evaluate near {{ model: convnet(), protocol: knn(k: {k}), \
+                 fit: data.train, on: data.test }}\n}}\n"
+            )
+        };
+        let state = |text: &str| {
+            let edited = Edited { path: Path::new("a.cpipe"), text };
+            let request = Request { file: "a.cpipe", ..Request::default() };
+            (compile(&request, &edited), graphs("a.cpipe", &edited))
+        };
+        let found = |before: &str, after: &str| {
+            let (before, after) = (state(before), state(after));
+            regression((&before.0, before.1.as_ref()), (&after.0, after.1.as_ref()))
+        };
+        let spaced = pipeline("5").replace("dataset ", "dataset   ");
+        assert!(state(&spaced).1.is_some(), "it is right");
+        assert_eq!(found(&pipeline("5"), &spaced), None);
+        assert_eq!(found(&pipeline("\"\""), &pipeline("5")), None);
+        for (before, after) in [(pipeline("5"), pipeline("6")), (pipeline("5"), pipeline("\"\""))] {
+            let reason = "a change that was to be safe makes another program of it";
+            assert_eq!(found(&before, &after), Some(reason));
+        }
+        let broken = right.replace("{", "{ {");
+        let reason = "a change that was to be safe makes it unreadable";
+        assert_eq!(found(right, &broken), Some(reason));
     }
 }

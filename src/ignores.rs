@@ -171,10 +171,13 @@ impl<'t> Ignore<'t> {
 /// Why nothing of that name is ever silenced by a comment, where that is so.
 fn lasting(name: &str) -> Option<String> {
     let finding = findings::named(name)?;
-    if [findings::UNUSED_IGNORE, findings::UNKNOWN_FINDING].contains(&finding) {
-        return Some(format!("`{name}` is about such comments, and is not silenced by one"));
+    match (finding.is_silenced_by_comments(), finding.is_lint) {
+        (true, _) => None,
+        (false, true) => {
+            Some(format!("`{name}` is about such comments, and is not silenced by one"))
+        }
+        (false, false) => Some(format!("`{name}` cannot be ignored")),
     }
-    (!finding.is_lint).then(|| format!("`{name}` cannot be ignored"))
 }
 
 /// The line on which what was found begins.

@@ -172,6 +172,7 @@ fn explain_shows_the_page_of_a_finding() {
     assert!(shown.lines().all(|line| line.chars().count() <= 100), "{shown}");
     let [shown, _] = streams(&cpipe(&["explain", "unused-name"]));
     assert!(shown.starts_with("unused-name (warning): "), "{shown}");
+    assert!(shown.ends_with("above:\n\n    // cpipe: ignore[unused-name]\n"), "{shown}");
 }
 
 #[test]

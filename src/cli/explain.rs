@@ -17,7 +17,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     let text = match &arguments.name {
         None => list(width),
         Some(name) => match findings::named(name) {
-            Some(finding) => page(finding, width),
+            Some(finding) => page(finding, width) + &choice(finding, width),
             None => {
                 output::diagnostic(&unknown(name), &Sources::default());
                 return ExitCode::from(BAD_INPUT);
@@ -30,16 +30,26 @@ pub fn run(arguments: &Arguments) -> ExitCode {
 fn page(finding: &Finding, width: usize) -> String {
     let Finding { name, summary, .. } = finding;
     let head = format!("{name} ({}): {summary}", finding.severity.word());
-    let mut page =
-        format!("{}\n{}", output::reflow(&head, width), output::reflow(finding.page, width));
-    if finding.is_lint {
-        let choice = format!(
-            "`cpipe check` takes `--error {name}` and `--ignore {name}`; `// cpipe: ignore[{name}]` \
-             silences it on its line or on the next one."
-        );
-        page += &format!("\n{}", output::reflow(&choice, width));
+    format!("{}\n{}", output::reflow(&head, width), output::reflow(finding.page, width))
+}
+
+/// How a user chooses its level, where that is possible.
+fn choice(finding: &Finding, width: usize) -> String {
+    if !finding.is_lint {
+        return String::new();
     }
-    page
+    let name = finding.name;
+    let mut choice = format!(
+        "\nThe options `--error {name}` and `--ignore {name}` of `cpipe check` choose its level"
+    );
+    choice += &match finding.is_silenced_by_comments() {
+        true => format!(
+            "; at one place a comment silences it, on the line or alone on the line above:\n\n\
+             ```\n// cpipe: ignore[{name}]\n```\n"
+        ),
+        false => ".\n".to_owned(),
+    };
+    output::reflow(&choice, width)
 }
 
 /// Every name, with as much of its summary as fits the line.

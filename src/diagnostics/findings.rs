@@ -17,6 +17,13 @@ pub struct Finding {
     pub page: &'static str,
 }
 
+impl Finding {
+    /// Whether a comment in a text may silence it. What is about such comments, none does.
+    pub fn is_silenced_by_comments(&self) -> bool {
+        self.is_lint && ![UNUSED_IGNORE, UNKNOWN_FINDING].contains(&self)
+    }
+}
+
 /// What the column behind the severity says.
 macro_rules! is_lint {
     () => {

@@ -315,7 +315,7 @@ fn levels_are_chosen() {
         let wanted = (Some(code), words.to_owned(), format!("1 file, {counts}"));
         assert_eq!(levels(arguments), wanted, "{arguments:?}");
     }
-    let lints = "unused-import, unused-name, unused-ignore, unknown-finding";
+    let lints = "warnings of a check";
     for (arguments, message) in [
         (
             &["--warn", "unused-nam"][..],

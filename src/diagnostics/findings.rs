@@ -133,18 +133,18 @@ findings! {
     WARMUP_TOO_LONG "warmup-too-long" Error "a warm-up takes the whole length";
 
     "doubts":
-    ONLY_ATTRACTION "only-attraction" Warning "a loss only pulls together, and nothing prevents a collapse";
-    UNTRAINED_NETWORK "untrained-network" Warning "a network that the loss reads keeps its random weights";
-    QUEUE_LARGER_THAN_DATA "queue-larger-than-data" Warning "a queue reaches back beyond an epoch";
-    FEATURES_NOT_NORMALIZED "features-not-normalized" Warning "a temperature divides lengths, not directions";
-    UNUSUAL_TEMPERATURE "unusual-temperature" Warning "a temperature is far from any in use";
-    SAME_VIEW "same-view" Warning "a view is compared with itself";
-    UNUSED_VIEW "unused-view" Warning "a view is made and not read";
-    VIEWS_WITHOUT_CHANCE "views-without-chance" Warning "the views of an image are all the same";
-    FEATURES_TOO_COARSE "features-too-coarse" Warning "images are too small for the encoder";
-    UNUSUAL_LEARNING_RATE "unusual-learning-rate" Warning "a learning rate is far from any in use";
-    JUDGED_ON_ANOTHER_DATASET "judged-on-another-dataset" Warning "a protocol is fitted on one dataset and judged on another";
-    MOMENTUM_AT_THE_EDGE "momentum-at-the-edge" Warning "a momentum of 0 or 1 makes an average of nothing";
+    ONLY_ATTRACTION "only-attraction" Warning lint "a loss only pulls together, and nothing prevents a collapse";
+    UNTRAINED_NETWORK "untrained-network" Warning lint "a network that the loss reads keeps its random weights";
+    QUEUE_LARGER_THAN_DATA "queue-larger-than-data" Warning lint "a queue reaches back beyond an epoch";
+    FEATURES_NOT_NORMALIZED "features-not-normalized" Warning lint "a temperature divides lengths, not directions";
+    UNUSUAL_TEMPERATURE "unusual-temperature" Warning lint "a temperature is far from any in use";
+    SAME_VIEW "same-view" Warning lint "a view is compared with itself";
+    UNUSED_VIEW "unused-view" Warning lint "a view is made and not read";
+    VIEWS_WITHOUT_CHANCE "views-without-chance" Warning lint "the views of an image are all the same";
+    FEATURES_TOO_COARSE "features-too-coarse" Warning lint "images are too small for the encoder";
+    UNUSUAL_LEARNING_RATE "unusual-learning-rate" Warning lint "a learning rate is far from any in use";
+    JUDGED_ON_ANOTHER_DATASET "judged-on-another-dataset" Warning lint "a protocol is fitted on one dataset and judged on another";
+    MOMENTUM_AT_THE_EDGE "momentum-at-the-edge" Warning lint "a momentum of 0 or 1 makes an average of nothing";
 
     "runs":
     INTERRUPTED "interrupted" Error "the user has stopped the run";

@@ -27,9 +27,7 @@ impl Levels {
                 Severity::Error => "is always an error",
                 Severity::Warning => "is found by a run, and by no check",
             };
-            let lints: Vec<&str> = findings::lints().map(|lint| lint.name).collect();
-            let lints = lints.join(", ");
-            return Err(format!("`{name}` {what}: a level can be chosen for {lints}"));
+            return Err(format!("`{name}` {what}: a level can be chosen for warnings of a check"));
         }
         match self.chosen.insert(finding.name, level) {
             Some(other) if other != level => Err(format!("`{name}` is given two levels")),

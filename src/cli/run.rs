@@ -183,10 +183,10 @@ fn report(error: Diagnostic, sources: &Sources) {
 /// A failure at the stage in which it arose.
 fn diagnostic(failure: &Failure, compiled: &Compiled) -> Diagnostic {
     let error = Diagnostic::general(failure.cause.finding(), failure.cause.message());
-    let error = with_help(error, failure.cause.help());
+    let mut error = with_help(error, failure.cause.help());
     let span = failure.stage.as_ref().and_then(|stage| compiled.stages.get(stage));
-    let primary = span.map(|span| Label { span: *span, text: "in this stage".to_owned() });
-    Diagnostic { primary, ..error }
+    error.primary = span.map(|span| Label { span: *span, text: "in this stage".to_owned() });
+    error
 }
 
 fn with_help(error: Diagnostic, help: Option<String>) -> Diagnostic {

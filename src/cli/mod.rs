@@ -1,9 +1,11 @@
 //! The command line: one file a subcommand, each thin.
 
 mod check;
+mod collect;
 mod doc;
 mod explain;
 mod fix;
+mod fmt;
 mod graph;
 mod list;
 mod output;
@@ -37,6 +39,8 @@ struct Cli {
 enum Command {
     /// Check files without running them: names, types, units, ranges, shapes, label use.
     Check(check::Arguments),
+    /// Write files in the one style of the language.
+    Fmt(fmt::Arguments),
     /// Show every name that a program can use.
     List(list::Arguments),
     /// Show what a name, a module or a file of one's own says of itself.
@@ -74,6 +78,7 @@ struct Selected {
 pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Check(arguments) => check::run(&arguments),
+        Command::Fmt(arguments) => fmt::run(&arguments),
         Command::List(arguments) => list::run(&arguments),
         Command::Doc(arguments) => doc::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),

@@ -1,0 +1,99 @@
+//! How programs are laid out: one style for all of them.
+//!
+//! A program is written anew from its tokens. Of how it was laid out before, this is kept: one blank
+//! line where there were some between statements, members, fields or parameters; comments where they
+//! stood; and whether parameters, arguments, fields or the body of one value begin on a new line
+//! after their bracket. What does not fit into 100 columns is broken. An item that holds text which
+//! could not be read stays as it is.
+
+mod blocks;
+mod doc;
+mod expressions;
+mod imports;
+mod items;
+mod lists;
+mod print;
+mod trivia;
+
+use doc::Doc;
+use trivia::Trivia;
+
+use super::lossless::{Node, SyntaxKind, Tree};
+
+/// The text of a tree in the one style.
+pub fn format(tree: &Tree) -> String {
+    let mut formatter = Formatter { trivia: Trivia::of(tree) };
+    match formatter.file(tree.root()) {
+        Doc::All(parts) if parts.is_empty() => String::new(),
+        doc => print::print(&doc),
+    }
+}
+
+struct Formatter<'t> {
+    trivia: Trivia<'t>,
+}
+
+impl<'t> Formatter<'t> {
+    /// A token with what stands around it.
+    fn token(&mut self, leaf: Node<'t>) -> Doc<'t> {
+        self.with_comments(leaf, |_| Doc::Text(leaf.text()))
+    }
+
+    /// A node with the comments above and behind it. They are no part of the groups that it makes:
+    /// those stay on one line.
+    fn with_comments(&mut self, node: Node<'t>, own: impl FnOnce(&mut Self) -> Doc<'t>) -> Doc<'t> {
+        let mut parts = self.above(node);
+        let behind = self.trivia.after(node).behind.take();
+        if parts.is_empty() && behind.is_none() {
+            return own(self);
+        }
+        parts.push(own(self));
+        parts.extend(behind.map(Doc::Behind));
+        Doc::All(parts)
+    }
+
+    /// The comments above a node.
+    fn above(&mut self, node: Node<'t>) -> Vec<Doc<'t>> {
+        let around = self.trivia.before(node);
+        let blank = around.blank;
+        let comments = std::mem::take(&mut around.above);
+        let mut parts = own_lines(&comments);
+        if blank && !parts.is_empty() {
+            parts.push(Doc::HardBlank);
+        }
+        parts
+    }
+
+    /// The tokens of a node with a blank between them.
+    fn words(&mut self, words: impl IntoIterator<Item = Node<'t>>) -> Doc<'t> {
+        let mut parts = Vec::new();
+        for word in words {
+            if !parts.is_empty() {
+                parts.push(Doc::Space);
+            }
+            parts.push(self.token(word));
+        }
+        Doc::All(parts)
+    }
+}
+
+/// Comments on lines of their own, with the blank lines between them.
+fn own_lines<'t>(comments: &[trivia::Comment<'t>]) -> Vec<Doc<'t>> {
+    let mut parts = Vec::new();
+    for (position, comment) in comments.iter().enumerate() {
+        if position > 0 && comment.blank {
+            parts.push(Doc::HardBlank);
+        }
+        parts.push(Doc::Own(comment.text));
+    }
+    parts
+}
+
+/// What a node is made of, but for white space and comments.
+fn parts(node: Node<'_>) -> impl Iterator<Item = Node<'_>> {
+    node.children().filter(|child| !child.kind().is_trivia())
+}
+
+fn is(node: Node<'_>, text: &str) -> bool {
+    node.kind() == SyntaxKind::Punctuation && node.text() == text
+}

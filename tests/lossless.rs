@@ -1,46 +1,14 @@
 //! The lossless tree: all of a text, whatever stands in it.
 
-use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use cpipe::source::Sources;
 use cpipe::syntax::lossless::{Node, SyntaxKind};
-use cpipe::syntax::parse::{self, Parsed};
+use cpipe::syntax::parse::Parsed;
 use cpipe::syntax::tree::Member;
 
-use crate::support::root;
-
-fn parsed(text: &str) -> Parsed {
-    let mut sources = Sources::default();
-    let id = sources.add("test.cpipe", text);
-    parse::file(&sources, id)
-}
-
-/// Every program of the repository, by its place.
-fn programs() -> Vec<(PathBuf, String)> {
-    fn collect(folder: &Path, programs: &mut Vec<(PathBuf, String)>) {
-        for entry in fs::read_dir(folder).expect("a folder of the repository") {
-            let path = entry.expect("an entry").path();
-            match path.is_dir() {
-                true => collect(&path, programs),
-                false if path.extension().is_some_and(|own| own == "cpipe") => {
-                    let text = fs::read_to_string(&path).expect("a text");
-                    programs.push((path, text));
-                }
-                false => {}
-            }
-        }
-    }
-    let mut programs = Vec::new();
-    for folder in ["pipelines", "stdlib", "tests"] {
-        collect(&root().join(folder), &mut programs);
-    }
-    assert!(programs.len() > 50, "{}", programs.len());
-    programs.sort();
-    programs
-}
+use crate::mutations::{for_each_seed, mutated, parsed, programs};
 
 fn require(holds: bool, what: &str, node: Node<'_>) -> Result<(), String> {
     holds.then_some(()).ok_or_else(|| format!("{what}: {node:?}"))
@@ -159,77 +127,6 @@ fn every_program_is_in_its_tree() {
     }
 }
 
-/// Numbers that depend on a seed and on how many were asked for before, and on nothing else.
-struct Random {
-    seed: u64,
-    count: u64,
-}
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.count += 1;
-        let mut value = self.seed << 20 | self.count;
-        for factor in [0x9E37_79B9_7F4A_7C15, 0xBF58_476D_1CE4_E5B9, 0x94D0_49BB_1331_11EB] {
-            value = value.wrapping_mul(factor);
-            value ^= value >> 29;
-        }
-        value as usize % end.max(1)
-    }
-}
-
-/// A text with a few changes that nobody meant.
-fn mutated(text: &str, seed: u64) -> String {
-    const PIECES: [&str; 49] = [
-        "(", ")", "{", "}", "[", "]", "\"", "//", "// c", "// c\n", "///", "/// d\n", "//! m\n",
-        "////", "\n", "\r\n", "\r", "\t", " ", ",", ".", "..", "..=", ".{", "=", "==", "->", ">>",
-        "> ", "-", "/", "|", "?", "%", "1_0e", "2 epochs", "in 0..=1", "x", "X[", "é", "\u{a0}",
-        "\u{2028}", "let ", "use ", "define ", "if a {b}", "else {c}", "stage ", "given a",
-    ];
-    let mut random = Random { seed, count: 0 };
-    let mut characters: Vec<char> = part(text, &mut random).chars().collect();
-    for _ in 0..1 + random.below(3) {
-        let length = characters.len();
-        let start = random.below(length + 1);
-        let end = length.min(start + 1 + random.below(12));
-        match random.below(8) {
-            0 => drop(characters.drain(start..end)),
-            1 => {
-                let again = characters[start..end].to_vec();
-                drop(characters.splice(start..start, again));
-            }
-            2 => characters[start..end].reverse(),
-            3 if start < end => characters.swap(start, end - 1),
-            _ => {
-                let piece = PIECES[random.below(PIECES.len())].chars();
-                drop(characters.splice(start..start, piece));
-            }
-        }
-    }
-    let mut text: String = characters.into_iter().collect();
-    if random.below(8) == 0 {
-        // Inside of a character too.
-        let end = random.below(text.len() + 1);
-        text = String::from_utf8_lossy(&text.as_bytes()[..end]).into_owned();
-    }
-    text
-}
-
-/// A text from where an item begins to where one ends, or a few lines of it: a whole one takes long
-/// to read.
-fn part<'t>(text: &'t str, random: &mut Random) -> &'t str {
-    let items = ["use ", "define ", "extern ", "pipeline ", "///", "// "];
-    let mut starts = vec![0];
-    let lines = text.match_indices('\n').map(|(at, _)| at + 1);
-    starts.extend(lines.filter(|at| items.iter().any(|item| text[*at..].starts_with(item))));
-    let rest = &text[starts[random.below(starts.len())]..];
-    let end_of = |mark: &str, length: usize| {
-        let ends = rest.match_indices(mark).map(|(at, _)| at + mark.len());
-        ends.take_while(|end| *end < length).last()
-    };
-    let end = end_of("\n}", 250).or(end_of("\n\n", 160)).or(end_of("\n", 160));
-    &rest[..end.unwrap_or(rest.len())]
-}
-
 #[test]
 fn every_mutation_is_in_its_tree() {
     const MUTATIONS: u64 = 10_000;
@@ -245,12 +142,7 @@ fn every_mutation_is_in_its_tree() {
             Err(fault) => panic!("{} with seed {seed}: {fault}\nin {text:?}", path.display()),
         };
     };
-    let threads = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
-    std::thread::scope(|scope| {
-        for first in 0..threads {
-            scope.spawn(move || (first..MUTATIONS).step_by(threads as usize).for_each(check_one));
-        }
-    });
+    for_each_seed(MUTATIONS, check_one);
     // Neither harmless nor always the same error.
     let whole = whole.into_inner();
     assert!((MUTATIONS / 10..MUTATIONS / 2).contains(&whole), "{whole}");

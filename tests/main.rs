@@ -5,6 +5,7 @@ mod check;
 mod cli;
 mod edits;
 mod explain;
+mod format;
 mod graphs;
 mod hostile;
 mod language;
@@ -14,6 +15,7 @@ mod lints;
 mod lossless;
 #[cfg(feature = "run")]
 mod mirror;
+mod mutations;
 mod names;
 #[cfg(feature = "run")]
 mod output;

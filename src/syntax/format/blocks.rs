@@ -49,12 +49,11 @@ impl<'t> Formatter<'t> {
             (SyntaxKind::Value, [kind, name, equals, value]) => {
                 self.binding(docs, "", [*kind, *name], *equals, *value)
             }
-            (SyntaxKind::Field | SyntaxKind::Setting, [name, colon, value]) => Row {
-                name: "",
-                docs,
-                cells: vec![Doc::All(vec![self.expr(*name), self.token(*colon)])],
-                rest: self.expr(*value),
-            },
+            (SyntaxKind::Field | SyntaxKind::Setting, [name, colon, value]) => {
+                let name = self.expr(*name);
+                let (colon, value) = self.value(*colon, *value);
+                Row { name: "", docs, cells: vec![Doc::All(vec![name, colon])], rest: value }
+            }
             (SyntaxKind::Stage | SyntaxKind::Profile, [kind, name, fields]) => {
                 let words = self.words([*kind, *name]);
                 let fields = self.with_comments(*fields, |own| own.fields(*fields));
@@ -98,7 +97,7 @@ impl<'t> Formatter<'t> {
         value: Node<'t>,
     ) -> Row<'t> {
         let cells = cells.map(|cell| self.token(cell)).into();
-        let rest = vec![self.token(equals), Doc::Space, self.expr(value)];
-        Row { name, docs, cells, rest: Doc::All(rest) }
+        let (equals, value) = self.value(equals, value);
+        Row { name, docs, cells, rest: Doc::All(vec![equals, Doc::Space, value]) }
     }
 }

@@ -74,12 +74,12 @@ impl<'t> Formatter<'t> {
     fn argument(&mut self, node: Node<'t>) -> Row<'t> {
         let all: Vec<Node<'t>> = parts(node).collect();
         match all.as_slice() {
-            [name, colon, value] => Row {
-                name: "",
-                docs: Vec::new(),
-                cells: vec![Doc::All(vec![self.token(*name), self.token(*colon)])],
-                rest: self.expr(*value),
-            },
+            [name, colon, value] => {
+                let name = self.token(*name);
+                let (colon, value) = self.value(*colon, *value);
+                let cells = vec![Doc::All(vec![name, colon])];
+                Row { name: "", docs: Vec::new(), cells, rest: value }
+            }
             _ => Row::plain(Vec::new(), self.joined(node)),
         }
     }

@@ -22,22 +22,12 @@ impl<'t> Formatter<'t> {
                     waiting.next();
                 }
             }
-            let blank = self.trivia.before(item).follows_blank();
-            all.extend(last.map(|last| match (last, item.kind()) {
-                // In one block, but for those with comments.
-                (SyntaxKind::Use, SyntaxKind::Use)
-                | (SyntaxKind::ModuleDoc, SyntaxKind::ModuleDoc)
-                    if !blank =>
-                {
-                    Doc::Hard
-                }
-                _ => Doc::HardBlank,
-            }));
+            all.extend(last.map(|last| self.between(last, item)));
             all.push(match imports.is_empty() {
-                true => self.with_comments(item, |own| own.item(item)),
+                true => self.with_comments_above(item),
                 false => super::imports::block(imports),
             });
-            last = Some(item.kind());
+            last = Some(item);
         }
         let end = std::mem::take(&mut self.trivia.end().above);
         if !end.is_empty() {
@@ -45,6 +35,35 @@ impl<'t> Formatter<'t> {
             all.extend(own_lines(&end));
         }
         Doc::All(all)
+    }
+
+    /// An item with its comments, and the blank line between the two where there was one.
+    fn with_comments_above(&mut self, item: Node<'t>) -> Doc<'t> {
+        let mut all = self.above(item);
+        if !all.is_empty() && self.trivia.before(item).blank {
+            all.push(Doc::HardBlank);
+        }
+        all.push(self.with_comments(item, |own| own.item(item)));
+        Doc::All(all)
+    }
+
+    /// What stands between two items.
+    fn between(&mut self, last: Node<'t>, next: Node<'t>) -> Doc<'t> {
+        let around = self.trivia.before(next);
+        let is_apart = around.begins_line;
+        let is_commented = !around.above.is_empty();
+        let blank = around.follows_blank();
+        // Where one was not understood, nothing is known of what parts the two.
+        if !is_apart && (has_error(last) || has_error(next)) {
+            let touches = last.range().end == next.range().start;
+            return if touches { Doc::All(Vec::new()) } else { Doc::Space };
+        }
+        match (last.kind(), next.kind()) {
+            (SyntaxKind::ModuleDoc, SyntaxKind::ModuleDoc) if !(blank && is_commented) => Doc::Hard,
+            // In one block, but for those with comments.
+            (SyntaxKind::Use, SyntaxKind::Use) if !blank => Doc::Hard,
+            _ => Doc::HardBlank,
+        }
     }
 
     /// An import without comments, whose place does not matter.
@@ -57,7 +76,7 @@ impl<'t> Formatter<'t> {
     }
 
     fn item(&mut self, node: Node<'t>) -> Doc<'t> {
-        if node.leaves().any(|leaf| leaf.kind() == SyntaxKind::Error) {
+        if has_error(node) {
             return Doc::Verbatim(node.text());
         }
         if node.kind().is_token() {
@@ -115,4 +134,8 @@ impl<'t> Formatter<'t> {
             false => Row { name: "", docs, cells: vec![name, kind], rest: Doc::All(default) },
         }
     }
+}
+
+fn has_error(node: Node<'_>) -> bool {
+    node.leaves().any(|leaf| leaf.kind() == SyntaxKind::Error)
 }

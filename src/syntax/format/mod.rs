@@ -16,12 +16,19 @@ mod print;
 mod trivia;
 
 use doc::Doc;
+use print::STEP;
 use trivia::Trivia;
 
 use super::lossless::{Node, SyntaxKind, Tree};
 
 /// The text of a tree in the one style.
 pub fn format(tree: &Tree) -> String {
+    // Nothing of it could be read.
+    if tree.leaf_at(0).is_some_and(|leaf| {
+        leaf.kind() == SyntaxKind::Error && leaf.range().end == tree.text().len()
+    }) {
+        return tree.text().to_owned();
+    }
     let mut formatter = Formatter { trivia: Trivia::of(tree) };
     match formatter.file(tree.root()) {
         Doc::All(parts) if parts.is_empty() => String::new(),
@@ -54,14 +61,19 @@ impl<'t> Formatter<'t> {
 
     /// The comments above a node.
     fn above(&mut self, node: Node<'t>) -> Vec<Doc<'t>> {
-        let around = self.trivia.before(node);
-        let blank = around.blank;
-        let comments = std::mem::take(&mut around.above);
-        let mut parts = own_lines(&comments);
-        if blank && !parts.is_empty() {
-            parts.push(Doc::HardBlank);
+        own_lines(&std::mem::take(&mut self.trivia.before(node).above))
+    }
+
+    /// A sign and the value behind it, which stands on lines of its own where a comment parts the
+    /// two.
+    fn value(&mut self, sign: Node<'t>, value: Node<'t>) -> (Doc<'t>, Doc<'t>) {
+        let is_apart =
+            self.trivia.after(sign).behind.is_some() || !self.trivia.before(value).above.is_empty();
+        let (sign, value) = (self.token(sign), self.expr(value));
+        match is_apart {
+            true => (sign, Doc::Nest(STEP, vec![Doc::Hard, value])),
+            false => (sign, value),
         }
-        parts
     }
 
     /// The tokens of a node with a blank between them.

@@ -1,0 +1,225 @@
+//! The one style: what a program says stays the same, and so does what was formatted.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use cpipe::syntax::format::format;
+use cpipe::syntax::lossless::{Node, SyntaxKind};
+use cpipe::syntax::parse::Parsed;
+use cpipe::syntax::tree::File;
+use cpipe::{Compilation, Request, compile};
+
+use crate::mutations::{Random, for_each_seed, mutated, parsed, part, programs};
+use crate::support::root;
+
+fn formatted(text: &str) -> String {
+    format(&parsed(text).lossless)
+}
+
+/// The typed tree as text, without places, and without the order of imports, which says nothing.
+fn meaning(file: &File) -> String {
+    let without_spans = |text: String| {
+        let mut parts = text.split("Span { ");
+        let mut text = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            text += part.split_once(" }").expect("the end of a span").1;
+        }
+        text
+    };
+    let mut uses: Vec<String> =
+        file.uses.iter().map(|own| without_spans(format!("{own:?}"))).collect();
+    uses.sort();
+    let File { doc, defines, externs, pipelines, items_whole, whole, .. } = file;
+    let rest = format!("{doc:?} {defines:?} {externs:?} {pipelines:?} {items_whole} {whole}");
+    format!("{uses:?} {}", without_spans(rest))
+}
+
+/// Every comment, documentation included, with what it documents.
+fn comments(parsed: &Parsed) -> Vec<&str> {
+    let is_comment = |leaf: &Node<'_>| {
+        matches!(leaf.kind(), SyntaxKind::Comment | SyntaxKind::Doc | SyntaxKind::ModuleDoc)
+    };
+    parsed.lossless.root().leaves().filter(is_comment).map(Node::text).collect()
+}
+
+fn require(holds: bool, what: &str, text: &str) -> Result<(), String> {
+    holds.then_some(()).ok_or_else(|| format!("{what}:\n{text}"))
+}
+
+/// What holds of any text; says whether all of it could be read.
+fn check(before: &Parsed) -> Result<bool, String> {
+    let once = format(&before.lossless);
+    let after = parsed(&once);
+    let twice = format(&after.lossless);
+    require(once == twice, "not the same when formatted again", &format!("{once}\nthen\n{twice}"))?;
+    require(before.file.whole == after.file.whole, "another text that can be read", &once)?;
+    require(meaning(&before.file) == meaning(&after.file), "another meaning", &once)?;
+    require(comments(before) == comments(&after), "other comments", &once)?;
+    if !before.file.whole {
+        let items = before.lossless.root().children();
+        let has_error =
+            |item: &Node<'_>| item.leaves().any(|leaf| leaf.kind() == SyntaxKind::Error);
+        for item in items.filter(has_error) {
+            require(once.contains(item.text()), "an item with an error is changed", &once)?;
+        }
+        return Ok(false);
+    }
+    let is_neat = |line: &str| !line.ends_with([' ', '\t', '\r']) && !line.starts_with('\t');
+    require(once.lines().all(is_neat), "white space at the end", &once)?;
+    let ends = once.is_empty() || once.ends_with('\n') && !once.ends_with("\n\n");
+    require(ends && !once.starts_with('\n'), "blank lines at the ends", &once)?;
+    require(!once.contains("\n\n\n"), "several blank lines", &once)?;
+    Ok(true)
+}
+
+fn checked(before: &Parsed) -> Result<bool, String> {
+    catch_unwind(AssertUnwindSafe(|| check(before))).unwrap_or_else(|_| Err("a panic".to_owned()))
+}
+
+#[test]
+fn every_program_keeps_its_meaning() {
+    for (path, text) in programs() {
+        check(&parsed(&text)).unwrap_or_else(|fault| panic!("{}: {fault}", path.display()));
+    }
+}
+
+/// A compilation's diagnostics, but for their places, and the hash of its graph.
+fn outcome(compilation: &Compilation) -> (Vec<(&'static str, String)>, Option<String>) {
+    let diagnostics = compilation.diagnostics.iter();
+    let mut found: Vec<(&str, String)> =
+        diagnostics.map(|own| (own.finding.name, own.message.clone())).collect();
+    found.sort();
+    (found, compilation.compiled.as_ref().map(|compiled| compiled.graph.hash()))
+}
+
+#[test]
+fn every_program_compiles_to_the_same() {
+    let programs = programs();
+    let before: BTreeMap<PathBuf, Vec<u8>> =
+        programs.iter().map(|(path, text)| (path.clone(), text.clone().into_bytes())).collect();
+    let after: BTreeMap<PathBuf, Vec<u8>> =
+        programs.iter().map(|(path, text)| (path.clone(), formatted(text).into_bytes())).collect();
+    let compiled = AtomicU64::new(0);
+    for_each_seed(programs.len() as u64, |position| {
+        let file = programs[position as usize].0.to_str().expect("a UTF-8 path");
+        let request = Request { file, ..Request::default() };
+        let (before, after) = (compile(&request, &before), compile(&request, &after));
+        assert_eq!(outcome(&before), outcome(&after), "{file}");
+        compiled.fetch_add(u64::from(before.compiled.is_some()), Ordering::Relaxed);
+    });
+    assert!(compiled.into_inner() > 10);
+}
+
+#[test]
+fn what_ships_is_formatted() {
+    let shipped = programs().into_iter().filter(|(path, _)| {
+        ["stdlib", "pipelines"].iter().any(|folder| path.starts_with(root().join(folder)))
+    });
+    let mut count = 0;
+    for (path, text) in shipped {
+        count += 1;
+        assert_eq!(formatted(&text), text, "{}", path.display());
+        let is_wide = |line: &&str| line.chars().count() > 100;
+        assert_eq!(text.lines().find(is_wide), None, "{}", path.display());
+    }
+    assert!(count > 10, "{count}");
+    let readme = std::fs::read_to_string(root().join("README.md")).expect("README.md");
+    let blocks: Vec<&str> =
+        readme.split("```cpipe\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(!blocks.is_empty());
+    blocks.iter().for_each(|block| assert_eq!(formatted(block), *block, "in README.md"));
+}
+
+#[test]
+fn every_mutation_keeps_its_meaning() {
+    const MUTATIONS: u64 = 5_000;
+    let programs = programs();
+    let whole = AtomicU64::new(0);
+    for_each_seed(MUTATIONS, |seed| {
+        let (path, text) = &programs[seed as usize % programs.len()];
+        let text = mutated(text, seed);
+        match checked(&parsed(&text)) {
+            Ok(is_whole) => whole.fetch_add(u64::from(is_whole), Ordering::Relaxed),
+            Err(fault) => panic!("{} with seed {seed}: {fault}\nin {text:?}", path.display()),
+        };
+    });
+    let whole = whole.into_inner();
+    assert!((MUTATIONS / 10..MUTATIONS / 2).contains(&whole), "{whole}");
+}
+
+/// The tokens of a text with other white space, line breaks and comments between them.
+fn laid_out(parsed: &Parsed, random: &mut Random) -> String {
+    const BREAKS: [&str; 5] = ["\n", "\r\n  ", "\n\n\n", " \n\t", "\n \n"];
+    // How often a gap is changed, and how often to a comment.
+    let (changed, commented) = (1 + random.below(8), random.below(6));
+    let mut text = String::new();
+    let mut count = 0;
+    let leaves: Vec<Node<'_>> = parsed.lossless.root().leaves().collect();
+    for (position, leaf) in leaves.iter().enumerate() {
+        let is_white_space = leaf.kind() == SyntaxKind::Whitespace;
+        let next = leaves.get(position + 1);
+        let is_gap = is_white_space || next.is_none_or(|next| !next.kind().is_trivia());
+        let is_word =
+            |node: &Node<'_>| matches!(node.kind(), SyntaxKind::Path | SyntaxKind::Quantity);
+        let word = leaf.parent().filter(is_word);
+        let is_inside = word.is_some_and(|word| leaf.range().end < word.range().end);
+        let previous = if is_white_space { position.checked_sub(1) } else { Some(position) };
+        let previous = previous.map(|position| leaves[position]);
+        // Its name stands beside it.
+        let is_stage = previous.is_some_and(|own| own.text() == "stage");
+        if !is_white_space {
+            text.push_str(leaf.text());
+        }
+        if !is_gap || is_inside || is_stage || random.below(8) >= changed {
+            text.push_str(if is_white_space { leaf.text() } else { "" });
+            continue;
+        }
+        // Nothing else may follow a comment on its line, and no name a number.
+        let ends = previous.is_some_and(|own| {
+            matches!(own.kind(), SyntaxKind::Comment | SyntaxKind::Doc | SyntaxKind::ModuleDoc)
+                || own.kind() == SyntaxKind::Number
+        });
+        let a_break = BREAKS[random.below(BREAKS.len())];
+        match random.below(12) {
+            // What a module is about stands before everything else, a comment may not.
+            own if own < commented => {
+                count += 1;
+                let before = if ends || random.below(2) == 0 { a_break } else { " " };
+                text += &format!("{before}// {count}{}", BREAKS[random.below(BREAKS.len())]);
+            }
+            6..9 if !ends => text.push_str(" "),
+            9..11 if !is_white_space && !ends => {}
+            _ => text.push_str(a_break),
+        }
+    }
+    text
+}
+
+#[test]
+fn every_layout_keeps_its_meaning() {
+    const LAYOUTS: u64 = 10_000;
+    let programs = programs();
+    let whole = AtomicU64::new(0);
+    for_each_seed(LAYOUTS, |seed| {
+        let (path, text) = &programs[seed as usize % programs.len()];
+        let mut random = Random { seed, count: 0 };
+        let before = parsed(part(text, &mut random));
+        if !before.file.whole {
+            return;
+        }
+        let text = laid_out(&before, &mut random);
+        let after = parsed(&text);
+        let fault = match meaning(&after.file) == meaning(&before.file) {
+            true => checked(&after).err(),
+            false => Some("no mere layout".to_owned()),
+        };
+        if let Some(fault) = fault {
+            panic!("{} with seed {seed}: {fault}\nin\n{text}", path.display());
+        }
+        whole.fetch_add(1, Ordering::Relaxed);
+    });
+    let whole = whole.into_inner();
+    assert!(whole > LAYOUTS / 2, "{whole}");
+}

@@ -189,7 +189,7 @@ fn laid_out(parsed: &Parsed, random: &mut Random) -> String {
                 let before = if ends || random.below(2) == 0 { a_break } else { " " };
                 text += &format!("{before}// {count}{}", BREAKS[random.below(BREAKS.len())]);
             }
-            6..9 if !ends => text.push_str(" "),
+            6..9 if !ends => text.push(' '),
             9..11 if !is_white_space && !ends => {}
             _ => text.push_str(a_break),
         }

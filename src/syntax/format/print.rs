@@ -118,6 +118,8 @@ struct Printer<'t> {
 
 /// A comment behind a line.
 struct Behind {
+    /// Whether the line does no more than begin or end something.
+    is_bracket: bool,
     line: usize,
     indent: usize,
     /// Where it begins in the text, in which column, and how wide it is.
@@ -165,8 +167,12 @@ impl<'t> Printer<'t> {
     fn line(&mut self, indent: usize) {
         self.blanks = 0;
         if let Some(Pending::Comment(text)) = self.pending.take() {
+            let begin = self.out.rfind('\n').map_or(0, |at| at + 1);
+            let line = self.out[begin..].trim_start();
+            let is_bracket = line.starts_with([')', '}']) || line.ends_with(['(', '{']);
             self.out.push_str("  ");
             self.behind.push(Behind {
+                is_bracket,
                 line: self.lines,
                 indent: self.indent,
                 start: self.out.len(),
@@ -201,7 +207,9 @@ impl<'t> Printer<'t> {
 
     /// The text, with the comments behind consecutive lines in one column where there is room.
     fn finish(self) -> String {
-        let follows = |a: &Behind, b: &Behind| a.line + 1 == b.line && a.indent == b.indent;
+        let follows = |a: &Behind, b: &Behind| {
+            a.line + 1 == b.line && a.indent == b.indent && !a.is_bracket && !b.is_bracket
+        };
         let mut text = String::with_capacity(self.out.len());
         let mut done = 0;
         for run in self.behind.chunk_by(follows) {

@@ -223,3 +223,159 @@ fn every_layout_keeps_its_meaning() {
     let whole = whole.into_inner();
     assert!(whole > LAYOUTS / 2, "{whole}");
 }
+
+/// The longest text that is read, of several forms that would take time without end if any part of
+/// the work were done again for each line.
+#[test]
+fn long_and_deep_programs() {
+    let deep = format!("{}1{}", "f(a, ".repeat(60), ")".repeat(60));
+    let many = 2_000;
+    for text in [
+        format!("pipeline p {{\n{}}}\n", "let a = 1\n".repeat(many)),
+        format!("pipeline p {{ let a = f({}) }}\n", "a: 1,".repeat(many)),
+        format!("define p() -> X {{ {}a }}\n", "a // c\n + ".repeat(many)),
+        format!("define p() -> X {{ a{} }}\n", " >> if a { b } else { c }".repeat(many)),
+        format!("define p() -> X {{ a{} }}\n", ".b".repeat(many)),
+        "use a.b\n".repeat(many),
+        format!("define p() -> X {{ {deep} }}\n").repeat(20),
+    ] {
+        assert_eq!(check(&parsed(&text)), Ok(true));
+    }
+}
+
+mod command {
+    use std::fs;
+    use std::io::Write as _;
+    use std::path::Path;
+    use std::process::{Command, Output, Stdio};
+
+    const LOOSE: &str = "use std.b.{d,c}\ndefine f( a:Int )->Int{a}\n";
+    const NEAT: &str = "use std.b.{c, d}\n\ndefine f(a: Int) -> Int { a }\n";
+    const WRONG: &str = "define f( a:Int )->Int{\n  a ?\n}\n";
+
+    fn fmt(folder: &Path, arguments: &[&str], input: &str) -> (Option<i32>, String, String) {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cpipe"));
+        command.current_dir(folder).arg("fmt").args(arguments).stdin(Stdio::piped());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the command starts");
+        let mut stdin = child.stdin.take().expect("a pipe");
+        // Where it is not read, it is closed.
+        let _ = stdin.write_all(input.as_bytes());
+        drop(stdin);
+        let Output { status, stdout, stderr } = child.wait_with_output().expect("an end");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+        (status.code(), text(stdout), text(stderr))
+    }
+
+    /// A folder with a file that is formatted, one that is not, and one below it.
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().expect("a folder");
+        fs::create_dir(folder.path().join("inner")).expect("a folder");
+        for (name, text) in [("loose", LOOSE), ("neat", NEAT), ("inner/loose", LOOSE)] {
+            let path = folder.path().join(name).with_extension("cpipe");
+            fs::write(path, text).expect("a file");
+        }
+        fs::write(folder.path().join("other.txt"), LOOSE).expect("a file");
+        folder
+    }
+
+    fn read(folder: &Path, name: &str) -> String {
+        fs::read_to_string(folder.join(name)).expect("a file")
+    }
+
+    #[test]
+    fn files_are_written_anew() {
+        let folder = folder();
+        let path = folder.path();
+        let modified = |name: &str| {
+            fs::metadata(path.join(name)).and_then(|own| own.modified()).expect("a time")
+        };
+        let before = modified("neat.cpipe");
+        assert_eq!(fmt(path, &["."], ""), (Some(0), String::new(), String::new()));
+        for name in ["loose.cpipe", "neat.cpipe", "inner/loose.cpipe"] {
+            assert_eq!(read(path, name), NEAT, "{name}");
+        }
+        assert_eq!(read(path, "other.txt"), LOOSE);
+        assert_eq!(modified("neat.cpipe"), before);
+        // No other file is left behind.
+        assert_eq!(fs::read_dir(path).expect("a folder").count(), 4);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn permissions_and_links_are_kept() {
+        use std::os::unix::fs::{PermissionsExt as _, symlink};
+        let folder = folder();
+        let path = folder.path();
+        let loose = path.join("loose.cpipe");
+        fs::set_permissions(&loose, fs::Permissions::from_mode(0o640)).expect("permissions");
+        symlink("loose.cpipe", path.join("link.cpipe")).expect("a link");
+        assert_eq!(fmt(path, &["link.cpipe"], "").0, Some(0));
+        assert_eq!(read(path, "loose.cpipe"), NEAT);
+        let mode = fs::metadata(&loose).expect("a file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o640);
+        let link = fs::symlink_metadata(path.join("link.cpipe")).expect("a link");
+        assert!(link.file_type().is_symlink());
+        // What may not be written is not replaced either.
+        fs::write(&loose, LOOSE).expect("a file");
+        fs::set_permissions(&loose, fs::Permissions::from_mode(0o440)).expect("permissions");
+        let (code, _, stderr) = fmt(path, &["loose.cpipe"], "");
+        assert_eq!((code, read(path, "loose.cpipe").as_str()), (Some(1), LOOSE));
+        assert!(stderr.contains("cannot write loose.cpipe"), "{stderr}");
+    }
+
+    #[test]
+    fn what_would_change_is_listed_or_shown() {
+        let folder = folder();
+        let path = folder.path();
+        let (code, listed, _) = fmt(path, &["--check", "neat.cpipe", "loose.cpipe"], "");
+        assert_eq!((code, listed.as_str()), (Some(2), "loose.cpipe\n"));
+        assert_eq!(
+            fmt(path, &["--check", "neat.cpipe"], ""),
+            (Some(0), String::new(), String::new())
+        );
+        let (code, shown, _) = fmt(path, &["--diff", "neat.cpipe", "loose.cpipe"], "");
+        let expected = "\
+--- loose.cpipe
++++ loose.cpipe
+@@ -1,2 +1,3 @@
+-use std.b.{d,c}
+-define f( a:Int )->Int{a}
++use std.b.{c, d}
++
++define f(a: Int) -> Int { a }
+";
+        assert_eq!((code, shown.as_str()), (Some(0), expected));
+        assert_eq!(fmt(path, &["--diff", "--check", "loose.cpipe"], "").0, Some(2));
+        assert_eq!(read(path, "loose.cpipe"), LOOSE);
+    }
+
+    #[test]
+    fn standard_input_goes_to_standard_output() {
+        let folder = folder();
+        let path = folder.path();
+        assert_eq!(fmt(path, &["-"], LOOSE), (Some(0), NEAT.to_owned(), String::new()));
+        assert_eq!(fmt(path, &["-"], NEAT), (Some(0), NEAT.to_owned(), String::new()));
+        assert_eq!(fmt(path, &["--check", "-"], LOOSE).0, Some(2));
+        let (code, written, shown) = fmt(path, &["-"], WRONG);
+        assert_eq!((code, written.as_str()), (Some(2), ""));
+        assert!(shown.contains("standard input"), "{shown}");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_touched() {
+        let folder = folder();
+        let path = folder.path();
+        fs::write(path.join("wrong.cpipe"), WRONG).expect("a file");
+        let (code, _, shown) = fmt(path, &["wrong.cpipe", "loose.cpipe", "nowhere.cpipe"], "");
+        assert_eq!(code, Some(2));
+        assert!(shown.contains("wrong.cpipe:2:5"), "{shown}");
+        assert!(shown.contains("file-unreadable"), "{shown}");
+        assert_eq!(read(path, "wrong.cpipe"), WRONG);
+        // The others are.
+        assert_eq!(read(path, "loose.cpipe"), NEAT);
+        let empty = path.join("empty");
+        fs::create_dir(&empty).expect("a folder");
+        assert_eq!(fmt(&empty, &["."], "").0, Some(2));
+    }
+}

@@ -13,6 +13,8 @@ mod imports;
 mod items;
 mod lists;
 mod print;
+#[cfg(test)]
+mod tests;
 mod trivia;
 
 use doc::Doc;

@@ -103,7 +103,12 @@ fn every_program_compiles_to_the_same() {
         programs.iter().map(|(path, text)| (path.clone(), formatted(text).into_bytes())).collect();
     let compiled = AtomicU64::new(0);
     for_each_seed(programs.len() as u64, |position| {
-        let file = programs[position as usize].0.to_str().expect("a UTF-8 path");
+        let path = &programs[position as usize].0;
+        // The library is known by its very text.
+        if path.starts_with(root().join("stdlib")) {
+            return;
+        }
+        let file = path.to_str().expect("a UTF-8 path");
         let request = Request { file, ..Request::default() };
         let (before, after) = (compile(&request, &before), compile(&request, &after));
         assert_eq!(outcome(&before), outcome(&after), "{file}");

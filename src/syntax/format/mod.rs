@@ -25,10 +25,9 @@ use super::lossless::{Node, SyntaxKind, Tree};
 
 /// The text of a tree in the one style.
 pub fn format(tree: &Tree) -> String {
+    let is_all = |leaf: &Node<'_>| leaf.kind() == SyntaxKind::Error && leaf.text() == tree.text();
     // Nothing of it could be read.
-    if tree.leaf_at(0).is_some_and(|leaf| {
-        leaf.kind() == SyntaxKind::Error && leaf.range().end == tree.text().len()
-    }) {
+    if tree.leaf_at(0).as_ref().is_some_and(is_all) {
         return tree.text().to_owned();
     }
     let mut formatter = Formatter { trivia: Trivia::of(tree) };

@@ -12,8 +12,7 @@ pub fn print(doc: &Doc<'_>) -> String {
     let mut stack = vec![Command { indent: 0, flat: false, doc }];
     while let Some(Command { indent, flat, doc }) = stack.pop() {
         match doc {
-            Doc::Text(text) => printer.text(text, indent),
-            Doc::Verbatim(text) => printer.text(text, indent),
+            Doc::Text(text) | Doc::Verbatim(text) => printer.text(text, indent),
             Doc::Space => printer.blanks += 1,
             Doc::IfBroken(text) if !flat => printer.text(text, indent),
             Doc::IfFlat(text) if flat => printer.text(text, indent),
@@ -186,10 +185,10 @@ impl<'t> Printer<'t> {
     }
 
     fn behind(&mut self, text: &'t str, indent: usize) {
-        match self.pending {
+        match self.pending.is_some() || self.column == 0 {
             // Nothing on the line that it could stand behind.
-            _ if self.pending.is_some() || self.column == 0 => self.own(text, indent),
-            _ => self.pending = Some(Pending::Comment(text)),
+            true => self.own(text, indent),
+            false => self.pending = Some(Pending::Comment(text)),
         }
     }
 

@@ -1,13 +1,13 @@
 //! `cpipe check`
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::ValueEnum;
 
-use super::{BAD_INPUT, fix, output};
+use super::{BAD_INPUT, collect, fix, output};
 use crate::diagnostics::formats::{self, Found};
 use crate::diagnostics::{Diagnostic, Levels, Severity, visible};
 use crate::resolve::Disk;
@@ -131,15 +131,8 @@ impl Arguments {
             if self.fix && ["-", "/dev/stdin"].contains(&file.as_str()) {
                 return Err("standard input cannot be changed: give `--fix` a file".to_owned());
             }
-            // Folders are counted for each argument on its own, so that none looks empty.
-            let mut collected = Collected::default();
-            match collected.add(Path::new(file)) {
-                Ok(()) if collected.files.is_empty() => {
-                    return Err(format!("no .cpipe file below {file}"));
-                }
-                Ok(()) => files.append(&mut collected.files),
-                Err(error) => return Err(format!("cannot read {file}: {error}")),
-            }
+            let named = collect::programs(Path::new(file))?;
+            files.extend(named.into_iter().map(|path| path.to_string_lossy().into_owned()));
         }
         Ok(files)
     }
@@ -179,36 +172,4 @@ fn key(file: &str, own: &Diagnostic, sources: &Sources) -> impl Eq + std::hash::
 
 fn plural(count: usize, word: &str) -> String {
     format!("{count} {word}{}", if count == 1 { "" } else { "s" })
-}
-
-/// The programs that arguments name. A folder stands for every program below it, in the order of
-/// their names; it is read once, although links lead back to it.
-#[derive(Default)]
-struct Collected {
-    files: Vec<String>,
-    /// Folders already read, by their real paths.
-    folders: BTreeSet<PathBuf>,
-}
-
-impl Collected {
-    fn add(&mut self, argument: &Path) -> io::Result<()> {
-        // Newest last: the folders of a folder are read before those that follow it.
-        let mut waiting = vec![argument.to_owned()];
-        while let Some(path) = waiting.pop() {
-            if !path.is_dir() {
-                self.files.push(path.to_string_lossy().into_owned());
-                continue;
-            }
-            if !self.folders.insert(path.canonicalize()?) {
-                continue;
-            }
-            let mut entries = std::fs::read_dir(&path)?.collect::<Result<Vec<_>, _>>()?;
-            entries.sort_by_key(std::fs::DirEntry::file_name);
-            let paths = entries.iter().rev().map(std::fs::DirEntry::path);
-            let is_program =
-                |path: &PathBuf| path.extension().is_some_and(|extension| extension == "cpipe");
-            waiting.extend(paths.filter(|path| path.is_dir() || is_program(path)));
-        }
-        Ok(())
-    }
 }

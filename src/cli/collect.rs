@@ -4,9 +4,20 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// The file at a path, or, of a folder, every program below it in the order of their names. A
-/// folder is read once, although links lead back to it.
-pub fn programs(argument: &Path) -> io::Result<Vec<PathBuf>> {
+/// The file at a path, or, of a folder, every program below it in the order of their names; or why
+/// there is none.
+pub fn programs(argument: &Path) -> Result<Vec<PathBuf>, String> {
+    match below(argument) {
+        Ok(files) if files.is_empty() => {
+            Err(format!("no .cpipe file below {}", argument.display()))
+        }
+        Ok(files) => Ok(files),
+        Err(error) => Err(format!("cannot read {}: {error}", argument.display())),
+    }
+}
+
+/// A folder is read once, although links lead back to it.
+fn below(argument: &Path) -> io::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut folders = BTreeSet::new();
     // Newest last: the folders of a folder are read before those that follow it.

@@ -1,11 +1,10 @@
 //! `cpipe fmt`
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::{BAD_INPUT, collect, output};
+use super::{BAD_INPUT, collect, output, rewrite};
 use crate::diagnostics::{Diagnostic, Diagnostics, findings, render_all, visible};
 use crate::resolve::{self, Disk};
 use crate::source::Sources;
@@ -51,14 +50,8 @@ pub fn run(arguments: &Arguments) -> ExitCode {
             continue;
         }
         let files = match collect::programs(Path::new(argument)) {
-            Ok(files) if files.is_empty() => {
-                let message = format!("no .cpipe file below {argument}");
-                found.wrong(&Diagnostic::general(findings::FILE_UNREADABLE, message));
-                continue;
-            }
             Ok(files) => files,
-            Err(error) => {
-                let message = format!("cannot read {argument}: {error}");
+            Err(message) => {
                 found.wrong(&Diagnostic::general(findings::FILE_UNREADABLE, message));
                 continue;
             }
@@ -114,7 +107,7 @@ fn one(arguments: &Arguments, file: Option<&Path>, text: &str, found: &mut Found
     match file {
         None => found.text += &formatted,
         Some(file) if is_changed => {
-            if let Err(error) = replace(file, &formatted) {
+            if let Err(error) = rewrite::replace(file, text, &formatted) {
                 output::error(&format!("{}\n", visible(&format!("cannot write {name}: {error}"))));
                 found.has_failed = true;
             }
@@ -140,24 +133,4 @@ fn difference(name: &str, old: &str, new: &str) -> String {
     let difference = similar::TextDiff::from_lines(old, new);
     let name = visible(name);
     difference.unified_diff().header(&name, &name).to_string()
-}
-
-/// Puts a text in the place of a file, which holds the old or the new at any time. Links to the file
-/// stay links, and who may read it stays the same.
-fn replace(file: &Path, text: &str) -> io::Result<()> {
-    let file = file.canonicalize()?;
-    let permissions = fs::metadata(&file)?.permissions();
-    if permissions.readonly() {
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is read-only"));
-    }
-    let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = file.with_file_name(format!(".unfinished-{name}-{}", std::process::id()));
-    let written = (|| {
-        let mut new = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
-        new.write_all(text.as_bytes())?;
-        new.set_permissions(permissions)?;
-        new.sync_all()?;
-        fs::rename(&temporary, &file)
-    })();
-    written.inspect_err(|_| drop(fs::remove_file(&temporary)))
 }

@@ -357,7 +357,7 @@ impl<'a> Checker<'a> {
         self.builder = Some(Builder::default());
         let mut scope = Scope::new(module, arguments);
         let mut minimized: Option<Span> = None;
-        for statement in &define.body {
+        for (position, statement) in define.body.iter().enumerate() {
             match statement {
                 Statement::Let(binding) => self.let_(&mut scope, binding),
                 Statement::Given(given) => self.given(&mut scope, given),
@@ -392,7 +392,11 @@ impl<'a> Checker<'a> {
                         expr.span,
                         "this value goes nowhere",
                     );
-                    self.report(error.help("an objective ends in `minimize`"));
+                    let before = position.checked_sub(1).and_then(|at| define.body.get(at));
+                    self.report(error.help(match before.is_some_and(gives_labels) {
+                        true => "labels come behind the views: `given views a, b and label y`",
+                        false => "an objective ends in `minimize`",
+                    }));
                 }
             }
         }
@@ -522,6 +526,18 @@ impl<'a> Checker<'a> {
                 );
             }
         }
+    }
+}
+
+/// Whether what is given last is called as if it were labels: `given labels y` is read as one view
+/// and a value behind it.
+fn gives_labels(statement: &Statement) -> bool {
+    match statement {
+        Statement::Given(given) => {
+            let last = given.label.as_ref().or(given.views.last());
+            last.is_some_and(|name| ["label", "labels"].contains(&name.text.as_str()))
+        }
+        _ => false,
     }
 }
 

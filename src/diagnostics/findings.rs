@@ -75,7 +75,7 @@ findings! {
     NOT_TEXT "not-text" Error "a file is not UTF-8 text";
     SYNTAX_ERROR "syntax-error" Error "a stretch of text fits no rule of the language";
     NESTING_TOO_DEEP "nesting-too-deep" Error "brackets, names or defines are nested beyond a limit";
-    CHAIN_TOO_LONG "chain-too-long" Error "too many calls and accesses stand in a row";
+    CHAIN_TOO_LONG "chain-too-long" Error "too many steps, or calls and accesses, stand in a row";
     UNKNOWN_MODULE "unknown-module" Error "the library has no module of that name";
     IMPORT_NOT_FOUND "import-not-found" Error "a `use` names a file or a name that is not there";
     IMPORT_CYCLE "import-cycle" Error "files use each other in a circle";

@@ -70,7 +70,7 @@ impl Lower<'_> {
             let span = expr.span.to(link.span());
             if length == LONGEST_CHAIN {
                 let message = format!("more than {LONGEST_CHAIN} calls and fields in a row");
-                let error = Diagnostic::new(findings::NESTING_TOO_DEEP, span, message);
+                let error = Diagnostic::new(findings::CHAIN_TOO_LONG, span, message);
                 self.diagnostics.push(error.help("name a part of it with `let`"));
                 break;
             }

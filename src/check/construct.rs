@@ -140,7 +140,7 @@ impl Checker<'_> {
         span: Span,
         bound: &Arguments,
     ) -> Value {
-        let arguments = self.users_places(&bound.values);
+        let arguments = self.places(&bound.values);
         let written = Written { arguments, ..self.written_at(span) };
         let place = self.largest(bound, span);
         let parameters = term.as_ref().and_then(|term| learned(term, None));
@@ -228,7 +228,7 @@ impl Checker<'_> {
             }
         }
         let op = Op::Primitive(operation.to_owned());
-        let arguments = self.users_places(&bound.values);
+        let arguments = self.places(&bound.values);
         let value = self.tensor(op, inputs, args(&rest), shape, gradient, span);
         if let (Kind::Tensor(tensor), Some(builder)) = (&value.kind, &mut self.builder) {
             let node = &mut builder.nodes[tensor.node];
@@ -240,7 +240,7 @@ impl Checker<'_> {
     fn ema(&mut self, declaration: &Declaration, bound: &Arguments, span: Span) -> Value {
         let network = declaration.named("averages").and_then(|name| bound.values.get(name));
         let network = network.and_then(|value| self.as_network(value));
-        let arguments = self.users_places(&bound.values);
+        let arguments = self.places(&bound.values);
         let written = Written { arguments, ..self.written_at(span) };
         let (Some(of), Some(builder)) = (network, self.builder.as_mut()) else {
             return Value::poison(span);

@@ -1,7 +1,6 @@
 //! The declarations of a pipeline, evaluated as they refer to each other.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
 
 use super::bind::What;
 use super::objective::Written;
@@ -149,7 +148,7 @@ impl<'a> Checker<'a> {
         };
         let written = |value: &Value| Written {
             place: self.written(value),
-            arguments: Rc::new(self.users_arguments(value)),
+            arguments: self.origins.arguments(value).cloned().unwrap_or_default(),
         };
         let fields = bound.values;
         let places = fields.iter().map(|(name, value)| (name.clone(), written(value))).collect();

@@ -26,7 +26,7 @@ pub struct Origins {
     root: FileId,
 }
 
-/// Where each argument of a call was written, by the name of its parameter.
+/// Where a user wrote each argument of a call, by the name of its parameter.
 pub type Places = Rc<BTreeMap<String, Span>>;
 
 /// A place that a value came through.
@@ -102,13 +102,12 @@ impl Origins {
     /// The origin of a value that a call at `span` makes of arguments written there.
     pub fn made(&mut self, span: Span, arguments: Places) -> Option<OriginId> {
         let own = Some(span).filter(|place| self.is_users(*place));
-        let written =
-            own.or_else(|| arguments.values().copied().find(|place| self.is_users(*place)));
+        let written = own.or_else(|| arguments.values().next().copied());
         self.add(Passed { place: span, from: None, written, arguments: Some(arguments) })
     }
 
     /// Where the arguments of the call were written that made a value.
-    fn arguments(&self, value: &Value) -> Option<&Places> {
+    pub fn arguments(&self, value: &Value) -> Option<&Places> {
         let mut next = value.origin;
         while let Some(id) = next {
             let passed = self.get(id);
@@ -187,18 +186,11 @@ impl Checker<'_> {
     /// The text to blame for an argument of the call that made a value.
     pub(super) fn argument(&self, value: &Value, name: &str) -> Span {
         let place = self.origins.arguments(value).and_then(|arguments| arguments.get(name));
-        let place = place.copied().filter(|place| self.origins.is_users(*place));
-        place.unwrap_or_else(|| self.written(value))
-    }
-
-    /// Where the arguments of a call were written.
-    pub(super) fn places(&self, values: &BTreeMap<String, Value>) -> Places {
-        let places = values.iter().map(|(name, value)| (name.clone(), self.written(value)));
-        Rc::new(places.collect())
+        place.copied().unwrap_or_else(|| self.written(value))
     }
 
     /// The arguments of a call that a user wrote, and where.
-    pub(super) fn users_places(&self, values: &BTreeMap<String, Value>) -> Places {
+    pub(super) fn places(&self, values: &BTreeMap<String, Value>) -> Places {
         let place =
             |(name, value): (&String, &Value)| Some((name.clone(), self.origins.written(value)?));
         Rc::new(values.iter().filter_map(place).collect())
@@ -208,13 +200,6 @@ impl Checker<'_> {
     pub(super) fn written_at(&self, span: Span) -> Written {
         let place = if self.origins.is_users(span) { span } else { self.outermost(span) };
         Written { place, arguments: Places::default() }
-    }
-
-    /// Where the arguments of the call were written that made a value, by a user.
-    pub(super) fn users_arguments(&self, value: &Value) -> BTreeMap<String, Span> {
-        let arguments = self.origins.arguments(value).into_iter().flat_map(|own| own.iter());
-        let users = arguments.filter(|(_, place)| self.origins.is_users(**place));
-        users.map(|(name, place)| (name.clone(), *place)).collect()
     }
 
     /// Whether a number, with its unit, is all that is written there.

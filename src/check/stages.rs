@@ -460,7 +460,6 @@ impl Checker<'_> {
                         "a crop of {size} pixels does not fit into images of {height} × {width}{padded}"
                     );
                     let written = transform.places.get("size").copied();
-                    let written = written.filter(|place| self.origins.is_users(*place));
                     let place = written.unwrap_or_else(|| self.place(stage, "views"));
                     let error = Diagnostic::new(findings::CROP_TOO_LARGE, place, message);
                     let images = format!("these images are {height} × {width}");
@@ -497,9 +496,7 @@ impl Checker<'_> {
                 && *high <= 0.0
             {
                 let message = format!("a crop whose `{covers}` ends at zero has no area");
-                let written = place.places.get(covers).copied();
-                let written = written.filter(|place| self.origins.is_users(*place));
-                let error = match written {
+                let error = match place.places.get(covers).copied() {
                     Some(written) if !place.span.holds(written) => {
                         let error = Diagnostic::new(findings::OUT_OF_RANGE, written, message);
                         error.also(place.span, "found here: the crop")

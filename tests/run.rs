@@ -53,6 +53,7 @@ impl Place {
         let stopper = Stopper { stop, interrupt: interrupt.clone() };
         let run = Run {
             graph: &compiled.graph,
+            values: &compiled.resolved,
             seed: 1,
             device: device::select(device).expect("it is built in"),
             store: Store::open(self.path().join(store)).expect("a folder"),

@@ -81,6 +81,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     interrupt.on_exit(move || drop(farewell.emit(Event::Interrupted { stage: None })));
     let run = Run {
         graph: &compiled.graph,
+        values: &compiled.resolved,
         seed: arguments.seed,
         device: selected,
         store,

@@ -17,7 +17,7 @@ use super::archive::Members;
 use super::download::{Remote, Whole, download, exclusive, hexadecimal};
 use super::error::{DataError, NotDownloaded};
 use super::images::Images;
-use super::{Lookup, pickle};
+use super::{Lookup, Supply, pickle};
 use crate::augment::Normalization;
 use crate::watch::{Counted, Task, Watch};
 
@@ -84,6 +84,14 @@ pub fn load(source: &Lookup<'_>) -> Result<(Images, Images), DataError> {
     RELEASE.load(source)
 }
 
+/// Where [`load`] would take them from. What is there is not read.
+pub fn locate(source: &Lookup<'_>) -> Result<Supply, DataError> {
+    Ok(match RELEASE.locate(source)? {
+        Some(Found::Folder(path, _) | Found::Archive(path, _)) => Supply::Found(path),
+        None => Supply::Download { bytes: RELEASE.archive.0 },
+    })
+}
+
 /// How the batches are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
@@ -126,22 +134,30 @@ impl Form {
 
 impl Release {
     fn load(&self, source: &Lookup<'_>) -> Result<(Images, Images), DataError> {
+        match self.locate(source)? {
+            Some(copy) => self.read(&copy, source.watch),
+            None => self.fetch(source),
+        }
+    }
+
+    /// The copy that is read; `None` where one is to be downloaded.
+    fn locate(&self, source: &Lookup<'_>) -> Result<Option<Found>, DataError> {
         if let Some(place) = source.data_dir {
             let why = NotDownloaded::DataDir;
             let copy = find(place)?.ok_or_else(|| missing(vec![place.to_owned()], why))?;
-            return self.read(&copy, source.watch);
+            return Ok(Some(copy));
         }
         let places: Vec<PathBuf> =
             source.environment.iter().chain([&source.cache]).cloned().collect();
         for place in &places {
             if let Some(copy) = find(place)? {
-                return self.read(&copy, source.watch);
+                return Ok(Some(copy));
             }
         }
         if source.offline {
             return Err(missing(places, NotDownloaded::Offline));
         }
-        self.fetch(source)
+        Ok(None)
     }
 
     /// Downloads the binary form into the cache.

@@ -44,6 +44,24 @@ pub struct Lookup<'a> {
 /// Finds a dataset, verifies and decodes it.
 pub type Load = fn(&Args, &Lookup<'_>) -> Result<Dataset, DataError>;
 
+/// Where a dataset comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Supply {
+    /// It is computed, and takes no room on a disk.
+    Made,
+    /// From files that are there; whether they are whole is found out when they are read.
+    Found(PathBuf),
+    /// Of so many bytes, into the cache; a mirror may have packed them anew.
+    Download { bytes: u64 },
+}
+
+/// Finds out where [`load`] would take a dataset from, and changes nothing.
+pub type Locate = fn(&Lookup<'_>) -> Result<Supply, DataError>;
+
+/// Where the datasets come from, by the same names as in [`DATASETS`].
+pub static SUPPLIES: &[(&str, Locate)] =
+    &[("cifar10", cifar10::locate), ("shapes", |_| Ok(Supply::Made))];
+
 /// The datasets, by the names under which `std.datasets` declares them.
 pub static DATASETS: &[(&str, Load)] = &[
     ("cifar10", |args, source| {
@@ -67,6 +85,15 @@ pub static DATASETS: &[(&str, Load)] = &[
 /// If it calls no dataset: the checker lets nothing else through.
 pub fn load(dataset: &Call, source: &Lookup<'_>) -> Result<Dataset, DataError> {
     dataset.implementation("a dataset", DATASETS)(&dataset.args, source)
+}
+
+/// Where [`load`] would take a dataset from, or why it could not.
+///
+/// # Panics
+///
+/// If it calls no dataset: the checker lets nothing else through.
+pub fn locate(dataset: &Call, source: &Lookup<'_>) -> Result<Supply, DataError> {
+    dataset.implementation("a dataset", SUPPLIES)(source)
 }
 
 /// Mean and standard deviation of the shapes.

@@ -128,7 +128,8 @@ pub fn outputs(term: &Term) -> Box<dyn Iterator<Item = &Output> + '_> {
     }
 }
 
-fn renumber(term: &mut Term, positions: &BTreeMap<usize, usize>) {
+/// Names other stages by other numbers, which `positions` has for each of them.
+pub(super) fn renumber(term: &mut Term, positions: &BTreeMap<usize, usize>) {
     match term {
         Term::Output(output) => output.stage = positions[&output.stage],
         Term::Objective(objective) => {

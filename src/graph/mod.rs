@@ -89,6 +89,25 @@ impl Graph {
         self.stages.node_weights().nth(position)
     }
 
+    /// The stages whose outputs a stage uses, each once, in canonical order.
+    pub fn inputs(&self, stage: &Stage) -> impl Iterator<Item = &Stage> {
+        let mut positions: Vec<usize> =
+            stage.fields.values().flat_map(build::outputs).map(|output| output.stage).collect();
+        positions.sort_unstable();
+        positions.dedup();
+        positions.into_iter().filter_map(|position| self.stage(position))
+    }
+
+    /// What a stage does itself, as text that is equal for the same in another graph of the same
+    /// file: other stages count by where they are written.
+    pub fn own(&self, stage: &Stage) -> String {
+        let mut fields = stage.fields.clone();
+        let written = self.written.iter().enumerate().map(|(index, position)| (*position, index));
+        let written = written.collect();
+        fields.values_mut().for_each(|term| build::renumber(term, &written));
+        serde_json::to_string(&fields).expect("a graph is plain data")
+    }
+
     /// The hash of the whole pipeline.
     pub fn hash(&self) -> String {
         hash::combine(self.ordered().map(|stage| stage.hash.as_str()))

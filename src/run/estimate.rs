@@ -8,10 +8,12 @@ use std::fs;
 use std::path::Path;
 
 use super::inputs::Datasets;
+use super::Run;
+use super::prepare::Lookups;
 use super::stages::Fields;
-use super::{Failure, Run};
 use crate::check::{StageKind, declared_size, declared_sizes};
 use crate::graph::Stage;
+use crate::graph::flow::Flow;
 use crate::resolve::{examples, learned};
 use crate::store::error::RunError;
 use crate::term::objective::{NetworkBody, ObjectiveGraph};
@@ -20,63 +22,75 @@ use crate::term::{Call, Part, Term, Unit};
 /// The bytes of a number.
 const NUMBER: u128 = size_of::<f32>() as u128;
 
-/// In bytes.
+/// What a stage takes, as far as it is known. Sizes are in bytes and lower bounds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Room {
+pub struct Room {
+    /// The numbers in its weights, averages of them included.
+    pub parameters: u128,
+    /// Of these, the numbers that an optimizer changes.
+    pub trained: u128,
     /// Weights, gradients and averages.
-    memory: u128,
+    pub memory: u128,
     /// Files that are kept: in the store, and once more in the record of the run.
-    outputs: u128,
+    pub outputs: u128,
     /// The two newest checkpoints, while the stage runs.
-    checkpoints: u128,
+    pub checkpoints: u128,
+}
+
+/// What the stages of a run take that are to be computed, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Need {
+    /// On the host: datasets, and what stages take where they run there.
+    pub memory: u128,
+    /// In the store, checkpoints included.
+    pub store: u128,
+    /// In the record of the run.
+    pub record: u128,
 }
 
 impl Run<'_> {
-    /// Makes sure that memory and disks hold what these stages take, as far as it is known.
-    pub(super) fn check_room<'s>(
-        &self,
-        stages: impl Iterator<Item = &'s Stage>,
-        output: &Path,
-        datasets: &Datasets<'_>,
-    ) -> Result<(), Failure> {
+    /// What is needed for the stages that the store does not hold, as far as it is known.
+    pub(super) fn need(&self, lookups: &Lookups, datasets: &Datasets<'_>) -> Need {
         let mut all = Room::default();
-        let mut loading: BTreeMap<String, u128> = BTreeMap::new();
-        for stage in stages {
+        for stage in self.needed(lookups) {
             let room = self.room(stage);
             all.memory = all.memory.max(room.memory);
             all.outputs = all.outputs.saturating_add(room.outputs);
             all.checkpoints = all.checkpoints.max(room.checkpoints);
-            for term in stage.fields.values() {
-                if let Term::Split(split) = term
-                    && !datasets.holds(&split.dataset)
-                {
-                    loading.insert(split.dataset.to_string(), dataset(&split.dataset));
-                }
-            }
         }
+        let missing = self.wanted(lookups).filter(|(_, call)| !datasets.holds(call));
+        let loading: BTreeMap<String, u128> =
+            missing.map(|(_, call)| (call.to_string(), dataset(call))).collect();
         let on_host = if self.device.is_host() { all.memory } else { 0 };
-        let memory = loading.values().fold(on_host, |all, bytes| all.saturating_add(*bytes));
-        if let Some(free) = free_memory().filter(|free| memory > u128::from(*free)) {
-            let needed = memory.try_into().unwrap_or(u64::MAX);
-            return Err(RunError::MemoryTooSmall { needed, free }.into());
+        Need {
+            memory: loading.values().fold(on_host, |all, bytes| all.saturating_add(*bytes)),
+            store: all.outputs.saturating_add(all.checkpoints),
+            record: all.outputs,
+        }
+    }
+
+    /// Makes sure that memory and disks hold it, where `output` is to hold the record.
+    pub(super) fn check_room(&self, need: &Need, output: &Path) -> Result<(), RunError> {
+        if let Some(free) = free_memory().filter(|free| need.memory > u128::from(*free)) {
+            let needed = need.memory.try_into().unwrap_or(u64::MAX);
+            return Err(RunError::MemoryTooSmall { needed, free });
         }
         let store = self.store.root();
-        let in_store = all.outputs.saturating_add(all.checkpoints);
-        let shared = is_same_disk(store, output);
-        let needs = match shared {
-            true => vec![(store, in_store.saturating_add(all.outputs))],
-            false => vec![(store, in_store), (output, all.outputs)],
+        let needs = match is_same_disk(store, output) {
+            true => vec![(store, need.store.saturating_add(need.record))],
+            false => vec![(store, need.store), (output, need.record)],
         };
         for (path, needed) in needs {
             if let Some(free) = free_disk(path).filter(|free| needed > u128::from(*free)) {
                 let (path, needed) = (path.to_owned(), needed.try_into().unwrap_or(u64::MAX));
-                return Err(RunError::DiskTooSmall { path, needed, free }.into());
+                return Err(RunError::DiskTooSmall { path, needed, free });
             }
         }
         Ok(())
     }
 
-    fn room(&self, stage: &Stage) -> Room {
+    /// What one stage takes, as far as it is known.
+    pub(super) fn room(&self, stage: &Stage) -> Room {
         let fields = Fields(stage);
         match stage.kind {
             StageKind::Pretrain => {
@@ -87,10 +101,15 @@ impl Run<'_> {
                 });
                 let modules: Vec<(u128, bool)> = modules.collect();
                 let weights = modules.iter().fold(0_u128, |all, (n, _)| all.saturating_add(*n));
+                let flow = Flow::of(objective);
+                let trained = modules.iter().zip(&flow.trained).filter(|(_, trained)| **trained);
+                let trained = trained.fold(0_u128, |all, ((n, _), _)| all.saturating_add(*n));
                 let averages = averages(objective, &modules);
                 let encoder = modules.iter().find(|(_, encoder)| *encoder).map_or(0, |(n, _)| *n);
                 let held = weights.saturating_add(averages);
                 Room {
+                    parameters: held,
+                    trained,
                     memory: bytes(held.saturating_add(weights)),
                     outputs: bytes(encoder.saturating_mul(1 + kept(&fields))),
                     checkpoints: bytes(held.saturating_mul(2)),
@@ -106,6 +125,8 @@ impl Run<'_> {
                 let head = learned(fields.get("head"), features).unwrap_or(0);
                 let weights = encoder.saturating_add(head);
                 Room {
+                    parameters: weights,
+                    trained: if fields.trains_all() { weights } else { head },
                     memory: bytes(weights.saturating_mul(2)),
                     outputs: bytes(weights.saturating_add(encoder)),
                     checkpoints: bytes(weights.saturating_mul(2)),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use crate::augment::Normalization;
-use crate::data::{self, DataError, Images, Lookup, stratified};
+use crate::data::{self, DataError, Images, Lookup, Supply, stratified};
 use crate::random::Key;
 use crate::term::{Call, Part, Split};
 use crate::watch::Watch;
@@ -84,16 +84,7 @@ impl<'a> Datasets<'a> {
         if let Some(loaded) = self.loaded.get(&name) {
             return Ok(loaded.clone());
         }
-        let locations = self.locations;
-        let source = Lookup {
-            data_dir: locations.data_dir.as_deref(),
-            environment: locations.environment.clone(),
-            cache: locations.cache.clone(),
-            offline: locations.offline,
-            mirror: locations.mirror.as_deref(),
-            watch,
-        };
-        let dataset = data::load(call, &source)?;
+        let dataset = data::load(call, &self.source(watch))?;
         let loaded = Loaded {
             train: Arc::new(dataset.train),
             test: Arc::new(dataset.test),
@@ -101,5 +92,22 @@ impl<'a> Datasets<'a> {
         };
         self.loaded.insert(name, loaded.clone());
         Ok(loaded)
+    }
+
+    /// Where a dataset would be taken from. Loads nothing.
+    pub fn locate(&self, call: &Call, watch: Watch<'_>) -> Result<Supply, DataError> {
+        data::locate(call, &self.source(watch))
+    }
+
+    fn source<'s>(&'s self, watch: Watch<'s>) -> Lookup<'s> {
+        let locations = self.locations;
+        Lookup {
+            data_dir: locations.data_dir.as_deref(),
+            environment: locations.environment.clone(),
+            cache: locations.cache.clone(),
+            offline: locations.offline,
+            mirror: locations.mirror.as_deref(),
+            watch,
+        }
     }
 }

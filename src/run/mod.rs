@@ -3,15 +3,19 @@
 mod estimate;
 mod failure;
 pub mod folder;
+mod history;
 mod inputs;
 mod numerics;
+pub mod plan;
 mod prepare;
+mod reason;
 pub mod record;
 mod stages;
 
 pub use failure::{Cause, Failure};
 pub use inputs::Locations;
 pub use prepare::Prepared;
+pub use reason::Reason;
 pub use stages::Measured;
 
 use std::collections::BTreeMap;
@@ -19,13 +23,14 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::check::Resolved;
 use crate::device::Selected;
 use crate::graph::{Graph, Stage};
 use crate::interrupt::Interrupt;
 use crate::random::Key;
 use crate::store::error::RunError;
 use crate::store::events::{Event, Events};
-use crate::store::{Finished, Left, Lookup, StageStore, Store};
+use crate::store::{Finished, Lookup, Origin, StageStore, Store};
 use crate::watch::Watch;
 use folder::RunFolder;
 use inputs::Datasets;
@@ -37,6 +42,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// A run, ready to start.
 pub struct Run<'a> {
     pub graph: &'a Graph,
+    /// What the graph was made from, kept with each stage.
+    pub values: &'a [Resolved],
     pub seed: u64,
     pub device: Selected,
     pub store: Store,
@@ -126,15 +133,11 @@ impl Run<'_> {
         let lock = self.lock(stage, &place, folder)?;
         let reason = match place.lookup()? {
             Lookup::Finished(finished) => return Ok(self.cached(stage, finished)?),
-            Lookup::Damaged(_) => "what the store holds of it is damaged".to_owned(),
-            Lookup::Absent => match place.left() {
-                Left::Nothing => "the store does not hold it".to_owned(),
-                Left::Interrupted => "it was interrupted".to_owned(),
-                Left::Failed(name) => format!("it has failed before: {name}"),
-            },
+            lookup => Reason::of(&lookup, &place).to_string(),
         };
         let started = Instant::now();
-        let partial = place.begin(lock)?;
+        let mut partial = place.begin(lock)?;
+        partial.set_origin(self.origin(stage));
         let finished = self.compute(state, stage, partial, &reason).inspect_err(|cause| {
             if !cause.is_interrupt() {
                 place.note_failure(cause.finding().name);
@@ -182,6 +185,23 @@ impl Run<'_> {
             }
         }
         Ok(results)
+    }
+
+    /// What a stage is made from.
+    fn origin(&self, stage: &Stage) -> Origin {
+        let values = self.values.iter().map(|own| (own.path.clone(), own.value.clone()));
+        let inputs = self.graph.inputs(stage).map(|input| (input.name.clone(), input.hash.clone()));
+        Origin {
+            pipeline: self.graph.name.clone(),
+            stage: stage.name.clone(),
+            kind: stage.kind.name().to_owned(),
+            hash: stage.hash.clone(),
+            seed: self.seed,
+            device: self.device.kind.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            values: values.collect(),
+            inputs: inputs.collect(),
+        }
     }
 
     /// What the results of a stage are stored under: all that they depend on.

@@ -7,43 +7,65 @@ use std::path::Path;
 use super::failure::Failure;
 use super::inputs::Datasets;
 use super::{Run, State};
+use crate::graph::Stage;
 use crate::random::Key;
 use crate::store::Lookup;
-use crate::term::Term;
+use crate::term::{Call, Term};
+
+/// What the store holds of each stage, by position in the graph.
+pub(super) type Lookups = BTreeMap<usize, Lookup>;
 
 /// A run whose inputs have been found and verified.
 pub struct Prepared<'a> {
     pub(super) state: State<'a>,
-    /// What the store holds of each stage, by position in the graph.
-    pub(super) lookups: BTreeMap<usize, Lookup>,
+    pub(super) lookups: Lookups,
 }
 
 impl Run<'_> {
     /// Looks for what the run needs, of which `output` is to hold the record. Downloads datasets
     /// that are missing, and writes nothing else.
     pub fn prepare(&self, output: &Path) -> Result<Prepared<'_>, Failure> {
+        let lookups = self.look_up()?;
+        let mut datasets = Datasets::new(&self.locations);
+        self.check_room(&self.need(&lookups, &datasets), output)?;
+        for (stage, dataset) in self.wanted(&lookups) {
+            let found = self.watched(|watch| datasets.dataset(dataset, watch));
+            found.map_err(|error| Failure::of(stage, error.into()))?;
+        }
+        let state = State { key: Key::root(self.seed), finished: BTreeMap::new(), datasets };
+        Ok(Prepared { state, lookups })
+    }
+
+    /// What the store holds of each stage.
+    pub(super) fn look_up(&self) -> Result<Lookups, Failure> {
         let mut lookups = BTreeMap::new();
-        let mut needed = Vec::new();
         for position in self.graph.to_run() {
             self.interrupt.check()?;
             let stage = self.graph.stage(position).expect("a position in its own graph");
             let lookup = self.store.stage(&self.key(stage)).lookup();
             let lookup = lookup.map_err(|error| Failure::of(stage, error.into()))?;
-            if !matches!(lookup, Lookup::Finished(_)) {
-                needed.push(stage);
-            }
             lookups.insert(position, lookup);
         }
-        let mut datasets = Datasets::new(&self.locations);
-        self.check_room(needed.iter().copied(), output, &datasets)?;
-        for stage in needed {
-            for term in stage.fields.values() {
-                let Term::Split(split) = term else { continue };
-                let found = self.watched(|watch| datasets.dataset(&split.dataset, watch));
-                found.map_err(|error| Failure::of(stage, error.into()))?;
-            }
-        }
-        let state = State { key: Key::root(self.seed), finished: BTreeMap::new(), datasets };
-        Ok(Prepared { state, lookups })
+        Ok(lookups)
     }
+
+    /// The stages that the store does not hold, in the order in which they run.
+    pub(super) fn needed(&self, lookups: &Lookups) -> impl Iterator<Item = &Stage> {
+        let order = self.graph.to_run().into_iter();
+        let needed = order.filter(|position| !matches!(lookups[position], Lookup::Finished(_)));
+        needed.map(|position| self.graph.stage(position).expect("a position in its own graph"))
+    }
+
+    /// The datasets that these stages read, each as often as it is read.
+    pub(super) fn wanted(&self, lookups: &Lookups) -> impl Iterator<Item = (&Stage, &Call)> {
+        self.needed(lookups).flat_map(|stage| datasets(stage).map(move |dataset| (stage, dataset)))
+    }
+}
+
+/// The datasets that a stage reads.
+pub(super) fn datasets(stage: &Stage) -> impl Iterator<Item = &Call> {
+    stage.fields.values().filter_map(|term| match term {
+        Term::Split(split) => Some(&split.dataset),
+        _ => None,
+    })
 }

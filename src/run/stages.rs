@@ -112,7 +112,7 @@ impl Run<'_> {
         let mut task = Tuned {
             classifier: self.classifier(state, stage)?,
             optimizer: build_optimizer(fields.get("optimizer")),
-            all: fields.args().symbol("train") == "all",
+            all: fields.trains_all(),
         };
         let trained = session.run(&mut task, &mut partial)?;
         partial.write(MODEL, &task.classifier.to_bytes())?;
@@ -373,11 +373,16 @@ impl<'s> Fields<'s> {
         })
     }
 
-    fn args(&self) -> Args {
+    pub fn args(&self) -> Args {
         Args(self.0.fields.clone())
     }
 
-    fn split(&self, name: &str) -> &'s Split {
+    /// Whether a fine-tuning changes the encoder, too.
+    pub fn trains_all(&self) -> bool {
+        self.args().symbol("train") == "all"
+    }
+
+    pub fn split(&self, name: &str) -> &'s Split {
         match self.get(name) {
             Term::Split(split) => split,
             other => panic!("`{name}` passed the checker as a split and is {other}"),

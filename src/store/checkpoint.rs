@@ -194,28 +194,44 @@ impl Checkpoint {
     ///
     /// Fails with [`RunError::CheckpointDamaged`] where there are checkpoints and none is whole.
     pub fn load(partial: &mut Partial) -> Result<Option<Loaded>, RunError> {
-        let mut newest_damaged = None;
-        for name in [CURRENT, PREVIOUS] {
-            match read(&partial.folder().join(name))? {
-                None => {}
-                Some(Ok(checkpoint)) => {
-                    partial.restore_log(checkpoint.log_len)?;
-                    if newest_damaged.is_some() {
-                        // Or the next save would keep the damaged one in place of this.
-                        let path = partial.folder().join(CURRENT);
-                        let restored = fs::rename(partial.folder().join(PREVIOUS), &path);
-                        restored.map_err(RunError::store_write(&path))?;
-                    }
-                    return Ok(Some(Loaded { checkpoint, newest_damaged }));
-                }
-                Some(Err(error)) => newest_damaged = newest_damaged.or(Some(error)),
-            }
+        let Some(loaded) = newest(partial.folder())? else { return Ok(None) };
+        partial.restore_log(loaded.checkpoint.log_len)?;
+        if loaded.newest_damaged.is_some() {
+            // Or the next save would keep the damaged one in place of this.
+            let path = partial.folder().join(CURRENT);
+            let restored = fs::rename(partial.folder().join(PREVIOUS), &path);
+            restored.map_err(RunError::store_write(&path))?;
         }
-        match newest_damaged {
-            Some(error) => Err(error),
-            None => Ok(None),
+        Ok(Some(loaded))
+    }
+}
+
+/// How far a stage in progress has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Steps taken.
+    pub step: u64,
+    /// Epochs completed.
+    pub epoch: u64,
+}
+
+/// Where the stage in this folder would go on; changes nothing there.
+pub(super) fn standing(folder: &Path) -> Result<Option<Standing>, RunError> {
+    let loaded = newest(folder)?;
+    Ok(loaded.map(|Loaded { checkpoint: Checkpoint { step, epoch, .. }, .. }| Standing { step, epoch }))
+}
+
+/// The newest whole checkpoint in a folder.
+fn newest(folder: &Path) -> Result<Option<Loaded>, RunError> {
+    let mut newest_damaged = None;
+    for name in [CURRENT, PREVIOUS] {
+        match read(&folder.join(name))? {
+            None => {}
+            Some(Ok(checkpoint)) => return Ok(Some(Loaded { checkpoint, newest_damaged })),
+            Some(Err(error)) => newest_damaged = newest_damaged.or(Some(error)),
         }
     }
+    newest_damaged.map_or(Ok(None), Err)
 }
 
 /// Reads one file; the inner error is its damage.

@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -21,7 +22,8 @@ use serde_json::Value;
 
 use super::error::RunError;
 use super::files;
-use super::manifest::{Contents, Digest, Manifest};
+use super::checkpoint::{self, Standing};
+use super::manifest::{Contents, Digest, Manifest, Origin};
 
 /// The version of the layout above and of `stage.json`. It belongs into each stage's key.
 pub const FORMAT: u32 = 1;
@@ -48,6 +50,32 @@ impl Store {
         };
         made().map_err(RunError::store_write(&root))?;
         Ok(Store { root })
+    }
+
+    /// The store at `root`, only to be looked into: nothing is created, and there may be none.
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        Store { root: root.into() }
+    }
+
+    /// What the finished stages were made from. A stage that cannot be read is none of these.
+    pub fn origins(&self) -> Origins {
+        let mut origins = Origins::default();
+        let Ok(entries) = fs::read_dir(&self.root) else { return origins };
+        for entry in entries.flatten() {
+            let path = entry.path().join(MANIFEST);
+            let Some(key) = entry.file_name().to_str().map(str::to_owned) else { continue };
+            // A stage in progress may have a manifest that is about to be its own.
+            if !key.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+                continue;
+            }
+            let when = fs::metadata(&path).and_then(|metadata| metadata.modified());
+            let Ok(Ok(contents)) = self.stage(&key).read_manifest(&entry.path()) else { continue };
+            match contents.origin {
+                Some(origin) => origins.known.push(Made { origin, when: when.ok() }),
+                None => origins.unknown += 1,
+            }
+        }
+        origins
     }
 
     pub fn root(&self) -> &Path {
@@ -79,6 +107,22 @@ pub enum Lookup {
     /// Something is there that is not what was written. It is never used: the stage is computed
     /// again and takes its place.
     Damaged(RunError),
+}
+
+/// What a store says of how its stages came about.
+#[derive(Clone, Debug, Default)]
+pub struct Origins {
+    pub known: Vec<Made>,
+    /// How many stages were stored before this was kept.
+    pub unknown: usize,
+}
+
+/// A finished stage that may be another one than what is asked for.
+#[derive(Clone, Debug)]
+pub struct Made {
+    pub origin: Origin,
+    /// When it was finished.
+    pub when: Option<SystemTime>,
 }
 
 /// How the last attempt at a stage that is not finished has ended.
@@ -150,6 +194,34 @@ impl StageStore {
         }
     }
 
+    /// Where [`StageStore::begin`] would find the stage standing: at its newest whole checkpoint.
+    /// Fails as the stage would, where it has checkpoints and none is whole.
+    pub fn standing(&self) -> Result<Option<Standing>, RunError> {
+        checkpoint::standing(&self.partial_folder())
+    }
+
+    /// Who computes the stage now, as [`StageStore::lock`] was told. Takes no right to it, but for
+    /// the moment of asking, and leaves no file.
+    pub fn holder(&self) -> Result<Option<String>, RunError> {
+        let path = self.lock_file();
+        let file = match File::open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(cause) => return Err(RunError::StoreUnreadable { path, cause }),
+        };
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => {
+                Ok(Some(fs::read_to_string(&path).unwrap_or_default()))
+            }
+            // Where a file system knows no locks, nobody can have said that it computes this.
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(None),
+        }
+    }
+
+    fn lock_file(&self) -> PathBuf {
+        self.root.join("locks").join(&self.key)
+    }
+
     /// Reads `stage.json`. The inner error says how it is damaged.
     fn read_manifest(&self, folder: &Path) -> Result<Result<Contents, String>, RunError> {
         let path = folder.join(MANIFEST);
@@ -181,7 +253,7 @@ impl StageStore {
     pub fn lock(&self, who: &str) -> Result<Lock, RunError> {
         // The lock file is never removed: whoever had opened it before would hold a lock on a name
         // that somebody else then creates anew.
-        let path = self.root.join("locks").join(&self.key);
+        let path = self.lock_file();
         let opened = File::options().create(true).truncate(false).write(true).open(&path);
         let mut file = opened.map_err(RunError::store_write(&path))?;
         match file.try_lock() {
@@ -214,7 +286,8 @@ impl StageStore {
         };
         prepare().map_err(RunError::store_write(&folder))?;
         let place = self.clone();
-        Ok(Partial { place, folder, files: BTreeMap::new(), log: None, log_len: 0, _lock: lock })
+        let files = BTreeMap::new();
+        Ok(Partial { place, folder, files, log: None, log_len: 0, origin: None, _lock: lock })
     }
 
     /// Notes that the stage in progress has ended by an error of this name, so that the next
@@ -296,12 +369,18 @@ pub struct Partial {
     log: Option<File>,
     /// The bytes of the log that count; what lies behind them came after the last checkpoint.
     log_len: u64,
+    origin: Option<Origin>,
     _lock: Lock,
 }
 
 impl Partial {
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Keeps with the finished stage what it was made from.
+    pub fn set_origin(&mut self, origin: Origin) {
+        self.origin = Some(origin);
     }
 
     /// Writes an output, replacing one of the same name: there whole or not at all.
@@ -403,7 +482,8 @@ impl Partial {
         self.log = None;
 
         let key = self.place.key.clone();
-        let contents = Contents { format: FORMAT, key, files: self.files, result };
+        let (files, origin) = (self.files, self.origin);
+        let contents = Contents { format: FORMAT, key, files, result, origin };
         let manifest = Manifest { blake3: contents.digest(), stage: contents };
         let text = serde_json::to_vec_pretty(&manifest).expect("JSON values and texts");
         let publish = || -> io::Result<()> {

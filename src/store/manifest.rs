@@ -23,6 +23,28 @@ pub(super) struct Contents {
     pub key: String,
     pub files: BTreeMap<String, Digest>,
     pub result: Value,
+    /// Absent from what was stored before it was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
+}
+
+/// What a stage was made from, in the words of its text: for people, and no part of its key.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Origin {
+    pub pipeline: String,
+    pub stage: String,
+    /// `pretrain`, `finetune` or `evaluate`.
+    pub kind: String,
+    /// The hash of the stage in its graph.
+    pub hash: String,
+    pub seed: u64,
+    pub device: String,
+    /// Of cpipe.
+    pub version: String,
+    /// Every value of the pipeline, by the name that an override gives it.
+    pub values: BTreeMap<String, String>,
+    /// The hashes of the stages whose outputs it used, by their names.
+    pub inputs: BTreeMap<String, String>,
 }
 
 impl Contents {

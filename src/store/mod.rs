@@ -8,4 +8,7 @@ pub(crate) mod files;
 mod finished;
 mod manifest;
 
-pub use finished::{FORMAT, Finished, Left, Lock, Lookup, Partial, StageStore, Store};
+pub use finished::{
+    FORMAT, Finished, Left, Lock, Lookup, Made, Origins, Partial, StageStore, Store,
+};
+pub use manifest::Origin;

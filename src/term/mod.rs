@@ -3,7 +3,7 @@
 pub mod objective;
 mod share;
 
-pub use share::{batches, share};
+pub use share::{batches, sampled, share};
 
 use std::collections::BTreeMap;
 

@@ -7,6 +7,16 @@ pub fn share(members: usize, percent: f64) -> usize {
     count.max(1).min(members)
 }
 
+/// How many examples a sample takes of a part of `all`, dealt to its classes in turn as every
+/// dataset is.
+pub fn sampled(all: usize, classes: usize, percent: f64) -> usize {
+    if percent >= 100.0 {
+        return all;
+    }
+    let members = |class| (all + classes - 1 - class) / classes;
+    (0..classes).map(|class| share(members(class), percent)).sum()
+}
+
 /// The batches of an epoch. The examples that are left over have their turn in another one, whose
 /// order is different: a small batch would move weights and statistics as much as a full one.
 pub fn batches(examples: usize, batch: usize) -> usize {

@@ -145,6 +145,14 @@ pub fn kept_name(epoch: u64) -> String {
 /// Seconds between two events that tell of single steps.
 const TELL_EVERY: f64 = 0.25;
 
+/// The steps of a training of that length, with so many in an epoch.
+pub fn steps(length: (f64, Unit), per_epoch: u64) -> u64 {
+    match length {
+        (amount, Unit::Steps) => amount.round() as u64,
+        (amount, Unit::Epochs) => (amount * per_epoch as f64).round() as u64,
+    }
+}
+
 impl Session<'_> {
     /// Steps in an epoch.
     pub fn steps_per_epoch(&self) -> u64 {
@@ -153,10 +161,7 @@ impl Session<'_> {
 
     /// Steps in all.
     pub fn steps(&self) -> u64 {
-        match self.length {
-            (amount, Unit::Steps) => amount.round() as u64,
-            (amount, Unit::Epochs) => (amount * self.steps_per_epoch() as f64).round() as u64,
-        }
+        steps(self.length, self.steps_per_epoch())
     }
 
     /// Trains to the end, from the last checkpoint in `partial` if there is one.

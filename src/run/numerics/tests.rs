@@ -189,6 +189,7 @@ fn steps(device: Selected) -> String {
     let graph = tiny();
     let run = Run {
         graph: &graph,
+        values: &[],
         seed: 1,
         device,
         store: Store::open(place.path().join("store")).expect("a folder"),

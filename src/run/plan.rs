@@ -1,0 +1,204 @@
+//! What a run would do, found out by what a run itself asks, and without doing anything.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+pub use super::estimate::Room;
+pub use super::history::{Change, History, Otherwise};
+use super::inputs::Datasets;
+use super::prepare::datasets;
+use super::stages::Fields;
+use super::{Cause, Failure, Reason, Run};
+use crate::check::{StageKind, declared_size};
+use crate::data::Supply;
+use crate::graph::Stage;
+use crate::resolve;
+use crate::store::Lookup;
+use crate::store::checkpoint::Standing;
+use crate::store::error::RunError;
+use crate::term::{Split, batches, sampled};
+use crate::train;
+
+/// What a run would do.
+#[derive(Debug)]
+pub struct Plan<'r> {
+    /// In the order in which they would run.
+    pub stages: Vec<Planned<'r>>,
+    /// Those that stages read which are to run, by what calls them.
+    pub datasets: BTreeMap<String, Supply>,
+    pub room: Total,
+    /// Why the run would end before it computes anything.
+    pub obstacle: Option<Failure>,
+}
+
+/// What the stages that are to run take in all, in bytes: lower bounds, which a run holds against
+/// what is free.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Total {
+    /// Of the host: the datasets, and the stages where they run there.
+    pub memory: u128,
+    /// In the store and in the record of the run.
+    pub disk: u128,
+}
+
+/// What would become of a stage.
+#[derive(Debug)]
+pub struct Planned<'r> {
+    pub stage: &'r Stage,
+    pub next: Next,
+    /// What is known of its earlier runs, where it is to run afresh.
+    pub history: History,
+    /// The stages before it that are to run and whose outputs it takes.
+    pub waits_for: Vec<&'r str>,
+    pub training: Option<Training>,
+    pub room: Room,
+}
+
+/// What a run would do about a stage.
+#[derive(Debug)]
+pub enum Next {
+    Cached,
+    /// Taken from the store, too: this stage computes the same before it.
+    SameAs(String),
+    Run { reason: Reason, standing: Option<Standing> },
+    Blocked(Blocked),
+}
+
+/// Why a stage could not be computed now.
+#[derive(Debug)]
+pub enum Blocked {
+    /// Somebody does; a run waits for that unless it is told not to.
+    Elsewhere { holder: String },
+    By(Cause),
+}
+
+/// How long a stage trains.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Training {
+    /// Absent where the dataset does not say how many it has.
+    pub examples: Option<usize>,
+    pub batch: usize,
+    pub steps: Option<u64>,
+    /// Absent where steps end within one.
+    pub epochs: Option<u64>,
+}
+
+impl Planned<'_> {
+    /// Whether a run takes it from the store.
+    pub fn is_cached(&self) -> bool {
+        matches!(self.next, Next::Cached | Next::SameAs(_))
+    }
+}
+
+impl Run<'_> {
+    /// Finds out what this run would do, were its record to lie in `output`. Writes nothing, and
+    /// downloads nothing.
+    pub fn plan(&self, output: &Path, otherwise: Otherwise<'_>) -> Result<Plan<'_>, Failure> {
+        let lookups = self.look_up()?;
+        let sources = Datasets::new(&self.locations);
+        let need = self.need(&lookups, &sources);
+        let mut obstacle = self.check_room(&need, output).err().map(Failure::from);
+        let origins = self.store.origins();
+        let mut plan = Plan {
+            stages: Vec::new(),
+            datasets: BTreeMap::new(),
+            room: Total { memory: need.memory, disk: need.store.saturating_add(need.record) },
+            obstacle: None,
+        };
+        for position in self.graph.to_run() {
+            let stage = self.graph.stage(position).expect("a position in its own graph");
+            let lookup = &lookups[&position];
+            let next = match lookup {
+                Lookup::Finished(_) => Next::Cached,
+                lookup => self.next(stage, lookup, &mut plan, &sources)?,
+            };
+            let waits_for = self.graph.inputs(stage).map(|input| input.name.as_str());
+            let is_to_run = |name: &&str| {
+                plan.stages.iter().any(|own| own.stage.name == **name && !own.is_cached())
+            };
+            let waits_for: Vec<&str> = waits_for.filter(is_to_run).collect();
+            let history = match &next {
+                Next::Run { reason: Reason::Absent, .. } => self.history(stage, &origins, otherwise),
+                _ => History::default(),
+            };
+            if let Next::Blocked(Blocked::By(cause)) = &next
+                && obstacle.is_none()
+                && let Cause::Data(_) = cause
+            {
+                let again = self.supplies(stage, &mut plan, &sources).err();
+                obstacle = again.map(|cause| Failure::of(stage, cause));
+            }
+            let (training, room) = (self.training(stage), self.room(stage));
+            plan.stages.push(Planned { stage, next, history, waits_for, training, room });
+        }
+        plan.obstacle = obstacle;
+        Ok(plan)
+    }
+
+    /// What is to become of a stage that the store does not hold.
+    fn next<'r>(
+        &'r self,
+        stage: &Stage,
+        lookup: &Lookup,
+        plan: &mut Plan<'r>,
+        sources: &Datasets<'_>,
+    ) -> Result<Next, Failure> {
+        let key = self.key(stage);
+        if let Some(same) = plan.stages.iter().find(|own| self.key(own.stage) == key) {
+            return Ok(Next::SameAs(same.stage.name.clone()));
+        }
+        if let Err(cause) = self.supplies(stage, plan, sources) {
+            return Ok(Next::Blocked(Blocked::By(cause)));
+        }
+        let place = self.store.stage(&key);
+        let holder = place.holder().map_err(|error| Failure::of(stage, error.into()))?;
+        if let Some(holder) = holder {
+            return Ok(Next::Blocked(Blocked::Elsewhere { holder }));
+        }
+        let reason = Reason::of(lookup, &place);
+        Ok(match place.standing() {
+            Ok(standing) => Next::Run { reason, standing },
+            Err(error @ RunError::CheckpointDamaged { .. }) => {
+                Next::Blocked(Blocked::By(error.into()))
+            }
+            Err(error) => return Err(Failure::of(stage, error.into())),
+        })
+    }
+
+    /// Finds where the datasets of a stage come from.
+    fn supplies(
+        &self,
+        stage: &Stage,
+        plan: &mut Plan<'_>,
+        sources: &Datasets<'_>,
+    ) -> Result<(), Cause> {
+        for dataset in datasets(stage) {
+            let supply = self.watched(|watch| sources.locate(dataset, watch))?;
+            plan.datasets.insert(dataset.to_string(), supply);
+        }
+        Ok(())
+    }
+
+    fn training(&self, stage: &Stage) -> Option<Training> {
+        if stage.kind == StageKind::Evaluate {
+            return None;
+        }
+        let fields = Fields(stage);
+        let args = fields.args();
+        let (batch, length) = (args.size("batch"), args.duration("length"));
+        let examples = examples(fields.split("data"));
+        let per_epoch = examples.map(|examples| batches(examples, batch) as u64);
+        let steps = per_epoch.map(|per_epoch| train::steps(length, per_epoch));
+        let epochs = steps.zip(per_epoch).and_then(|(steps, per_epoch)| {
+            (per_epoch > 0 && steps.is_multiple_of(per_epoch)).then(|| steps / per_epoch)
+        });
+        Some(Training { examples, batch, steps, epochs })
+    }
+}
+
+/// How many examples a split has, where its dataset says so before it is loaded.
+fn examples(split: &Split) -> Option<usize> {
+    let all = resolve::examples(&split.dataset, split.part)?;
+    let classes = declared_size(&split.dataset, "Label")?;
+    Some(sampled(all, classes, split.percent))
+}

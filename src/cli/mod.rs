@@ -9,6 +9,8 @@ mod fmt;
 mod graph;
 mod list;
 mod output;
+#[cfg(feature = "run")]
+mod plan;
 mod rewrite;
 #[cfg(feature = "run")]
 mod run;
@@ -51,6 +53,9 @@ enum Command {
     Show(show::Arguments),
     /// Write the compiled graph of a pipeline.
     Graph(graph::Arguments),
+    /// Show what `run` would do and why: what is stored, what is computed, and what that takes.
+    #[cfg(feature = "run")]
+    Plan(plan::Arguments),
     /// Run a pipeline: train, evaluate, fine-tune, and keep what was made.
     #[cfg(feature = "run")]
     #[command(after_help = EXIT_CODES)]
@@ -84,6 +89,8 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
         Command::Graph(arguments) => graph::run(&arguments),
+        #[cfg(feature = "run")]
+        Command::Plan(arguments) => plan::run(&arguments),
         #[cfg(feature = "run")]
         Command::Run(arguments) => run::run(&arguments),
     }

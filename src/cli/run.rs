@@ -24,25 +24,7 @@ use crate::store::events::{Event, Events};
 #[derive(clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
-    selected: Selected,
-    /// From which everything random follows: a whole number from 0 to 2^64-1.
-    #[arg(long, default_value_t = 0, allow_negative_numbers = true, value_parser = seed)]
-    seed: u64,
-    /// Where to compute: auto, flex (embedded), libtorch, libtorch-cpu, libtorch-cuda[:N].
-    #[arg(long, default_value = "auto")]
-    device: String,
-    /// Where datasets lie, before CPIPE_DATA and the cache are searched.
-    #[arg(long, value_name = "DIR")]
-    data_dir: Option<PathBuf>,
-    /// Where the record of the run goes, in a folder of its own.
-    #[arg(long, value_name = "DIR", default_value = "runs")]
-    output: PathBuf,
-    /// Where finished stages are kept [default: store in $CPIPE_HOME or the user's cache].
-    #[arg(long, value_name = "DIR")]
-    store: Option<PathBuf>,
-    /// Never download a dataset.
-    #[arg(long)]
-    offline: bool,
+    options: Options,
     /// Where another run computes a stage of this one, fail instead of waiting for its result.
     #[arg(long)]
     no_wait: bool,
@@ -51,23 +33,72 @@ pub struct Arguments {
     quiet: bool,
 }
 
+/// What is to be run, and where.
+#[derive(clap::Args)]
+pub struct Options {
+    #[command(flatten)]
+    pub selected: Selected,
+    /// From which everything random follows: a whole number from 0 to 2^64-1.
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true, value_parser = seed)]
+    pub seed: u64,
+    /// Where to compute: auto, flex (embedded), libtorch, libtorch-cpu, libtorch-cuda[:N].
+    #[arg(long, default_value = "auto")]
+    pub device: String,
+    /// Where datasets lie, before CPIPE_DATA and the cache are searched.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// Where the record of the run goes, in a folder of its own.
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub output: PathBuf,
+    /// Where finished stages are kept [default: store in $CPIPE_HOME or the user's cache].
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+    /// Never download a dataset.
+    #[arg(long)]
+    offline: bool,
+}
+
+impl Options {
+    /// The device, or what is wrong with its name.
+    pub fn device(&self) -> Result<device::Selected, Diagnostic> {
+        device::select(&self.device).map_err(|error| {
+            let fault = Diagnostic::general(findings::DEVICE_UNAVAILABLE, error.message);
+            fault.help(error.help)
+        })
+    }
+
+    pub fn store(&self) -> PathBuf {
+        self.store.clone().unwrap_or_else(|| home().join("store"))
+    }
+
+    pub fn locations(&self) -> Locations {
+        Locations {
+            data_dir: self.data_dir.clone(),
+            environment: variable("CPIPE_DATA").map(PathBuf::from),
+            cache: home().join("data"),
+            offline: self.offline,
+            mirror: variable("CPIPE_MIRROR"),
+        }
+    }
+}
+
 fn seed(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| "a seed is a whole number from 0 to 2^64-1".to_owned())
 }
 
 pub fn run(arguments: &Arguments) -> ExitCode {
-    let Some((compiled, sources)) = arguments.selected.compile() else {
+    let options = &arguments.options;
+    let Some((compiled, sources)) = options.selected.compile() else {
         return ExitCode::from(BAD_INPUT);
     };
-    let selected = match device::select(&arguments.device) {
-        Ok(selected) => selected,
-        Err(error) => {
-            let fault = Diagnostic::general(findings::DEVICE_UNAVAILABLE, error.message);
-            report(fault.help(error.help), &sources);
+    let device = match options.device() {
+        Ok(device) => device,
+        Err(fault) => {
+            report(fault, &sources);
             return ExitCode::from(BAD_INPUT);
         }
     };
-    let opened = open(arguments);
+    let opened = open(options);
     let (interrupt, store) = match opened {
         Ok(opened) => opened,
         Err(error) => {
@@ -82,21 +113,15 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     let run = Run {
         graph: &compiled.graph,
         values: &compiled.resolved,
-        seed: arguments.seed,
-        device: selected,
+        seed: options.seed,
+        device,
         store,
-        locations: Locations {
-            data_dir: arguments.data_dir.clone(),
-            environment: variable("CPIPE_DATA").map(PathBuf::from),
-            cache: home().join("data"),
-            offline: arguments.offline,
-            mirror: variable("CPIPE_MIRROR"),
-        },
+        locations: options.locations(),
         events: events.clone(),
         interrupt: interrupt.clone(),
         wait: !arguments.no_wait,
     };
-    let Err(failure) = start(arguments, &run, &compiled, &sources) else {
+    let Err(failure) = start(options, &run, &compiled, &sources) else {
         return ExitCode::SUCCESS;
     };
     if failure.cause.is_interrupt() {
@@ -111,24 +136,24 @@ pub fn run(arguments: &Arguments) -> ExitCode {
 }
 
 /// What the command line names is there and can be written.
-fn open(arguments: &Arguments) -> Result<(Interrupt, Store), RunError> {
+fn open(options: &Options) -> Result<(Interrupt, Store), RunError> {
     let interrupt = Interrupt::install()
         .map_err(|cause| RunError::SignalsUnavailable { cause: cause.to_string() })?;
     // First what creates nothing.
-    RunFolder::check(&arguments.output)?;
-    let store = Store::open(arguments.store.clone().unwrap_or_else(|| home().join("store")))?;
+    RunFolder::check(&options.output)?;
+    let store = Store::open(options.store())?;
     Ok((interrupt, store))
 }
 
 fn start(
-    arguments: &Arguments,
+    options: &Options,
     run: &Run<'_>,
     compiled: &Compiled,
     sources: &Sources,
 ) -> Result<(), Failure> {
     let Compiled { graph, resolved, .. } = compiled;
-    let prepared = run.prepare(&arguments.output)?;
-    let folder = RunFolder::create(&arguments.output, &graph.name, SystemTime::now())?;
+    let prepared = run.prepare(&options.output)?;
+    let folder = RunFolder::create(&options.output, &graph.name, SystemTime::now())?;
     record::beginning(&folder, graph, resolved, sources, run.seed, &run.device.kind)?;
     run.events.add(Box::new(folder.events()?));
     let found = run.execute(prepared, &folder)?;
@@ -176,13 +201,13 @@ fn variable(name: &str) -> Option<String> {
 }
 
 /// Shows why the run ends, and how to learn more.
-fn report(error: Diagnostic, sources: &Sources) {
+pub fn report(error: Diagnostic, sources: &Sources) {
     output::diagnostic(&error, sources);
     output::explanation(&[error]);
 }
 
 /// A failure at the stage in which it arose.
-fn diagnostic(failure: &Failure, compiled: &Compiled) -> Diagnostic {
+pub fn diagnostic(failure: &Failure, compiled: &Compiled) -> Diagnostic {
     let error = Diagnostic::general(failure.cause.finding(), failure.cause.message());
     let mut error = with_help(error, failure.cause.help());
     let span = failure.stage.as_ref().and_then(|stage| compiled.stages.get(stage));

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use super::inputs::Datasets;
 use super::Run;
+use super::inputs::Datasets;
 use super::prepare::Lookups;
 use super::stages::Fields;
 use crate::check::{StageKind, declared_size, declared_sizes};

@@ -1,7 +1,7 @@
 //! How a stage differs from what the store holds of earlier runs, in the words of its text.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::Run;
 use crate::check::{Origin as Cause, Resolved};

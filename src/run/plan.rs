@@ -27,8 +27,8 @@ pub struct Plan<'r> {
     /// Those that stages read which are to run, by what calls them.
     pub datasets: BTreeMap<String, Supply>,
     pub room: Total,
-    /// Why the run would end before it computes anything.
-    pub obstacle: Option<Failure>,
+    /// Where memory or a disk is too small for that.
+    pub too_small: Option<RunError>,
 }
 
 /// What the stages that are to run take in all, in bytes: lower bounds, which a run holds against
@@ -60,7 +60,10 @@ pub enum Next {
     Cached,
     /// Taken from the store, too: this stage computes the same before it.
     SameAs(String),
-    Run { reason: Reason, standing: Option<Standing> },
+    Run {
+        reason: Reason,
+        standing: Option<Standing>,
+    },
     Blocked(Blocked),
 }
 
@@ -68,7 +71,9 @@ pub enum Next {
 #[derive(Debug)]
 pub enum Blocked {
     /// Somebody does; a run waits for that unless it is told not to.
-    Elsewhere { holder: String },
+    Elsewhere {
+        holder: String,
+    },
     By(Cause),
 }
 
@@ -81,6 +86,42 @@ pub struct Training {
     pub steps: Option<u64>,
     /// Absent where steps end within one.
     pub epochs: Option<u64>,
+}
+
+impl Plan<'_> {
+    /// The steps that the stages have left that are to be computed, as far as they are known.
+    pub fn steps(&self) -> u64 {
+        let left = |own: &Planned<'_>| {
+            let steps = own.training.and_then(|training| training.steps).unwrap_or(0);
+            match own.next {
+                Next::Cached | Next::SameAs(_) => 0,
+                Next::Run { standing: Some(Standing { step, .. }), .. } => {
+                    steps.saturating_sub(step)
+                }
+                Next::Run { .. } | Next::Blocked(_) => steps,
+            }
+        };
+        self.stages.iter().fold(0, |all, own| all.saturating_add(left(own)))
+    }
+
+    /// Why the run would end before it begins, and the stage of which it would say so.
+    pub fn obstacle(&self) -> Option<(Option<&str>, String)> {
+        if let Some(error) = &self.too_small {
+            return Some((None, said(error.finding().name, error.message(), error.help())));
+        }
+        self.stages.iter().find_map(|own| match &own.next {
+            Next::Blocked(Blocked::By(cause @ Cause::Data(_))) => {
+                let said = said(cause.finding().name, cause.message(), cause.help());
+                Some((Some(own.stage.name.as_str()), said))
+            }
+            _ => None,
+        })
+    }
+}
+
+fn said(name: &str, message: String, help: Option<String>) -> String {
+    let help = help.map(|help| format!(" ({help})")).unwrap_or_default();
+    format!("{name}: {message}{help}")
 }
 
 impl Planned<'_> {
@@ -97,13 +138,12 @@ impl Run<'_> {
         let lookups = self.look_up()?;
         let sources = Datasets::new(&self.locations);
         let need = self.need(&lookups, &sources);
-        let mut obstacle = self.check_room(&need, output).err().map(Failure::from);
         let origins = self.store.origins();
         let mut plan = Plan {
             stages: Vec::new(),
             datasets: BTreeMap::new(),
             room: Total { memory: need.memory, disk: need.store.saturating_add(need.record) },
-            obstacle: None,
+            too_small: self.check_room(&need, output).err(),
         };
         for position in self.graph.to_run() {
             let stage = self.graph.stage(position).expect("a position in its own graph");
@@ -118,20 +158,14 @@ impl Run<'_> {
             };
             let waits_for: Vec<&str> = waits_for.filter(is_to_run).collect();
             let history = match &next {
-                Next::Run { reason: Reason::Absent, .. } => self.history(stage, &origins, otherwise),
+                Next::Run { reason: Reason::Absent, .. } => {
+                    self.history(stage, &origins, otherwise)
+                }
                 _ => History::default(),
             };
-            if let Next::Blocked(Blocked::By(cause)) = &next
-                && obstacle.is_none()
-                && let Cause::Data(_) = cause
-            {
-                let again = self.supplies(stage, &mut plan, &sources).err();
-                obstacle = again.map(|cause| Failure::of(stage, cause));
-            }
             let (training, room) = (self.training(stage), self.room(stage));
             plan.stages.push(Planned { stage, next, history, waits_for, training, room });
         }
-        plan.obstacle = obstacle;
         Ok(plan)
     }
 

@@ -218,7 +218,8 @@ pub struct Standing {
 /// Where the stage in this folder would go on; changes nothing there.
 pub(super) fn standing(folder: &Path) -> Result<Option<Standing>, RunError> {
     let loaded = newest(folder)?;
-    Ok(loaded.map(|Loaded { checkpoint: Checkpoint { step, epoch, .. }, .. }| Standing { step, epoch }))
+    Ok(loaded
+        .map(|Loaded { checkpoint: Checkpoint { step, epoch, .. }, .. }| Standing { step, epoch }))
 }
 
 /// The newest whole checkpoint in a folder.

@@ -20,9 +20,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::checkpoint::{self, Standing};
 use super::error::RunError;
 use super::files;
-use super::checkpoint::{self, Standing};
 use super::manifest::{Contents, Digest, Manifest, Origin};
 
 /// The version of the layout above and of `stage.json`. It belongs into each stage's key.

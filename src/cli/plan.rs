@@ -1,0 +1,75 @@
+//! `cpipe plan`
+
+use std::io;
+use std::process::ExitCode;
+
+use super::run::{self, Options};
+use super::{BAD_INPUT, FAILED, output};
+use crate::Request;
+use crate::interrupt::Interrupt;
+use crate::report::{plan, terminal};
+use crate::resolve::Disk;
+use crate::run::Run;
+use crate::store::Store;
+use crate::store::events::Events;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    options: Options,
+    /// One object on standard output, for scripts.
+    #[arg(long)]
+    json: bool,
+    /// Every difference from what is stored, where each value comes from, and all numbers.
+    #[arg(short, long)]
+    verbose: bool,
+}
+
+pub fn run(arguments: &Arguments) -> ExitCode {
+    let options = &arguments.options;
+    let Some((compiled, sources)) = options.selected.compile() else {
+        return ExitCode::from(BAD_INPUT);
+    };
+    let device = match options.device() {
+        Ok(device) => device,
+        Err(fault) => {
+            run::report(fault, &sources);
+            return ExitCode::from(BAD_INPUT);
+        }
+    };
+    let run = Run {
+        graph: &compiled.graph,
+        values: &compiled.resolved,
+        seed: options.seed,
+        device,
+        store: Store::at(options.store()),
+        locations: options.locations(),
+        events: Events::default(),
+        interrupt: Interrupt::default(),
+        wait: false,
+    };
+    let otherwise = |name: &str, value: &str| {
+        let mut overrides = options.selected.overrides.clone();
+        overrides.push(format!("{name}={value}"));
+        let request = Request { overrides: &overrides, ..options.selected.request() };
+        crate::compile(&request, &Disk).compiled.map(|compiled| compiled.graph)
+    };
+    let planned = match run.plan(&options.output, &otherwise) {
+        Ok(planned) => planned,
+        Err(failure) => {
+            run::report(run::diagnostic(&failure, &compiled), &sources);
+            return ExitCode::from(if failure.cause.is_bad_input() { BAD_INPUT } else { FAILED });
+        }
+    };
+    if arguments.json {
+        return output::write(&(plan::json(&planned, &run, &sources) + "\n"));
+    }
+    let (style, width) = match terminal::is_capable(&io::stdout()) {
+        true => (plan::Style::Unicode, output::width()),
+        false => (plan::Style::Ascii, NARROW),
+    };
+    output::write(&plan::render(&planned, &sources, style, width, arguments.verbose))
+}
+
+/// The columns of what goes to a file or a pipe.
+const NARROW: usize = 80;

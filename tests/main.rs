@@ -21,6 +21,8 @@ mod names;
 mod output;
 mod overrides;
 #[cfg(feature = "run")]
+mod plan;
+#[cfg(feature = "run")]
 mod preflight;
 #[cfg(feature = "run")]
 mod record;

@@ -162,6 +162,11 @@ fn only_the_values_that_matter_are_named() {
     // A declaration that several use.
     let plan = with(&["data.test=50"]);
     assert_eq!(changes(&plan, "accuracy"), [change("data.test", "40", "50")]);
+    // Old values that do not fit the new ones, each by itself: a queue of whole batches.
+    let plan = with(&["moco.queue=64", "base.batch=64", "tune_lr=0.5"]);
+    let queue = [change("moco.queue", "32", "64"), change("base.batch", "16", "64")];
+    assert_eq!(changes(&plan, "base"), queue);
+    assert_eq!(changes(&plan, "classifier"), [change("tune_lr", "0.03", "0.5")]);
     // Another constructor: it, and not its arguments.
     let plan = with(&["base.schedule=constant()"]);
     let names: Vec<String> = changes(&plan, "base").into_iter().map(|[name, ..]| name).collect();

@@ -30,12 +30,8 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     let Some((compiled, sources)) = options.selected.compile() else {
         return ExitCode::from(BAD_INPUT);
     };
-    let device = match options.device() {
-        Ok(device) => device,
-        Err(fault) => {
-            run::report(fault, &sources);
-            return ExitCode::from(BAD_INPUT);
-        }
+    let Some(device) = options.device(&sources) else {
+        return ExitCode::from(BAD_INPUT);
     };
     let run = Run {
         graph: &compiled.graph,
@@ -48,9 +44,9 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         interrupt: Interrupt::default(),
         wait: false,
     };
-    let otherwise = |name: &str, value: &str| {
+    let otherwise = |values: &[(&str, &str)]| {
         let mut overrides = options.selected.overrides.clone();
-        overrides.push(format!("{name}={value}"));
+        overrides.extend(values.iter().map(|(name, value)| format!("{name}={value}")));
         let request = Request { overrides: &overrides, ..options.selected.request() };
         crate::compile(&request, &Disk).compiled.map(|compiled| compiled.graph)
     };

@@ -59,12 +59,13 @@ pub struct Options {
 }
 
 impl Options {
-    /// The device, or what is wrong with its name.
-    pub fn device(&self) -> Result<device::Selected, Diagnostic> {
-        device::select(&self.device).map_err(|error| {
+    /// The device; says what is wrong where there is none of that name.
+    pub fn device(&self, sources: &Sources) -> Option<device::Selected> {
+        let selected = device::select(&self.device).map_err(|error| {
             let fault = Diagnostic::general(findings::DEVICE_UNAVAILABLE, error.message);
-            fault.help(error.help)
-        })
+            report(fault.help(error.help), sources);
+        });
+        selected.ok()
     }
 
     pub fn store(&self) -> PathBuf {
@@ -91,12 +92,8 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     let Some((compiled, sources)) = options.selected.compile() else {
         return ExitCode::from(BAD_INPUT);
     };
-    let device = match options.device() {
-        Ok(device) => device,
-        Err(fault) => {
-            report(fault, &sources);
-            return ExitCode::from(BAD_INPUT);
-        }
+    let Some(device) = options.device(&sources) else {
+        return ExitCode::from(BAD_INPUT);
     };
     let opened = open(options);
     let (interrupt, store) = match opened {

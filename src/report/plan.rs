@@ -152,6 +152,7 @@ fn cause(change: &Change, sources: &Sources) -> Option<String> {
     }
     Some(match root(change.cause.as_ref()?) {
         Origin::Profile(name, _) => format!("profile {name}"),
+        Origin::Text(span) if sources.place(*span).starts_with("-o:") => "-o".to_owned(),
         origin => origin.show(sources),
     })
 }

@@ -8,9 +8,9 @@ use crate::check::{Origin as Cause, Resolved};
 use crate::graph::{Graph, Stage};
 use crate::store::{Origin, Origins};
 
-/// Makes the graph that the same text has where one more value is overridden: a name and a value as
-/// `-o` takes them. `None` where that is no program.
-pub type Otherwise<'o> = &'o dyn Fn(&str, &str) -> Option<Graph>;
+/// Makes the graph that the same text has where more values are overridden: names and values as `-o`
+/// takes them. `None` where that is no program.
+pub type Otherwise<'o> = &'o dyn Fn(&[(&str, &str)]) -> Option<Graph>;
 
 /// What is known of earlier runs of a stage whose result is not stored.
 #[derive(Clone, Debug, Default)]
@@ -74,29 +74,42 @@ impl Run<'_> {
             let (first, _) = path.split_once('.').unwrap_or((path, ""));
             first != stage.name && stages.contains(first)
         };
-        let own = self.graph.own(stage);
-        // A value of no stage matters to this one where the old value would make it another.
-        let matters = |path: &str, value: &str| {
-            let Some(graph) = otherwise(path, value) else { return true };
-            let same = graph.ordered().find(|other| other.name == stage.name);
-            same.is_none_or(|other| graph.own(other) != own)
+        let own = |graph: &Graph| {
+            graph.ordered().find(|other| other.name == stage.name).map(|other| graph.own(other))
         };
-        let mut changes = Vec::new();
+        let (now, mut then) = (own(self.graph), None);
+        // A value of no stage matters to this one where the old value would make it another; where
+        // that does not fit the other new values, where the new one would among the old ones.
+        let mut matters = |path: &str, old: &str| {
+            if let Some(graph) = otherwise(&[(path, old)]) {
+                return Some(own(&graph) != now);
+            }
+            let olds = self.olds(before);
+            let then = then.get_or_insert_with(|| otherwise(&olds)).as_ref()?;
+            let others: Vec<(&str, &str)> =
+                olds.iter().filter(|(name, _)| *name != path).copied().collect();
+            Some(own(&otherwise(&others)?) != own(then))
+        };
+        let (mut changes, mut doubtful) = (Vec::new(), Vec::new());
         for Resolved { path, value, origin } in self.values {
             let old = before.values.get(path);
             if old == Some(value) || is_others(path) {
                 continue;
             }
             let is_own = path.starts_with(&format!("{}.", stage.name));
-            if !is_own && !old.is_some_and(|old| matters(path, old)) {
-                continue;
-            }
-            changes.push(Change {
+            let matters =
+                if is_own { Some(true) } else { old.map_or(Some(false), |old| matters(path, old)) };
+            let change = Change {
                 name: path.clone(),
                 before: old.cloned(),
                 after: Some(value.clone()),
                 cause: Some(origin.clone()),
-            });
+            };
+            match matters {
+                Some(true) => changes.push(change),
+                Some(false) => {}
+                None => doubtful.push(change),
+            }
         }
         let given: BTreeSet<&str> = self.values.iter().map(|own| own.path.as_str()).collect();
         let dropped = before.values.iter().filter(|(path, _)| {
@@ -108,7 +121,21 @@ impl Run<'_> {
             after: None,
             cause: None,
         }));
+        // What is not known to matter is better than nothing.
+        if changes.is_empty() && before.inputs == self.origin(stage).inputs {
+            changes = doubtful;
+        }
         telling(changes)
+    }
+
+    /// The values of an earlier run that are others now, but for those that hold others.
+    fn olds<'b>(&self, before: &'b Origin) -> Vec<(&'b str, &'b str)> {
+        let differing = self.values.iter().filter_map(|own| {
+            let (name, old) = before.values.get_key_value(&own.path)?;
+            let is_plain = !old.contains('(') && !own.value.contains('(');
+            (is_plain && *old != own.value).then_some((name.as_str(), old.as_str()))
+        });
+        differing.collect()
     }
 }
 

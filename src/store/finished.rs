@@ -71,7 +71,7 @@ impl Store {
             let when = fs::metadata(&path).and_then(|metadata| metadata.modified());
             let Ok(Ok(contents)) = self.stage(&key).read_manifest(&entry.path()) else { continue };
             match contents.origin {
-                Some(origin) => origins.known.push(Made { origin, when: when.ok() }),
+                Some(origin) => origins.known.push(Made { origin: *origin, when: when.ok() }),
                 None => origins.unknown += 1,
             }
         }
@@ -482,7 +482,7 @@ impl Partial {
         self.log = None;
 
         let key = self.place.key.clone();
-        let (files, origin) = (self.files, self.origin);
+        let (files, origin) = (self.files, self.origin.map(Box::new));
         let contents = Contents { format: FORMAT, key, files, result, origin };
         let manifest = Manifest { blake3: contents.digest(), stage: contents };
         let text = serde_json::to_vec_pretty(&manifest).expect("JSON values and texts");

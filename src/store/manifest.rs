@@ -25,7 +25,7 @@ pub(super) struct Contents {
     pub result: Value,
     /// Absent from what was stored before it was kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub origin: Option<Origin>,
+    pub origin: Option<Box<Origin>>,
 }
 
 /// What a stage was made from, in the words of its text: for people, and no part of its key.

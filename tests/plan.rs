@@ -176,6 +176,26 @@ fn only_the_values_that_matter_are_named() {
     assert_eq!(changes(&seeded, "base"), [change("seed", "0", "3")]);
 }
 
+/// What is stored is taken, whatever has become of that from which it was made.
+#[test]
+fn a_stage_that_is_gone_is_computed_again_alone() {
+    let user = User::with(SMALL);
+    user.run(&SHORT).with(0);
+    let stages = fs::read_dir(user.path("store")).expect("a store");
+    let stages = stages.map(|entry| entry.expect("an entry").path());
+    let trained = stages.filter(|path| path.join("encoder.safetensors").exists());
+    let base: Vec<_> = trained.filter(|path| !path.join("model.safetensors").exists()).collect();
+    assert_eq!(base.len(), 1);
+    fs::write(base[0].join("encoder.safetensors"), b"other bytes").expect("a store to write to");
+    let damaged = json(&user, &SHORT);
+    let reason = stage(&damaged, "base")["reason"].as_str().expect("a reason");
+    assert_eq!(reason, "what the store holds of it is damaged");
+    fs::remove_dir_all(&base[0]).expect("a store to write to");
+    let plan = agrees(&user, &SHORT);
+    assert_eq!(of(&plan, "to-run"), ["base"]);
+    assert_eq!(stage(&plan, "accuracy")["waits_for"], Value::Array(Vec::new()));
+}
+
 /// Two names for one computation: it is done once.
 #[test]
 fn a_stage_that_computes_the_same_is_taken_from_the_store() {

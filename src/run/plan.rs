@@ -152,11 +152,13 @@ impl Run<'_> {
                 Lookup::Finished(_) => Next::Cached,
                 lookup => self.next(stage, lookup, &mut plan, &sources)?,
             };
-            let waits_for = self.graph.inputs(stage).map(|input| input.name.as_str());
             let is_to_run = |name: &&str| {
-                plan.stages.iter().any(|own| own.stage.name == **name && !own.is_cached())
+                let is_cached = matches!(next, Next::Cached | Next::SameAs(_));
+                let mut before = plan.stages.iter().filter(|own| !own.is_cached());
+                !is_cached && before.any(|own| own.stage.name == **name)
             };
-            let waits_for: Vec<&str> = waits_for.filter(is_to_run).collect();
+            let inputs = self.graph.inputs(stage).map(|input| input.name.as_str());
+            let waits_for: Vec<&str> = inputs.filter(is_to_run).collect();
             let history = match &next {
                 Next::Run { reason: Reason::Absent, .. } => {
                     self.history(stage, &origins, otherwise)
@@ -178,7 +180,8 @@ impl Run<'_> {
         sources: &Datasets<'_>,
     ) -> Result<Next, Failure> {
         let key = self.key(stage);
-        if let Some(same) = plan.stages.iter().find(|own| self.key(own.stage) == key) {
+        let mut before = plan.stages.iter().filter(|own| matches!(own.next, Next::Run { .. }));
+        if let Some(same) = before.find(|own| self.key(own.stage) == key) {
             return Ok(Next::SameAs(same.stage.name.clone()));
         }
         if let Err(cause) = self.supplies(stage, plan, sources) {

@@ -212,8 +212,8 @@ impl Change {
                 let is_below = leaf.name.starts_with(&format!("{}.", self.name));
                 let is_same = leaf.before.as_deref().is_some_and(|own| is_equal(own, old))
                     && leaf.after.as_deref().is_some_and(|own| is_equal(own, new));
-                let own = leaf.name.rsplit('.').next().unwrap_or_default();
-                is_below || is_same && (own == label || leaf.name.ends_with(label))
+                // `tune_lr` may be what an argument `lr` is given.
+                is_below || is_same && leaf.name.ends_with(label)
             });
             if !is_said {
                 return false;

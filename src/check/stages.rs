@@ -13,7 +13,7 @@ use crate::diagnostics::{Diagnostic, Finding, findings};
 use crate::resolve::{self, Declaration, declaration};
 use crate::source::Span;
 use crate::term::objective::Op;
-use crate::term::{Output, Part, Term, Unit, batches, share};
+use crate::term::{Output, Part, Term, Unit, batches, sampled};
 
 /// Kinds of value declarations, and the type that each has to have.
 pub const VALUE_KINDS: &[(&str, Option<TypeName>)] = &[
@@ -542,13 +542,8 @@ impl Checker<'_> {
 pub fn examples(split: &SplitValue) -> Option<usize> {
     let all = resolve::examples(split.dataset.call.as_ref()?, split.part)?;
     let percent = split.percent?;
-    if percent >= 100.0 {
-        return Some(all);
-    }
-    // Every dataset deals its examples to its classes in turn.
     let classes = usize::try_from(split.dataset.classes.as_constant()?).ok()?;
-    let members = |class| (all + classes - 1 - class) / classes;
-    Some((0..classes).map(|class| share(members(class), percent)).sum())
+    Some(sampled(all, classes, percent))
 }
 
 /// The steps of an epoch, by the rule of the run; `None` where the split or the batch is not known

@@ -1,11 +1,12 @@
 //! What is contrasted with what, and how strongly.
 
 use super::{Subject, declared};
+use crate::check::declared_size;
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
 use crate::graph::flow::{Flow, Makers};
 use crate::resolve::examples;
-use crate::term::Term;
 use crate::term::objective::{ObjectiveGraph, Op};
+use crate::term::{Term, sampled};
 
 /// Temperatures that are in use lie between 0.05 and 0.5, and seldom beyond these.
 const TEMPERATURES: std::ops::RangeInclusive<f64> = 0.01..=1.0;
@@ -60,8 +61,8 @@ pub(super) fn check(subject: &Subject<'_>, objective: &ObjectiveGraph, found: &m
 fn queue(subject: &Subject<'_>, index: usize, objective: &ObjectiveGraph, found: &mut Diagnostics) {
     let rows = objective.nodes[index].shape.first().filter(|rows| rows.batch == 0);
     let examples = subject.data().and_then(|split| {
-        let all = examples(&split.dataset, split.part)? as f64;
-        Some((all * split.percent / 100.0) as usize)
+        let classes = declared_size(&split.dataset, "Label")?;
+        Some(sampled(examples(&split.dataset, split.part)?, classes, split.percent))
     });
     let (Some(rows), Some(examples)) = (rows, examples) else { return };
     if rows.constant > examples {

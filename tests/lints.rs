@@ -198,6 +198,19 @@ fn settings_are_judged_together() {
         judged("sgd(lr: 0.06, momentum: 0.9)", "adam(lr: 0.5)"),
         one("unusual-learning-rate", "0.5")
     );
+    let head = "\n  }\n  finetune tuned {
+    encoder: base.encoder, head: linear(), data: shapes().train, views: moco_v2_crops(size: 32)
+    train: head, optimizer: sgd(lr: 30.0), length: 1 epochs, batch: 256";
+    let probed = program.replacen(
+        ", length: 2 epochs, batch: 256",
+        &format!(", length: 2 epochs, batch: 256{head}"),
+        1,
+    );
+    assert_eq!(names(&text(&probed)), [""; 0], "a rate of a linear classifier");
+    assert_eq!(
+        names(&text(&probed.replace("train: head", "train: all"))),
+        ["unusual-learning-rate"]
+    );
     let coarse = "resnet18(width: 4)";
     let found = program
         .replace("encoders.convnet", "encoders.resnet18")

@@ -81,6 +81,7 @@ fn collect(term: &Term, transforms: &mut Vec<Box<dyn Transform>>) {
 mod tests {
     use super::*;
     use crate::check::declared_size;
+    use crate::resolve::declaration;
     use crate::term::{Args, Call};
 
     const UNCHANGED: Normalization = Normalization { mean: [0.0; 3], std: [1.0; 3] };
@@ -146,10 +147,12 @@ mod tests {
             // A signature says `Augment[size]` where it makes a square of that side.
             let expected = declared_size(call, "Augment").map_or([8, 10], |size| [size; 2]);
             assert_eq!(Augmentation::from_term(term).output_size(8, 10), expected);
-            for seed in 0..20 {
-                let view = view(term, Key::root(seed));
-                assert!(view.iter().all(|value| (0.0..=1.0).contains(value)), "{name}");
-            }
+            let views = (0..20).map(|seed| view(term, Key::root(seed))).collect::<Vec<_>>();
+            let values = || views.iter().flatten();
+            assert!(values().all(|value| (0.0..=1.0).contains(value)), "{name}");
+            // What is declared to draw at random does, and nothing else.
+            let has_chance = declaration(name).is_some_and(|own| own.is("chance"));
+            assert_eq!(views.iter().any(|view| *view != views[0]), has_chance, "{name}");
         }
     }
 

@@ -17,7 +17,6 @@ use super::{Checker, memory};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::resolve::{Declaration, examples, learned};
 use crate::source::Span;
-use crate::syntax::tree::{self, Expr, ExprKind, TypeArgument, TypeKind};
 use crate::term::objective::Op;
 use crate::term::{Call, Part, Term};
 
@@ -180,9 +179,10 @@ impl Checker<'_> {
         let place = places.next().map(|value| self.written(value));
         let known = size.substitute(&|symbol| bound.solution.size(symbol).cloned());
         let fault = match known {
-            Some(known) => {
-                format!("which is {known}: no whole number above zero, for all that is known")
+            Some(known) if known.is_undivided() => {
+                format!("which is {known}, and that need not be a whole number")
             }
+            Some(known) => format!("which is {known}, and no size"),
             None => "which is too large, or no whole number".to_owned(),
         };
         let message = format!("`{}` makes a size of `{size}` of this, {fault}", signature.name());
@@ -198,10 +198,6 @@ impl Checker<'_> {
         span: Span,
     ) -> Value {
         let (operation, signature) = (declaration.name(), declaration.signature());
-        let rows = match signature_rows(signature).and_then(|name| bound.values.get(name)) {
-            Some(rows @ Value { kind: Kind::Int(_), .. }) => Some(rows.clone()),
-            _ => None,
-        };
         let mut inputs = Vec::new();
         let mut gradient = false;
         let mut rest = BTreeMap::new();
@@ -231,8 +227,7 @@ impl Checker<'_> {
         let arguments = self.places(&bound.values);
         let value = self.tensor(op, inputs, args(&rest), shape, gradient, span);
         if let (Kind::Tensor(tensor), Some(builder)) = (&value.kind, &mut self.builder) {
-            let node = &mut builder.nodes[tensor.node];
-            (node.rows, node.written.arguments) = (rows, arguments);
+            builder.nodes[tensor.node].written.arguments = arguments;
         }
         value
     }
@@ -253,14 +248,5 @@ impl Checker<'_> {
         let body = Body::Ema { of: of.network, momentum };
         let network = builder.network(DraftNetwork { body, written, output: of.output.clone() });
         Value::new(Kind::Network(NetworkValue { network, output: of.output }), span)
-    }
-}
-
-/// The name of the parameter that says how many rows an operation yields.
-fn signature_rows(signature: &tree::Signature) -> Option<&str> {
-    let TypeKind::Named(_, Some(sizes)) = &signature.result.kind else { return None };
-    match sizes.first() {
-        Some(TypeArgument::Size(Expr { kind: ExprKind::Name(name), .. })) => Some(name),
-        _ => None,
     }
 }

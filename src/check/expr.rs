@@ -457,8 +457,7 @@ impl Checker<'_> {
             return Value::poison(span);
         };
         let shared = shape.clone();
-        let node =
-            DraftNode { op, inputs, args, shape: shared, gradient, span, rows: None, written };
+        let node = DraftNode { op, inputs, args, shape: shared, gradient, span, written };
         let node = builder.node(node);
         Value::new(Kind::Tensor(TensorValue { node, shape, gradient }), span)
     }

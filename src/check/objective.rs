@@ -3,7 +3,6 @@
 use super::origin::Places;
 use super::shape::Shape;
 use super::size::Size;
-use super::value::Value;
 use crate::source::Span;
 use crate::term::Term;
 use crate::term::objective::Op;
@@ -72,8 +71,6 @@ pub struct DraftNode {
     pub shape: Shape,
     pub gradient: bool,
     pub span: Span,
-    /// The argument that says how many rows it has, where there is one.
-    pub rows: Option<Value>,
     pub written: Written,
 }
 

@@ -194,9 +194,10 @@ impl Checker<'_> {
         let Some(batch_size) = batch_size.as_constant() else { return };
         for node in &builder.nodes {
             let Op::Primitive(name) = &node.op else { continue };
-            let keeps_rows = declaration(name).is_some_and(Declaration::keeps_rows);
-            let size = node.shape.first().and_then(Size::as_constant);
-            let (true, Some(size)) = (keeps_rows, size) else { continue };
+            let Some(declaration) = declaration(name).filter(|own| own.keeps_rows()) else {
+                continue;
+            };
+            let Some(size) = node.shape.first().and_then(Size::as_constant) else { continue };
             if size % batch_size != 0 {
                 let below = size - size % batch_size;
                 let right = match below {
@@ -208,11 +209,17 @@ impl Checker<'_> {
                 };
                 let message =
                     format!("the queue of {size} does not hold whole batches of {batch_size}");
-                let queue = node.rows.as_ref().filter(|rows| self.origins.written(rows).is_some());
+                let argument = declaration.first_size();
+                let queue = argument.and_then(|name| node.written.arguments.get(name));
                 let error = match queue {
                     Some(queue) => {
-                        let error = self.blame(findings::QUEUE_BATCH, queue, message);
-                        error.also(self.written(batch), format!("the batch of {batch_size}"))
+                        let error = Diagnostic::new(findings::QUEUE_BATCH, *queue, message);
+                        let batch = (self.written(batch), format!("the batch of {batch_size}"));
+                        let error = error.also(batch.0, batch.1);
+                        match node.span.holds(*queue) {
+                            true => error,
+                            false => error.also(node.span, "found here"),
+                        }
                     }
                     None => {
                         let error = self.blame(findings::QUEUE_BATCH, batch, message);
@@ -459,7 +466,8 @@ impl Checker<'_> {
                     let message = format!(
                         "a crop of {size} pixels does not fit into images of {height} × {width}{padded}"
                     );
-                    let written = transform.places.get("size").copied();
+                    let argument = transform.declaration.first_size();
+                    let written = argument.and_then(|name| transform.places.get(name)).copied();
                     let place = written.unwrap_or_else(|| self.place(stage, "views"));
                     let error = Diagnostic::new(findings::CROP_TOO_LARGE, place, message);
                     let images = format!("these images are {height} × {width}");

@@ -27,10 +27,7 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> ExitCode {
     let options = &arguments.options;
-    let Some((compiled, sources)) = options.selected.compile() else {
-        return ExitCode::from(BAD_INPUT);
-    };
-    let Some(device) = options.device(&sources) else {
+    let Some((compiled, sources, device)) = options.open() else {
         return ExitCode::from(BAD_INPUT);
     };
     let run = Run {

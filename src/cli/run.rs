@@ -59,13 +59,14 @@ pub struct Options {
 }
 
 impl Options {
-    /// The device; says what is wrong where there is none of that name.
-    pub fn device(&self, sources: &Sources) -> Option<device::Selected> {
-        let selected = device::select(&self.device).map_err(|error| {
+    /// The compiled pipeline and the device; says what is wrong where there is none.
+    pub fn open(&self) -> Option<(Compiled, Sources, device::Selected)> {
+        let (compiled, sources) = self.selected.compile()?;
+        let device = device::select(&self.device).map_err(|error| {
             let fault = Diagnostic::general(findings::DEVICE_UNAVAILABLE, error.message);
-            report(fault.help(error.help), sources);
+            report(fault.help(error.help), &sources);
         });
-        selected.ok()
+        Some((compiled, sources, device.ok()?))
     }
 
     pub fn store(&self) -> PathBuf {
@@ -89,10 +90,7 @@ fn seed(text: &str) -> Result<u64, String> {
 
 pub fn run(arguments: &Arguments) -> ExitCode {
     let options = &arguments.options;
-    let Some((compiled, sources)) = options.selected.compile() else {
-        return ExitCode::from(BAD_INPUT);
-    };
-    let Some(device) = options.device(&sources) else {
+    let Some((compiled, sources, device)) = options.open() else {
         return ExitCode::from(BAD_INPUT);
     };
     let opened = open(options);

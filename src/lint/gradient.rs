@@ -1,15 +1,13 @@
 //! Networks that nothing trains.
 
-use super::Subject;
+use super::Objective;
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
-use crate::graph::flow::Flow;
 use crate::term::Term;
-use crate::term::objective::ObjectiveGraph;
 
 /// A module with random weights that the loss reads and no gradient reaches keeps them for good.
-pub(super) fn check(subject: &Subject<'_>, objective: &ObjectiveGraph, found: &mut Diagnostics) {
-    let flow = Flow::of(objective);
-    for (index, module) in objective.modules.iter().enumerate() {
+pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
+    let Objective { graph, flow, subject } = objective;
+    for (index, module) in graph.modules.iter().enumerate() {
         // What another stage has trained is meant to stay.
         let Term::Call(call) = &module.term else { continue };
         if flow.applied[index] && !flow.trained[index] {

@@ -9,6 +9,7 @@ mod shape;
 mod views;
 
 use crate::diagnostics::Diagnostics;
+use crate::graph::flow::Flow;
 use crate::graph::places::StagePlaces;
 use crate::graph::{Graph, Places, Stage};
 use crate::resolve::{Declaration, declaration};
@@ -21,17 +22,25 @@ struct Subject<'g> {
     places: &'g StagePlaces,
 }
 
+/// What a pre-training minimizes.
+struct Objective<'s> {
+    graph: &'s ObjectiveGraph,
+    flow: Flow,
+    subject: &'s Subject<'s>,
+}
+
 /// Judges every stage of a graph.
 pub fn lint(graph: &Graph, places: &Places) -> Diagnostics {
     let mut found = Diagnostics::default();
     for (stage, places) in graph.ordered().zip(&places.0) {
         let subject = Subject { stage, places };
-        if let Some(objective) = subject.objective() {
-            collapse::check(&subject, objective, &mut found);
-            gradient::check(&subject, objective, &mut found);
-            contrast::check(&subject, objective, &mut found);
-            views::check(&subject, objective, &mut found);
-            shape::check(&subject, objective, &mut found);
+        if let Some(graph) = subject.objective() {
+            let objective = Objective { graph, flow: Flow::of(graph), subject: &subject };
+            collapse::check(&objective, &mut found);
+            gradient::check(&objective, &mut found);
+            contrast::check(&objective, &mut found);
+            views::check(&objective, &mut found);
+            shape::check(&objective, &mut found);
         }
         schedule::check(&subject, &mut found);
     }

@@ -8,7 +8,12 @@ use crate::term::{Args, Term};
 
 pub(super) fn check(subject: &Subject<'_>, found: &mut Diagnostics) {
     if let Some(Term::Call(optimizer)) = subject.stage.fields.get("optimizer") {
-        learning_rate(subject, &optimizer.name, &optimizer.args, found);
+        // A linear classifier on features that stay takes rates of its own: 30 in He et al. 2019,
+        // arXiv:1911.05722, section 4.1.
+        if !matches!(subject.stage.fields.get("train"), Some(Term::Symbol(part)) if part == "head")
+        {
+            learning_rate(subject, &optimizer.name, &optimizer.args, found);
+        }
         if let Some(Term::Float(momentum)) = optimizer.args.get("momentum")
             && *momentum >= 1.0
         {

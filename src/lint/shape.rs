@@ -1,21 +1,21 @@
 //! Images that are too small for the network.
 
-use super::Subject;
+use super::Objective;
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
-use crate::graph::flow::Flow;
-use crate::resolve::declaration;
-use crate::term::Term;
-use crate::term::objective::{ObjectiveGraph, Op};
+use crate::resolve::{Declaration, declaration};
+use crate::syntax::tree::TypeKind;
+use crate::term::objective::Op;
+use crate::term::{Args, Term};
 
 /// A side of the last map below which an average over it is one of next to nothing.
 const LEAST_SIDE: f64 = 3.0;
 
-pub(super) fn check(subject: &Subject<'_>, objective: &ObjectiveGraph, found: &mut Diagnostics) {
-    let flow = Flow::of(objective);
-    let view = objective.nodes.iter().find(|node| matches!(node.op, Op::View(_)));
+pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
+    let Objective { graph, flow, subject } = objective;
+    let view = graph.nodes.iter().find(|node| matches!(node.op, Op::View(_)));
     let Some([_, _, height, width]) = view.map(|view| view.shape.as_slice()) else { return };
     let side = height.constant.min(width.constant);
-    for (index, module) in objective.modules.iter().enumerate() {
+    for (index, module) in graph.modules.iter().enumerate() {
         let Term::Call(call) = &module.term else { continue };
         let Some(declaration) = declaration(&call.name).filter(|_| flow.applied[index]) else {
             continue;
@@ -26,19 +26,38 @@ pub(super) fn check(subject: &Subject<'_>, objective: &ObjectiveGraph, found: &m
             continue;
         }
         let written = &subject.places.modules[index];
+        let better = finer(declaration, &call.args, side as f64);
+        let place = better.map_or(written.place, |(parameter, _)| written.argument(parameter));
         let message = format!(
             "`{}` divides images of {side} pixels by {divides}, to maps of {} × {}",
             call.name,
             last.ceil(),
             last.ceil()
         );
-        let warning =
-            Diagnostic::new(findings::FEATURES_TOO_COARSE, written.argument("stem"), message);
-        found.push(match call.args.get("stem") {
-            Some(Term::Symbol(stem)) if stem != "small" => {
-                warning.help("write `stem: small`, the stem for images of about 32 pixels")
-            }
-            _ => warning.help("give it larger views"),
+        let warning = Diagnostic::new(findings::FEATURES_TOO_COARSE, place, message);
+        found.push(match better {
+            Some((parameter, choice)) => warning
+                .help(format!("write `{parameter}: {choice}`, which keeps more of the image")),
+            None => warning.help("give it larger views"),
         });
     }
+}
+
+/// A parameter, and one of its choices, with which the maps are large enough.
+fn finer(
+    declaration: &'static Declaration,
+    args: &Args,
+    side: f64,
+) -> Option<(&'static str, &'static str)> {
+    declaration.signature().parameters.iter().find_map(|parameter| {
+        let TypeKind::Choices(choices) = &parameter.kind.kind else { return None };
+        let name = parameter.name.text.as_str();
+        let choice = choices.iter().map(|choice| choice.text.as_str()).find(|choice| {
+            let mut args = args.clone();
+            args.0.insert(name.to_owned(), Term::Symbol((*choice).to_owned()));
+            let divides = declaration.number("divides", &args, None);
+            matches!(divides, Some(Ok(divides)) if side / divides >= LEAST_SIDE)
+        });
+        Some((name, choice?))
+    })
 }

@@ -1,19 +1,19 @@
 //! Views that differ in nothing, and views that nothing reads.
 
-use super::Subject;
+use super::Objective;
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
 use crate::graph::flow::Makers;
 use crate::resolve::declaration;
 use crate::term::Term;
-use crate::term::objective::ObjectiveGraph;
 
-pub(super) fn check(subject: &Subject<'_>, objective: &ObjectiveGraph, found: &mut Diagnostics) {
-    let read = Makers::of(objective, objective.loss).views;
-    if read.len() < objective.views {
+pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
+    let Objective { graph, subject, .. } = objective;
+    let read = Makers::of(graph, graph.loss).views;
+    if read.len() < graph.views {
         let place = subject.places.field("objective");
         let message = match read.len() {
-            1 => format!("the loss reads one of {} views", objective.views),
-            some => format!("the loss reads {some} of {} views", objective.views),
+            1 => format!("the loss reads one of {} views", graph.views),
+            some => format!("the loss reads {some} of {} views", graph.views),
         };
         let warning = Diagnostic::new(findings::UNUSED_VIEW, place, message);
         found.push(warning.help("name in `given` only the views that the loss compares"));

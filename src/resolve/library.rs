@@ -7,7 +7,7 @@ use crate::diagnostics::{Diagnostic, Diagnostics, findings};
 use crate::source::{self, FileId, Sources};
 use crate::syntax::lossless;
 use crate::syntax::parse::{self, Parsed};
-use crate::syntax::tree::{self, ExprKind, TypeKind};
+use crate::syntax::tree::{self, Expr, ExprKind, TypeArgument, TypeKind};
 
 /// What Rust implements, as the library declares it.
 #[derive(Debug)]
@@ -64,6 +64,16 @@ impl Declaration {
             let is_labels = matches!(&own.kind.kind, TypeKind::Named(name, _) if name == "Labels");
             own.detached.is_none() && !is_labels
         })
+    }
+
+    /// The name of the first size of what it makes: of `Tensor[size, d]` and `Augment[size]` it is
+    /// `size`.
+    pub fn first_size(&self) -> Option<&'static str> {
+        let TypeKind::Named(_, Some(sizes)) = &self.signature().result.kind else { return None };
+        match sizes.first()? {
+            TypeArgument::Size(Expr { kind: ExprKind::Name(name), .. }) => Some(name),
+            _ => None,
+        }
     }
 
     /// Whether it keeps rows from one step to the next.

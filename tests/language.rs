@@ -298,6 +298,10 @@ fn overrides_win_over_profiles_and_profiles_over_defaults() {
     assert_eq!(value(&given, "epochs"), ("3 epochs".to_owned(), "-o".to_owned()));
     assert_eq!(value(&given, "base.optimizer.lr").0, "0.5");
     assert!(value(&given, "base.optimizer.nesterov").1.starts_with("default of sgd"));
+    // Through a name, and inside of what is given.
+    assert!(value(&given, "base.length").1.ends_with(", from -o"));
+    let whole = overridden(&["backbone=resnet18(stem: small, width: 8)"], None);
+    assert_eq!(value(&whole, "backbone.width"), ("8".to_owned(), "-o".to_owned()));
 }
 
 #[test]

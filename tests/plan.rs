@@ -217,7 +217,7 @@ fn old_stages_are_taken_and_say_nothing() {
         let Ok(text) = fs::read_to_string(&path) else { continue };
         let mut manifest: Value = serde_json::from_str(&text).expect("JSON");
         let stage = manifest["stage"].as_object_mut().expect("a stage");
-        stage.remove("origin").expect("it was kept");
+        stage.remove("lineage").expect("it was kept");
         // The digest is of the fields in the order in which they are declared.
         let file = |(name, own): (&String, &Value)| {
             format!("{name:?}:{{\"bytes\":{},\"blake3\":{}}}", own["bytes"], own["blake3"])

@@ -183,6 +183,9 @@ impl<'a> Checker<'a> {
         fill: Option<Fill>,
     ) -> Value {
         self.state.causes.insert(over.value.span, over.origin.clone());
+        if let Origin::Override = over.origin {
+            self.state.override_texts.insert(over.value.span.file);
+        }
         let scope = self.root_scope();
         let before = self.state.in_override;
         self.state.in_override = matches!(over.origin, Origin::Override);

@@ -26,6 +26,14 @@ pub enum Origin {
 }
 
 impl Origin {
+    /// Where it came from through whatever names.
+    pub fn root(&self) -> &Origin {
+        match self {
+            Origin::Named(_, from) => from.root(),
+            origin => origin,
+        }
+    }
+
     pub fn show(&self, sources: &Sources) -> String {
         match self {
             Origin::Text(span) => sources.place(*span),
@@ -51,10 +59,10 @@ impl Checker<'_> {
     /// Records a value of the text, through whatever names it came there.
     pub(super) fn resolve_text(&mut self, path: Option<&str>, value: &Value) {
         let written = self.written(value);
-        let origin = match self.state.causes.get(&written) {
-            _ if written == value.span => Origin::Text(value.span),
-            Some(cause) => Origin::Named(value.span, Box::new(cause.clone())),
-            None => Origin::Named(value.span, Box::new(Origin::Text(written))),
+        let cause = self.state.cause(written);
+        let origin = match written == value.span {
+            true => cause,
+            false => Origin::Named(value.span, Box::new(cause)),
         };
         self.state.resolve(path, value, origin);
     }

@@ -7,7 +7,7 @@ use super::pipeline::TypedStage;
 use super::resolved::{Origin, Resolved};
 use super::value::{Value, show};
 use crate::resolve::ModuleId;
-use crate::source::Span;
+use crate::source::{FileId, Span};
 use crate::syntax::tree::{self, Name};
 use crate::term::{Output, Term};
 
@@ -31,6 +31,8 @@ pub(super) struct State<'a> {
     pub resolved: Vec<Resolved>,
     /// Where the values of overrides and profiles were written, and which these are.
     pub causes: HashMap<Span, Origin>,
+    /// The texts of `-o`, as far as they have been evaluated.
+    pub override_texts: BTreeSet<FileId>,
     pub in_override: bool,
 }
 
@@ -88,6 +90,15 @@ impl State<'_> {
             return Some(format!("{}.{output}", name.text));
         }
         show(value)
+    }
+
+    /// Where a value came from that is written there: all of the text of an override is from it.
+    pub fn cause(&self, written: Span) -> Origin {
+        match self.causes.get(&written) {
+            Some(cause) => cause.clone(),
+            None if self.override_texts.contains(&written.file) => Origin::Override,
+            None => Origin::Text(written),
+        }
     }
 
     /// Records a path that no override can name, since there are several places of that name.

@@ -144,15 +144,8 @@ impl Words<'_> {
 
 /// Where the value of a change comes from.
 fn cause(change: &Change, sources: &Sources) -> Option<String> {
-    fn root(origin: &Origin) -> &Origin {
-        match origin {
-            Origin::Named(_, from) => root(from),
-            origin => origin,
-        }
-    }
-    Some(match root(change.cause.as_ref()?) {
+    Some(match change.cause.as_ref()?.root() {
         Origin::Profile(name, _) => format!("profile {name}"),
-        Origin::Text(span) if sources.place(*span).starts_with("-o:") => "-o".to_owned(),
         origin => origin.show(sources),
     })
 }

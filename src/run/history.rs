@@ -4,9 +4,9 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use super::Run;
-use crate::check::{Origin as Cause, Resolved};
+use crate::check::{Origin, Resolved};
 use crate::graph::{Graph, Stage};
-use crate::store::{Origin, Origins};
+use crate::store::{Lineage, Lineages};
 
 /// Makes the graph that the same text has where more values are overridden: names and values as `-o`
 /// takes them. `None` where that is no program.
@@ -33,7 +33,7 @@ pub struct Change {
     pub before: Option<String>,
     pub after: Option<String>,
     /// Where the value now comes from; absent for what is no value of the text.
-    pub cause: Option<Cause>,
+    pub cause: Option<Origin>,
 }
 
 impl Run<'_> {
@@ -41,20 +41,20 @@ impl Run<'_> {
     pub(super) fn history(
         &self,
         stage: &Stage,
-        origins: &Origins,
+        lineages: &Lineages,
         otherwise: Otherwise<'_>,
     ) -> History {
-        let now = self.origin(stage);
-        let alike = origins.known.iter().filter(|made| {
-            let made = &made.origin;
+        let now = self.lineage(stage);
+        let alike = lineages.known.iter().filter(|made| {
+            let made = &made.lineage;
             made.pipeline == now.pipeline && made.stage == now.stage && made.kind == now.kind
         });
-        let nearest = alike.min_by_key(|made| (distance(&made.origin, &now), Reverse(made.when)));
+        let nearest = alike.min_by_key(|made| (distance(&made.lineage, &now), Reverse(made.when)));
         let Some(nearest) = nearest else {
-            let has_run = (origins.unknown == 0).then_some(false);
+            let has_run = (lineages.unknown == 0).then_some(false);
             return History { has_run, ..History::default() };
         };
-        let before = &nearest.origin;
+        let before = &nearest.lineage;
         let mut changes = surroundings(before, &now);
         changes.extend(self.values_changed(stage, before, otherwise));
         let is_other = |name: &&String| before.inputs.get(*name) != now.inputs.get(*name);
@@ -66,7 +66,7 @@ impl Run<'_> {
     fn values_changed(
         &self,
         stage: &Stage,
-        before: &Origin,
+        before: &Lineage,
         otherwise: Otherwise<'_>,
     ) -> Vec<Change> {
         let stages: BTreeSet<&str> = self.graph.ordered().map(|own| own.name.as_str()).collect();
@@ -122,14 +122,14 @@ impl Run<'_> {
             cause: None,
         }));
         // What is not known to matter is better than nothing.
-        if changes.is_empty() && before.inputs == self.origin(stage).inputs {
+        if changes.is_empty() && before.inputs == self.lineage(stage).inputs {
             changes = doubtful;
         }
         telling(changes)
     }
 
     /// The values of an earlier run that are others now, but for those that hold others.
-    fn olds<'b>(&self, before: &'b Origin) -> Vec<(&'b str, &'b str)> {
+    fn olds<'b>(&self, before: &'b Lineage) -> Vec<(&'b str, &'b str)> {
         let differing = self.values.iter().filter_map(|own| {
             let (name, old) = before.values.get_key_value(&own.path)?;
             let is_plain = !old.contains('(') && !own.value.contains('(');
@@ -140,7 +140,7 @@ impl Run<'_> {
 }
 
 /// What matters to every stage and is no value of the text.
-fn surroundings(before: &Origin, now: &Origin) -> Vec<Change> {
+fn surroundings(before: &Lineage, now: &Lineage) -> Vec<Change> {
     let pairs = [
         ("seed", before.seed.to_string(), now.seed.to_string()),
         ("device", before.device.clone(), now.device.clone()),
@@ -158,7 +158,7 @@ fn surroundings(before: &Origin, now: &Origin) -> Vec<Change> {
 }
 
 /// How many values differ.
-fn distance(before: &Origin, now: &Origin) -> usize {
+fn distance(before: &Lineage, now: &Lineage) -> usize {
     let all: BTreeSet<&String> = before.values.keys().chain(now.values.keys()).collect();
     let differs = |name: &&&String| before.values.get(**name) != now.values.get(**name);
     let inputs = now.inputs.iter().filter(|(name, hash)| before.inputs.get(*name) != Some(*hash));
@@ -176,10 +176,10 @@ fn telling(changes: Vec<Change>) -> Vec<Change> {
     };
     // A value that came here by a name is told where it was given.
     let is_told = |own: &Change| {
-        matches!(own.cause, Some(Cause::Named(..)))
+        matches!(own.cause, Some(Origin::Named(..)))
             && changes.iter().any(|other| {
                 other.name != own.name
-                    && !matches!(other.cause, Some(Cause::Named(..)))
+                    && !matches!(other.cause, Some(Origin::Named(..)))
                     && (&other.before, &other.after) == (&own.before, &own.after)
                     && same_root(own.cause.as_ref(), other.cause.as_ref())
             })
@@ -238,18 +238,12 @@ fn is_equal(one: &str, other: &str) -> bool {
         || number(one).is_some_and(|number_of| number(other) == Some(number_of))
 }
 
-fn same_root(one: Option<&Cause>, other: Option<&Cause>) -> bool {
-    fn root(cause: &Cause) -> &Cause {
-        match cause {
-            Cause::Named(_, from) => root(from),
-            cause => cause,
-        }
-    }
-    match (one.map(root), other.map(root)) {
-        (Some(Cause::Override), Some(Cause::Override)) => true,
-        (Some(Cause::Text(one)), Some(Cause::Text(other)))
-        | (Some(Cause::Profile(_, one)), Some(Cause::Profile(_, other)))
-        | (Some(Cause::Default(_, one)), Some(Cause::Default(_, other))) => one == other,
+fn same_root(one: Option<&Origin>, other: Option<&Origin>) -> bool {
+    match (one.map(Origin::root), other.map(Origin::root)) {
+        (Some(Origin::Override), Some(Origin::Override)) => true,
+        (Some(Origin::Text(one)), Some(Origin::Text(other)))
+        | (Some(Origin::Profile(_, one)), Some(Origin::Profile(_, other)))
+        | (Some(Origin::Default(_, one)), Some(Origin::Default(_, other))) => one == other,
         _ => false,
     }
 }

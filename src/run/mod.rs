@@ -30,7 +30,7 @@ use crate::interrupt::Interrupt;
 use crate::random::Key;
 use crate::store::error::RunError;
 use crate::store::events::{Event, Events};
-use crate::store::{Finished, Lookup, Origin, StageStore, Store};
+use crate::store::{Finished, Lineage, Lookup, StageStore, Store};
 use crate::watch::Watch;
 use folder::RunFolder;
 use inputs::Datasets;
@@ -137,7 +137,7 @@ impl Run<'_> {
         };
         let started = Instant::now();
         let mut partial = place.begin(lock)?;
-        partial.set_origin(self.origin(stage));
+        partial.set_lineage(self.lineage(stage));
         let finished = self.compute(state, stage, partial, &reason).inspect_err(|cause| {
             if !cause.is_interrupt() {
                 place.note_failure(cause.finding().name);
@@ -188,10 +188,10 @@ impl Run<'_> {
     }
 
     /// What a stage is made from.
-    fn origin(&self, stage: &Stage) -> Origin {
+    fn lineage(&self, stage: &Stage) -> Lineage {
         let values = self.values.iter().map(|own| (own.path.clone(), own.value.clone()));
         let inputs = self.graph.inputs(stage).map(|input| (input.name.clone(), input.hash.clone()));
-        Origin {
+        Lineage {
             pipeline: self.graph.name.clone(),
             stage: stage.name.clone(),
             kind: stage.kind.name().to_owned(),

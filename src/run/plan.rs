@@ -138,7 +138,7 @@ impl Run<'_> {
         let lookups = self.look_up()?;
         let sources = Datasets::new(&self.locations);
         let need = self.need(&lookups, &sources);
-        let origins = self.store.origins();
+        let lineages = self.store.lineages();
         let mut plan = Plan {
             stages: Vec::new(),
             datasets: BTreeMap::new(),
@@ -161,7 +161,7 @@ impl Run<'_> {
             let waits_for: Vec<&str> = inputs.filter(is_to_run).collect();
             let history = match &next {
                 Next::Run { reason: Reason::Absent, .. } => {
-                    self.history(stage, &origins, otherwise)
+                    self.history(stage, &lineages, otherwise)
                 }
                 _ => History::default(),
             };

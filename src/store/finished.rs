@@ -23,7 +23,7 @@ use serde_json::Value;
 use super::checkpoint::{self, Standing};
 use super::error::RunError;
 use super::files;
-use super::manifest::{Contents, Digest, Manifest, Origin};
+use super::manifest::{Contents, Digest, Lineage, Manifest};
 
 /// The version of the layout above and of `stage.json`. It belongs into each stage's key.
 pub const FORMAT: u32 = 1;
@@ -58,9 +58,9 @@ impl Store {
     }
 
     /// What the finished stages were made from. A stage that cannot be read is none of these.
-    pub fn origins(&self) -> Origins {
-        let mut origins = Origins::default();
-        let Ok(entries) = fs::read_dir(&self.root) else { return origins };
+    pub fn lineages(&self) -> Lineages {
+        let mut lineages = Lineages::default();
+        let Ok(entries) = fs::read_dir(&self.root) else { return lineages };
         for entry in entries.flatten() {
             let path = entry.path().join(MANIFEST);
             let Some(key) = entry.file_name().to_str().map(str::to_owned) else { continue };
@@ -70,12 +70,12 @@ impl Store {
             }
             let when = fs::metadata(&path).and_then(|metadata| metadata.modified());
             let Ok(Ok(contents)) = self.stage(&key).read_manifest(&entry.path()) else { continue };
-            match contents.origin {
-                Some(origin) => origins.known.push(Made { origin: *origin, when: when.ok() }),
-                None => origins.unknown += 1,
+            match contents.lineage {
+                Some(lineage) => lineages.known.push(Made { lineage: *lineage, when: when.ok() }),
+                None => lineages.unknown += 1,
             }
         }
-        origins
+        lineages
     }
 
     pub fn root(&self) -> &Path {
@@ -111,7 +111,7 @@ pub enum Lookup {
 
 /// What a store says of how its stages came about.
 #[derive(Clone, Debug, Default)]
-pub struct Origins {
+pub struct Lineages {
     pub known: Vec<Made>,
     /// How many stages were stored before this was kept.
     pub unknown: usize,
@@ -120,7 +120,7 @@ pub struct Origins {
 /// A finished stage that may be another one than what is asked for.
 #[derive(Clone, Debug)]
 pub struct Made {
-    pub origin: Origin,
+    pub lineage: Lineage,
     /// When it was finished.
     pub when: Option<SystemTime>,
 }
@@ -287,7 +287,7 @@ impl StageStore {
         prepare().map_err(RunError::store_write(&folder))?;
         let place = self.clone();
         let files = BTreeMap::new();
-        Ok(Partial { place, folder, files, log: None, log_len: 0, origin: None, _lock: lock })
+        Ok(Partial { place, folder, files, log: None, log_len: 0, lineage: None, _lock: lock })
     }
 
     /// Notes that the stage in progress has ended by an error of this name, so that the next
@@ -369,7 +369,7 @@ pub struct Partial {
     log: Option<File>,
     /// The bytes of the log that count; what lies behind them came after the last checkpoint.
     log_len: u64,
-    origin: Option<Origin>,
+    lineage: Option<Lineage>,
     _lock: Lock,
 }
 
@@ -379,8 +379,8 @@ impl Partial {
     }
 
     /// Keeps with the finished stage what it was made from.
-    pub fn set_origin(&mut self, origin: Origin) {
-        self.origin = Some(origin);
+    pub fn set_lineage(&mut self, lineage: Lineage) {
+        self.lineage = Some(lineage);
     }
 
     /// Writes an output, replacing one of the same name: there whole or not at all.
@@ -482,8 +482,8 @@ impl Partial {
         self.log = None;
 
         let key = self.place.key.clone();
-        let (files, origin) = (self.files, self.origin.map(Box::new));
-        let contents = Contents { format: FORMAT, key, files, result, origin };
+        let (files, lineage) = (self.files, self.lineage.map(Box::new));
+        let contents = Contents { format: FORMAT, key, files, result, lineage };
         let manifest = Manifest { blake3: contents.digest(), stage: contents };
         let text = serde_json::to_vec_pretty(&manifest).expect("JSON values and texts");
         let publish = || -> io::Result<()> {

@@ -25,12 +25,12 @@ pub(super) struct Contents {
     pub result: Value,
     /// Absent from what was stored before it was kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub origin: Option<Box<Origin>>,
+    pub lineage: Option<Box<Lineage>>,
 }
 
 /// What a stage was made from, in the words of its text: for people, and no part of its key.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Origin {
+pub struct Lineage {
     pub pipeline: String,
     pub stage: String,
     /// `pretrain`, `finetune` or `evaluate`.

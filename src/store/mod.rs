@@ -9,6 +9,6 @@ mod finished;
 mod manifest;
 
 pub use finished::{
-    FORMAT, Finished, Left, Lock, Lookup, Made, Origins, Partial, StageStore, Store,
+    FORMAT, Finished, Left, Lineages, Lock, Lookup, Made, Partial, StageStore, Store,
 };
-pub use manifest::Origin;
+pub use manifest::Lineage;

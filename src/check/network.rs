@@ -1,0 +1,118 @@
+//! Tensors and networks added to the objective that is being built.
+
+use super::Checker;
+use super::objective::{Body, DraftModule, DraftNetwork, DraftNode};
+use super::shape::Shape;
+use super::size::{Relation, Size};
+use super::value::{EncoderValue, HeadValue, Kind, Made, NetworkValue, TensorValue, Value};
+use crate::diagnostics::{Diagnostic, findings};
+use crate::source::Span;
+use crate::term::objective::Op;
+
+impl Checker<'_> {
+    /// Adds a node to the objective that is being built.
+    pub(super) fn tensor(
+        &mut self,
+        op: Op,
+        inputs: Vec<usize>,
+        args: Option<crate::term::Args>,
+        shape: Shape,
+        gradient: bool,
+        span: Span,
+    ) -> Value {
+        let written = self.written_at(span);
+        let Some(builder) = &mut self.builder else {
+            let error = Diagnostic::new(
+                findings::OUTSIDE_OBJECTIVE,
+                span,
+                "tensors exist inside of an objective only",
+            );
+            self.report(error.help("write this in a `define … -> Objective`"));
+            return Value::poison(span);
+        };
+        let shared = shape.clone();
+        let node = DraftNode { op, inputs, args, shape: shared, gradient, span, written };
+        let node = builder.node(node);
+        Value::new(Kind::Tensor(TensorValue { node, shape, gradient }), span)
+    }
+
+    /// Fixes the size of what a module is given, or says that it is given two sizes.
+    pub(super) fn feed(&mut self, module: usize, size: &Size, span: Span) -> bool {
+        let Some(builder) = &mut self.builder else { return false };
+        let module = &mut builder.modules[module];
+        let (message, place) = match &module.input {
+            Some(known) if known.relation(size) == Relation::Different => (
+                format!("this network is given {size} features here and {known} elsewhere"),
+                module.span,
+            ),
+            _ if module.encoder.is_some() => {
+                (format!("an encoder takes images, not {size} features"), module.span)
+            }
+            _ => {
+                module.input = Some(size.clone());
+                return true;
+            }
+        };
+        self.report(
+            Diagnostic::new(findings::SHAPE_MISMATCH, span, message)
+                .also(place, "the network is made here"),
+        );
+        false
+    }
+
+    /// An encoder or a head as a network of the objective that is being built.
+    pub(super) fn as_network(&mut self, value: &Value) -> Option<NetworkValue> {
+        let span = value.span;
+        let module = match value.kind.clone() {
+            Kind::Network(network) => return Some(network),
+            Kind::Encoder(EncoderValue { term, features, id, made, .. }) => {
+                let Made { parameters, place, written } = (*made).clone();
+                DraftModule {
+                    term,
+                    input: None,
+                    output: features,
+                    encoder: Some(id),
+                    parameters,
+                    span,
+                    place,
+                    written,
+                }
+            }
+            Kind::Head(HeadValue { term, output, place }) => DraftModule {
+                term,
+                input: None,
+                output,
+                encoder: None,
+                parameters: None,
+                span,
+                place,
+                written: self.written_at(span),
+            },
+            _ => return None,
+        };
+        let output = module.output.clone();
+        let written = self.written_at(span);
+        let Some(builder) = &mut self.builder else {
+            let error = Diagnostic::new(
+                findings::OUTSIDE_OBJECTIVE,
+                value.span,
+                "networks are joined inside of an objective only",
+            );
+            self.report(error.help("write this in a `define … -> Objective`"));
+            return None;
+        };
+        let position = match module.encoder {
+            Some(id) => builder.encoder(id, module),
+            None => {
+                builder.modules.push(module);
+                builder.modules.len() - 1
+            }
+        };
+        let network = builder.network(DraftNetwork {
+            body: Body::Chain(vec![position]),
+            written,
+            output: output.clone(),
+        });
+        Some(NetworkValue { network, output })
+    }
+}

@@ -49,7 +49,7 @@ fn require(holds: bool, what: &str, text: &str) -> Result<(), String> {
 }
 
 /// What holds of any text; says whether all of it could be read.
-fn check(before: &Parsed) -> Result<bool, String> {
+pub fn check(before: &Parsed) -> Result<bool, String> {
     let once = format(&before.lossless);
     let after = parsed(&once);
     let twice = format(&after.lossless);
@@ -86,7 +86,7 @@ fn every_program_keeps_its_meaning() {
 }
 
 /// A compilation's diagnostics, but for their places, and the hash of its graph.
-fn outcome(compilation: &Compilation) -> (Vec<(&'static str, String)>, Option<String>) {
+pub fn outcome(compilation: &Compilation) -> (Vec<(&'static str, String)>, Option<String>) {
     let diagnostics = compilation.diagnostics.iter();
     let mut found: Vec<(&str, String)> =
         diagnostics.map(|own| (own.finding.name, own.message.clone())).collect();

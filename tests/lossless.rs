@@ -15,7 +15,7 @@ fn require(holds: bool, what: &str, node: Node<'_>) -> Result<(), String> {
 }
 
 /// What holds of the tree of any text; says whether all of the text fits the grammar.
-fn check(text: &str) -> Result<bool, String> {
+pub fn check(text: &str) -> Result<bool, String> {
     let parsed = parsed(text);
     let tree = &parsed.lossless;
     let leaves: Vec<Node<'_>> = tree.root().leaves().collect();

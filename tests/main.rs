@@ -6,6 +6,7 @@ mod cli;
 mod edits;
 mod explain;
 mod format;
+mod fuzz;
 mod graphs;
 mod hostile;
 mod language;

@@ -14,6 +14,7 @@ pub mod data;
 #[cfg(feature = "run")]
 pub mod device;
 pub mod diagnostics;
+pub mod docs;
 #[cfg(feature = "run")]
 pub mod evaluate;
 pub mod graph;

@@ -7,8 +7,18 @@ use std::path::{Path, PathBuf};
 use crate::support::root;
 
 /// The front half of the compiler, which needs nothing that a feature brings.
-const FRONT: &[&str] =
-    &["check", "diagnostics", "graph", "ignores", "lint", "resolve", "source", "syntax", "term"];
+const FRONT: &[&str] = &[
+    "check",
+    "diagnostics",
+    "docs",
+    "graph",
+    "ignores",
+    "lint",
+    "resolve",
+    "source",
+    "syntax",
+    "term",
+];
 
 /// There with the feature `run`, as a whole.
 const RUNNING: &[&str] =

@@ -35,21 +35,10 @@ fn page(finding: &Finding, width: usize) -> String {
 
 /// How a user chooses its level, where that is possible.
 fn choice(finding: &Finding, width: usize) -> String {
-    if !finding.is_lint {
-        return String::new();
+    match finding.choice() {
+        choice if choice.is_empty() => choice,
+        choice => format!("\n{}", output::reflow(&choice, width)),
     }
-    let name = finding.name;
-    let mut choice = format!(
-        "\nThe options `--error {name}` and `--ignore {name}` of `cpipe check` choose its level"
-    );
-    choice += &match finding.is_silenced_by_comments() {
-        true => format!(
-            "; at one place a comment silences it, on the line or alone on the line above:\n\n\
-             ```\n// cpipe: ignore[{name}]\n```\n"
-        ),
-        false => ".\n".to_owned(),
-    };
-    output::reflow(&choice, width)
 }
 
 /// Every name, with as much of its summary as fits the line.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use crate::Compilation;
 use crate::diagnostics::{Diagnostic, Severity, Style, render, render_all, visible};
+use crate::docs::markdown::{self, Block};
 use crate::source::Sources;
 
 /// The columns of what goes to a file or a pipe.
@@ -71,41 +72,39 @@ pub fn cut(line: &str, width: usize) -> String {
 /// Paragraphs broken anew for a width; what stands between fences stays as it is.
 pub fn reflow(doc: &str, width: usize) -> String {
     let mut text = String::new();
-    let mut column = 0;
-    let mut is_fenced = false;
-    for line in doc.lines() {
-        let is_fence = line.trim_start().starts_with("```");
-        if is_fence || is_fenced || line.trim().is_empty() {
-            if column > 0 {
-                text.push('\n');
-                column = 0;
+    for block in markdown::blocks(doc) {
+        match block {
+            Block::Blank => text.push('\n'),
+            Block::Heading(level, title) => {
+                fill(&mut text, &["#".repeat(level), title.to_owned()], width)
             }
-            is_fenced ^= is_fence;
-            let line = visible(line);
-            if !is_fence {
-                text += &format!("{}{line}\n", if is_fenced { "    " } else { "" });
+            Block::Paragraph(lines) => fill(&mut text, &lines, width),
+            Block::Item(marker, lines) => fill(&mut text, &[&[marker], &lines[..]].concat(), width),
+            Block::Code(_, lines) => {
+                for line in lines {
+                    text += &format!("    {}\n", visible(line));
+                }
             }
-            continue;
         }
-        for word in line.split_whitespace() {
-            let word = visible(word);
-            let length = word.chars().count();
-            if column > 0 && column + 1 + length > width {
-                text.push('\n');
-                column = 0;
-            }
-            if column > 0 {
-                text.push(' ');
-                column += 1;
-            }
-            text += &word;
-            column += length;
-        }
-    }
-    if column > 0 {
-        text.push('\n');
     }
     text
+}
+
+/// Appends the words of some lines, broken anew.
+fn fill(text: &mut String, lines: &[impl AsRef<str>], width: usize) {
+    let mut column = 0;
+    for word in lines.iter().flat_map(|line| line.as_ref().split_whitespace()) {
+        let word = visible(word);
+        let length = word.chars().count();
+        if column > 0 {
+            let is_full = column + 1 + length > width;
+            text.push(if is_full { '\n' } else { ' ' });
+            column = if is_full { 0 } else { column + 1 };
+        }
+        *text += &word;
+        column += length;
+    }
+    text.push('\n');
 }
 
 /// Writes what a command was asked for.

@@ -22,6 +22,24 @@ impl Finding {
     pub fn is_silenced_by_comments(&self) -> bool {
         self.is_lint && ![UNUSED_IGNORE, UNKNOWN_FINDING].contains(&self)
     }
+
+    /// How a user chooses its level, in Markdown; nothing where that is not possible.
+    pub fn choice(&self) -> String {
+        let name = self.name;
+        if !self.is_lint {
+            return String::new();
+        }
+        let options = format!(
+            "The options `--error {name}` and `--ignore {name}` of `cpipe check` choose its level"
+        );
+        match self.is_silenced_by_comments() {
+            true => format!(
+                "{options}; at one place a comment silences it, on the line or alone on the line \
+                 above:\n\n```\n// cpipe: ignore[{name}]\n```\n"
+            ),
+            false => format!("{options}.\n"),
+        }
+    }
 }
 
 /// What the column behind the severity says.

@@ -15,6 +15,7 @@ const BEYOND_A_PAGE: &[(&str, &str)] = &[
     ("file-unreadable", "it is of a file that is not there"),
     ("file-too-large", "it takes a mebibyte"),
     ("not-text", "a page is UTF-8"),
+    ("page-unwritable", "it is of a folder on the command line"),
     ("unknown-module", "it is of the name on the command line"),
     ("too-many-steps", "it takes a text of many pages"),
 ];

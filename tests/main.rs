@@ -3,6 +3,7 @@
 mod blame;
 mod check;
 mod cli;
+mod doc;
 mod edits;
 mod explain;
 mod format;

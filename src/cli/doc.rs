@@ -3,9 +3,9 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::{BAD_INPUT, output};
+use super::{BAD_INPUT, html, output};
 use crate::diagnostics::{Diagnostic, Diagnostics, findings, render_all, visible};
-use crate::resolve::catalog::{self, Category, Entry, Named};
+use crate::resolve::catalog::{self, Entry, Named};
 use crate::resolve::{self, Disk};
 use crate::source::{self, Sources};
 use crate::syntax::parse::{self, Parsed};
@@ -18,6 +18,10 @@ pub struct Arguments {
     /// Look the name up in this .cpipe file first.
     #[arg(short, long, value_name = "FILE")]
     file: Option<String>,
+    /// Write all of the library, and the file with those that it uses, as one page of HTML with a
+    /// search, DIR/index.html.
+    #[arg(long, value_name = "DIR")]
+    html: Option<String>,
 }
 
 pub fn run(arguments: &Arguments) -> ExitCode {
@@ -25,6 +29,13 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     let name = arguments.name.as_deref();
     let file = arguments.file.as_deref().or(name.filter(|name| name.ends_with(".cpipe")));
     let name = name.filter(|name| Some(*name) != file);
+    if let Some(folder) = &arguments.html {
+        if let Some(name) = name {
+            output::diagnostic(&not_a_file(name), &Sources::default());
+            return ExitCode::from(BAD_INPUT);
+        }
+        return html::write(folder, file);
+    }
     let of_file = match file.map(|file| in_file(file, name, width)).transpose() {
         Ok(found) => found.unwrap_or_default(),
         Err(error) => {
@@ -89,12 +100,7 @@ fn in_library(name: &str, width: usize) -> Option<String> {
 }
 
 fn entry_page(entry: &Entry, width: usize) -> String {
-    let access = match entry.named.kind {
-        Category::Pipeline => format!("cpipe run {}", entry.path()),
-        _ if entry.is_in_scope => format!("{}, in scope everywhere", entry.module),
-        _ => format!("use {}", entry.path()),
-    };
-    page(&entry.named, &access, &Sources::default(), width)
+    page(&entry.named, &entry.access(), &Sources::default(), width)
 }
 
 /// The signature as it is written, where it is, and what it says of itself.
@@ -123,6 +129,13 @@ fn modules(width: usize) -> String {
         text.push('\n');
     }
     text + "\n`cpipe doc MODULE` lists its names, `cpipe list` all of them.\n"
+}
+
+/// Names of the library are on the page in any case.
+fn not_a_file(name: &str) -> Diagnostic {
+    let message = format!("`{name}` is no .cpipe file, and the page has every name");
+    Diagnostic::general(findings::FILE_UNREADABLE, message)
+        .help("give `--html` with a file of your own, or alone")
 }
 
 fn unknown(name: &str) -> Diagnostic {

@@ -7,6 +7,7 @@ mod explain;
 mod fix;
 mod fmt;
 mod graph;
+mod html;
 mod list;
 mod output;
 #[cfg(feature = "run")]

@@ -1,3 +1,10 @@
 //! Documentation: what the library, the user's modules and the findings say of themselves.
 
+mod code;
+mod html;
+mod item;
 pub mod markdown;
+mod model;
+mod page;
+
+pub use page::{Page, page};

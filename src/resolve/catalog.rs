@@ -52,6 +52,12 @@ impl Category {
         }
     }
 
+    /// What one of them is called.
+    pub fn singular(self) -> &'static str {
+        // Each of the words above has a plural with an `s`.
+        self.plural().trim_end_matches('s')
+    }
+
     /// What a signature makes, by its type. A network out of a network is an operation.
     fn of(signature: &tree::Signature) -> Self {
         let TypeKind::Named(name, arguments) = &signature.result.kind else {
@@ -137,10 +143,24 @@ pub struct Entry {
 impl Entry {
     /// What a `use` names: the module alone where its last part is the name.
     pub fn path(&self) -> String {
-        match self.module.rsplit('.').next() == Some(self.named.name) {
-            true => self.module.to_owned(),
-            false => format!("{}.{}", self.module, self.named.name),
+        path(self.module, self.named.name)
+    }
+
+    /// How a program has it: what a `use` names, or that it needs none.
+    pub fn access(&self) -> String {
+        match self.named.kind {
+            Category::Pipeline => format!("cpipe run {}", self.path()),
+            _ if self.is_in_scope => format!("{}, in scope everywhere", self.module),
+            _ => format!("use {}", self.path()),
         }
+    }
+}
+
+/// What a `use` names to have a name of a module: the module alone where its last part is the name.
+pub fn path(module: &str, name: &str) -> String {
+    match module.rsplit('.').next() == Some(name) {
+        true => module.to_owned(),
+        false => format!("{module}.{name}"),
     }
 }
 

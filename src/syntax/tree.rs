@@ -264,12 +264,17 @@ impl Member {
 
 /// Adds every name that an expression mentions to `names`.
 pub fn names<'t>(expr: &'t Expr, names: &mut BTreeSet<&'t str>) {
+    mentions(expr, &mut |name, _| {
+        names.insert(name);
+    });
+}
+
+/// Tells of every name that an expression mentions, and where.
+pub fn mentions<'t>(expr: &'t Expr, see: &mut impl FnMut(&'t str, Span)) {
     let mut stack = vec![expr];
     while let Some(expr) = stack.pop() {
         match &expr.kind {
-            ExprKind::Name(name) => {
-                names.insert(name);
-            }
+            ExprKind::Name(name) => see(name, expr.span),
             ExprKind::Binary(first, rest) => {
                 stack.push(first);
                 stack.extend(rest.iter().map(|(_, operand)| operand));

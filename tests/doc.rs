@@ -205,8 +205,12 @@ fn text_of_a_user_stays_text() {
         "//! {hostile}\n\n/// {hostile}\n///\n/// # {hostile}\n/// - {hostile}\n/// ```\n/// {hostile}\n/// ```\n\
          define f(\n  /// {hostile}\n  a: Tensor[n, d],\n) -> Tensor[] {{\n  // {hostile}\n  cosine_distance(a, a)\n}}\n"
     );
-    let html = page(&[("</script>\u{202e}<b>.cpipe", &text)]);
+    let html = page(&[("<!--<script>\u{202e}<b>.cpipe", &text)]);
     is_whole(&html);
+    // Within a script, these would begin another.
+    let (_, index) = html.split_once("id=\"index\">").expect("an index");
+    let (index, _) = index.split_once("</script>").expect("its end");
+    assert!(index.contains("script") && !index.contains('<'));
     let of_library = page(&[]);
     for part in ["<script", "</script", "<b>"] {
         assert_eq!(html.matches(part).count(), of_library.matches(part).count(), "{part}");

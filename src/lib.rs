@@ -106,9 +106,11 @@ pub fn compile(request: &Request<'_>, files: &dyn resolve::Files) -> Compilation
         let (typed, found) = check::check(program, selection);
         diagnostics.extend(found);
         let is_right = !diagnostics.has_errors();
+        let mut again = check::Again::new(program);
         for typed in typed.into_iter().filter(|_| is_right) {
             let (graph, places) = graph::build(&typed);
             diagnostics.extend(lint::lint(&graph, &places));
+            lint::overrides::check(&typed, &graph, &mut again, &mut diagnostics);
             let stages = typed.stages.iter().map(|stage| (stage.name.clone(), stage.span));
             // The first is the one that was asked for; the others are its profiles.
             compiled.get_or_insert_with(|| Compiled {

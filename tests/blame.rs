@@ -18,7 +18,7 @@
 
 use std::{fmt, fs};
 
-use cpipe::diagnostics::{Diagnostic, Severity};
+use cpipe::diagnostics::Diagnostic;
 use cpipe::resolve::Disk;
 use cpipe::source::{Sources, Span, is_embedded};
 use cpipe::{Request, compile};
@@ -110,9 +110,9 @@ fn occurrences(line: &str, text: &str) -> usize {
     line.match_indices(text).filter(whole).count()
 }
 
-/// What an error blames.
+/// What a diagnostic blames.
 fn blamed(error: &Diagnostic, sources: &Sources) -> Blame {
-    let place = error.place().expect("an error about a text");
+    let place = error.place().expect("a diagnostic about a text");
     let source = sources.get(place.file);
     let found = error.secondary.iter().find(|label| finds(label.span, &label.text));
     Blame {
@@ -155,9 +155,8 @@ fn blame_falls_on_the_text_of_the_user() {
             ..Request::default()
         };
         let compilation = compile(&request, &Disk);
-        let errors = compilation.diagnostics.iter();
-        let errors = errors.filter(|diagnostic| diagnostic.severity() == Severity::Error);
-        let mut found: Vec<_> = errors.map(|error| blamed(error, &compilation.sources)).collect();
+        let found = compilation.diagnostics.iter();
+        let mut found: Vec<_> = found.map(|own| blamed(own, &compilation.sources)).collect();
         found.sort();
         let (found, marks) = (lines(&found), lines(&program.marks));
         if found != marks {

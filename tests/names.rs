@@ -98,5 +98,10 @@ fn what_show_shows_an_override_takes() {
     assert!(overrides.len() > 20, "{values}");
     let mut arguments = vec!["show", file];
     arguments.extend(overrides.iter().flat_map(|over| ["-o", over]));
-    assert_eq!(shown(&arguments), values);
+    let output = cpipe(&arguments);
+    assert_eq!(output.status.code(), Some(0), "{arguments:?}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), values);
+    let warned = String::from_utf8_lossy(&output.stderr);
+    let redundant = warned.lines().filter(|line| line.starts_with("override-changes-nothing"));
+    assert_eq!(redundant.count(), overrides.len(), "{warned}");
 }

@@ -2,6 +2,7 @@
 //! shapes checked.
 
 mod accept;
+mod again;
 mod bind;
 mod call;
 mod chain;
@@ -30,6 +31,7 @@ pub mod types;
 mod unify;
 pub mod value;
 
+pub use again::Again;
 pub use declared::{declared_size, declared_sizes};
 pub use overrides::{Override, parse as parse_override};
 pub use pipeline::{Selection, TypedPipeline, TypedStage};

@@ -32,6 +32,10 @@ pub struct TypedPipeline {
     /// In the order of the text; an output names its stage by position here.
     pub stages: Vec<TypedStage>,
     pub resolved: Vec<Resolved>,
+    pub profile: Option<String>,
+    /// What was given beside the text, by `-o` and by the profile, as far as it holds; not for
+    /// names that nothing uses.
+    pub overrides: Vec<Override>,
 }
 
 pub struct TypedStage {
@@ -124,6 +128,7 @@ impl<'a> Checker<'a> {
         let is_partial = !pipeline.whole;
         self.state = State { module: Some(module), is_partial, ..State::default() };
         self.declare(pipeline);
+        let profile = selection.profile.map(str::to_owned);
         self.collect_overrides(pipeline, selection);
         for parameter in &pipeline.parameters {
             self.not_detached(parameter);
@@ -135,7 +140,7 @@ impl<'a> Checker<'a> {
             self.evaluate(index);
         }
         self.unused_overrides();
-        self.unused_declarations(pipeline);
+        let unused = self.unused_declarations(pipeline);
         let has_stage = self.state.declarations.iter().any(|own| own.stage.is_some());
         if !has_stage && pipeline.whole {
             let error = Diagnostic::new(
@@ -155,10 +160,15 @@ impl<'a> Checker<'a> {
             }
         }
         stages.sort_by_key(|(position, _)| *position);
+        let is_used =
+            |over: &Override| over.path.first().is_none_or(|first| !unused.contains(&first.text));
+        let overrides = std::mem::take(&mut self.state.overrides).into_values();
         Some(TypedPipeline {
             name: pipeline.name.text.clone(),
             stages: stages.into_iter().map(|(_, stage)| stage).collect(),
             resolved: std::mem::take(&mut self.state.resolved),
+            profile,
+            overrides: overrides.filter(is_used).collect(),
         })
     }
 
@@ -202,9 +212,10 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn unused_declarations(&mut self, pipeline: &tree::Pipeline) {
+    /// Reports the names that nothing uses, and gives them.
+    fn unused_declarations(&mut self, pipeline: &tree::Pipeline) -> BTreeSet<String> {
         if self.errors() > 0 || !self.program.module(self.program.root).tree.whole {
-            return;
+            return BTreeSet::new();
         }
         // By the text as a whole: a profile that is not selected uses what it names, and what it
         // replaces uses its names without it.
@@ -218,12 +229,14 @@ impl<'a> Checker<'a> {
             .iter()
             .filter(|own| !own.used && own.stage.is_none())
             .filter(|own| !named.contains(own.name.text.as_str()));
-        for name in unused.map(|declaration| declaration.name.clone()).collect::<Vec<_>>() {
+        let unused: Vec<Name> = unused.map(|declaration| declaration.name.clone()).collect();
+        for name in &unused {
             let message = format!("`{}` is never used", name.text);
             self.report(
                 Diagnostic::new(findings::UNUSED_NAME, name.span, message).help("remove it"),
             );
         }
+        unused.into_iter().map(|name| name.text).collect()
     }
 }
 

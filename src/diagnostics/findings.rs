@@ -116,6 +116,7 @@ findings! {
     UNKNOWN_PIPELINE "unknown-pipeline" Error "the file has no pipeline of that name";
     UNKNOWN_PROFILE "unknown-profile" Error "the pipeline has no profile of that name";
     DUPLICATE_NAME "duplicate-name" Error "a name, a field or an argument is given twice";
+    OVERRIDE_CHANGES_NOTHING "override-changes-nothing" Warning lint "an override gives what is there already, or what nothing reads";
     AMBIGUOUS_PARAMETER "ambiguous-parameter" Error "an override could mean several things";
     MISSING_ARGUMENT "missing-argument" Error "an argument without a default is not given";
     MISSING_FIELD "missing-field" Error "a field without a default is not given";

@@ -106,6 +106,9 @@ pub fn compile(request: &Request<'_>, files: &dyn resolve::Files) -> Compilation
         let (typed, found) = check::check(program, selection);
         diagnostics.extend(found);
         let is_right = !diagnostics.has_errors();
+        if is_right {
+            lint::names::check(program, &mut diagnostics);
+        }
         let mut again = check::Again::new(program);
         for typed in typed.into_iter().filter(|_| is_right) {
             let (graph, places) = graph::build(&typed);

@@ -219,3 +219,16 @@ fn settings_are_judged_together() {
     assert_eq!(names(&found), ["features-too-coarse"]);
     assert_eq!(found.diagnostics[0].place().map(|place| found.sources.text(place)), Some(coarse));
 }
+
+/// What is called like an operation, and cannot be taken for it.
+#[test]
+fn names_that_nobody_calls_hide_nothing() {
+    let unread = SIMCLR
+        .replace("encoder: Encoder, t:", "encoder: Encoder, step: Int > 0 = 32, t:")
+        .replace("out: 32", "out: step")
+        .replace(
+            "minimize nt_xent(",
+            "let mean = mean(network(a))\n  report mean = mean\n  minimize nt_xent(",
+        );
+    assert_eq!(names(&text(&training(&unread, "own(backbone)"))), [""; 0], "{unread}");
+}

@@ -118,6 +118,7 @@ findings! {
     DUPLICATE_NAME "duplicate-name" Error "a name, a field or an argument is given twice";
     OVERRIDE_CHANGES_NOTHING "override-changes-nothing" Warning lint "an override gives what is there already, or what nothing reads";
     AMBIGUOUS_PARAMETER "ambiguous-parameter" Error "an override could mean several things";
+    SHADOWED_NAME "shadowed-name" Warning lint "a name hides an operation that is in scope";
     MISSING_ARGUMENT "missing-argument" Error "an argument without a default is not given";
     MISSING_FIELD "missing-field" Error "a field without a default is not given";
     MISSING_RESULT "missing-result" Error "a define gives nothing";

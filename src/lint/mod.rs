@@ -4,6 +4,7 @@
 mod collapse;
 mod contrast;
 mod gradient;
+pub mod names;
 pub mod overrides;
 mod schedule;
 mod shape;

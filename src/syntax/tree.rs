@@ -271,10 +271,19 @@ pub fn names<'t>(expr: &'t Expr, names: &mut BTreeSet<&'t str>) {
 
 /// Tells of every name that an expression mentions, and where.
 pub fn mentions<'t>(expr: &'t Expr, see: &mut impl FnMut(&'t str, Span)) {
+    each(expr, |part| {
+        if let ExprKind::Name(name) = &part.kind {
+            see(name, part.span);
+        }
+    });
+}
+
+/// Sees an expression and every part of it, in no order.
+pub fn each<'t>(expr: &'t Expr, mut see: impl FnMut(&'t Expr)) {
     let mut stack = vec![expr];
     while let Some(expr) = stack.pop() {
+        see(expr);
         match &expr.kind {
-            ExprKind::Name(name) => see(name, expr.span),
             ExprKind::Binary(first, rest) => {
                 stack.push(first);
                 stack.extend(rest.iter().map(|(_, operand)| operand));
@@ -288,7 +297,8 @@ pub fn mentions<'t>(expr: &'t Expr, see: &mut impl FnMut(&'t str, Span)) {
             }
             ExprKind::If(condition, yes, no) => stack.extend([&**condition, &**yes, &**no]),
             ExprKind::Same(sides) => stack.extend(sides.iter()),
-            ExprKind::Int(_)
+            ExprKind::Name(_)
+            | ExprKind::Int(_)
             | ExprKind::Float(_)
             | ExprKind::Percent(_)
             | ExprKind::Quantity(..)

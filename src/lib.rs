@@ -108,6 +108,7 @@ pub fn compile(request: &Request<'_>, files: &dyn resolve::Files) -> Compilation
         let is_right = !diagnostics.has_errors();
         if is_right {
             lint::names::check(program, &mut diagnostics);
+            lint::deprecated::check(program, &sources, &mut diagnostics);
         }
         let mut again = check::Again::new(program);
         for typed in typed.into_iter().filter(|_| is_right) {

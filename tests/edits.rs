@@ -125,3 +125,40 @@ fn what_comes_from_the_command_line_has_no_edit_in_a_file() {
         "{edits:?}"
     );
 }
+
+/// Where it can stand in the place of the old name; it may make another graph, so that nothing but
+/// a user puts it there.
+#[test]
+fn what_is_deprecated_is_replaced() {
+    let source = |doc: &str, other: &str, called: &str| {
+        format!(
+            "/// {doc}
+define old(size: Int > 0 = 32) -> Augment {{
+  center_crop(size: size)
+}}
+
+define new({other}) -> Augment {{
+  center_crop(size: size)
+}}
+
+define mine() -> Augment {{
+  {called}(size: 24)
+}}
+"
+        )
+    };
+    let source = |doc: &str, other: &str, called: &str| {
+        format!("use std.augment.center_crop\n\n{}", source(doc, other, called))
+    };
+    let (doc, same) = ("Deprecated: take `new`.", "size:  Int > 0 = 32");
+    let after = source(doc, same, "new");
+    assert_eq!(edited(&source(doc, same, "old"), "deprecated"), (after, false));
+    let found = |doc: &str, other: &str| {
+        let found = text(&source(doc, other, "old")).diagnostics;
+        let own = found.into_iter().map(|own| (own.finding.name, own.edit.is_some()));
+        own.collect::<Vec<_>>()
+    };
+    assert_eq!(found(doc, "size: Int > 0 = 28"), [("deprecated", false)]);
+    assert_eq!(found("Deprecated: it is not needed.", same), [("deprecated", false)]);
+    assert_eq!(found("It is not deprecated: take `new`.", same), []);
+}

@@ -119,6 +119,7 @@ findings! {
     OVERRIDE_CHANGES_NOTHING "override-changes-nothing" Warning lint "an override gives what is there already, or what nothing reads";
     AMBIGUOUS_PARAMETER "ambiguous-parameter" Error "an override could mean several things";
     SHADOWED_NAME "shadowed-name" Warning lint "a name hides an operation that is in scope";
+    DEPRECATED "deprecated" Warning lint "a name is used that its documentation gives up";
     MISSING_ARGUMENT "missing-argument" Error "an argument without a default is not given";
     MISSING_FIELD "missing-field" Error "a field without a default is not given";
     MISSING_RESULT "missing-result" Error "a define gives nothing";

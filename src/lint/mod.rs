@@ -3,6 +3,7 @@
 
 mod collapse;
 mod contrast;
+pub mod deprecated;
 mod gradient;
 pub mod names;
 pub mod overrides;

@@ -4,17 +4,13 @@ use std::collections::BTreeMap;
 
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
 use crate::resolve::{Item, ModuleId, Program};
-use crate::source::{self, Span};
-use crate::syntax::tree::{self, Define, Expr, ExprKind, Name, Statement};
+use crate::source::Span;
+use crate::syntax::tree::{self, Define, Expr, ExprKind, Name, Signature, Statement};
 
 /// Judges the user's modules of a program that is right.
 pub fn check(program: &Program, found: &mut Diagnostics) {
-    for id in program.ids() {
-        let module = program.module(id);
-        if id != program.root && source::is_embedded(module.file) {
-            continue;
-        }
-        for define in &module.tree.defines {
+    for id in program.users() {
+        for define in &program.module(id).tree.defines {
             let name = &define.signature.name;
             if let Some(hidden) = program.prelude().get(&name.text) {
                 let hidden = place_of(program, *hidden).filter(|place| *place != name.span);
@@ -72,9 +68,14 @@ fn warning(name: &Name, message: String, hidden: Span) -> Diagnostic {
 
 /// Where what can be called is declared.
 fn place_of(program: &Program, item: Item) -> Option<Span> {
+    signature_of(program, item).map(|own| own.name.span)
+}
+
+/// The signature of what can be called.
+pub(super) fn signature_of(program: &Program, item: Item) -> Option<&Signature> {
     match item {
-        Item::Define(module, index) => Some(program.define(module, index).signature.name.span),
-        Item::Extern(own) => Some(own.signature().name.span),
+        Item::Define(module, index) => Some(&program.define(module, index).signature),
+        Item::Extern(own) => Some(own.signature()),
         Item::Pipeline(..) => None,
     }
 }

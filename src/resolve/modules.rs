@@ -77,6 +77,12 @@ impl Program {
         (0..self.modules.len()).map(ModuleId)
     }
 
+    /// The modules that a user can change: those of the library are not, but for the one that was
+    /// asked for.
+    pub fn users(&self) -> impl Iterator<Item = ModuleId> {
+        self.ids().filter(|id| *id == self.root || !source::is_embedded(self.module(*id).file))
+    }
+
     pub fn define(&self, module: ModuleId, index: usize) -> &tree::Define {
         &self.module(module).tree.defines[index]
     }

@@ -135,7 +135,7 @@ fn facts_are_those_that_the_checker_knows() {
                 "pads" | "covers" | "averages" | "passes" => parameter(&fact.name.text),
                 "yields" | "compares" => declaration.named(&fact.name.text) == Some("unit"),
                 "divides" => kind == "Encoder" && is_count(declaration, "divides", None),
-                "least_lr" | "most_lr" | "per_examples" => {
+                "least_lr" | "most_lr" | "per_examples" | "most_weight_decay" => {
                     let number = declaration.number(&fact.name.text, &Args::default(), None);
                     kind == "Optimizer" && matches!(number, Some(Ok(number)) if number > 0.0)
                 }

@@ -62,6 +62,30 @@ const SIMCLR: &str = "define own(encoder: Encoder, t: Float > 0 = 0.5) -> Object
   minimize nt_xent(normalize(network(a)), normalize(network(b)), temperature: t)
 }";
 
+/// Without a queue: the keys of a batch by an average, and a predictor, as in Chen et al. 2021,
+/// arXiv:2104.02057.
+const MOCO_V3: &str = "define own(encoder: Encoder, t: Float > 0 = 0.2) -> Objective {
+  let query     = encoder >> mlp(hidden: 64, out: 32, norm: batch, output_norm: plain)
+  let predictor = mlp(hidden: 64, out: 32, norm: batch, output_norm: plain)
+  let key       = ema(query, momentum: cosine(from: 0.99, to: 1.0))
+  given views a, b
+  let p = normalize(predictor(query(a)))
+  let q = normalize(predictor(query(b)))
+  let k = normalize(key(b))
+  let l = normalize(key(a))
+  minimize 2 * t * (info_nce(p, k, negatives: k, temperature: t) + info_nce(q, l, negatives: l, temperature: t))
+}";
+
+/// A queue in the place of the batch, and nothing that averages: the keys come from the same network
+/// without a gradient.
+const SIAMESE_QUEUE: &str = "define own(encoder: Encoder) -> Objective {
+  let network   = encoder >> mlp(hidden: 64, out: 32)
+  let predictor = mlp(hidden: 64, out: 32)
+  given views a, b
+  let k = detach(normalize(network(b)))
+  minimize info_nce(normalize(predictor(network(a))), k, negatives: fifo(k, size: 1024), temperature: 0.1)
+}";
+
 /// Features of one encoder told from those of a second, which a loss of its own trains.
 const TWO_ENCODERS: &str = "define own(encoder: Encoder) -> Objective {
   let left  = encoder >> mlp(hidden: 64, out: 32)
@@ -78,7 +102,7 @@ fn the_literature_gets_no_finding() {
         .replace(", temperature: t)", ", y, temperature: t)");
     let supervised = training(&labels, "own(backbone)").replace(".unlabeled", "");
     assert_eq!(names(&text(&supervised)), [""; 0], "SupCon");
-    for define in [BYOL, SIMSIAM, MOCO, SIMCLR, TWO_ENCODERS] {
+    for define in [BYOL, SIMSIAM, MOCO, MOCO_V3, SIMCLR, SIAMESE_QUEUE, TWO_ENCODERS] {
         assert_eq!(names(&text(&training(define, "own(backbone)"))), [""; 0], "{define}");
     }
     // What another stage has trained is a target that may stay.
@@ -188,7 +212,7 @@ fn settings_are_judged_together() {
     assert_eq!(
         judged(
             "lr: 0.06, momentum: 0.9), length: 2 epochs, batch: 256",
-            "lr: 6.0), length: 2 epochs, batch: 8"
+            "lr: 6.0), length: 2 epochs, batch: 16"
         ),
         one("unusual-learning-rate", "6.0")
     );
@@ -197,6 +221,15 @@ fn settings_are_judged_together() {
     assert_eq!(
         judged("sgd(lr: 0.06, momentum: 0.9)", "adam(lr: 0.5)"),
         one("unusual-learning-rate", "0.5")
+    );
+    // Decays that are in use, each with its optimizer.
+    for optimizer in ["sgd(lr: 0.06, weight_decay: 5e-3)", "adamw(weight_decay: 0.5)"] {
+        assert_eq!(judged("sgd(lr: 0.06, momentum: 0.9)", optimizer), [], "{optimizer}");
+    }
+    assert_eq!(judged("batch: 256", "batch: 1000"), [], "96 of 4096 are left out");
+    assert_eq!(
+        judged("length: 2 epochs", "schedule: cosine(warmup: 1 epochs), length: 2 epochs"),
+        []
     );
     let head = "\n  }\n  finetune tuned {
     encoder: base.encoder, head: linear(), data: shapes().train, views: moco_v2_crops(size: 32)

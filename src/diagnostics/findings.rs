@@ -164,6 +164,10 @@ findings! {
     UNUSED_VIEW "unused-view" Warning lint "a view is made and not read";
     VIEWS_WITHOUT_CHANCE "views-without-chance" Warning lint "the views of an image are all the same";
     FEATURES_TOO_COARSE "features-too-coarse" Warning lint "images are too small for the encoder";
+    FEW_NEGATIVES "few-negatives" Warning lint "a view is told from a handful of others";
+    EXAMPLES_LEFT_OUT "examples-left-out" Warning lint "batches leave a large part of every epoch out";
+    UNUSUAL_WEIGHT_DECAY "unusual-weight-decay" Warning lint "a weight decay is far from any in use";
+    LONG_WARMUP "long-warmup" Warning lint "a warm-up takes more than half of the length";
     UNUSUAL_LEARNING_RATE "unusual-learning-rate" Warning lint "a learning rate is far from any in use";
     JUDGED_ON_ANOTHER_DATASET "judged-on-another-dataset" Warning lint "a protocol is fitted on one dataset and judged on another";
     MOMENTUM_AT_THE_EDGE "momentum-at-the-edge" Warning lint "a momentum of 0 or 1 makes an average of nothing";

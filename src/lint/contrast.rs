@@ -1,15 +1,18 @@
 //! What is contrasted with what, and how strongly.
 
 use super::{Objective, Subject, declared};
-use crate::check::declared_size;
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
 use crate::graph::flow::Makers;
-use crate::resolve::{Declaration, examples};
+use crate::resolve::Declaration;
+use crate::source::Span;
+use crate::term::Term;
 use crate::term::objective::{ObjectiveGraph, Op};
-use crate::term::{Term, sampled};
 
 /// Temperatures that are in use lie between 0.05 and 0.5, and seldom beyond these.
 const TEMPERATURES: std::ops::RangeInclusive<f64> = 0.01..=1.0;
+
+/// What a batch of 8 gives: published contrasts have tens of negatives at the least.
+const LEAST_NEGATIVES: usize = 14;
 
 pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
     let Objective { graph, flow, subject } = objective;
@@ -53,6 +56,9 @@ pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
         if declaration.is("attracts") {
             same_view(subject, index, graph, found);
         }
+        if declaration.is("attracts") && declaration.is("repels") {
+            negatives(subject, index, graph, found);
+        }
     }
 }
 
@@ -60,17 +66,11 @@ pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
 /// told apart from it.
 fn queue(subject: &Subject<'_>, index: usize, graph: &ObjectiveGraph, found: &mut Diagnostics) {
     let rows = graph.nodes[index].shape.first().filter(|rows| rows.batch == 0);
-    let examples = subject.data().and_then(|split| {
-        let classes = declared_size(&split.dataset, "Label")?;
-        Some(sampled(examples(&split.dataset, split.part)?, classes, split.percent))
-    });
-    let (Some(rows), Some(examples)) = (rows, examples) else { return };
+    let (Some(rows), Some(examples)) = (rows, subject.examples()) else { return };
     if rows.constant > examples {
         let message =
             format!("a queue of {} is longer than an epoch of {examples} examples", rows.constant);
-        let written = &subject.places.nodes[index];
-        let argument = declared(&graph.nodes[index].op).and_then(Declaration::first_size);
-        let place = argument.map_or(written.place, |name| written.argument(name));
+        let place = kept_size(subject, index, graph);
         let warning = Diagnostic::new(findings::QUEUE_LARGER_THAN_DATA, place, message);
         let warning = warning.also(subject.places.field("data"), "these examples");
         found.push(
@@ -79,6 +79,39 @@ fn queue(subject: &Subject<'_>, index: usize, graph: &ObjectiveGraph, found: &mu
             ),
         );
     }
+}
+
+/// Where all sides have a row for each example, a view is told from the others of the batch; else
+/// from the rows of the longest.
+fn negatives(subject: &Subject<'_>, index: usize, graph: &ObjectiveGraph, found: &mut Diagnostics) {
+    let Some(batch) = subject.batch() else { return };
+    let inputs = graph.nodes[index].inputs.iter();
+    let sides = inputs.filter_map(|input| {
+        let rows = graph.nodes[*input].shape.first()?;
+        let count = rows.constant.saturating_add(rows.batch.saturating_mul(batch as usize));
+        Some((count, *input, rows.constant == 0))
+    });
+    let Some((rows, longest, is_in_batch)) = sides.max_by_key(|(rows, ..)| *rows) else { return };
+    let count = if is_in_batch { rows.saturating_mul(2).saturating_sub(2) } else { rows };
+    if count >= LEAST_NEGATIVES {
+        return;
+    }
+    let (place, help) = match is_in_batch {
+        true => (
+            subject.places.field("batch"),
+            "take a larger batch, a queue (`fifo`), or an objective without negatives",
+        ),
+        false => (kept_size(subject, longest, graph), "take a longer queue"),
+    };
+    let message = format!("each view is told from only {count} others");
+    found.push(Diagnostic::new(findings::FEW_NEGATIVES, place, message).help(help));
+}
+
+/// The text that says how many rows a node keeps, or else the node's.
+fn kept_size(subject: &Subject<'_>, node: usize, graph: &ObjectiveGraph) -> Span {
+    let written = &subject.places.nodes[node];
+    let size = declared(&graph.nodes[node].op).and_then(Declaration::first_size);
+    size.map_or(written.place, |name| written.argument(name))
 }
 
 /// Whether every row of a tensor has the length one.

@@ -11,13 +11,14 @@ mod schedule;
 mod shape;
 mod views;
 
+use crate::check::declared_size;
 use crate::diagnostics::Diagnostics;
 use crate::graph::flow::Flow;
 use crate::graph::places::StagePlaces;
 use crate::graph::{Graph, Places, Stage};
-use crate::resolve::{Declaration, declaration};
+use crate::resolve::{Declaration, declaration, examples};
 use crate::term::objective::{ObjectiveGraph, Op};
-use crate::term::{Split, Term};
+use crate::term::{Split, Term, sampled};
 
 /// A stage that is judged, and where its parts were written.
 struct Subject<'g> {
@@ -71,6 +72,13 @@ impl Subject<'_> {
             Some(Term::Int(batch)) => Some(*batch as f64),
             _ => None,
         }
+    }
+
+    /// How many examples it trains on.
+    fn examples(&self) -> Option<usize> {
+        let split = self.data()?;
+        let classes = declared_size(&split.dataset, "Label")?;
+        Some(sampled(examples(&split.dataset, split.part)?, classes, split.percent))
     }
 }
 

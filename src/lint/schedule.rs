@@ -1,12 +1,16 @@
-//! Rates and momenta far from where they work.
+//! Rates, decays, momenta and lengths far from where they work.
 
 use super::Subject;
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
 use crate::resolve::declaration;
 use crate::term::objective::NetworkBody;
-use crate::term::{Args, Term};
+use crate::term::{Args, Term, Unit, batches};
+
+/// The share of an epoch that may be left out: each example still has its turn in most of them.
+const MOST_LEFT_OUT: f64 = 0.25;
 
 pub(super) fn check(subject: &Subject<'_>, found: &mut Diagnostics) {
+    lengths(subject, found);
     if let Some(Term::Call(optimizer)) = subject.stage.fields.get("optimizer") {
         // A linear classifier on features that stay takes rates of its own: 30 in He et al. 2019,
         // arXiv:1911.05722, section 4.1.
@@ -14,6 +18,7 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Diagnostics) {
         {
             learning_rate(subject, &optimizer.name, &optimizer.args, found);
         }
+        weight_decay(subject, &optimizer.name, &optimizer.args, found);
         if let Some(Term::Float(momentum)) = optimizer.args.get("momentum")
             && *momentum >= 1.0
         {
@@ -59,9 +64,59 @@ fn learning_rate(subject: &Subject<'_>, name: &str, args: &Args, found: &mut Dia
     let warning = Diagnostic::new(findings::UNUSUAL_LEARNING_RATE, place, message);
     found.push(match (fact("per_examples"), subject.batch()) {
         (Some(examples), Some(batch)) => warning.help(format!(
-            "by the linear rule, 0.03 for {examples} examples is {} for this batch of {batch}",
+            "by the linear rule, `lr = 0.03 * batch / {examples}`, it is {} for this batch of {batch}",
             0.03 * scale
         )),
         _ => warning.help(format!("rates in use lie between {least} and {most}")),
     });
+}
+
+fn weight_decay(subject: &Subject<'_>, name: &str, args: &Args, found: &mut Diagnostics) {
+    let most = declaration(name).and_then(|own| own.number("most_weight_decay", args, None)?.ok());
+    if let (Some(Term::Float(decay)), Some(most)) = (args.get("weight_decay"), most)
+        && *decay > most
+    {
+        let place = subject.places.argument("optimizer", "weight_decay");
+        let message = format!("a weight decay of {decay} is far from any in use with `{name}`");
+        let warning = Diagnostic::new(findings::UNUSUAL_WEIGHT_DECAY, place, message);
+        found.push(warning.help(format!("those in use stay below {most}")));
+    }
+}
+
+/// What a batch makes of an epoch, and a warm-up of the training.
+fn lengths(subject: &Subject<'_>, found: &mut Diagnostics) {
+    let (Some(examples), Some(batch)) = (subject.examples(), subject.batch()) else { return };
+    let (batch, steps) = (batch as usize, batches(examples, batch as usize));
+    let left_out = examples - steps * batch;
+    if left_out as f64 > MOST_LEFT_OUT * examples as f64 {
+        let even = examples / (steps + 1);
+        let place = subject.places.field("batch");
+        let message = format!("every epoch leaves out {left_out} of the {examples} examples");
+        let warning = Diagnostic::new(findings::EXAMPLES_LEFT_OUT, place, message);
+        found.push(
+            warning.also(subject.places.field("data"), "these examples").help(format!(
+                "only full batches are taken: {even} would take nearly all examples"
+            )),
+        );
+    }
+    let in_steps = |term: Option<&Term>| match term {
+        Some(Term::Duration(amount, Unit::Epochs)) => Some(amount * steps as f64),
+        Some(Term::Duration(amount, Unit::Steps)) => Some(*amount),
+        _ => None,
+    };
+    let Some(Term::Call(schedule)) = subject.stage.fields.get("schedule") else { return };
+    let warmup = in_steps(schedule.args.get("warmup"));
+    let length = in_steps(subject.stage.fields.get("length"));
+    if let (Some(warmup), Some(length)) = (warmup, length)
+        && warmup > length / 2.0
+    {
+        let place = subject.places.argument("schedule", "warmup");
+        let message = "the rate rises for more than half of the training";
+        let warning = Diagnostic::new(findings::LONG_WARMUP, place, message);
+        found.push(
+            warning
+                .also(subject.places.field("length"), "the length of the training")
+                .help("warm-ups in use seldom take more than a tenth of it"),
+        );
+    }
 }

@@ -253,6 +253,30 @@ fn settings_are_judged_together() {
     assert_eq!(found.diagnostics[0].place().map(|place| found.sources.text(place)), Some(coarse));
 }
 
+/// What may look like more than is to be seen, and is not.
+#[test]
+fn what_is_judged_may_have_seen_it() {
+    let tuned = |pretrained: &str, tuned: &str| {
+        let program = training(SIMCLR, "own(backbone)");
+        let more = format!(
+            "  finetune tuned {{
+    encoder: base.encoder, head: linear(), data: {tuned}, views: moco_v2_crops(size: 32)
+    optimizer: sgd(lr: 0.03), length: 1 epochs, batch: 256
+  }}
+  evaluate accuracy {{ model: tuned.model, protocol: top1(), on: shapes().test }}
+}}
+"
+        );
+        let program = program.trim_end().strip_suffix('}').expect("a pipeline ends so");
+        let program = program.replace("shapes().train.unlabeled", pretrained);
+        names(&text(&format!("{program}{more}")))
+    };
+    // Images without their labels, of more examples than are tuned on.
+    let images = "shapes().train.unlabeled";
+    assert_eq!(tuned(images, "shapes().train.sample(25%)"), [""; 0]);
+    assert_eq!(tuned(images, "shapes(train: 512).train"), [""; 0]);
+}
+
 /// What is called like an operation, and cannot be taken for it.
 #[test]
 fn names_that_nobody_calls_hide_nothing() {

@@ -170,6 +170,8 @@ findings! {
     LONG_WARMUP "long-warmup" Warning lint "a warm-up takes more than half of the length";
     UNUSUAL_LEARNING_RATE "unusual-learning-rate" Warning lint "a learning rate is far from any in use";
     JUDGED_ON_ANOTHER_DATASET "judged-on-another-dataset" Warning lint "a protocol is fitted on one dataset and judged on another";
+    JUDGED_ON_TRAINING_EXAMPLES "judged-on-training-examples" Warning lint "a model is judged on what it was trained on";
+    MORE_LABELS_SEEN "more-labels-seen" Warning lint "an encoder has seen more labels than its classifier is to learn from";
     MOMENTUM_AT_THE_EDGE "momentum-at-the-edge" Warning lint "a momentum of 0 or 1 makes an average of nothing";
 
     "runs":

@@ -20,7 +20,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use serde::{Deserialize, Serialize};
 
 use crate::check::StageKind;
-use crate::term::Term;
+use crate::term::{Split, Term};
 
 /// The version of the RON form and of the hashes. It grows when either changes its meaning.
 pub const VERSION: u32 = 2;
@@ -64,6 +64,25 @@ pub struct GraphFile {
     pub stages: Vec<Stage>,
 }
 
+/// The positions of the stages whose outputs a stage uses, each once, ascending.
+pub fn inputs(stage: &Stage) -> Vec<usize> {
+    let outputs = stage.fields.values().flat_map(build::outputs);
+    let mut positions: Vec<usize> = outputs.map(|output| output.stage).collect();
+    positions.sort_unstable();
+    positions.dedup();
+    positions
+}
+
+impl Stage {
+    /// What it trains on.
+    pub fn data(&self) -> Option<&Split> {
+        match self.fields.get("data") {
+            Some(Term::Split(split)) => Some(split),
+            _ => None,
+        }
+    }
+}
+
 impl Graph {
     /// The stages in canonical order.
     pub fn ordered(&self) -> impl Iterator<Item = &Stage> {
@@ -91,11 +110,7 @@ impl Graph {
 
     /// The stages whose outputs a stage uses, each once, in canonical order.
     pub fn inputs(&self, stage: &Stage) -> impl Iterator<Item = &Stage> {
-        let mut positions: Vec<usize> =
-            stage.fields.values().flat_map(build::outputs).map(|output| output.stage).collect();
-        positions.sort_unstable();
-        positions.dedup();
-        positions.into_iter().filter_map(|position| self.stage(position))
+        inputs(stage).into_iter().filter_map(|position| self.stage(position))
     }
 
     /// What a stage does itself, as text that is equal for the same in another graph of the same

@@ -5,6 +5,7 @@ mod collapse;
 mod contrast;
 pub mod deprecated;
 mod gradient;
+mod leakage;
 pub mod names;
 pub mod overrides;
 mod schedule;
@@ -18,7 +19,7 @@ use crate::graph::places::StagePlaces;
 use crate::graph::{Graph, Places, Stage};
 use crate::resolve::{Declaration, declaration, examples};
 use crate::term::objective::{ObjectiveGraph, Op};
-use crate::term::{Split, Term, sampled};
+use crate::term::{Term, sampled};
 
 /// A stage that is judged, and where its parts were written.
 struct Subject<'g> {
@@ -36,8 +37,8 @@ struct Objective<'s> {
 /// Judges every stage of a graph.
 pub fn lint(graph: &Graph, places: &Places) -> Diagnostics {
     let mut found = Diagnostics::default();
-    for (stage, places) in graph.ordered().zip(&places.0) {
-        let subject = Subject { stage, places };
+    for (stage, own) in graph.ordered().zip(&places.0) {
+        let subject = Subject { stage, places: own };
         if let Some(graph) = subject.objective() {
             let objective = Objective { graph, flow: Flow::of(graph), subject: &subject };
             collapse::check(&objective, &mut found);
@@ -47,6 +48,7 @@ pub fn lint(graph: &Graph, places: &Places) -> Diagnostics {
             shape::check(&objective, &mut found);
         }
         schedule::check(&subject, &mut found);
+        leakage::check(&subject, graph, places, &mut found);
     }
     found
 }
@@ -55,14 +57,6 @@ impl Subject<'_> {
     fn objective(&self) -> Option<&ObjectiveGraph> {
         match self.stage.fields.get("objective") {
             Some(Term::Objective(objective)) => Some(objective),
-            _ => None,
-        }
-    }
-
-    /// What it trains on.
-    fn data(&self) -> Option<&Split> {
-        match self.stage.fields.get("data") {
-            Some(Term::Split(split)) => Some(split),
             _ => None,
         }
     }
@@ -76,7 +70,7 @@ impl Subject<'_> {
 
     /// How many examples it trains on.
     fn examples(&self) -> Option<usize> {
-        let split = self.data()?;
+        let split = self.stage.data()?;
         let classes = declared_size(&split.dataset, "Label")?;
         Some(sampled(examples(&split.dataset, split.part)?, classes, split.percent))
     }

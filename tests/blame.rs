@@ -16,6 +16,7 @@
 //! //! -o moco.queue=4000  //~ queue-batch: 4000, found in std.objectives.moco_v2
 //! ```
 
+use std::path::PathBuf;
 use std::{fmt, fs};
 
 use cpipe::diagnostics::Diagnostic;
@@ -132,11 +133,11 @@ fn finds(place: Span, text: &str) -> bool {
     is_embedded(place.file) && !text.contains("declared here")
 }
 
-#[test]
-fn blame_falls_on_the_text_of_the_user() {
+/// The programs of a folder, and where what is found in them is not what they are marked with.
+fn judge(folder: &str) -> (Vec<PathBuf>, Vec<String>) {
     // Paths are relative to the package, wherever it lies.
     std::env::set_current_dir(root()).expect("the package's own folder");
-    let mut files: Vec<_> = fs::read_dir("tests/blame")
+    let mut files: Vec<_> = fs::read_dir(folder)
         .expect("the folder of blamed programs")
         .map(|entry| entry.expect("an entry of the folder").path())
         .filter(|path| path.extension().is_some_and(|extension| extension == "cpipe"))
@@ -163,6 +164,28 @@ fn blame_falls_on_the_text_of_the_user() {
             faults.push(format!("{path} blames\n{found}  and not\n{marks}"));
         }
     }
+    (files, faults)
+}
+
+#[test]
+fn blame_falls_on_the_text_of_the_user() {
+    let (files, faults) = judge("tests/blame");
     assert!(faults.is_empty(), "{}", faults.join("\n\n"));
     assert!(files.len() >= 60, "only {} programs", files.len());
+}
+
+/// What people have lost days to, found before the run: each program names the thread.
+#[test]
+fn mistakes_of_public_threads_are_found() {
+    let (files, mut faults) = judge("tests/threads");
+    for file in &files {
+        let text = fs::read_to_string(file).expect("a readable program");
+        let is_named = |line: &str| line.starts_with("// https://");
+        let one = text.lines().filter(|line| line.contains("//~")).count() == 1;
+        if !one || !text.lines().any(is_named) {
+            faults.push(format!("{}: one mark and one address are wanted", file.display()));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n\n"));
+    assert!(files.len() >= 12, "only {} programs", files.len());
 }

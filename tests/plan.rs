@@ -93,6 +93,66 @@ fn a_plan_changes_nothing() {
 }
 
 #[test]
+fn operations_are_those_of_the_networks() {
+    let user = User::with(SMALL);
+    let flops = |plan: &Value, name: &str| stage(plan, name)["flops"].as_u64().expect("a number");
+    let whole = json(&user, &[]);
+    // Two encoders are kept and judged; the model has ten outputs of 32 features.
+    let forward = flops(&whole, "neighbours") / (2 * (64 + 40));
+    assert_eq!(flops(&whole, "accuracy"), 40 * (forward + 2 * 32 * 10));
+    // The first layer, 3x3 of three channels to four, is given images, which need no gradient.
+    let first = 2 * 27 * 4 * 32 * 32;
+    let head = 2 * 32 * 10;
+    assert_eq!(flops(&whole, "classifier"), 2 * 16 * (3 * (forward + head) - first));
+    // The head of the objective: 32 to 32 to 16. The keys are made without a gradient.
+    let network = forward + 2 * 32 * (32 + 16);
+    assert_eq!(flops(&whole, "base"), 2 * 4 * 16 * (4 * network - first));
+    let all: u64 = STAGES.iter().map(|name| flops(&whole, name)).sum();
+    assert_eq!(whole["flops"], all);
+    assert_eq!(whole["seconds"], Value::Null);
+    user.run(&[]).with(0);
+    assert_eq!(json(&user, &[])["flops"], 0);
+}
+
+#[test]
+fn a_measured_plan_tells_the_time_and_leaves_nothing() {
+    let user = User::with(SMALL);
+    let before = below(&user);
+    let plan = json(&user, &["--measure"]);
+    assert_eq!(below(&user), before);
+    let seconds = |name: &str| stage(&plan, name)["seconds"].as_f64().expect("measured");
+    assert!(STAGES.iter().all(|name| seconds(name) > 0.0));
+    let all: f64 = STAGES.iter().map(|name| seconds(name)).sum();
+    assert!((plan["seconds"].as_f64().expect("all are measured") - all).abs() < 1e-9);
+    if cfg!(target_os = "linux") {
+        let (least, most) = (plan["memory"].as_u64(), plan["measured_memory"].as_u64());
+        assert!(least < most && plan["expected_memory"].as_u64() > least, "{plan}");
+    }
+    // Half of it is there: the rest is measured with the weights of that.
+    user.run(&["-o", "epochs=1 epochs"]).with(0);
+    let plan = json(&user, &["-o", "epochs=1 epochs", "-o", "tune_lr=0.1", "--measure"]);
+    assert_eq!(of(&plan, "cached"), ["base", "neighbours"]);
+    assert_eq!(stage(&plan, "base")["seconds"], Value::Null);
+    assert!(stage(&plan, "classifier")["seconds"].is_f64() && plan["seconds"].is_f64());
+}
+
+#[test]
+fn what_is_not_there_is_not_measured() {
+    let user = User::with(
+        &SMALL
+            .replace("shapes(train: 64, test: 40)", "cifar10()")
+            .replace("std.datasets.shapes", "std.datasets.cifar10"),
+    );
+    let mut command = user.command(&["plan", "p.cpipe", "--store", "store", "--measure", "--json"]);
+    command.env_remove("CPIPE_DATA");
+    let ended = Process::start(command).end().with(0);
+    let plan: Value = serde_json::from_str(&ended.out).expect("JSON");
+    assert_eq!(plan["datasets"][0]["supply"], "download");
+    assert_eq!(plan["seconds"], Value::Null);
+    assert_eq!(plan["measured_memory"], Value::Null);
+}
+
+#[test]
 fn what_a_plan_calls_cached_is_what_the_run_does_not_compute() {
     let user = User::with(SMALL);
     let first = agrees(&user, &SHORT);

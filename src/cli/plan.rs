@@ -9,8 +9,9 @@ use crate::Request;
 use crate::interrupt::Interrupt;
 use crate::report::{plan, terminal};
 use crate::resolve::Disk;
-use crate::run::Run;
+use crate::run::{Failure, Run};
 use crate::store::Store;
+use crate::store::error::RunError;
 use crate::store::events::Events;
 
 #[derive(clap::Args)]
@@ -23,12 +24,27 @@ pub struct Arguments {
     /// Every difference from what is stored, where each value comes from, and all numbers.
     #[arg(short, long)]
     verbose: bool,
+    /// Begin each stage that is to run for a few seconds, to tell how long all of it would take.
+    #[arg(long)]
+    measure: bool,
 }
 
 pub fn run(arguments: &Arguments) -> ExitCode {
     let options = &arguments.options;
     let Some((compiled, sources, device)) = options.open() else {
         return ExitCode::from(BAD_INPUT);
+    };
+    let interrupt = match arguments.measure {
+        true => Interrupt::install(),
+        false => Ok(Interrupt::default()),
+    };
+    let interrupt = match interrupt {
+        Ok(interrupt) => interrupt,
+        Err(error) => {
+            let error = RunError::SignalsUnavailable { cause: error.to_string() };
+            run::report(run::diagnostic(&Failure::from(error), &compiled), &sources);
+            return ExitCode::from(FAILED);
+        }
     };
     let run = Run {
         graph: &compiled.graph,
@@ -38,7 +54,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         store: Store::at(options.store()),
         locations: options.locations(),
         events: Events::default(),
-        interrupt: Interrupt::default(),
+        interrupt: interrupt.clone(),
         wait: false,
     };
     let otherwise = |values: &[(&str, &str)]| {
@@ -47,8 +63,17 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         let request = Request { overrides: &overrides, ..options.selected.request() };
         crate::compile(&request, &Disk).compiled.map(|compiled| compiled.graph)
     };
-    let planned = match run.plan(&options.output, &otherwise) {
+    let planned = run.plan(&options.output, &otherwise).and_then(|mut planned| {
+        if arguments.measure {
+            // The scratch folder goes before the process does.
+            let _hold = interrupt.hold();
+            run.measure(&mut planned, &|stage| output::error(&format!("measuring {stage}\n")))?;
+        }
+        Ok(planned)
+    });
+    let planned = match planned {
         Ok(planned) => planned,
+        Err(failure) if failure.is_interrupt() => return ExitCode::from(interrupt.exit_status()),
         Err(failure) => {
             run::report(run::diagnostic(&failure, &compiled), &sources);
             return ExitCode::from(if failure.cause.is_bad_input() { BAD_INPUT } else { FAILED });

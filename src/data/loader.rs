@@ -56,6 +56,18 @@ pub fn default_threads() -> usize {
     thread::available_parallelism().map_or(1, |cores| cores.get() / 2).clamp(1, 8)
 }
 
+/// How many batches each of so many threads has ahead of the one that it makes: two or three in all
+/// are enough.
+fn ahead(threads: usize) -> usize {
+    [2, 1].get(threads - 1).copied().unwrap_or(0)
+}
+
+/// Batches that are there at once: made, in the making, and the one on the device.
+pub fn batches_held() -> usize {
+    let threads = default_threads();
+    threads * (1 + ahead(threads)) + 2
+}
+
 impl Loader {
     /// Batches in an epoch, all of them full.
     pub fn batches(&self) -> usize {
@@ -78,11 +90,9 @@ impl Loader {
         let order = Arc::new(self.order(epoch));
         let stop = Arc::new(AtomicBool::new(false));
         let threads = self.threads.clamp(1, end.saturating_sub(first_batch).max(1));
-        // Each thread holds one more batch, the one it is making: two or three in all are enough.
-        let ahead = [2, 1].get(threads - 1).copied().unwrap_or(0);
         let workers = (0..threads)
             .map(|turn| {
-                let (made, batches) = sync_channel(ahead);
+                let (made, batches) = sync_channel(ahead(threads));
                 let (recycle, spent) = channel();
                 let work = Work {
                     loader: self.clone(),

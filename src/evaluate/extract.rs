@@ -14,7 +14,7 @@ use crate::term::Part;
 use crate::watch::{Counted, Watch};
 
 /// Images in a pass: large enough to fill a device, small enough for its memory.
-const BATCH: usize = 500;
+pub const BATCH: usize = 500;
 
 /// Modules applied one after the other, with their weights.
 pub struct Extractor {

@@ -15,7 +15,7 @@ mod top1;
 pub use self::{
     accuracy::{Accuracy, ClassAccuracy, Warning, grouped},
     error::EvaluateError,
-    extract::{Extractor, extract},
+    extract::{BATCH, Extractor, extract},
     features::Features,
     knn::knn,
     linear_probe::{Probe, linear_probe},

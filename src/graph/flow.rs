@@ -58,7 +58,7 @@ fn is_trained(graph: &ObjectiveGraph, network: usize) -> bool {
 }
 
 /// The modules that an input flows through, first to last.
-fn chain(graph: &ObjectiveGraph, mut network: usize) -> &[usize] {
+pub fn chain(graph: &ObjectiveGraph, mut network: usize) -> &[usize] {
     loop {
         match &graph.networks[network].body {
             NetworkBody::Chain(modules) => return modules,

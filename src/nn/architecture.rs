@@ -3,6 +3,7 @@
 use burn::tensor::{Device, Tensor};
 use indexmap::IndexMap;
 
+use super::cost::Walk;
 use super::params::{Array, Params};
 use crate::random::Key;
 
@@ -23,6 +24,9 @@ pub trait Architecture: Send + Sync {
 
     /// Applies the module.
     fn forward(&self, pass: &mut Pass<'_>, x: Activation) -> Activation;
+
+    /// Goes through its layers as a pass does, and counts.
+    fn walk(&self, walk: &mut Walk);
 }
 
 /// One pass through a module: where its parameters come from and how it normalises.

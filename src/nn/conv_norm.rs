@@ -3,6 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::architecture::Pass;
+use super::cost::Walk;
 use super::init::ParamDeclaration;
 use super::layers::Conv2d;
 use super::norm::BatchNorm;
@@ -35,5 +36,10 @@ impl ConvNorm {
     pub fn forward(&self, pass: &mut Pass<'_>, x: Tensor<4>) -> Tensor<4> {
         let x = self.conv.forward(pass, x);
         self.norm.forward(pass, x)
+    }
+
+    pub fn walk(&self, walk: &mut Walk) {
+        self.conv.walk(walk);
+        walk.norm();
     }
 }

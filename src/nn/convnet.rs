@@ -4,6 +4,7 @@ use burn::tensor::Device;
 
 use super::architecture::{Activation, Architecture, Pass};
 use super::conv_norm::ConvNorm;
+use super::cost::Walk;
 use super::init::materialize;
 use super::ops;
 use super::params::Params;
@@ -44,6 +45,14 @@ impl Architecture for ConvNet {
     fn forward(&self, pass: &mut Pass<'_>, x: Activation) -> Activation {
         let x = self.0.iter().fold(x.expect_maps(), |x, unit| ops::relu(unit.forward(pass, x)));
         Activation::Features(ops::global_average_pool(x))
+    }
+
+    fn walk(&self, walk: &mut Walk) {
+        for unit in &self.0 {
+            unit.walk(walk);
+            walk.relu();
+        }
+        walk.average();
     }
 }
 

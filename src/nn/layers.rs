@@ -3,6 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::architecture::{Activation, Pass};
+use super::cost::Walk;
 use super::init::{Fill, ParamDeclaration};
 use super::ops;
 use super::params::{Array, Role};
@@ -37,6 +38,10 @@ impl Conv2d {
     /// `[n, input, h, w]` to `[n, output, ceil(h / stride), ceil(w / stride)]`.
     pub fn forward(&self, pass: &Pass<'_>, x: Tensor<4>) -> Tensor<4> {
         ops::conv2d(x, pass.rank4(&self.weight), self.stride, self.kernel / 2)
+    }
+
+    pub fn walk(&self, walk: &mut Walk) {
+        walk.convolution(self.output, self.kernel, self.stride);
     }
 }
 
@@ -80,6 +85,10 @@ impl Linear {
     pub fn forward(&self, pass: &Pass<'_>, x: Tensor<2>) -> Tensor<2> {
         let bias = self.bias.as_deref().map(|name| pass.rank1(name));
         ops::linear(x, pass.rank2(&self.weight), bias)
+    }
+
+    pub fn walk(&self, walk: &mut Walk) {
+        walk.linear(self.output);
     }
 }
 

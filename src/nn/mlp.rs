@@ -3,6 +3,7 @@
 use burn::tensor::Device;
 
 use super::architecture::{Activation, Architecture, Pass};
+use super::cost::Walk;
 use super::init::materialize;
 use super::layers::Linear;
 use super::norm::BatchNorm;
@@ -79,6 +80,16 @@ impl Architecture for Sequential {
             Layer::Relu => ops::relu(x),
         };
         Activation::Features(self.0.iter().fold(x.expect_features(), apply))
+    }
+
+    fn walk(&self, walk: &mut Walk) {
+        for layer in &self.0 {
+            match layer {
+                Layer::Linear(linear) => linear.walk(walk),
+                Layer::Norm(_) => walk.norm(),
+                Layer::Relu => walk.relu(),
+            }
+        }
     }
 }
 

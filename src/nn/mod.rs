@@ -3,6 +3,7 @@
 mod architecture;
 mod conv_norm;
 mod convnet;
+mod cost;
 mod init;
 mod layers;
 mod mlp;
@@ -13,6 +14,7 @@ mod resnet;
 pub mod safetensors;
 
 pub use architecture::{Activation, Architecture, Pass};
+pub use cost::{Cost, Extent, Walk};
 pub(crate) use params::map_array;
 pub use params::{Array, Param, Params, Role};
 

@@ -4,6 +4,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::architecture::{Activation, Architecture, Pass};
 use super::conv_norm::ConvNorm;
+use super::cost::Walk;
 use super::init::{ParamDeclaration, materialize};
 use super::ops;
 use super::params::Params;
@@ -97,6 +98,16 @@ impl Architecture for ResNet {
         }
         Activation::Features(ops::global_average_pool(x))
     }
+
+    fn walk(&self, walk: &mut Walk) {
+        self.entry.walk(walk);
+        walk.relu();
+        if self.stem == Stem::ImageNet {
+            walk.max_pool(2);
+        }
+        self.blocks.iter().for_each(|block| block.walk(walk));
+        walk.average();
+    }
 }
 
 /// A residual block: the input, projected where its shape changes, plus the units' output.
@@ -159,6 +170,23 @@ impl Block {
             None => x,
         };
         ops::relu(y + shortcut)
+    }
+
+    fn walk(&self, walk: &mut Walk) {
+        let given = walk.at;
+        for (index, unit) in self.units.iter().enumerate() {
+            if index > 0 {
+                walk.relu();
+                walk.waiting = given.numbers();
+            }
+            unit.walk(walk);
+        }
+        if let Some(unit) = &self.downsample {
+            walk.waiting = std::mem::replace(&mut walk.at, given).numbers();
+            unit.walk(walk);
+        }
+        walk.waiting = 0;
+        walk.relu();
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::line::duration;
 pub use super::table::Style;
 use super::table::{self, Align};
 use crate::check::Origin;
@@ -30,13 +31,16 @@ pub fn render(
     verbose: bool,
 ) -> String {
     let words = Words { sources, style, verbose };
-    let rows: Vec<[String; 6]> = plan.stages.iter().map(|own| words.row(own)).collect();
+    let rows: Vec<[String; 8]> = plan.stages.iter().map(|own| words.row(own)).collect();
+    let is_measured = plan.stages.iter().any(|own| own.seconds.is_some());
     let heading = [
         ("stage", Align::Left),
         ("", Align::Left),
         ("steps", Align::Right),
         ("params", Align::Right),
-        ("min memory", Align::Right),
+        ("FLOPs", Align::Right),
+        ("memory", Align::Right),
+        (if is_measured { "time" } else { "" }, Align::Right),
         ("why", Align::Left),
     ];
     let mut lines = Vec::new();
@@ -61,20 +65,23 @@ struct Words<'s> {
 }
 
 impl Words<'_> {
-    fn row(&self, own: &Planned<'_>) -> [String; 6] {
+    fn row(&self, own: &Planned<'_>) -> [String; 8] {
         let known = |number: u128, text: String| if number > 0 { text } else { String::new() };
         let number = |text: Option<String>| match own.is_cached() {
             true => String::new(),
             false => text.unwrap_or_default(),
         };
         let steps = own.training.and_then(|training| training.steps).map(|steps| steps.to_string());
-        let room = own.room;
+        let (room, operations) = (own.room, own.operations_left().unwrap_or(0));
+        let memory = own.work.map_or(room.memory, |work| work.memory);
         [
             own.stage.name.clone(),
             word(&own.next).replace('-', " "),
             number(steps),
             number(Some(known(room.parameters, short(room.parameters)))),
-            number(Some(known(room.memory, amount(room.memory)))),
+            number(Some(known(operations, short(operations)))),
+            number(Some(known(memory, amount(memory)))),
+            number(own.seconds.map(duration)),
             visible(&self.why(own)).into_owned(),
         ]
     }
@@ -135,6 +142,7 @@ impl Words<'_> {
         parts.push(format!("batches of {batch}"));
         let room = own.room;
         parts.push(format!("trains {} of {} parameters", room.trained, room.parameters));
+        parts.extend(own.work.map(|work| format!("{} FLOPs a step", short(work.operations))));
         parts.push(format!("at least {} of memory", amount(room.memory)));
         parts.push(format!("{} kept", amount(room.outputs)));
         parts.push(format!("{} of checkpoints", amount(room.checkpoints)));
@@ -189,14 +197,20 @@ fn summary(plan: &Plan<'_>) -> Vec<String> {
     if steps > 0 {
         counts.push(format!("{steps} steps"));
     }
+    let operations = plan.operations();
+    if operations > 0 {
+        counts.push(format!("{} FLOPs", short(operations)));
+    }
+    counts.extend(plan.seconds().filter(|seconds| *seconds > 0.0).map(duration));
     let mut lines = vec![counts.join(", ")];
     let room = plan.room;
     if room.memory > 0 || room.disk > 0 {
-        lines.push(format!(
-            "takes at least {} of memory and {} of disk",
-            amount(room.memory),
-            amount(room.disk)
-        ));
+        let memory = match (room.measured, room.expected) {
+            (Some(measured), _) => amount(measured),
+            (None, Some(expected)) => format!("about {}", amount(expected)),
+            (None, None) => format!("at least {}", amount(room.memory)),
+        };
+        lines.push(format!("takes {memory} of memory and {} of disk", amount(room.disk)));
     }
     for (dataset, supply) in &plan.datasets {
         lines.push(match supply {
@@ -253,7 +267,11 @@ pub fn json(plan: &Plan<'_>, run: &Run<'_>, sources: &Sources) -> String {
         "stages": stages,
         "datasets": plan.datasets.iter().map(dataset).collect::<Vec<_>>(),
         "steps": plan.steps(),
+        "flops": number(plan.operations()),
+        "seconds": plan.seconds(),
         "memory": number(plan.room.memory),
+        "expected_memory": plan.room.expected.map(number),
+        "measured_memory": plan.room.measured.map(number),
         "disk": number(plan.room.disk),
         "obstacle": plan.obstacle().map(|(_, said)| said),
     });
@@ -301,6 +319,9 @@ fn stage(own: &Planned<'_>, sources: &Sources) -> Value {
         "waits_for": own.waits_for,
         "inputs_changed": history.inputs,
         "training": training,
+        "flops": own.operations_left().map(number),
+        "expected_memory": own.work.map(|work| number(work.memory)),
+        "seconds": own.seconds,
     })
 }
 

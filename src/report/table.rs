@@ -22,7 +22,7 @@ const GAP: usize = 2;
 
 /// Renders rows under a heading, each line ended by a line break.
 ///
-/// Where the table is wider than `width`, the texts of its widest columns go on in further lines.
+/// A column without a text and a title is left out. Where the table is wider than `width`, the texts of its widest columns go on in further lines.
 pub fn render<const N: usize>(
     heading: [(&str, Align); N],
     rows: &[[String; N]],
@@ -33,7 +33,8 @@ pub fn render<const N: usize>(
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.chain([heading[column].0.chars().count()]).max().unwrap_or(0)
     });
-    while widths.iter().sum::<usize>() + GAP * N.saturating_sub(1) > width {
+    let shown = widths.iter().filter(|width| **width > 0).count();
+    while widths.iter().sum::<usize>() + GAP * shown.saturating_sub(1) > width {
         match widths.iter_mut().max() {
             Some(widest) if *widest > 1 => *widest -= 1,
             _ => break,
@@ -48,7 +49,8 @@ pub fn render<const N: usize>(
         let cells: [Vec<String>; N] =
             std::array::from_fn(|column| wrap(cells[column], widths[column]));
         for index in 0..cells.iter().map(Vec::len).max().unwrap_or(0) {
-            let padded: [String; N] = std::array::from_fn(|column| {
+            let shown = (0..N).filter(|column| widths[*column] > 0);
+            let padded = shown.map(|column| {
                 let cell = cells[column].get(index).map_or("", String::as_str);
                 let width = widths[column];
                 match heading[column].1 {
@@ -56,6 +58,7 @@ pub fn render<const N: usize>(
                     Align::Right => format!("{cell:>width$}"),
                 }
             });
+            let padded: Vec<String> = padded.collect();
             text.push_str(padded.join(&" ".repeat(GAP)).trim_end());
             text.push('\n');
         }
@@ -104,6 +107,13 @@ größer  100.00%
         assert_eq!(render(HEADING, &rows(), Style::Ascii, 80), expected);
         let unicode = render(HEADING, &rows(), Style::Unicode, 80);
         assert_eq!(unicode, expected.replace('-', "─"));
+    }
+
+    #[test]
+    fn an_empty_column_is_left_out() {
+        let heading = [("a", Align::Left), ("", Align::Right), ("b", Align::Left)];
+        let rows = [["1", "", "2"].map(str::to_owned)];
+        assert_eq!(render(heading, &rows, Style::Ascii, 80), "a  b\n-  -\n1  2\n");
     }
 
     #[test]

@@ -46,6 +46,8 @@ pub(super) struct Need {
     pub store: u128,
     /// In the record of the run.
     pub record: u128,
+    /// Of the memory, the datasets.
+    pub datasets: u128,
 }
 
 impl Run<'_> {
@@ -62,8 +64,10 @@ impl Run<'_> {
         let loading: BTreeMap<String, u128> =
             missing.map(|(_, call)| (call.to_string(), dataset(call))).collect();
         let on_host = if self.device.is_host() { all.memory } else { 0 };
+        let datasets = loading.values().fold(0, |all: u128, bytes| all.saturating_add(*bytes));
         Need {
-            memory: loading.values().fold(on_host, |all, bytes| all.saturating_add(*bytes)),
+            memory: on_host.saturating_add(datasets),
+            datasets,
             store: all.outputs.saturating_add(all.checkpoints),
             record: all.outputs,
         }
@@ -137,7 +141,7 @@ impl Run<'_> {
     }
 
     /// The constructor behind an encoder, whichever stage has made its weights.
-    fn constructor(&self, term: &Term) -> Term {
+    pub(super) fn constructor(&self, term: &Term) -> Term {
         match term {
             Term::Output(output) => self.architecture(output),
             term => term.clone(),
@@ -161,7 +165,7 @@ fn averages(objective: &ObjectiveGraph, modules: &[(u128, bool)]) -> u128 {
 }
 
 /// How many encoders are kept on the way.
-fn kept(fields: &Fields<'_>) -> u128 {
+pub(super) fn kept(fields: &Fields<'_>) -> u128 {
     let length = match fields.get("length") {
         Term::Duration(epochs, Unit::Epochs) => *epochs,
         _ => return 0,
@@ -186,8 +190,23 @@ fn dataset(call: &Call) -> u128 {
 
 /// The memory that can be had without swapping; `None` where the system does not say.
 fn free_memory() -> Option<u64> {
-    let told = fs::read_to_string("/proc/meminfo").ok()?;
-    let line = told.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    told("/proc/meminfo", "MemAvailable:")
+}
+
+/// What this process has in memory now, in bytes; `None` where the system does not say.
+pub(super) fn held_memory() -> Option<u64> {
+    told("/proc/self/status", "VmRSS:")
+}
+
+/// The most that it ever had.
+pub(super) fn most_memory() -> Option<u64> {
+    told("/proc/self/status", "VmHWM:")
+}
+
+/// The bytes that Linux tells of under that name.
+fn told(file: &str, name: &str) -> Option<u64> {
+    let told = fs::read_to_string(file).ok()?;
+    let line = told.lines().find_map(|line| line.strip_prefix(name))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim_end().parse().ok()?;
     kibibytes.checked_mul(1024)
 }
@@ -239,6 +258,7 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn the_machine_tells_what_is_free() {
         assert!(free_memory().is_some_and(|free| free > 1 << 20));
+        assert!(held_memory().zip(most_memory()).is_some_and(|(held, most)| held <= most));
         let folder = tempfile::tempdir().expect("a folder");
         let deep = folder.path().join("not/yet/there");
         assert_eq!(free_disk(&deep).is_some(), free_disk(folder.path()).is_some());

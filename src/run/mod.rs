@@ -5,12 +5,16 @@ mod failure;
 pub mod folder;
 mod history;
 mod inputs;
+mod measure;
 mod numerics;
+mod passes;
 pub mod plan;
 mod prepare;
 mod reason;
 pub mod record;
 mod stages;
+mod timed;
+mod work;
 
 pub use failure::{Cause, Failure};
 pub use inputs::Locations;
@@ -239,6 +243,16 @@ struct State<'a> {
     /// By position in the graph.
     finished: BTreeMap<usize, Finished>,
     datasets: Datasets<'a>,
+    /// Whether fresh weights stand in for those of a stage that has not run, where only the time
+    /// matters that they take.
+    stand_ins: bool,
+}
+
+impl State<'_> {
+    /// Whether the weights of that stage are stood in for.
+    fn stands_in(&self, stage: usize) -> bool {
+        self.stand_ins && !self.finished.contains_key(&stage)
+    }
 }
 
 /// Where the user's data lies: `$CPIPE_HOME`, or `cpipe` in the user's cache folder.

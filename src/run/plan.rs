@@ -8,6 +8,7 @@ pub use super::history::{Change, History, Otherwise};
 use super::inputs::Datasets;
 use super::prepare::datasets;
 use super::stages::Fields;
+pub use super::work::Work;
 use super::{Cause, Failure, Reason, Run};
 use crate::check::{StageKind, declared_size};
 use crate::data::Supply;
@@ -39,6 +40,11 @@ pub struct Total {
     pub memory: u128,
     /// In the store and in the record of the run.
     pub disk: u128,
+    /// What the run is expected to take of the memory of the host, where that is known: what this
+    /// process has, datasets, and the stage that takes the most where it runs there.
+    pub expected: Option<u128>,
+    /// What a trial of each of the stages has taken of it.
+    pub measured: Option<u128>,
 }
 
 /// What would become of a stage.
@@ -52,6 +58,10 @@ pub struct Planned<'r> {
     pub waits_for: Vec<&'r str>,
     pub training: Option<Training>,
     pub room: Room,
+    /// Absent where its dataset does not say how large it is.
+    pub work: Option<Work>,
+    /// How long what is left of it would take, where that was measured.
+    pub seconds: Option<f64>,
 }
 
 /// What a run would do about a stage.
@@ -91,17 +101,19 @@ pub struct Training {
 impl Plan<'_> {
     /// The steps that the stages have left that are to be computed, as far as they are known.
     pub fn steps(&self) -> u64 {
-        let left = |own: &Planned<'_>| {
-            let steps = own.training.and_then(|training| training.steps).unwrap_or(0);
-            match own.next {
-                Next::Cached | Next::SameAs(_) => 0,
-                Next::Run { standing: Some(Standing { step, .. }), .. } => {
-                    steps.saturating_sub(step)
-                }
-                Next::Run { .. } | Next::Blocked(_) => steps,
-            }
-        };
-        self.stages.iter().fold(0, |all, own| all.saturating_add(left(own)))
+        self.stages.iter().fold(0, |all, own| all.saturating_add(own.steps_left()))
+    }
+
+    /// The operations of networks that the stages have left, as far as they are known.
+    pub fn operations(&self) -> u128 {
+        let left = self.stages.iter().filter_map(Planned::operations_left);
+        left.fold(0, u128::saturating_add)
+    }
+
+    /// How long everything would take that is left, where all of it was measured.
+    pub fn seconds(&self) -> Option<f64> {
+        let mut left = self.stages.iter().filter(|own| !own.is_cached());
+        left.try_fold(0.0, |all, own| Some(all + own.seconds?))
     }
 
     /// Why the run would end before it begins, and the stage of which it would say so.
@@ -129,6 +141,29 @@ impl Planned<'_> {
     pub fn is_cached(&self) -> bool {
         matches!(self.next, Next::Cached | Next::SameAs(_))
     }
+
+    /// The steps that it has left, as far as they are known.
+    pub fn steps_left(&self) -> u64 {
+        let steps = self.training.and_then(|training| training.steps).unwrap_or(0);
+        match self.next {
+            Next::Cached | Next::SameAs(_) => 0,
+            Next::Run { standing: Some(Standing { step, .. }), .. } => steps.saturating_sub(step),
+            Next::Run { .. } | Next::Blocked(_) => steps,
+        }
+    }
+
+    /// The operations of networks that it has left; `None` where they are not known.
+    pub fn operations_left(&self) -> Option<u128> {
+        let operations = self.work?.operations;
+        match self.training {
+            _ if self.is_cached() => Some(0),
+            Some(training) => {
+                training.steps?;
+                Some(operations.saturating_mul(u128::from(self.steps_left())))
+            }
+            None => Some(operations),
+        }
+    }
 }
 
 impl Run<'_> {
@@ -142,7 +177,11 @@ impl Run<'_> {
         let mut plan = Plan {
             stages: Vec::new(),
             datasets: BTreeMap::new(),
-            room: Total { memory: need.memory, disk: need.store.saturating_add(need.record) },
+            room: Total {
+                memory: need.memory,
+                disk: need.store.saturating_add(need.record),
+                ..Total::default()
+            },
             too_small: self.check_room(&need, output).err(),
         };
         for position in self.graph.to_run() {
@@ -166,8 +205,19 @@ impl Run<'_> {
                 _ => History::default(),
             };
             let (training, room) = (self.training(stage), self.room(stage));
-            plan.stages.push(Planned { stage, next, history, waits_for, training, room });
+            let work = self.work(stage);
+            plan.stages.push(Planned {
+                stage,
+                next,
+                history,
+                waits_for,
+                training,
+                room,
+                work,
+                seconds: None,
+            });
         }
+        plan.room.expected = self.expected(&plan, need.datasets);
         Ok(plan)
     }
 
@@ -234,7 +284,7 @@ impl Run<'_> {
 }
 
 /// How many examples a split has, where its dataset says so before it is loaded.
-fn examples(split: &Split) -> Option<usize> {
+pub(super) fn examples(split: &Split) -> Option<usize> {
     let all = resolve::examples(&split.dataset, split.part)?;
     let classes = declared_size(&split.dataset, "Label")?;
     Some(sampled(all, classes, split.percent))

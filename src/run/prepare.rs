@@ -32,7 +32,12 @@ impl Run<'_> {
             let found = self.watched(|watch| datasets.dataset(dataset, watch));
             found.map_err(|error| Failure::of(stage, error.into()))?;
         }
-        let state = State { key: Key::root(self.seed), finished: BTreeMap::new(), datasets };
+        let state = State {
+            key: Key::root(self.seed),
+            finished: BTreeMap::new(),
+            datasets,
+            stand_ins: false,
+        };
         Ok(Prepared { state, lookups })
     }
 

@@ -72,11 +72,25 @@ impl Run<'_> {
         mut partial: Partial,
         reason: &str,
     ) -> Result<Finished, Cause> {
+        let (session, mut task) = self.pretraining(state, stage)?;
+        self.started(&session, stage, reason)?;
+        let trained = session.run(&mut task, &mut partial)?;
+        partial.write(ENCODER, &safetensors::to_bytes(&[("", task.encoder())]))?;
+        Ok(partial.finish(json!({
+            "steps": trained.steps, "epochs": trained.epochs, "kept": trained.kept, "last": trained.last,
+        }))?)
+    }
+
+    /// A pre-training, ready to begin.
+    pub(super) fn pretraining<'s>(
+        &'s self,
+        state: &mut State<'_>,
+        stage: &'s Stage,
+    ) -> Result<(Session<'s>, Pretraining), Cause> {
         let fields = Fields(stage);
         let objective = fields.objective();
         let examples = self.split(state, fields.split("data"))?;
         let session = self.session(state, stage, examples, objective.views)?;
-        self.started(&session, stage, reason)?;
         // An objective over the output of another stage starts from that stage's weights.
         let mut graph = objective.clone();
         let mut weights = None;
@@ -90,12 +104,8 @@ impl Run<'_> {
         let batch = fields.args().size("batch");
         let program =
             Learner::new(&graph, state.key, &self.device.device, batch, weights.as_ref())?;
-        let mut task = Pretraining { program, optimizer: build_optimizer(fields.get("optimizer")) };
-        let trained = session.run(&mut task, &mut partial)?;
-        partial.write(ENCODER, &safetensors::to_bytes(&[("", task.encoder())]))?;
-        Ok(partial.finish(json!({
-            "steps": trained.steps, "epochs": trained.epochs, "kept": trained.kept, "last": trained.last,
-        }))?)
+        let task = Pretraining { program, optimizer: build_optimizer(fields.get("optimizer")) };
+        Ok((session, task))
     }
 
     fn finetune(
@@ -105,21 +115,31 @@ impl Run<'_> {
         mut partial: Partial,
         reason: &str,
     ) -> Result<Finished, Cause> {
-        let fields = Fields(stage);
-        let examples = self.split(state, fields.split("data"))?;
-        let session = self.session(state, stage, examples, 1)?;
+        let (session, mut task) = self.finetuning(state, stage)?;
         self.started(&session, stage, reason)?;
-        let mut task = Tuned {
-            classifier: self.classifier(state, stage)?,
-            optimizer: build_optimizer(fields.get("optimizer")),
-            all: fields.trains_all(),
-        };
         let trained = session.run(&mut task, &mut partial)?;
         partial.write(MODEL, &task.classifier.to_bytes())?;
         partial.write(ENCODER, &safetensors::to_bytes(&[("", &task.classifier.encoder_params)]))?;
         Ok(partial.finish(json!({
             "steps": trained.steps, "epochs": trained.epochs, "last": trained.last,
         }))?)
+    }
+
+    /// A fine-tuning, ready to begin.
+    pub(super) fn finetuning<'s>(
+        &'s self,
+        state: &mut State<'_>,
+        stage: &'s Stage,
+    ) -> Result<(Session<'s>, Tuned), Cause> {
+        let fields = Fields(stage);
+        let examples = self.split(state, fields.split("data"))?;
+        let session = self.session(state, stage, examples, 1)?;
+        let task = Tuned {
+            classifier: self.classifier(state, stage)?,
+            optimizer: build_optimizer(fields.get("optimizer")),
+            all: fields.trains_all(),
+        };
+        Ok((session, task))
     }
 
     fn evaluate(
@@ -180,7 +200,11 @@ impl Run<'_> {
         Ok(partial.finish(json!({ "results": results }))?)
     }
 
-    fn split(&self, state: &mut State<'_>, split: &Split) -> Result<Examples, DataError> {
+    pub(super) fn split(
+        &self,
+        state: &mut State<'_>,
+        split: &Split,
+    ) -> Result<Examples, DataError> {
         let key = state.key;
         self.watched(|watch| state.datasets.split(split, key, watch))
     }
@@ -268,7 +292,10 @@ impl Run<'_> {
         };
         let architecture = self.architecture(output);
         let module = nn::build(&architecture, None);
-        let params = self.read(state, output, ENCODER, module.as_ref())?;
+        let params = match state.stands_in(output.stage) {
+            true => module.init(state.key, &self.device.device),
+            false => self.read(state, output, ENCODER, module.as_ref())?,
+        };
         Ok((architecture, params))
     }
 
@@ -315,7 +342,11 @@ impl Run<'_> {
     }
 
     /// The networks that an evaluation judges: one, or each that a training has kept.
-    fn candidates(&self, state: &State<'_>, model: &Term) -> Result<Vec<Candidate>, Cause> {
+    pub(super) fn candidates(
+        &self,
+        state: &State<'_>,
+        model: &Term,
+    ) -> Result<Vec<Candidate>, Cause> {
         let encoder = |module, params| Extractor { parts: vec![(module, params)] };
         match model {
             Term::Output(output) if output.output == "model" => {
@@ -324,6 +355,11 @@ impl Run<'_> {
                     .stage(output.stage)
                     .expect("an output names a stage of its own graph");
                 let classifier = self.classifier(state, stage)?;
+                if state.stands_in(output.stage) {
+                    let Classifier { encoder, head, encoder_params, head_params } = classifier;
+                    let parts = vec![(encoder, encoder_params), (head, head_params)];
+                    return Ok(vec![Candidate { epoch: None, network: Extractor { parts } }]);
+                }
                 let templates = [("", &classifier.encoder_params), (HEAD, &classifier.head_params)];
                 let bytes = self.bytes(state, output, MODEL)?;
                 let mut sets = safetensors::from_bytes(&bytes, &templates, &self.device.device)?;
@@ -332,7 +368,9 @@ impl Run<'_> {
                     vec![(classifier.encoder, sets.remove(0)), (classifier.head, head_params)];
                 Ok(vec![Candidate { epoch: None, network: Extractor { parts } }])
             }
-            Term::Output(output) if output.output == "history" => {
+            Term::Output(output)
+                if output.output == "history" && !state.stands_in(output.stage) =>
+            {
                 let finished = state
                     .finished
                     .get(&output.stage)
@@ -357,9 +395,9 @@ impl Run<'_> {
 }
 
 /// A network to be judged.
-struct Candidate {
+pub(super) struct Candidate {
     epoch: Option<u64>,
-    network: Extractor,
+    pub network: Extractor,
 }
 
 /// Typed access to the fields of a checked stage.
@@ -404,7 +442,7 @@ fn measures(protocol: &Call) -> &'static str {
 }
 
 /// A size that the signature of a checked constructor declares.
-fn declared(call: &Call, part: &str) -> usize {
+pub(super) fn declared(call: &Call, part: &str) -> usize {
     let size = declared_size(call, part);
     size.unwrap_or_else(|| panic!("the signature of `{}` declares no {part}[…]", call.name))
 }

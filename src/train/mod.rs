@@ -10,4 +10,6 @@ pub use finetune::{Classifier, HEAD, Tuned};
 pub use optimizer::{OPTIMIZERS, Optimizer, StateError, build as build_optimizer};
 pub use pretrain::Pretraining;
 pub use schedule::{Progress, SCHEDULES, value as schedule_value};
-pub use session::{NotFinite, Session, Task, TrainError, Trained, kept_name, steps};
+pub use session::{
+    Inputs, Measurements, NotFinite, Session, Task, TrainError, Trained, kept_name, steps,
+};

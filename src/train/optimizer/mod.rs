@@ -62,6 +62,9 @@ pub trait Optimizer: Send {
 
     /// The learning rate of the text, before any schedule.
     fn lr(&self) -> f64;
+
+    /// The numbers that it remembers of each one that it moves.
+    fn moments(&self) -> usize;
 }
 
 /// A checkpoint's optimizer state that does not fit the optimizer or its parameters.

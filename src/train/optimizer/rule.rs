@@ -21,6 +21,11 @@ pub(super) trait Rule: Send {
         moments: &mut Vec<Tensor<D>>,
         step: Step,
     ) -> Tensor<D>;
+
+    /// How many tensors it leaves there.
+    fn moments(&self) -> usize {
+        Self::MOMENTS.len()
+    }
 }
 
 /// The numbers of one update.
@@ -88,6 +93,10 @@ impl<R: Rule> PerParameter<R> {
 }
 
 impl<R: Rule> Optimizer for PerParameter<R> {
+    fn moments(&self) -> usize {
+        self.rule.moments()
+    }
+
     fn step(
         &mut self,
         slot: &str,

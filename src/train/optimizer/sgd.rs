@@ -19,6 +19,10 @@ struct Sgd {
 impl Rule for Sgd {
     const MOMENTS: &'static [&'static str] = &["momentum_buffer"];
 
+    fn moments(&self) -> usize {
+        usize::from(self.momentum != 0.0)
+    }
+
     /// `d = g + decay * p`; `b = momentum * b + d`, in the first step `b = d`;
     /// `p - lr * b`, with Nesterov's momentum `p - lr * (d + momentum * b)`.
     fn update<const D: usize>(

@@ -1,0 +1,207 @@
+//! What a pass through a module takes, told from its layers and the size of its input.
+
+use std::ops::AddAssign;
+
+/// The size of what flows between layers, for one example.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Channels, height and width.
+    Maps([usize; 3]),
+    Features(usize),
+}
+
+impl Extent {
+    /// The numbers in it.
+    pub fn numbers(self) -> u128 {
+        match self {
+            Extent::Maps(sizes) => sizes.iter().map(|size| *size as u128).product(),
+            Extent::Features(size) => size as u128,
+        }
+    }
+}
+
+/// For one example. Operations are those of convolutions and linear layers, a multiplication and an
+/// addition counted as two.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Operations of the pass.
+    pub forward: u128,
+    /// Operations of its gradient by the parameters.
+    pub by_parameters: u128,
+    /// Operations of its gradient by the input of every layer but the first.
+    pub by_layers: u128,
+    /// Operations of its gradient by what the module is given.
+    pub by_input: u128,
+    /// Numbers that are kept from the pass until its gradient is there.
+    pub kept: u128,
+    /// Numbers that are there at once, at the most, where nothing is kept.
+    pub live: u128,
+    /// Numbers that are there at once, at the most, while the gradient goes back: what is still kept,
+    /// and what a layer takes.
+    pub backward: u128,
+    /// The same where a convolution multiplies by a matrix, its input laid out once for each of the
+    /// places that a kernel looks at.
+    pub unfolded: u128,
+}
+
+impl AddAssign for Cost {
+    /// The cost of both, one after the other.
+    fn add_assign(&mut self, other: Self) {
+        self.forward += other.forward;
+        self.by_parameters += other.by_parameters;
+        self.by_layers += other.by_layers;
+        self.by_input += other.by_input;
+        self.kept += other.kept;
+        self.live = self.live.max(other.live);
+        self.backward = self.backward.max(other.backward);
+        self.unfolded = self.unfolded.max(other.unfolded);
+    }
+}
+
+/// A walk through the layers of a module, in the order of a pass.
+#[derive(Clone, Copy, Debug)]
+pub struct Walk {
+    pub cost: Cost,
+    /// What the next layer is given.
+    pub at: Extent,
+    /// Numbers that wait for a later layer, such as what a shortcut carries.
+    pub waiting: u128,
+    is_first: bool,
+}
+
+impl Walk {
+    pub fn new(at: Extent) -> Self {
+        Walk { cost: Cost::default(), at, waiting: 0, is_first: true }
+    }
+
+    /// A square convolution to so many channels that keeps the resolution where the stride is one.
+    pub fn convolution(&mut self, output: usize, kernel: usize, stride: usize) {
+        let Extent::Maps([input, height, width]) = self.at else {
+            unreachable!("convolutions stand before the pooling")
+        };
+        let (height, width) = (height.div_ceil(stride), width.div_ceil(stride));
+        let to = Extent::Maps([output, height, width]);
+        let columns = (input * kernel * kernel) as u128 * (height * width) as u128;
+        self.multiplies(columns * output as u128);
+        self.is_differentiated(to.numbers(), if kernel > 1 { columns } else { 0 });
+        // The input is there twice: padded, too.
+        let padded = if kernel > 1 { self.at.numbers() } else { 0 };
+        self.is_live(self.at.numbers() + padded + to.numbers());
+        self.at = to;
+    }
+
+    pub fn linear(&mut self, output: usize) {
+        let to = Extent::Features(output);
+        self.multiplies(self.at.numbers() * to.numbers());
+        self.is_differentiated(to.numbers(), 0);
+        self.is_live(self.at.numbers() + to.numbers());
+        self.at = to;
+    }
+
+    /// A batch norm keeps what it has centred.
+    pub fn norm(&mut self) {
+        self.keeps(self.at.numbers());
+    }
+
+    /// A rectifier keeps what it is given, and the layer behind it what it gives.
+    pub fn relu(&mut self) {
+        self.keeps(self.at.numbers());
+        self.keeps(self.at.numbers());
+    }
+
+    /// Maxima of windows, padded by half of one; it keeps where each was found, in eight bytes.
+    pub fn max_pool(&mut self, stride: usize) {
+        let Extent::Maps([channels, height, width]) = self.at else {
+            unreachable!("a pooling is given maps")
+        };
+        let to = Extent::Maps([channels, height.div_ceil(stride), width.div_ceil(stride)]);
+        self.is_live(self.at.numbers() + 3 * to.numbers());
+        self.cost.kept += 3 * to.numbers();
+        self.at = to;
+    }
+
+    /// The mean over all positions.
+    pub fn average(&mut self) {
+        if let Extent::Maps([channels, ..]) = self.at {
+            self.at = Extent::Features(channels);
+        }
+    }
+
+    fn keeps(&mut self, numbers: u128) {
+        self.is_live(2 * numbers);
+        self.cost.kept += numbers;
+    }
+
+    fn is_live(&mut self, numbers: u128) {
+        self.cost.live = self.cost.live.max(self.waiting + numbers);
+    }
+
+    /// A layer is given two gradients, of its output and its input, beside what is kept before it.
+    fn is_differentiated(&mut self, output: u128, columns: u128) {
+        let there = self.cost.kept + self.waiting + self.at.numbers() + output;
+        self.cost.backward = self.cost.backward.max(there);
+        self.cost.unfolded = self.cost.unfolded.max(there + columns);
+    }
+
+    /// A product with parameters.
+    fn multiplies(&mut self, products: u128) {
+        let operations = 2 * products;
+        self.cost.forward += operations;
+        self.cost.by_parameters += operations;
+        match std::mem::take(&mut self.is_first) {
+            true => self.cost.by_input += operations,
+            false => self.cost.by_layers += operations,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::build;
+    use crate::term::{Args, Call, Term};
+
+    fn resnet(name: &str, stem: &str, width: i64, size: usize) -> Cost {
+        let args = [("stem", Term::Symbol(stem.to_owned())), ("width", Term::Int(width))];
+        let args = args.into_iter().map(|(name, term)| (name.to_owned(), term));
+        let term = Term::Call(Call { name: name.to_owned(), args: Args(args.collect()) });
+        let mut walk = Walk::new(Extent::Maps([3, size, size]));
+        build(&term, None).walk(&mut walk);
+        let features = if name == "resnet50" { 32 } else { 8 } * width as usize;
+        assert_eq!(walk.at, Extent::Features(features));
+        walk.cost
+    }
+
+    /// torchvision publishes 1.814, 3.664 and 4.089 billion multiplications, the last layer's
+    /// 0.512 and 2.048 million among them.
+    #[test]
+    fn operations_are_those_that_torchvision_publishes() {
+        let published =
+            [("resnet18", 1.814, 0.5), ("resnet34", 3.664, 0.5), ("resnet50", 4.089, 2.0)];
+        for (name, billions, last) in published {
+            let products = resnet(name, "imagenet", 64, 224).forward as f64 / 2e9 + last / 1e3;
+            assert!((products / billions - 1.0).abs() < 1e-3, "{name}: {products}");
+        }
+        // 0.56 billion at 32 pixels, as commonly published of the small stem.
+        let small = resnet("resnet18", "small", 64, 32).forward as f64 / 2e9;
+        assert!((small / 0.5556 - 1.0).abs() < 2e-3, "{small}");
+    }
+
+    #[test]
+    fn the_gradient_takes_twice_as_many() {
+        let cost = resnet("resnet18", "small", 16, 32);
+        assert_eq!(cost.by_parameters, cost.forward);
+        assert_eq!(cost.by_layers + cost.by_input, cost.forward);
+        // The first convolution: 3x3 of three channels to sixteen.
+        assert_eq!(cost.by_input, 2 * 27 * 16 * 32 * 32);
+    }
+
+    #[test]
+    fn what_is_kept_is_three_tensors_a_layer() {
+        // Sixteen maps of 32 by 32 after the stem and each of four layers; then half as many numbers
+        // after each of four layers, and one tensor where the shortcut is projected; and so on.
+        let group = 16 * 32 * 32;
+        let halves: u128 = [2, 4, 8].iter().map(|part| 13 * group / part).sum();
+        assert_eq!(resnet("resnet18", "small", 16, 32).kept, 15 * group + halves);
+    }
+}

@@ -1,0 +1,230 @@
+//! How long stages would take, and how much memory, found out by beginning each of them.
+//!
+//! What is begun is what a run would begin, in a store of its own that is gone afterwards. Where a
+//! stage needs the weights of one that has not run, fresh ones stand in: they take as long.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use super::estimate::most_memory;
+use super::inputs::{Datasets, Examples};
+use super::plan::{Next, Plan};
+use super::prepare::datasets;
+use super::stages::{Fields, declared};
+use super::timed::{TRIAL, Timed};
+use super::{Cause, Failure, Run, State};
+use crate::check::StageKind;
+use crate::data::Supply;
+use crate::evaluate::{BATCH, EvaluateError, Extractor, Features, Problem, extract, judge};
+use crate::graph::Stage;
+use crate::interrupt::Interrupt;
+use crate::random::Key;
+use crate::store::error::RunError;
+use crate::store::events::Events;
+use crate::store::{Finished, Lookup, Store};
+use crate::term::{Split, Term};
+use crate::train::{Session, Task, TrainError};
+use crate::watch::Watch;
+
+impl Run<'_> {
+    /// Begins every stage of a plan that is to run, tells of each by its name, and notes how long
+    /// it would take and how much memory the process has needed. Nothing is downloaded: where a
+    /// dataset is missing, the stages that read it are left out.
+    pub fn measure(&self, plan: &mut Plan<'_>, tell: &dyn Fn(&str)) -> Result<(), Failure> {
+        let scratch = tempfile::tempdir()
+            .map_err(|cause| RunError::StoreUnwritable { path: std::env::temp_dir(), cause })?;
+        let trial = Run {
+            device: self.device.clone(),
+            store: Store::open(scratch.path())?,
+            locations: self.locations.clone(),
+            events: Events::default(),
+            // The end of a trial is no wish of the user.
+            interrupt: Interrupt::default(),
+            ..*self
+        };
+        let mut state = State {
+            key: Key::root(self.seed),
+            finished: self.finished()?,
+            datasets: Datasets::new(&trial.locations),
+            stand_ins: true,
+        };
+        let mut is_whole = true;
+        for own in &mut plan.stages {
+            let is_there = datasets(own.stage).all(|dataset| {
+                let supply = plan.datasets.get(&dataset.to_string());
+                supply.is_some_and(|supply| !matches!(supply, Supply::Download { .. }))
+            });
+            let done = match own.next {
+                Next::Run { standing, .. } if is_there => standing.map_or(0, |own| own.step),
+                Next::Cached | Next::SameAs(_) => continue,
+                _ => {
+                    is_whole = false;
+                    continue;
+                }
+            };
+            tell(&own.stage.name);
+            let seconds = trial.seconds(&mut state, own.stage, done, &self.interrupt);
+            own.seconds = Some(seconds.map_err(|cause| Failure::of(own.stage, cause))?);
+        }
+        plan.room.measured =
+            most_memory().filter(|_| is_whole && self.device.is_host()).map(u128::from);
+        Ok(())
+    }
+
+    /// The stages that the store holds.
+    fn finished(&self) -> Result<BTreeMap<usize, Finished>, Failure> {
+        let lookups = self.look_up()?.into_iter();
+        Ok(lookups
+            .filter_map(|(position, lookup)| match lookup {
+                Lookup::Finished(finished) => Some((position, finished)),
+                _ => None,
+            })
+            .collect())
+    }
+
+    /// How many seconds a stage would take from there.
+    fn seconds(
+        &self,
+        state: &mut State<'_>,
+        stage: &Stage,
+        done: u64,
+        asked: &Interrupt,
+    ) -> Result<f64, Cause> {
+        let begun = Instant::now();
+        match stage.kind {
+            StageKind::Pretrain => {
+                let (session, mut task) = self.pretraining(state, stage)?;
+                let setup = begun.elapsed();
+                Ok(setup.as_secs_f64() + self.trained(&session, &mut task, stage, done, asked)?)
+            }
+            StageKind::Finetune => {
+                let (session, mut task) = self.finetuning(state, stage)?;
+                let setup = begun.elapsed();
+                Ok(setup.as_secs_f64() + self.trained(&session, &mut task, stage, done, asked)?)
+            }
+            StageKind::Evaluate => self.evaluated(state, stage, asked),
+        }
+    }
+
+    /// How long a training would take from there.
+    fn trained(
+        &self,
+        session: &Session<'_>,
+        task: &mut dyn Task,
+        stage: &Stage,
+        done: u64,
+        asked: &Interrupt,
+    ) -> Result<f64, Cause> {
+        let place = self.store.stage(&self.key(stage));
+        let mut partial = place.begin(place.lock("a trial")?)?;
+        let begun = Instant::now();
+        let mut timed = Timed::new(task, session.interrupt, asked);
+        match session.run(&mut timed, &mut partial) {
+            Ok(_) | Err(TrainError::Interrupted) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let ended = Instant::now();
+        asked.check()?;
+        let steps = session.steps().saturating_sub(done);
+        Ok(timed.seconds(begun, ended, steps, session.steps_per_epoch()))
+    }
+
+    /// How long an evaluation would take: features are read for a while, the protocol is carried
+    /// out on as many as there are.
+    fn evaluated(
+        &self,
+        state: &mut State<'_>,
+        stage: &Stage,
+        asked: &Interrupt,
+    ) -> Result<f64, Cause> {
+        let fields = Fields(stage);
+        let Term::Call(protocol) = fields.get("protocol") else {
+            unreachable!("checked by the signature")
+        };
+        let on_split = fields.split("on");
+        let on = self.split(state, on_split)?;
+        let fit_split = stage.fields.contains_key("fit").then(|| fields.split("fit"));
+        let fit = fit_split.map(|split| self.split(state, split)).transpose()?;
+        let begun = Instant::now();
+        let candidates = self.candidates(state, fields.get("model"))?;
+        let count = candidates.len() as f64 * self.stood_in(state, fields.get("model"));
+        let Some(candidate) = candidates.into_iter().next() else { return Ok(0.0) };
+        let setup = begun.elapsed().as_secs_f64();
+        let (features, per_image) =
+            self.read_for_a_while(&candidate.network, &on, on_split, asked)?;
+        let images = on.indices.len() + fit.as_ref().map_or(0, |fit| fit.indices.len());
+        let on = repeated(&features, on.indices.len(), on_split, state.key);
+        let fit = fit.as_ref().zip(fit_split);
+        let fit = fit.map(|(fit, split)| repeated(&features, fit.indices.len(), split, state.key));
+        let classes = declared(&on_split.dataset, "Label");
+        let begun = Instant::now();
+        let device = &self.device.device;
+        let judged = |watch| {
+            judge(protocol, &Problem { fit: fit.as_ref(), on: &on, classes, device, watch })
+        };
+        // What the user asks for ends the protocol.
+        judged(Watch::new(asked, &|_| {}))?;
+        let judged = begun.elapsed().as_secs_f64();
+        Ok(count * (setup + images as f64 * per_image + judged))
+    }
+
+    /// How many networks one that stands in stands for.
+    fn stood_in(&self, state: &State<'_>, model: &Term) -> f64 {
+        match model {
+            Term::Output(output) if state.stands_in(output.stage) => {
+                self.candidates_of(model) as f64
+            }
+            _ => 1.0,
+        }
+    }
+
+    /// Features of some examples, and the seconds that one takes.
+    fn read_for_a_while(
+        &self,
+        network: &Extractor,
+        examples: &Examples,
+        split: &Split,
+        asked: &Interrupt,
+    ) -> Result<(Features, f64), Cause> {
+        let mut found: Option<Features> = None;
+        let mut begun = Instant::now();
+        let mut timed = 0;
+        for indices in examples.indices.chunks(BATCH) {
+            let features = extract(
+                network,
+                &examples.images,
+                indices,
+                &examples.normalization,
+                split.part,
+                &self.device.device,
+                Watch::new(asked, &|_| {}),
+            );
+            let features = features.map_err(EvaluateError::from)?;
+            match &mut found {
+                // The first pass makes buffers.
+                None if examples.indices.len() > BATCH => begun = Instant::now(),
+                _ => timed += indices.len(),
+            }
+            found.get_or_insert(features);
+            if begun.elapsed() >= TRIAL {
+                break;
+            }
+        }
+        let features = found.ok_or_else(|| Cause::Empty("there is no example".to_owned()))?;
+        Ok((features, begun.elapsed().as_secs_f64() / timed.max(1) as f64))
+    }
+}
+
+/// As many features as there are examples, each near one of those found.
+fn repeated(found: &Features, count: usize, split: &Split, key: Key) -> Features {
+    let mut rng = key.named("trial").stream();
+    let rows = (0..count).map(|index| index % found.len());
+    let scale = found.values.iter().fold(0.0_f32, |most, value| most.max(value.abs())) * 0.05;
+    let values = rows.clone().flat_map(|row| found.row(row).iter().copied());
+    Features {
+        values: values.map(|value| value + scale * rng.uniform_in(-1.0, 1.0)).collect(),
+        dim: found.dim,
+        labels: rows.map(|row| found.labels[row]).collect(),
+        part: split.part,
+    }
+}

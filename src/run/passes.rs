@@ -1,0 +1,61 @@
+//! What the passes of a step add up to.
+
+use super::estimate::Room;
+use super::work::{NUMBER, Work};
+use crate::nn::Cost;
+
+/// What the networks of a step compute and hold, in numbers.
+#[derive(Default)]
+pub(super) struct Passes {
+    /// Whether convolutions multiply by matrices of their unfolded input.
+    unfolds: bool,
+    operations: u128,
+    /// Kept until the gradient is there.
+    pub kept: u128,
+    /// The most that a pass without a gradient has at once.
+    live: u128,
+    /// The most that a gradient on its way has at once beyond what its pass keeps.
+    beyond: u128,
+    /// Batches that are made, wait, or are on the device.
+    pub batches: u128,
+}
+
+/// Of which of its inputs a module has a gradient.
+#[derive(Clone, Copy)]
+pub(super) struct Gradient {
+    pub of_parameters: bool,
+    pub of_input: bool,
+}
+
+impl Passes {
+    pub fn new(unfolds: bool) -> Self {
+        Passes { unfolds, ..Passes::default() }
+    }
+
+    /// One module applied to so many examples.
+    pub fn add(&mut self, cost: Cost, rows: u128, gradient: Option<Gradient>) {
+        self.operations += rows * cost.forward;
+        let Some(gradient) = gradient else {
+            self.live = self.live.max(rows * cost.live);
+            return;
+        };
+        let of = |wanted: bool, operations: u128| if wanted { operations } else { 0 };
+        self.operations += rows
+            * (of(gradient.of_parameters, cost.by_parameters)
+                + cost.by_layers
+                + of(gradient.of_input, cost.by_input));
+        self.kept += rows * cost.kept;
+        let most = if self.unfolds { cost.unfolded } else { cost.backward };
+        self.beyond = self.beyond.max(rows * most.saturating_sub(cost.kept));
+    }
+
+    /// What a training takes with so many weights, of which it moves some, with so many moments of
+    /// each, and with so many numbers besides that it goes on from.
+    pub fn training(&self, room: Room, moments: u128, queued: u128) -> Work {
+        let state = room.parameters + room.trained * moments + queued;
+        let step = state + room.trained + self.batches + self.kept + self.live.max(self.beyond);
+        // A checkpoint is there as numbers and as the bytes of its file.
+        let saving = 3 * state + room.trained;
+        Work { operations: self.operations, memory: NUMBER * step.max(saving) }
+    }
+}

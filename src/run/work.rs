@@ -1,0 +1,220 @@
+//! What a stage computes and what it holds while it does, told from its graph before it runs.
+
+use super::Run;
+use super::estimate::held_memory;
+use super::passes::{Gradient, Passes};
+use super::plan::{Plan, examples};
+use super::stages::Fields;
+use crate::augment::Augmentation;
+use crate::check::{StageKind, declared_size, declared_sizes};
+use crate::data::loader::batches_held;
+use crate::evaluate;
+use crate::graph::Stage;
+use crate::graph::flow::{Flow, chain};
+use crate::nn::{self, Walk};
+use crate::resolve::{Declaration, declaration, learned};
+use crate::term::objective::{Extent, NetworkBody, ObjectiveGraph, Op, TensorNode};
+use crate::term::{Call, Split, Term};
+use crate::train::build_optimizer;
+
+/// The bytes of a number.
+pub(super) const NUMBER: u128 = size_of::<f32>() as u128;
+
+/// The bytes of the program that a run reads and a plan does not.
+const PROGRAM: u128 = 12 << 20;
+
+/// What a stage computes and holds, where its text says so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Operations of convolutions and linear layers: of a step, or of a whole evaluation. A
+    /// multiplication and an addition count as two.
+    pub operations: u128,
+    /// Bytes of tensors where they are most: weights, gradients, what an optimizer remembers, what
+    /// is kept for the gradient, batches on their way.
+    pub memory: u128,
+}
+
+impl Run<'_> {
+    /// What a stage takes. `None` where its dataset does not say how large it is.
+    pub(super) fn work(&self, stage: &Stage) -> Option<Work> {
+        // The allocator of the host leaves gaps between the aligned tensors of libtorch: a training
+        // takes 1.2 to 1.6 times what its tensors do, measured.
+        let (work, gaps) = match stage.kind {
+            StageKind::Pretrain => (self.pretraining_work(&Fields(stage))?, [27, 20]),
+            StageKind::Finetune => (self.finetuning_work(&Fields(stage))?, [27, 20]),
+            StageKind::Evaluate => (self.evaluation_work(&Fields(stage))?, [6, 5]),
+        };
+        let [more, of] = if self.device.kind == "libtorch-cpu" { gaps } else { [1, 1] };
+        Some(Work { memory: work.memory.saturating_mul(more) / of, ..work })
+    }
+
+    /// What a run of a plan would take of the memory of the host.
+    pub(super) fn expected(&self, plan: &Plan<'_>, datasets: u128) -> Option<u128> {
+        let to_run = plan.stages.iter().filter(|own| !own.is_cached());
+        let most = to_run
+            .map(|own| Some(own.work?.memory))
+            .try_fold(0, |most, own| Some(own?.max(most)))?;
+        let stages = if self.device.is_host() { most } else { 0 };
+        Some(u128::from(held_memory()?) + PROGRAM + datasets + stages)
+    }
+
+    fn pretraining_work(&self, fields: &Fields<'_>) -> Option<Work> {
+        let objective = fields.objective();
+        let batch = fields.args().size("batch");
+        let image = viewed(fields)?;
+        let mut passes = self.passes(objective, image, batch as u128);
+        passes.batches = batches(objective.views, image, batch);
+        let room = self.room(fields.0);
+        let moments = build_optimizer(fields.get("optimizer")).moments() as u128;
+        let queues = objective.nodes.iter().filter(|node| keeps_rows(node));
+        let queued: u128 = queues.map(|node| numbers(&node.shape, batch as u128)).sum();
+        Some(passes.training(room, moments, queued))
+    }
+
+    /// libtorch's convolutions need no such matrices.
+    fn unfolds(&self) -> bool {
+        self.device.kind == "flex"
+    }
+
+    /// Every application of a network in a step, of `batch` examples.
+    fn passes(&self, objective: &ObjectiveGraph, image: nn::Extent, batch: u128) -> Passes {
+        let flow = Flow::of(objective);
+        let mut passes = Passes::new(self.unfolds());
+        for (index, node) in objective.nodes.iter().enumerate() {
+            let is_differentiated = flow.differentiated[index];
+            match node.op {
+                Op::Apply(network) => {
+                    let rows = rows(&node.shape, batch);
+                    let is_given = node.inputs.iter().any(|input| objective.nodes[*input].gradient);
+                    let is_own = matches!(objective.networks[network].body, NetworkBody::Chain(_));
+                    let mut at = image;
+                    for (position, module) in chain(objective, network).iter().enumerate() {
+                        let own = &objective.modules[*module];
+                        let mut walk = Walk::new(own.input.map_or(at, nn::Extent::Features));
+                        nn::build(&self.constructor(&own.term), own.input).walk(&mut walk);
+                        at = walk.at;
+                        let gradient = (is_differentiated && is_own).then_some(Gradient {
+                            of_parameters: flow.trained[*module],
+                            of_input: position > 0 || is_given,
+                        });
+                        passes.add(walk.cost, rows, gradient);
+                    }
+                }
+                Op::Primitive(_) if is_differentiated => {
+                    passes.kept += pairs(objective, node, batch)
+                }
+                _ => {}
+            }
+        }
+        passes
+    }
+
+    fn finetuning_work(&self, fields: &Fields<'_>) -> Option<Work> {
+        let batch = fields.args().size("batch");
+        let image = viewed(fields)?;
+        let all = fields.trains_all();
+        let gradient = |of_input: bool| Gradient { of_parameters: true, of_input };
+        let mut passes = Passes::new(self.unfolds());
+        let mut walk = Walk::new(image);
+        nn::build(&self.constructor(fields.get("encoder")), None).walk(&mut walk);
+        passes.add(walk.cost, batch as u128, all.then_some(gradient(false)));
+        let nn::Extent::Features(features) = walk.at else { return None };
+        let mut walk = Walk::new(walk.at);
+        nn::build(fields.get("head"), Some(features)).walk(&mut walk);
+        passes.add(walk.cost, batch as u128, Some(gradient(all)));
+        passes.batches = batches(1, image, batch);
+        let room = self.room(fields.0);
+        let moments = build_optimizer(fields.get("optimizer")).moments() as u128;
+        Some(passes.training(room, moments, 0))
+    }
+
+    fn evaluation_work(&self, fields: &Fields<'_>) -> Option<Work> {
+        let on = fields.split("on");
+        let (image, model) = (imaged(&on.dataset)?, fields.get("model"));
+        let mut walk = Walk::new(image);
+        let encoder = self.constructor(model);
+        nn::build(&encoder, None).walk(&mut walk);
+        let mut cost = walk.cost;
+        let mut weights = learned(&encoder, None).unwrap_or(0);
+        if let Some(head) = self.head(model) {
+            let nn::Extent::Features(features) = walk.at else { return None };
+            let mut walk = Walk::new(walk.at);
+            nn::build(head, Some(features)).walk(&mut walk);
+            cost += walk.cost;
+            weights += learned(head, Some(features)).unwrap_or(0);
+        }
+        let fit = match fields.0.fields.get("fit") {
+            Some(Term::Split(split)) => examples(split)?,
+            _ => 0,
+        };
+        let seen = (fit + examples(on)?) as u128;
+        let features = seen * walk.at.numbers();
+        let batch = evaluate::BATCH as u128;
+        // Images as they are read and as they are on the device.
+        let passed = batch.min(seen) * (cost.live + 2 * image.numbers());
+        Some(Work {
+            operations: cost.forward * seen * self.candidates_of(model),
+            memory: NUMBER * (weights + features + passed),
+        })
+    }
+
+    /// The head of the classifier that a term is, if it is one.
+    fn head(&self, model: &Term) -> Option<&Term> {
+        let Term::Output(output) = model else { return None };
+        let stage = self.graph.stage(output.stage).filter(|_| output.output == "model")?;
+        Some(Fields(stage).get("head"))
+    }
+
+    /// How many networks a term is.
+    pub(super) fn candidates_of(&self, model: &Term) -> u128 {
+        let Term::Output(output) = model else { return 1 };
+        let stage = self.graph.stage(output.stage).filter(|_| output.output == "history");
+        stage.map_or(1, |stage| super::estimate::kept(&Fields(stage)))
+    }
+}
+
+/// The numbers that comparing every row of one tensor with every row of others makes, kept for the
+/// gradient: the similarities and two functions of them.
+fn pairs(objective: &ObjectiveGraph, node: &TensorNode, batch: u128) -> u128 {
+    let rows = |node: &TensorNode| match node.shape.as_slice() {
+        [size, _] => rows(std::slice::from_ref(size), batch),
+        _ => 0,
+    };
+    let inputs = || node.inputs.iter().map(|input| rows(&objective.nodes[*input]));
+    let is_compared = inputs().filter(|rows| *rows > 0).count() > 1 && node.shape.len() < 2;
+    if is_compared { 3 * inputs().next().unwrap_or(0) * inputs().sum::<u128>() } else { 0 }
+}
+
+/// Numbers of the batches that are made, wait, or are on the device.
+fn batches(views: usize, image: nn::Extent, batch: usize) -> u128 {
+    (batches_held() * views * batch) as u128 * image.numbers()
+}
+
+fn keeps_rows(node: &TensorNode) -> bool {
+    let keeps = |name| declaration(name).is_some_and(Declaration::keeps_rows);
+    matches!(&node.op, Op::Primitive(name) if keeps(name))
+}
+
+fn rows(shape: &[Extent], batch: u128) -> u128 {
+    shape.first().map_or(1, |size| size.batch as u128 * batch + size.constant as u128)
+}
+
+fn numbers(shape: &[Extent], batch: u128) -> u128 {
+    shape.iter().map(|size| size.batch as u128 * batch + size.constant as u128).product()
+}
+
+/// What a stage's networks are given: views of its data.
+fn viewed(fields: &Fields<'_>) -> Option<nn::Extent> {
+    let Split { dataset, .. } = fields.split("data");
+    let nn::Extent::Maps([channels, height, width]) = imaged(dataset)? else { return None };
+    let views = Augmentation::from_term(fields.get("views"));
+    let [height, width] = views.output_size(height, width);
+    Some(nn::Extent::Maps([channels, height, width]))
+}
+
+/// An image of a dataset.
+fn imaged(dataset: &Call) -> Option<nn::Extent> {
+    let sizes: [usize; 3] = declared_sizes(dataset, "Image")?.try_into().ok()?;
+    declared_size(dataset, "Label")?;
+    Some(nn::Extent::Maps(sizes))
+}

@@ -6,8 +6,10 @@ use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use cpipe::diagnostics::{Finding, findings};
+use cpipe::syntax::format::format;
 use cpipe::{Request, compile};
 
+use crate::mutations::parsed;
 use crate::support::{names, root};
 
 /// What no text on a page can raise, though a check can.
@@ -50,9 +52,8 @@ fn examples(page: &str) -> Vec<Example> {
     found
 }
 
-/// What compiling an example finds. `// cpipe run FILE …` in its first line gives options, and
-/// `// name.cpipe` begins a file of that name; the first file is compiled.
-fn found(example: &str) -> Vec<&'static str> {
+/// The files of an example: `// name.cpipe` begins one of that name.
+fn files(example: &str) -> Vec<(PathBuf, String)> {
     let mut files: Vec<(PathBuf, String)> = Vec::new();
     for line in example.lines() {
         let name = line.strip_prefix("// ").filter(|name| name.ends_with(".cpipe"));
@@ -62,6 +63,13 @@ fn found(example: &str) -> Vec<&'static str> {
         let (_, text) = files.last_mut().expect("a file was pushed");
         *text += &format!("{line}\n");
     }
+    files
+}
+
+/// What compiling an example finds. `// cpipe run FILE …` in its first line gives options; the first
+/// file is compiled.
+fn found(example: &str) -> Vec<&'static str> {
+    let files = files(example);
     let mut request = Request::default();
     let mut overrides = Vec::new();
     let first = example.lines().next().unwrap_or_default();
@@ -115,6 +123,34 @@ fn every_example_of_a_page_is_wrong_or_right_as_it_says() {
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[test]
+fn every_example_that_can_be_read_is_formatted() {
+    let mut faults = Vec::new();
+    let mut count = 0;
+    for finding in findings::all() {
+        for Example { label, text } in examples(finding.page) {
+            for (file, text) in files(&text) {
+                let parsed = parsed(&text);
+                if !parsed.file.whole {
+                    // An example of what is right can be read.
+                    if label != "Wrong" {
+                        faults.push(format!("{}: {label}: cannot be read", finding.name));
+                    }
+                    continue;
+                }
+                count += 1;
+                let formatted = format(&parsed.lossless);
+                if formatted != text {
+                    let (name, file) = (finding.name, file.display());
+                    faults.push(format!("{name}: {label}: {file} is, formatted,\n{formatted}"));
+                }
+            }
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    assert!(count > 100, "{count}");
 }
 
 #[test]

@@ -48,6 +48,18 @@ fn require(holds: bool, what: &str, text: &str) -> Result<(), String> {
     holds.then_some(()).ok_or_else(|| format!("{what}:\n{text}"))
 }
 
+/// How the lines of a formatted text have to end: as the first one of the text that is not blank.
+fn line_end(text: &str) -> &'static str {
+    let first = text.split('\n').position(|line| !line.trim_matches([' ', '\t', '\r']).is_empty());
+    let ended = first.and_then(|first| text.split_inclusive('\n').nth(first));
+    if ended.is_some_and(|line| line.ends_with("\r\n")) { "\r\n" } else { "\n" }
+}
+
+/// A text whose lines end in CRLF.
+fn with_crlf(text: &str) -> String {
+    text.replace("\r\n", "\n").replace('\n', "\r\n")
+}
+
 /// What holds of any text; says whether all of it could be read.
 pub fn check(before: &Parsed) -> Result<bool, String> {
     let once = format(&before.lossless);
@@ -66,6 +78,10 @@ pub fn check(before: &Parsed) -> Result<bool, String> {
         }
         return Ok(false);
     }
+    let lines = once.replace("\r\n", "\n");
+    let line_end = line_end(before.lossless.text());
+    require(lines.replace('\n', line_end) == once, "line ends of several kinds", &once)?;
+    let once = lines;
     let is_neat = |line: &str| !line.ends_with([' ', '\t', '\r']) && !line.starts_with('\t');
     require(once.lines().all(is_neat), "white space at the end", &once)?;
     let ends = once.is_empty() || once.ends_with('\n') && !once.ends_with("\n\n");
@@ -82,6 +98,13 @@ fn checked(before: &Parsed) -> Result<bool, String> {
 fn every_program_keeps_its_meaning() {
     for (path, text) in programs() {
         check(&parsed(&text)).unwrap_or_else(|fault| panic!("{}: {fault}", path.display()));
+        let crlf = with_crlf(&text);
+        let fault = match check(&parsed(&crlf)) {
+            Ok(true) if formatted(&crlf) != with_crlf(&formatted(&text)) => "another layout".into(),
+            Ok(_) => continue,
+            Err(fault) => fault,
+        };
+        panic!("{} with CRLF: {fault}", path.display());
     }
 }
 
@@ -101,6 +124,10 @@ fn every_program_compiles_to_the_same() {
         programs.iter().map(|(path, text)| (path.clone(), text.clone().into_bytes())).collect();
     let after: BTreeMap<PathBuf, Vec<u8>> =
         programs.iter().map(|(path, text)| (path.clone(), formatted(text).into_bytes())).collect();
+    let crlf: BTreeMap<PathBuf, Vec<u8>> = programs
+        .iter()
+        .map(|(path, text)| (path.clone(), with_crlf(&formatted(text)).into_bytes()))
+        .collect();
     let compiled = AtomicU64::new(0);
     for_each_seed(programs.len() as u64, |position| {
         let path = &programs[position as usize].0;
@@ -110,8 +137,10 @@ fn every_program_compiles_to_the_same() {
         }
         let file = path.to_str().expect("a UTF-8 path");
         let request = Request { file, ..Request::default() };
-        let (before, after) = (compile(&request, &before), compile(&request, &after));
-        assert_eq!(outcome(&before), outcome(&after), "{file}");
+        let before = compile(&request, &before);
+        for after in [&after, &crlf] {
+            assert_eq!(outcome(&before), outcome(&compile(&request, after)), "{file}");
+        }
         compiled.fetch_add(u64::from(before.compiled.is_some()), Ordering::Relaxed);
     });
     assert!(compiled.into_inner() > 10);
@@ -139,19 +168,29 @@ fn what_ships_is_formatted() {
 
 #[test]
 fn every_mutation_keeps_its_meaning() {
+    mutations_keep_their_meaning(|text| text.to_owned());
+}
+
+#[test]
+fn every_mutation_of_a_text_with_crlf_keeps_its_meaning() {
+    mutations_keep_their_meaning(with_crlf);
+}
+
+/// Changes the programs at random, after they were written in some way.
+fn mutations_keep_their_meaning(written: fn(&str) -> String) {
     const MUTATIONS: u64 = 5_000;
     let programs = programs();
     let whole = AtomicU64::new(0);
     for_each_seed(MUTATIONS, |seed| {
         let (path, text) = &programs[seed as usize % programs.len()];
-        let text = mutated(text, seed);
+        let text = mutated(&written(text), seed);
         match checked(&parsed(&text)) {
             Ok(is_whole) => whole.fetch_add(u64::from(is_whole), Ordering::Relaxed),
             Err(fault) => panic!("{} with seed {seed}: {fault}\nin {text:?}", path.display()),
         };
     });
     let whole = whole.into_inner();
-    assert!((MUTATIONS / 10..MUTATIONS / 2).contains(&whole), "{whole}");
+    assert!((MUTATIONS / 20..MUTATIONS / 2).contains(&whole), "{whole}");
 }
 
 /// The tokens of a text with other white space, line breaks and comments between them.
@@ -353,6 +392,26 @@ mod command {
         assert_eq!((code, shown.as_str()), (Some(0), expected));
         assert_eq!(fmt(path, &["--diff", "--check", "loose.cpipe"], "").0, Some(2));
         assert_eq!(read(path, "loose.cpipe"), LOOSE);
+    }
+
+    #[test]
+    fn line_ends_are_kept() {
+        let folder = folder();
+        let path = folder.path();
+        let crlf = |text: &str| text.replace('\n', "\r\n");
+        fs::write(path.join("neat.cpipe"), crlf(NEAT)).expect("a file");
+        fs::write(path.join("loose.cpipe"), crlf(LOOSE)).expect("a file");
+        let nothing = (Some(0), String::new(), String::new());
+        assert_eq!(fmt(path, &["--check", "neat.cpipe"], ""), nothing);
+        assert_eq!(fmt(path, &["--diff", "neat.cpipe"], ""), nothing);
+        // A line that stays is no change.
+        let (_, shown, _) = fmt(path, &["--diff", "-"], &crlf(&format!("// a\n{LOOSE}")));
+        assert!(shown.contains("\n // a\r\n-use std.b.{d,c}\r\n"), "{shown:?}");
+        assert_eq!(fmt(path, &["loose.cpipe", "neat.cpipe"], ""), nothing);
+        for name in ["loose.cpipe", "neat.cpipe"] {
+            assert_eq!(read(path, name), crlf(NEAT), "{name}");
+        }
+        assert_eq!(fmt(path, &["-"], &crlf(LOOSE)).1, crlf(NEAT));
     }
 
     #[test]

@@ -136,6 +136,6 @@ impl<'t> Formatter<'t> {
     }
 }
 
-fn has_error(node: Node<'_>) -> bool {
+pub fn has_error(node: Node<'_>) -> bool {
     node.leaves().any(|leaf| leaf.kind() == SyntaxKind::Error)
 }

@@ -3,8 +3,8 @@
 //! A program is written anew from its tokens. Of how it was laid out before, this is kept: one blank
 //! line where there were some between statements, members, fields or parameters; comments where they
 //! stood; and whether parameters, arguments, fields or the body of one value begin on a new line
-//! after their bracket. What does not fit into 100 columns is broken. An item that holds text which
-//! could not be read stays as it is.
+//! after their bracket. What does not fit into 100 columns is broken. Every line ends as the first one
+//! did, CRLF or LF. An item that holds text which could not be read stays as it is.
 
 mod blocks;
 mod doc;
@@ -21,7 +21,7 @@ use doc::Doc;
 use print::STEP;
 use trivia::Trivia;
 
-use super::lossless::{Node, SyntaxKind, Tree};
+use super::lossless::{Node, SyntaxKind, Tree, is_white_space};
 
 /// The text of a tree in the one style.
 pub fn format(tree: &Tree) -> String {
@@ -33,7 +33,19 @@ pub fn format(tree: &Tree) -> String {
     let mut formatter = Formatter { trivia: Trivia::of(tree) };
     match formatter.file(tree.root()) {
         Doc::All(parts) if parts.is_empty() => String::new(),
-        doc => print::print(&doc),
+        doc => print::print(&doc, line_end(tree)),
+    }
+}
+
+/// How the lines of a text end: as the first one that is not blank. Blank ones at the beginning are
+/// not written, and could not decide the next time. What stays as it is comes first for that reason.
+fn line_end(tree: &Tree) -> &'static str {
+    let mut kept = tree.root().children().filter(|item| items::has_error(*item)).map(Node::text);
+    let all = tree.text().trim_start_matches(is_white_space);
+    let text = kept.find(|text| text.contains('\n')).unwrap_or(all);
+    match text.split_once('\n') {
+        Some((first, _)) if first.ends_with('\r') => "\r\n",
+        _ => "\n",
     }
 }
 

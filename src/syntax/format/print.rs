@@ -7,8 +7,9 @@ pub const WIDTH: usize = 100;
 /// The blanks of a level.
 pub const STEP: usize = 2;
 
-pub fn print(doc: &Doc<'_>) -> String {
-    let mut printer = Printer::default();
+/// The text of a document, whose lines end as they are told to.
+pub fn print(doc: &Doc<'_>, line_end: &'static str) -> String {
+    let mut printer = Printer { line_end, ..Printer::default() };
     let mut stack = vec![Command { indent: 0, flat: false, doc }];
     while let Some(Command { indent, flat, doc }) = stack.pop() {
         match doc {
@@ -24,8 +25,7 @@ pub fn print(doc: &Doc<'_>) -> String {
             Doc::Line | Doc::Soft | Doc::Hard => printer.line(indent),
             Doc::Blank | Doc::HardBlank => {
                 printer.line(indent);
-                printer.out.push('\n');
-                printer.lines += 1;
+                printer.end_line();
             }
             Doc::Behind(text) => printer.behind(text, indent),
             Doc::Own(text) => printer.own(text, indent),
@@ -102,6 +102,7 @@ enum Pending<'t> {
 
 #[derive(Default)]
 struct Printer<'t> {
+    line_end: &'static str,
     out: String,
     /// The line breaks so far.
     lines: usize,
@@ -180,8 +181,13 @@ impl<'t> Printer<'t> {
             });
             self.out.push_str(text);
         }
-        self.out.push('\n');
-        (self.lines, self.column, self.indent) = (self.lines + 1, 0, indent);
+        self.end_line();
+        (self.column, self.indent) = (0, indent);
+    }
+
+    fn end_line(&mut self) {
+        self.out.push_str(self.line_end);
+        self.lines += 1;
     }
 
     fn behind(&mut self, text: &'t str, indent: usize) {

@@ -30,6 +30,23 @@ fn nothing() {
 }
 
 #[test]
+fn lines_end_as_the_first_one() {
+    let neat = "// a\n\n/// b\npipeline p() {\n  let c = 1  // d\n\n  let e = 2\n}\n";
+    stays(neat);
+    stays(&neat.replace('\n', "\r\n"));
+    becomes("//! a\r\nuse  b\n\n\nuse c\r\n// d\n", "//! a\r\n\r\nuse b\r\nuse c\r\n\r\n// d\r\n");
+    becomes("use  a\nuse b // c\r\n\r\n\r\n", "use a\nuse b  // c\n");
+    // One that is not written decides nothing, nor does what ends no line.
+    becomes("\n \n// a\r\n", "// a\r\n");
+    becomes("\r\nuse a\n", "use a\n");
+    becomes("use a\ruse b", "use a\nuse b\n");
+    // What could not be read keeps its own, and decides for the rest.
+    let wrong = "define a() -> X {\n  ?\r\n}";
+    becomes(&format!("use  b\r\n{wrong}\nuse  c"), &format!("use b\n\n{wrong}\n\nuse c\n"));
+    stays(&format!("{wrong}\n"));
+}
+
+#[test]
 fn imports_are_one_sorted_block() {
     becomes(
         "use .b\nuse std.z.{c,a,}\n\nuse std.a.x\nuse std.z.{b}\n",

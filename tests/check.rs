@@ -483,16 +483,3 @@ fn fix_keeps_links_and_permissions() {
     assert_eq!(mode & 0o777, 0o640);
     assert_eq!(fs::read_dir(folder.0.path()).expect("a folder").count(), 2, "nothing else is left");
 }
-
-#[test]
-fn the_transcript_of_the_readme_is_true() {
-    let readme = fs::read_to_string(root().join("README.md")).expect("the README");
-    let mut lines = readme.lines().skip_while(|line| !line.starts_with("    $ cpipe check"));
-    let command = lines.next().expect("a transcript").trim_start_matches("    $ cpipe ");
-    let shown: Vec<&str> = lines.map_while(|line| line.strip_prefix("    ")).collect();
-    let mut cpipe = Command::new(env!("CARGO_BIN_EXE_cpipe"));
-    let output = cpipe.current_dir(root()).args(command.split(' ')).output();
-    let output = output.expect("the command starts");
-    let written = [output.stdout, output.stderr].concat();
-    assert_eq!(String::from_utf8_lossy(&written), shown.join("\n") + "\n");
-}

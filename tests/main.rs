@@ -26,6 +26,7 @@ mod overrides;
 mod plan;
 #[cfg(feature = "run")]
 mod preflight;
+mod readme;
 #[cfg(feature = "run")]
 mod record;
 #[cfg(feature = "run")]

@@ -44,6 +44,9 @@ impl<'a> Checker<'a> {
                 return self.apply(&network, arguments, scope, span);
             }
         };
+        if self.is_hidden(name, callee.span, scope) {
+            return Value::poison(span);
+        }
         let is_value =
             scope.locals.contains_key(name) || (scope.in_pipeline && self.state.declares(name));
         if is_value {

@@ -13,6 +13,7 @@ use super::unify::Solution;
 use super::value::{Kind, Value};
 use super::{Checker, Scope};
 use crate::diagnostics::{Diagnostic, findings};
+use crate::resolve::Item;
 use crate::source::Span;
 use crate::syntax::tree::{self, Argument, Name};
 
@@ -36,6 +37,43 @@ impl<'a> Checker<'a> {
             Phase::Done(value) => Some(self.origins.pass(value, span)),
             _ => Some(Value::poison(span)),
         }
+    }
+
+    /// Whether a call means what a declaration of that name hides, which is reported. Nothing that a
+    /// pipeline declares can be called in it.
+    pub(super) fn is_hidden(&mut self, name: &str, call: Span, scope: &Scope) -> bool {
+        if !scope.in_pipeline || scope.locals.contains_key(name) {
+            return false;
+        }
+        let Some(&index) = self.state.positions.get(name) else { return false };
+        let hidden = match self.callable(name, scope) {
+            Some(Item::Extern(_)) => "constructor",
+            Some(Item::Define(..)) => "`define`",
+            Some(Item::Pipeline(..)) | None => return false,
+        };
+        let declared = &mut self.state.declarations[index];
+        declared.used = true;
+        if std::mem::replace(&mut declared.hides, true) {
+            // One name is to be changed, however often it is called.
+            self.silent += 1;
+            return true;
+        }
+        let (member, place) = (declared.member, declared.name.span);
+        let word = member.word();
+        let (finding, message) = match declared.progress {
+            Phase::Running => (
+                findings::REFERENCE_CYCLE,
+                format!("`{name}` depends on itself: it hides the {hidden} of that name"),
+            ),
+            _ => (
+                findings::TYPE_MISMATCH,
+                format!("the {word} `{name}` hides the {hidden} of that name"),
+            ),
+        };
+        let error = Diagnostic::new(finding, place, message);
+        let error = error.also(call, format!("this is the {word}, not the {hidden}"));
+        self.report(error.help(format!("give the {word} another name")));
+        true
     }
 
     pub(super) fn evaluate(&mut self, index: usize) {

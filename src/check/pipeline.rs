@@ -206,6 +206,7 @@ impl<'a> Checker<'a> {
                 member,
                 progress,
                 used: false,
+                hides: false,
                 stage,
                 typed: None,
             });

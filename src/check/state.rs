@@ -41,6 +41,8 @@ pub(super) struct Declared<'a> {
     pub member: DeclaredAs<'a>,
     pub progress: Phase,
     pub used: bool,
+    /// Whether it was reported that it hides something that is called.
+    pub hides: bool,
     /// For a stage: its position among the stages, and itself once it is checked.
     pub stage: Option<usize>,
     pub typed: Option<TypedStage>,
@@ -51,6 +53,18 @@ pub(super) enum DeclaredAs<'a> {
     Parameter(&'a tree::Parameter),
     Value(&'a tree::ValueDeclaration),
     Stage(&'a tree::StageDeclaration),
+}
+
+impl DeclaredAs<'_> {
+    /// What people call such a declaration.
+    pub fn word(&self) -> &str {
+        match self {
+            DeclaredAs::Parameter(_) => "parameter",
+            DeclaredAs::Value(value) if value.kind.text == "let" => "value",
+            DeclaredAs::Value(value) => &value.kind.text,
+            DeclaredAs::Stage(_) => "stage",
+        }
+    }
 }
 
 pub(super) enum Phase {

@@ -21,6 +21,9 @@ pub(super) struct Arguments {
     pub values: BTreeMap<String, Value>,
     /// What the names of sizes in the signature stand for.
     pub solution: Solution,
+    /// Whether all of them are right. Those that are not are poison, and so are those of a stage that
+    /// another name may have been meant for.
+    pub are_right: bool,
 }
 
 /// What is being bound: it decides the words of the messages.
@@ -48,7 +51,8 @@ pub(super) struct Fill {
 
 impl Checker<'_> {
     /// Evaluates and checks arguments against a signature. `owner` is the module of a define, in
-    /// whose scope defaults are evaluated. `None` where an argument is wrong or missing.
+    /// whose scope defaults are evaluated. `None` where an argument is wrong or missing; a stage gets
+    /// those that are right, for what has to hold between them.
     #[expect(clippy::too_many_arguments, reason = "a call is all of these")]
     pub(super) fn bind(
         &mut self,
@@ -66,6 +70,7 @@ impl Checker<'_> {
         }
         let errors = self.errors();
         let mut given = self.assign(signature, arguments, what);
+        let is_misnamed = self.errors() > errors;
         let mut solution = Solution::default();
         // The values so far, in sight of the defaults after them.
         let mut values = Scope::new(owner.unwrap_or(scope.module), BTreeMap::new());
@@ -82,6 +87,8 @@ impl Checker<'_> {
                 What::Field { stage, .. } => stage.fill(name, &values.locals, span),
                 What::Argument => None,
             };
+            let is_field = matches!(what, What::Field { .. });
+            let is_clear = overridden.is_some() || given.contains_key(name) || !is_misnamed;
             let value = if let Some(over) = overridden {
                 let value = self.eval_override(&over, Some(kind), completing);
                 self.state.resolve(own_path.as_deref(), &value, over.origin);
@@ -98,6 +105,9 @@ impl Checker<'_> {
                 self.state.resolve_default(own_path.as_deref(), &value, signature.name());
                 value
             } else if parameter.optional {
+                if is_field && !is_clear {
+                    values.locals.insert(name.to_owned(), Value::poison(span));
+                }
                 continue;
             } else {
                 self.missing(signature, parameter, kind, span, what);
@@ -114,12 +124,17 @@ impl Checker<'_> {
                 self.report(error.also(parameter.span, "declared here"));
                 value = Value::poison(value.span);
             }
+            if is_field && !is_clear {
+                value = Value::poison(value.span);
+            }
             values.locals.insert(name.to_owned(), value);
         }
         self.settle(signature, &values.locals, &mut solution, span, what);
         let values = values.locals;
         let poisoned = values.values().any(Value::is_poison);
-        (self.errors() == errors && !poisoned).then_some(Arguments { values, solution })
+        let are_right = self.errors() == errors && !poisoned;
+        let is_wanted = are_right || matches!(what, What::Field { .. });
+        is_wanted.then_some(Arguments { values, solution, are_right })
     }
 
     /// Looks again at sizes that several arguments tell together.

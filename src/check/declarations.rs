@@ -193,7 +193,7 @@ impl<'a> Checker<'a> {
         let typed = TypedStage { name: name.clone(), kind: *kind, span, fields, places };
         let errors = self.errors();
         self.check_stage(&typed);
-        if self.errors() > errors {
+        if self.errors() > errors || !bound.are_right {
             return Value::poison(stage.name.span);
         }
         self.state.declarations[index].typed = Some(typed);

@@ -80,7 +80,7 @@ impl<'a> Checker<'a> {
             }
             scope.locals.insert(name.clone(), value);
         }
-        Arguments { values: scope.locals, solution }
+        Arguments { values: scope.locals, solution, are_right: true }
     }
 
     /// Reports a parameter that is `detached` where only a body says what becomes of it.
@@ -249,7 +249,7 @@ impl<'a> Checker<'a> {
         alone: bool,
     ) -> Value {
         let errors = self.errors();
-        let Arguments { values, mut solution } = arguments;
+        let Arguments { values, mut solution, .. } = arguments;
         let mut scope = Scope::new(module, values);
         let mut result = None;
         for (position, statement) in define.body.iter().enumerate() {

@@ -8,12 +8,14 @@ use super::memory::Held;
 use super::pipeline::{TypedStage, objective};
 use super::size::Size;
 use super::types::TypeName;
-use super::value::{AugmentValue, EncoderValue, Kind, ModelValue, SplitValue, Value};
+use super::value::{
+    AugmentValue, EncoderValue, Kind, ModelValue, ObjectiveValue, SplitValue, Value,
+};
 use crate::diagnostics::{Diagnostic, Finding, findings};
 use crate::resolve::{self, Declaration, declaration};
 use crate::source::Span;
 use crate::term::objective::Op;
-use crate::term::{Output, Part, Term, Unit, batches, sampled};
+use crate::term::{Call, Output, Part, Term, Unit, batches, sampled};
 
 /// Kinds of value declarations, and the type that each has to have.
 pub const VALUE_KINDS: &[(&str, Option<TypeName>)] = &[
@@ -142,7 +144,8 @@ fn split_of(value: Option<&Value>) -> Option<SplitValue> {
 }
 
 impl Checker<'_> {
-    /// What has to hold between the fields of a stage.
+    /// What has to hold between the fields of a stage. A field that is wrong is poison and was
+    /// reported: what hangs on it is not judged, and everything else is.
     pub(super) fn check_stage(&mut self, stage: &TypedStage) {
         match stage.kind {
             StageKind::Pretrain => self.check_pretrain(stage),
@@ -152,12 +155,28 @@ impl Checker<'_> {
     }
 
     fn check_pretrain(&mut self, stage: &TypedStage) {
-        let (Some(data), Some(objective)) =
-            (split_of(stage.fields.get("data")), objective(stage.fields.get("objective")))
-        else {
-            return;
-        };
-        self.trains_on(stage, "data", &data);
+        let data = split_of(stage.fields.get("data"));
+        let objective = objective(stage.fields.get("objective"));
+        if let Some(data) = &data {
+            self.trains_on(stage, "data", data);
+        }
+        if let (Some(data), Some(objective)) = (&data, &objective) {
+            self.check_labels(stage, data, objective);
+        }
+        let encoder = objective.as_ref().and_then(|objective| objective.encoder.as_ref());
+        self.check_images(stage, data.as_ref(), encoder);
+        self.check_batch(stage, data.as_ref());
+        self.check_length(stage, data.as_ref());
+        if let Some(objective) = &objective {
+            let flow = self.flow(&objective.builder);
+            self.check_encoders(stage, objective, &flow);
+            self.check_queues(stage, &objective.builder);
+            self.check_networks(stage, &Held::objective(&objective.builder, &flow));
+        }
+    }
+
+    /// An objective is handed labels where it reads some, and else none.
+    fn check_labels(&mut self, stage: &TypedStage, data: &SplitValue, objective: &ObjectiveValue) {
         match (objective.builder.labels, data.labeled) {
             (Some(given), false) => {
                 let message = format!("`{}` reads labels, and this split has none", objective.name);
@@ -178,13 +197,6 @@ impl Checker<'_> {
             }
             _ => {}
         }
-        let flow = self.flow(&objective.builder);
-        self.check_encoders(stage, &objective, &flow);
-        self.check_images(stage, &data, objective.encoder.as_ref());
-        self.check_batch(stage, &data);
-        self.check_length(stage, &data);
-        self.check_queues(stage, &objective.builder);
-        self.check_networks(stage, &Held::objective(&objective.builder, &flow));
     }
 
     /// A queue holds whole batches, so that no step sees half of another.
@@ -232,24 +244,16 @@ impl Checker<'_> {
     }
 
     fn check_finetune(&mut self, stage: &TypedStage) {
-        let Some(data) = split_of(stage.fields.get("data")) else { return };
-        self.trains_on(stage, "data", &data);
-        self.needs_labels(stage, "data", &data, "fine-tuning");
-        if let Some(value @ Value { kind: Kind::Head(head), .. }) = stage.fields.get("head")
-            && head.output != data.dataset.classes
-        {
-            let message = format!(
-                "the head yields {} values for {} classes",
-                head.output, data.dataset.classes
-            );
-            let error =
-                Diagnostic::new(findings::SHAPE_MISMATCH, self.argument(value, "out"), message);
-            self.report(error.help("leave out `out`: the dataset knows it"));
+        let data = split_of(stage.fields.get("data"));
+        if let Some(data) = &data {
+            self.trains_on(stage, "data", data);
+            self.needs_labels(stage, "data", data, "fine-tuning");
+            self.check_head(stage, data);
         }
         let encoder = encoder_of(stage.fields.get("encoder"));
-        self.check_images(stage, &data, encoder.as_ref());
-        self.check_batch(stage, &data);
-        self.check_length(stage, &data);
+        self.check_images(stage, data.as_ref(), encoder.as_ref());
+        self.check_batch(stage, data.as_ref());
+        self.check_length(stage, data.as_ref());
         if let Some(encoder) = encoder {
             let head = match stage.fields.get("head").map(|value| &value.kind) {
                 Some(Kind::Head(head)) => Some(head),
@@ -263,30 +267,67 @@ impl Checker<'_> {
         }
     }
 
-    fn check_evaluate(&mut self, stage: &TypedStage) {
-        let (Some(model), Some(protocol)) =
-            (stage.fields.get("model"), stage.fields.get("protocol"))
-        else {
+    /// A head yields one value for each class.
+    fn check_head(&mut self, stage: &TypedStage, data: &SplitValue) {
+        let Some(value @ Value { kind: Kind::Head(head), .. }) = stage.fields.get("head") else {
             return;
         };
-        let Kind::Protocol(Some(Term::Call(call))) = &protocol.kind else { return };
+        if head.output != data.dataset.classes {
+            let message = format!(
+                "the head yields {} values for {} classes",
+                head.output, data.dataset.classes
+            );
+            let error =
+                Diagnostic::new(findings::SHAPE_MISMATCH, self.argument(value, "out"), message);
+            self.report(error.help("leave out `out`: the dataset knows it"));
+        }
+    }
+
+    fn check_evaluate(&mut self, stage: &TypedStage) {
+        let call = match stage.fields.get("protocol").map(|value| &value.kind) {
+            Some(Kind::Protocol(Some(Term::Call(call)))) => Some(call),
+            _ => None,
+        };
+        if let Some(call) = call {
+            self.check_protocol(stage, call);
+        }
+        let (fit, on) = (split_of(stage.fields.get("fit")), split_of(stage.fields.get("on")));
+        if let Some(on) = &on {
+            self.needs_labels(stage, "on", on, "an evaluation");
+            self.channels(stage, on, encoder_of(stage.fields.get("model")).as_ref());
+        }
+        if let Some(fit) = &fit {
+            self.needs_labels(stage, "fit", fit, "a protocol");
+            self.trains_on(stage, "fit", fit);
+            if let Some(call) = call {
+                self.check_neighbours(stage, fit, call);
+            }
+        }
+        if let (Some(fit), Some(on)) = (&fit, &on) {
+            self.check_judged(stage, fit, on, call);
+        }
+    }
+
+    /// A protocol judges what the model yields, and has examples to learn from if it does.
+    fn check_protocol(&mut self, stage: &TypedStage, call: &Call) {
         let Some(declared) = declaration(&call.name) else { return };
-        let is_model = matches!(model.kind, Kind::Model(_));
-        if (declared.named("judges") == Some("classes")) != is_model {
-            let (message, help) = match is_model {
-                true => (
+        let model = stage.fields.get("model").filter(|model| !model.is_poison());
+        let is_model = |model: &&Value| matches!(model.kind, Kind::Model(_));
+        let judges_classes = declared.named("judges") == Some("classes");
+        if let Some(model) = model.filter(|model| judges_classes != is_model(model)) {
+            let (message, help) = match judges_classes {
+                false => (
                     format!("`{}` judges features, and this model yields classes", call.name),
                     "name the encoder: `.encoder`",
                 ),
-                false => (
+                true => (
                     format!("`{}` judges classes, and an encoder yields features", call.name),
                     "use `knn()` or `linear_probe()`, or name a tuned `.model`",
                 ),
             };
             self.report(self.blame(findings::TYPE_MISMATCH, model, message).help(help));
         }
-        let fit = split_of(stage.fields.get("fit"));
-        match (&fit, declared.is("fits")) {
+        match (stage.fields.get("fit"), declared.is("fits")) {
             (None, true) => {
                 let message =
                     format!("`{}` learns from examples: the field `fit` is missing", call.name);
@@ -295,45 +336,53 @@ impl Checker<'_> {
                         .help("write `fit: data.train`"),
                 );
             }
-            (Some(_), false) => {
+            (Some(fit), false) if !fit.is_poison() => {
                 let message = format!("`{}` fits nothing, so `fit` has no use", call.name);
                 let error = self.about(findings::UNKNOWN_FIELD, stage, "fit", message);
                 self.report(error);
             }
             _ => {}
         }
-        let Some(on) = split_of(stage.fields.get("on")) else { return };
-        self.needs_labels(stage, "on", &on, "an evaluation");
-        if let Some(fit) = fit {
-            let place = self.place(stage, "fit");
-            self.needs_labels(stage, "fit", &fit, "a protocol");
-            self.trains_on(stage, "fit", &fit);
-            // Two samples of one part overlap, so that the part alone decides; two datasets are
-            // answered below.
-            let same_dataset = fit.dataset.call == on.dataset.call;
-            if same_dataset && fit.part == on.part && fit.part == Part::Train {
-                let message =
-                    format!("`{}` is judged on examples that it was fitted on", call.name);
-                let error = self.about(findings::JUDGED_ON_ITS_OWN_EXAMPLES, stage, "on", message);
-                self.report(error.also(place, "fitted on these").help("judge it `on` the `.test`"));
-            }
-            if !same_dataset {
-                let message = "the protocol is fitted on one dataset and judged on another";
-                let error = self.about(findings::JUDGED_ON_ANOTHER_DATASET, stage, "on", message);
-                self.report(error.also(place, "fitted on this one"));
-            }
-            let k = match call.args.get("k") {
-                Some(Term::Int(k)) => usize::try_from(*k).ok(),
-                _ => None,
-            };
-            if let (Some(k), Some(examples)) = (k, examples(&fit))
-                && k > examples
-            {
-                let message = format!("{k} neighbours of only {examples} examples");
-                self.error(findings::OUT_OF_RANGE, self.argument(protocol, "k"), message);
-            }
+    }
+
+    /// A protocol has as many examples as it asks for.
+    fn check_neighbours(&mut self, stage: &TypedStage, fit: &SplitValue, call: &Call) {
+        let k = match call.args.get("k") {
+            Some(Term::Int(k)) => usize::try_from(*k).ok(),
+            _ => None,
+        };
+        if let (Some(k), Some(examples), Some(protocol)) =
+            (k, examples(fit), stage.fields.get("protocol"))
+            && k > examples
+        {
+            let message = format!("{k} neighbours of only {examples} examples");
+            self.error(findings::OUT_OF_RANGE, self.argument(protocol, "k"), message);
         }
-        self.channels(stage, &on, encoder_of(Some(model)).as_ref());
+    }
+
+    /// What a protocol is fitted on and judged on are other examples of one dataset.
+    fn check_judged(
+        &mut self,
+        stage: &TypedStage,
+        fit: &SplitValue,
+        on: &SplitValue,
+        call: Option<&Call>,
+    ) {
+        let place = self.place(stage, "fit");
+        // Two samples of one part overlap, so that the part alone decides; two datasets are
+        // answered below.
+        let same_dataset = fit.dataset.call == on.dataset.call;
+        if same_dataset && fit.part == on.part && fit.part == Part::Train {
+            let name = call.map_or("the protocol".to_owned(), |call| format!("`{}`", call.name));
+            let message = format!("{name} is judged on examples that it was fitted on");
+            let error = self.about(findings::JUDGED_ON_ITS_OWN_EXAMPLES, stage, "on", message);
+            self.report(error.also(place, "fitted on these").help("judge it `on` the `.test`"));
+        }
+        if !same_dataset {
+            let message = "the protocol is fitted on one dataset and judged on another";
+            let error = self.about(findings::JUDGED_ON_ANOTHER_DATASET, stage, "on", message);
+            self.report(error.also(place, "fitted on this one"));
+        }
     }
 
     // ------------------------------------------------------------ shared
@@ -377,13 +426,13 @@ impl Checker<'_> {
 
     /// A length that takes a step, a warm-up that ends before it, and encoders that are kept
     /// within it.
-    fn check_length(&mut self, stage: &TypedStage, data: &SplitValue) {
+    fn check_length(&mut self, stage: &TypedStage, data: Option<&SplitValue>) {
         let duration = |field: &str| match stage.fields.get(field).map(|value| &value.kind) {
             Some(Kind::Duration(Some(length))) => Some(*length),
             _ => None,
         };
         let place = self.place(stage, "length");
-        let keep = duration("keep");
+        let mut keep = duration("keep");
         // The run keeps encoders at the ends of epochs.
         if let Some((amount, unit)) = keep
             && (unit == Unit::Steps || amount.fract() != 0.0)
@@ -393,10 +442,10 @@ impl Checker<'_> {
             });
             let error = self.about(findings::KEEP_WITHIN_EPOCH, stage, "keep", message);
             self.report(error.help("write `keep: 1 epochs`"));
-            return;
+            keep = None;
         }
-        let (Some(length), Some(per_epoch)) = (duration("length"), steps_per_epoch(stage, data))
-        else {
+        let per_epoch = data.and_then(|data| steps_per_epoch(stage, data));
+        let (Some(length), Some(per_epoch)) = (duration("length"), per_epoch) else {
             return;
         };
         let in_steps = |(amount, unit): (f64, Unit)| match unit {
@@ -443,11 +492,18 @@ impl Checker<'_> {
     fn check_images(
         &mut self,
         stage: &TypedStage,
-        data: &SplitValue,
+        data: Option<&SplitValue>,
         encoder: Option<&EncoderValue>,
     ) {
-        if let Some(Value { kind: Kind::Augment(augment), .. }) = stage.fields.get("views") {
+        let views = match stage.fields.get("views").map(|value| &value.kind) {
+            Some(Kind::Augment(augment)) => Some(augment),
+            _ => None,
+        };
+        if let Some(augment) = views {
             self.crops_something(augment);
+        }
+        let Some(data) = data else { return };
+        if let Some(augment) = views {
             let [_, height, width] = &data.dataset.image;
             let mut current = height.as_constant().zip(width.as_constant());
             for transform in &augment.sizes {
@@ -534,8 +590,8 @@ impl Checker<'_> {
         }
     }
 
-    fn check_batch(&mut self, stage: &TypedStage, data: &SplitValue) {
-        let Some(batch) = stage.fields.get("batch") else { return };
+    fn check_batch(&mut self, stage: &TypedStage, data: Option<&SplitValue>) {
+        let (Some(batch), Some(data)) = (stage.fields.get("batch"), data) else { return };
         if let (Some(size), Some(examples)) = (batch.number(), examples(data))
             && size > examples as f64
         {

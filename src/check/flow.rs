@@ -1,5 +1,9 @@
 //! Which networks of an objective are built, where the gradient of its loss arrives, and what that
 //! means for its encoders.
+//!
+//! The graph tells the same of its canonical form. That is made of a pipeline without any error, knows
+//! one encoder from all others and no more, and asks for the loss alone: here each stage is judged
+//! although others are wrong, every encoder counts, and so does what only a report applies.
 
 use std::collections::BTreeSet;
 

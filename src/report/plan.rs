@@ -238,7 +238,7 @@ fn cut(value: &str) -> String {
 
 /// A count: `11.2M`.
 fn short(number: u128) -> String {
-    let scales = [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
+    let scales = [(1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")];
     let number = number as f64;
     match scales.into_iter().find(|(scale, _)| number >= *scale) {
         None => format!("{number}"),
@@ -336,8 +336,8 @@ mod tests {
 
     #[test]
     fn counts_are_short() {
-        let counts = [0, 999, 1000, 11_173_962, 2_000_000_000].map(short);
-        assert_eq!(counts, ["0", "999", "1.0k", "11.2M", "2.0G"]);
+        let counts = [0, 999, 1000, 11_173_962, 2_000_000_000, 44_125_700_000_000_000].map(short);
+        assert_eq!(counts, ["0", "999", "1.0k", "11.2M", "2.0G", "44.1P"]);
     }
 
     #[test]

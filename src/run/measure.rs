@@ -33,19 +33,10 @@ impl Run<'_> {
     pub fn measure(&self, plan: &mut Plan<'_>, tell: &dyn Fn(&str)) -> Result<(), Failure> {
         let scratch = tempfile::tempdir()
             .map_err(|cause| RunError::StoreUnwritable { path: std::env::temp_dir(), cause })?;
-        let trial = Run {
-            device: self.device.clone(),
-            store: Store::open(scratch.path())?,
-            locations: self.locations.clone(),
-            events: Events::default(),
-            // The end of a trial is no wish of the user.
-            interrupt: Interrupt::default(),
-            ..*self
-        };
         let mut state = State {
             key: Key::root(self.seed),
             finished: self.finished()?,
-            datasets: Datasets::new(&trial.locations),
+            datasets: Datasets::new(&self.locations),
             stand_ins: true,
         };
         let mut is_whole = true;
@@ -63,6 +54,15 @@ impl Run<'_> {
                 }
             };
             tell(&own.stage.name);
+            let trial = Run {
+                device: self.device.clone(),
+                store: Store::open(scratch.path())?,
+                locations: self.locations.clone(),
+                events: Events::default(),
+                // The end of a trial is no wish of the user, nor the end of the next one.
+                interrupt: Interrupt::default(),
+                ..*self
+            };
             let seconds = trial.seconds(&mut state, own.stage, done, &self.interrupt);
             own.seconds = Some(seconds.map_err(|cause| Failure::of(own.stage, cause))?);
         }

@@ -10,7 +10,7 @@ use super::estimate::most_memory;
 use super::inputs::{Datasets, Examples};
 use super::plan::{Next, Plan};
 use super::prepare::datasets;
-use super::stages::{Fields, declared};
+use super::stages::{Fields, Judging};
 use super::timed::{TRIAL, Timed};
 use super::{Cause, Failure, Run, State};
 use crate::check::StageKind;
@@ -22,7 +22,7 @@ use crate::random::Key;
 use crate::store::error::RunError;
 use crate::store::events::Events;
 use crate::store::{Finished, Lookup, Store};
-use crate::term::{Split, Term};
+use crate::term::{Part, Term};
 use crate::train::{Session, Task, TrainError};
 use crate::watch::Watch;
 
@@ -54,6 +54,10 @@ impl Run<'_> {
                 }
             };
             tell(&own.stage.name);
+            for dataset in datasets(own.stage) {
+                let loaded = self.watched(|watch| state.datasets.dataset(dataset, watch));
+                loaded.map_err(|error| Failure::of(own.stage, error.into()))?;
+            }
             let trial = Run {
                 device: self.device.clone(),
                 store: Store::open(scratch.path())?,
@@ -137,35 +141,26 @@ impl Run<'_> {
         stage: &Stage,
         asked: &Interrupt,
     ) -> Result<f64, Cause> {
-        let fields = Fields(stage);
-        let Term::Call(protocol) = fields.get("protocol") else {
-            unreachable!("checked by the signature")
-        };
-        let on_split = fields.split("on");
-        let on = self.split(state, on_split)?;
-        let fit_split = stage.fields.contains_key("fit").then(|| fields.split("fit"));
-        let fit = fit_split.map(|split| self.split(state, split)).transpose()?;
+        let Judging { protocol, on, fit, classes } = self.judging(state, stage)?;
+        let model = Fields(stage).get("model");
         let begun = Instant::now();
-        let candidates = self.candidates(state, fields.get("model"))?;
-        let count = candidates.len() as f64 * self.stood_in(state, fields.get("model"));
-        let Some(candidate) = candidates.into_iter().next() else { return Ok(0.0) };
+        let candidates = self.candidates(state, model)?;
         let setup = begun.elapsed().as_secs_f64();
-        let (features, per_image) =
-            self.read_for_a_while(&candidate.network, &on, on_split, asked)?;
-        let images = on.indices.len() + fit.as_ref().map_or(0, |fit| fit.indices.len());
-        let on = repeated(&features, on.indices.len(), on_split, state.key);
-        let fit = fit.as_ref().zip(fit_split);
-        let fit = fit.map(|(fit, split)| repeated(&features, fit.indices.len(), split, state.key));
-        let classes = declared(&on_split.dataset, "Label");
+        let (read, each) = (candidates.len() as f64, self.stood_in(state, model));
+        let Some(candidate) = candidates.into_iter().next() else { return Ok(0.0) };
+        let (features, per_image) = self.read_for_a_while(&candidate.network, &on, asked)?;
+        let features = |(examples, part): &(Examples, Part)| {
+            repeated(&features, examples.indices.len(), *part, state.key)
+        };
+        let (on, fit) = (features(&on), fit.as_ref().map(features));
+        let images = on.len() + fit.as_ref().map_or(0, Features::len);
         let begun = Instant::now();
         let device = &self.device.device;
-        let judged = |watch| {
-            judge(protocol, &Problem { fit: fit.as_ref(), on: &on, classes, device, watch })
-        };
         // What the user asks for ends the protocol.
-        judged(Watch::new(asked, &|_| {}))?;
+        let watch = Watch::new(asked, &|_| {});
+        judge(protocol, &Problem { fit: fit.as_ref(), on: &on, classes, device, watch })?;
         let judged = begun.elapsed().as_secs_f64();
-        Ok(count * (setup + images as f64 * per_image + judged))
+        Ok(each * (setup + read * (images as f64 * per_image + judged)))
     }
 
     /// How many networks one that stands in stands for.
@@ -182,8 +177,7 @@ impl Run<'_> {
     fn read_for_a_while(
         &self,
         network: &Extractor,
-        examples: &Examples,
-        split: &Split,
+        (examples, part): &(Examples, Part),
         asked: &Interrupt,
     ) -> Result<(Features, f64), Cause> {
         let mut found: Option<Features> = None;
@@ -195,7 +189,7 @@ impl Run<'_> {
                 &examples.images,
                 indices,
                 &examples.normalization,
-                split.part,
+                *part,
                 &self.device.device,
                 Watch::new(asked, &|_| {}),
             );
@@ -216,7 +210,7 @@ impl Run<'_> {
 }
 
 /// As many features as there are examples, each near one of those found.
-fn repeated(found: &Features, count: usize, split: &Split, key: Key) -> Features {
+fn repeated(found: &Features, count: usize, part: Part, key: Key) -> Features {
     let mut rng = key.named("trial").stream();
     let rows = (0..count).map(|index| index % found.len());
     let scale = found.values.iter().fold(0.0_f32, |most, value| most.max(value.abs())) * 0.05;
@@ -225,6 +219,6 @@ fn repeated(found: &Features, count: usize, split: &Split, key: Key) -> Features
         values: values.map(|value| value + scale * rng.uniform_in(-1.0, 1.0)).collect(),
         dim: found.dim,
         labels: rows.map(|row| found.labels[row]).collect(),
-        part: split.part,
+        part,
     }
 }

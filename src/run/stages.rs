@@ -156,33 +156,24 @@ impl Run<'_> {
             steps: None,
             epochs: None,
         })?;
-        let fields = Fields(stage);
-        let Term::Call(protocol) = fields.get("protocol") else {
-            unreachable!("checked by the signature")
-        };
-        let on_split = fields.split("on");
-        let on = self.split(state, on_split)?;
-        let fit_split = stage.fields.contains_key("fit").then(|| fields.split("fit"));
-        let fit = fit_split.map(|split| self.split(state, split)).transpose()?;
-        let classes = declared(&on_split.dataset, "Label");
+        let Judging { protocol, on, fit, classes } = self.judging(state, stage)?;
         let device = &self.device.device;
         let mut results = Vec::new();
-        for Candidate { epoch, network } in self.candidates(state, fields.get("model"))? {
+        for Candidate { epoch, network } in self.candidates(state, Fields(stage).get("model"))? {
             let accuracy = self.watched(|watch| {
-                let features = |examples: &Examples, part: Part| {
+                let features = |(examples, part): &(Examples, Part)| {
                     extract(
                         &network,
                         &examples.images,
                         &examples.indices,
                         &examples.normalization,
-                        part,
+                        *part,
                         device,
                         watch,
                     )
                 };
-                let on = features(&on, on_split.part)?;
-                let fit = fit.as_ref().zip(fit_split);
-                let fit = fit.map(|(fit, split)| features(fit, split.part)).transpose()?;
+                let on = features(&on)?;
+                let fit = fit.as_ref().map(features).transpose()?;
                 let problem = Problem { fit: fit.as_ref(), on: &on, classes, device, watch };
                 judge(protocol, &problem)
             })?;
@@ -200,11 +191,26 @@ impl Run<'_> {
         Ok(partial.finish(json!({ "results": results }))?)
     }
 
-    pub(super) fn split(
+    /// What an evaluation asks for, but for the networks.
+    pub(super) fn judging<'s>(
         &self,
         state: &mut State<'_>,
-        split: &Split,
-    ) -> Result<Examples, DataError> {
+        stage: &'s Stage,
+    ) -> Result<Judging<'s>, DataError> {
+        let fields = Fields(stage);
+        let Term::Call(protocol) = fields.get("protocol") else {
+            unreachable!("checked by the signature")
+        };
+        let mut examples = |split: &Split| -> Result<(Examples, Part), DataError> {
+            Ok((self.split(state, split)?, split.part))
+        };
+        let on = fields.split("on");
+        let fit = stage.fields.contains_key("fit").then(|| examples(fields.split("fit")));
+        let (on, classes) = (examples(on)?, declared(&on.dataset, "Label"));
+        Ok(Judging { protocol, on, fit: fit.transpose()?, classes })
+    }
+
+    fn split(&self, state: &mut State<'_>, split: &Split) -> Result<Examples, DataError> {
         let key = state.key;
         self.watched(|watch| state.datasets.split(split, key, watch))
     }
@@ -394,6 +400,14 @@ impl Run<'_> {
     }
 }
 
+/// A protocol and the examples that it is carried out on.
+pub(super) struct Judging<'s> {
+    pub protocol: &'s Call,
+    pub on: (Examples, Part),
+    pub fit: Option<(Examples, Part)>,
+    pub classes: usize,
+}
+
 /// A network to be judged.
 pub(super) struct Candidate {
     epoch: Option<u64>,
@@ -442,7 +456,7 @@ fn measures(protocol: &Call) -> &'static str {
 }
 
 /// A size that the signature of a checked constructor declares.
-pub(super) fn declared(call: &Call, part: &str) -> usize {
+fn declared(call: &Call, part: &str) -> usize {
     let size = declared_size(call, part);
     size.unwrap_or_else(|| panic!("the signature of `{}` declares no {part}[…]", call.name))
 }

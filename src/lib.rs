@@ -33,6 +33,8 @@ pub mod report;
 pub mod resolve;
 #[cfg(feature = "run")]
 pub mod run;
+#[cfg(feature = "run")]
+pub mod schedule;
 pub mod source;
 #[cfg(feature = "run")]
 pub mod store;

@@ -1,19 +1,39 @@
-//! Which machine part computes: `--device` to a backend of burn.
+//! Which machine part computes: `--device` to a backend of burn, and what is computed there.
 
-use burn::tensor::Device;
-
+mod array;
+mod kernels;
 #[cfg(test)]
 pub mod testing;
 
+use std::fmt;
+
+use burn::tensor::Device;
+
+pub use array::Array;
+pub(crate) use array::by_rank;
+pub use kernels::{BatchNorm, FallBack, Kernels};
+
 /// A device that is there, and what it is called.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Selected {
     pub device: Device,
+    /// What is computed with there.
+    pub kernels: &'static dyn Kernels,
     /// Part of a stage's identity: results are the same to the bit on one kind of device only.
     pub kind: String,
 }
 
+impl fmt::Debug for Selected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Selected").field(&self.kind).finish()
+    }
+}
+
 impl Selected {
+    fn new(device: Device, kind: &str) -> Self {
+        Selected { device, kernels: &FallBack, kind: kind.to_owned() }
+    }
+
     /// Whether it computes in the memory of the machine itself.
     pub fn is_host(&self) -> bool {
         !self.kind.contains("cuda")
@@ -62,7 +82,7 @@ fn auto() -> Result<Selected, DeviceError> {
 
 #[cfg(feature = "flex")]
 fn flex() -> Result<Selected, DeviceError> {
-    Ok(Selected { device: Device::flex(), kind: "flex".to_owned() })
+    Ok(Selected::new(Device::flex(), "flex"))
 }
 
 #[cfg(not(feature = "flex"))]
@@ -83,14 +103,13 @@ mod libtorch {
     }
 
     pub fn cpu() -> Result<Selected, DeviceError> {
-        Ok(Selected { device: Device::libtorch(), kind: "libtorch-cpu".to_owned() })
+        Ok(Selected::new(Device::libtorch(), "libtorch-cpu"))
     }
 
     pub fn cuda(index: usize) -> Result<Selected, DeviceError> {
         let count = if tch::Cuda::is_available() { tch::Cuda::device_count() } else { 0 };
         if (index as i64) < count {
-            let device = Device::libtorch_cuda(index);
-            return Ok(Selected { device, kind: "libtorch-cuda".to_owned() });
+            return Ok(Selected::new(Device::libtorch_cuda(index), "libtorch-cuda"));
         }
         let (message, help) = match count {
             0 => (

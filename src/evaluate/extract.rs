@@ -1,15 +1,12 @@
 //! Plain images through a network.
 
-use burn::tensor::{Device, Tensor, TensorData};
-use indexmap::IndexMap;
-
 use super::Features;
-use super::features::to_vec;
 use crate::augment::Normalization;
 use crate::data::Images;
 use crate::data::loader::plain;
+use crate::device::{Array, Selected};
 use crate::interrupt::Interrupted;
-use crate::nn::{Activation, Architecture, Params, Pass};
+use crate::nn::{Architecture, Params, Pass, Updates};
 use crate::term::Part;
 use crate::watch::{Counted, Watch};
 
@@ -29,7 +26,7 @@ pub fn extract(
     indices: &[u32],
     normalization: &Normalization,
     part: Part,
-    device: &Device,
+    device: &Selected,
     watch: Watch<'_>,
 ) -> Result<Features, Interrupted> {
     let name = match part {
@@ -43,24 +40,24 @@ pub fn extract(
     for chunk in indices.chunks(BATCH) {
         let pixels = plain(images, chunk, normalization);
         let shape = [chunk.len(), 3, images.height, images.width];
-        let features = forward(network, Tensor::from_data(TensorData::new(pixels, shape), device));
-        dim = features.dims()[1];
-        values.extend(to_vec(features));
+        let images = Array::from_vec(pixels, &shape, &device.device);
+        let features = forward(network, images, device);
+        dim = features.len() / chunk.len();
+        values.extend(features.to_vec());
         task.advance(chunk.len() as u64)?;
     }
     let labels = indices.iter().map(|index| images.labels[*index as usize]).collect();
     Ok(Features { values, dim, labels, part })
 }
 
-fn forward(network: &Extractor, images: Tensor<4>) -> Tensor<2> {
-    let mut x = Activation::Maps(images);
+fn forward(network: &Extractor, images: Array, device: &Selected) -> Array {
+    let mut x = images;
     for (module, params) in &network.parts {
         // Nothing is updated outside of training.
-        let mut updates = IndexMap::new();
-        x = module.forward(&mut Pass { params, training: false, updates: &mut updates }, x);
+        let mut updates = Updates::new();
+        let kernels = device.kernels;
+        x = module
+            .forward(&mut Pass { kernels, params, training: false, updates: &mut updates }, x);
     }
-    match x {
-        Activation::Features(features) => features,
-        Activation::Maps(_) => unreachable!("an encoder ends in features"),
-    }
+    x
 }

@@ -1,39 +1,51 @@
-//! What a module is: a function of named parameters.
+//! What a module is: a function of its parameters.
 
-use burn::tensor::{Device, Tensor};
-use indexmap::IndexMap;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use burn::tensor::Device;
 
 use super::cost::Walk;
-use super::params::{Array, Params};
+use super::init::materialize;
+use super::params::{Layout, Params, Slot};
+use crate::device::{Array, Kernels};
 use crate::random::Key;
-
-/// What flows between modules.
-#[derive(Clone, Debug)]
-pub enum Activation {
-    /// `[n, c, h, w]`
-    Maps(Tensor<4>),
-    /// `[n, d]`
-    Features(Tensor<2>),
-}
 
 /// A network part without its weights: it says which parameters it has and how they are used.
 pub trait Architecture: Send + Sync {
-    /// Fresh parameters. The values depend on `key` and on each parameter's name alone, not on
-    /// the device.
-    fn init(&self, key: Key, device: &Device) -> Params;
+    /// Its parameters.
+    fn layout(&self) -> &Arc<Layout>;
 
-    /// Applies the module.
-    fn forward(&self, pass: &mut Pass<'_>, x: Activation) -> Activation;
+    /// Applies the module: to `[n, c, h, w]` where it takes images, to `[n, d]` where it takes
+    /// features.
+    fn forward(&self, pass: &mut Pass<'_>, x: Array) -> Array;
 
     /// Goes through its layers as a pass does, and counts.
     fn walk(&self, walk: &mut Walk);
+
+    /// Fresh parameters. The values depend on `key` and on each parameter's name alone, not on
+    /// the device.
+    fn init(&self, key: Key, device: &Device) -> Params {
+        materialize(self.layout(), key, device)
+    }
 }
 
 /// One pass through a module: where its parameters come from and how it normalises.
 pub struct Pass<'a> {
+    pub kernels: &'a dyn Kernels,
     pub params: &'a Params,
     /// Normalise by the batch and move the running statistics, or normalise by them.
     pub training: bool,
-    /// New running statistics, by name; a module applied twice in a step sees its own.
-    pub updates: &'a mut IndexMap<String, Array>,
+    /// New running statistics; a module applied twice in a step sees its own.
+    pub updates: &'a mut Updates,
+}
+
+/// New values of buffers, by their place.
+pub type Updates = BTreeMap<Slot, Array>;
+
+impl Pass<'_> {
+    /// A parameter, or a running statistic as this pass left it.
+    pub(super) fn array(&self, slot: Slot) -> Array {
+        self.updates.get(&slot).unwrap_or_else(|| self.params.value(slot)).clone()
+    }
 }

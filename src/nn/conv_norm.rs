@@ -1,12 +1,11 @@
 //! A convolution and the batch norm after it: what convolutional networks are made of.
 
-use burn::tensor::Tensor;
-
 use super::architecture::Pass;
 use super::cost::Walk;
-use super::init::ParamDeclaration;
 use super::layers::Conv2d;
 use super::norm::BatchNorm;
+use super::params::Layout;
+use crate::device::Array;
 
 /// A convolution and its batch norm.
 pub(super) struct ConvNorm {
@@ -16,6 +15,7 @@ pub(super) struct ConvNorm {
 
 impl ConvNorm {
     pub fn new(
+        layout: &mut Layout,
         conv: &str,
         norm: &str,
         [input, output]: [usize; 2],
@@ -23,17 +23,12 @@ impl ConvNorm {
         stride: usize,
     ) -> Self {
         ConvNorm {
-            conv: Conv2d::new(conv, input, output, kernel, stride),
-            norm: BatchNorm::new(norm, output),
+            conv: Conv2d::new(layout, conv, [input, output], kernel, stride),
+            norm: BatchNorm::new(layout, norm, output),
         }
     }
 
-    pub fn declare(&self, into: &mut Vec<ParamDeclaration>) {
-        self.conv.declare(into);
-        self.norm.declare(into);
-    }
-
-    pub fn forward(&self, pass: &mut Pass<'_>, x: Tensor<4>) -> Tensor<4> {
+    pub fn forward(&self, pass: &mut Pass<'_>, x: Array) -> Array {
         let x = self.conv.forward(pass, x);
         self.norm.forward(pass, x)
     }

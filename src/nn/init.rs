@@ -1,22 +1,17 @@
-//! The declaration of parameters and their first values.
+//! The first values of parameters.
+
+use std::sync::Arc;
 
 use burn::tensor::Device;
 use rayon::prelude::*;
 
-use super::params::{Array, Param, Params, Role};
+use super::params::{Declared, Layout, Params};
+use crate::device::Array;
 use crate::random::Key;
 
-/// A parameter before it has a value.
-pub(super) struct ParamDeclaration {
-    pub name: String,
-    pub shape: Vec<usize>,
-    pub role: Role,
-    pub fill: Fill,
-}
-
 /// How the first values of a parameter are drawn.
-#[derive(Clone, Copy)]
-pub(super) enum Fill {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fill {
     Constant(f32),
     /// Zero mean and this standard deviation.
     Normal(f32),
@@ -24,7 +19,7 @@ pub(super) enum Fill {
     Uniform(f32),
 }
 
-impl ParamDeclaration {
+impl Declared {
     /// Values that depend on `key` and on the parameter's name alone.
     fn values(&self, key: Key) -> Vec<f32> {
         let mut rng = key.named(&self.name).stream();
@@ -37,28 +32,24 @@ impl ParamDeclaration {
     }
 }
 
-/// Gives every declared parameter its first values, drawn on the host.
-pub(super) fn materialize(
-    declarations: Vec<ParamDeclaration>,
-    key: Key,
-    device: &Device,
-) -> Params {
-    let values: Vec<Vec<f32>> = declarations.par_iter().map(|d| d.values(key)).collect();
-    let params = declarations.into_iter().zip(values).map(|(declared, values)| {
-        let value = Array::from_vec(values, &declared.shape, device);
-        (declared.name, Param { role: declared.role, value })
-    });
-    Params(params.collect())
+/// Gives every declared parameter its first values, drawn on the host: they depend on `key` and on
+/// each parameter's name alone, not on the device.
+pub fn materialize(layout: &Arc<Layout>, key: Key, device: &Device) -> Params {
+    let declared: Vec<&Declared> = layout.iter().collect();
+    let values: Vec<Vec<f32>> = declared.par_iter().map(|own| own.values(key)).collect();
+    let arrays = declared.iter().zip(values);
+    let arrays = arrays.map(|(own, values)| Array::from_vec(values, &own.shape, device));
+    Params::new(layout.clone(), arrays.collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::Role;
 
     fn values(name: &str, fill: Fill, key: u64) -> Vec<f32> {
         let shape = vec![100, 100];
-        ParamDeclaration { name: name.to_owned(), shape, role: Role::Weight, fill }
-            .values(Key::root(key))
+        Declared { name: name.to_owned(), shape, role: Role::Weight, fill }.values(Key::root(key))
     }
 
     #[test]

@@ -8,15 +8,14 @@ mod init;
 mod layers;
 mod mlp;
 mod norm;
-pub mod ops;
 mod params;
 mod resnet;
 pub mod safetensors;
 
-pub use architecture::{Activation, Architecture, Pass};
+pub use architecture::{Architecture, Pass, Updates};
 pub use cost::{Cost, Extent, Walk};
-pub(crate) use params::map_array;
-pub use params::{Array, Param, Params, Role};
+pub use init::Fill;
+pub use params::{Declared, Layout, Param, Params, Role, Slot};
 
 use crate::term::{Args, Term};
 

@@ -1,7 +1,11 @@
-//! Parameters by name: what a module owns, an optimizer moves and a checkpoint keeps.
+//! Parameters: what a module owns, an optimizer moves and a checkpoint keeps.
 
-use burn::tensor::{Device, Tensor, TensorData};
-use indexmap::IndexMap;
+use std::sync::Arc;
+
+use burn::tensor::Gradients;
+
+use super::init::Fill;
+use crate::device::{Array, Kernels};
 
 /// What a parameter is, which decides how it is optimized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,90 +27,143 @@ impl Role {
     }
 }
 
-/// A tensor of one of the ranks that parameters have.
-#[derive(Clone, Debug)]
-pub enum Array {
-    R1(Tensor<1>),
-    R2(Tensor<2>),
-    R4(Tensor<4>),
-}
-
-#[derive(Clone, Debug)]
-pub struct Param {
+/// A parameter before it has a value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Declared {
+    /// torchvision's.
+    pub name: String,
+    pub shape: Vec<usize>,
     pub role: Role,
-    pub value: Array,
+    /// How its first values are drawn.
+    pub fill: Fill,
 }
 
-/// Parameters in the order in which the module declares them, by torchvision's names.
-#[derive(Clone, Debug, Default)]
-pub struct Params(pub IndexMap<String, Param>);
+/// The place of a parameter among those of its module.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Slot(pub usize);
 
-/// Applies an expression to the tensor in an [`Array`], whatever its rank.
-macro_rules! map_array {
-    ($array:expr, $tensor:ident => $body:expr) => {
-        match $array {
-            $crate::nn::Array::R1($tensor) => $crate::nn::Array::R1($body),
-            $crate::nn::Array::R2($tensor) => $crate::nn::Array::R2($body),
-            $crate::nn::Array::R4($tensor) => $crate::nn::Array::R4($body),
-        }
-    };
+/// The parameters of a module, in its own order: names live here, values in [`Params`].
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Layout(Vec<Declared>);
+
+impl Layout {
+    /// Takes up one more parameter.
+    pub fn declare(&mut self, declared: Declared) -> Slot {
+        self.0.push(declared);
+        Slot(self.0.len() - 1)
+    }
+
+    pub fn iter(&self) -> std::slice::Iter<'_, Declared> {
+        self.0.iter()
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
-pub(crate) use map_array;
 
-impl Array {
-    /// Builds an array of `shape` from row-major values.
-    ///
-    /// The rank is one of 1, 2 and 4; these are the ranks that parameters have.
-    pub fn from_vec(values: Vec<f32>, shape: &[usize], device: &Device) -> Self {
-        let data = TensorData::new(values, shape.to_vec());
-        match shape.len() {
-            1 => Array::R1(Tensor::from_data(data, device)),
-            2 => Array::R2(Tensor::from_data(data, device)),
-            4 => Array::R4(Tensor::from_data(data, device)),
-            rank => panic!("parameters have rank 1, 2 or 4, not {rank}"),
-        }
-    }
+/// One parameter.
+#[derive(Clone, Copy, Debug)]
+pub struct Param<'p> {
+    pub name: &'p str,
+    pub role: Role,
+    pub value: &'p Array,
+}
 
-    pub fn shape(&self) -> Vec<usize> {
-        match self {
-            Array::R1(tensor) => tensor.dims().to_vec(),
-            Array::R2(tensor) => tensor.dims().to_vec(),
-            Array::R4(tensor) => tensor.dims().to_vec(),
-        }
-    }
-
-    /// The values, row-major, on the host. Waits for the device.
-    pub fn to_vec(&self) -> Vec<f32> {
-        let data = match self {
-            Array::R1(tensor) => tensor.to_data(),
-            Array::R2(tensor) => tensor.to_data(),
-            Array::R4(tensor) => tensor.to_data(),
-        };
-        data.convert::<f32>().try_into_vec().expect("converted to f32 above")
-    }
+/// The values of a module's parameters, consecutive, in the order of its layout.
+#[derive(Clone, Debug)]
+pub struct Params {
+    layout: Arc<Layout>,
+    values: Vec<Array>,
 }
 
 impl Params {
-    /// The tensors with gradients asked for: what one training step differentiates.
+    /// # Panics
+    ///
+    /// If there is not one value for each parameter of the layout.
+    pub fn new(layout: Arc<Layout>, values: Vec<Array>) -> Self {
+        assert_eq!(layout.len(), values.len(), "one value for each parameter");
+        Params { layout, values }
+    }
+
+    pub fn layout(&self) -> &Arc<Layout> {
+        &self.layout
+    }
+
+    pub fn values(&self) -> &[Array] {
+        &self.values
+    }
+
+    pub fn values_mut(&mut self) -> &mut [Array] {
+        &mut self.values
+    }
+
+    pub fn value(&self, slot: Slot) -> &Array {
+        &self.values[slot.0]
+    }
+
+    pub fn set(&mut self, slot: Slot, value: Array) {
+        self.values[slot.0] = value;
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = Param<'_>> {
+        let pairs = self.layout.iter().zip(&self.values);
+        pairs.map(|(own, value)| Param { name: &own.name, role: own.role, value })
+    }
+
+    /// The place of the parameter of that name.
+    pub fn slot(&self, name: &str) -> Option<Slot> {
+        self.layout.iter().position(|own| own.name == name).map(Slot)
+    }
+
+    /// The value of the parameter of that name.
+    pub fn get(&self, name: &str) -> Option<&Array> {
+        self.slot(name).map(|slot| self.value(slot))
+    }
+
+    /// The same parameters with other values.
+    pub fn map(&self, mut f: impl FnMut(Param<'_>) -> Array) -> Self {
+        let values = self.iter().map(&mut f).collect();
+        Params { layout: self.layout.clone(), values }
+    }
+
+    /// The values with gradients asked for: what one training step differentiates.
     ///
     /// Buffers stay constants.
-    pub fn tracked(&self) -> Self {
-        self.map(|param| match param.role {
-            Role::Buffer => param.value.clone(),
-            _ => map_array!(param.value.clone(), t => t.autodiff().require_grad()),
+    pub fn leaves(&self) -> Self {
+        self.map(|param| match param.role.is_trained() {
+            true => param.value.leaf(),
+            false => param.value.clone(),
         })
     }
 
-    pub fn map(&self, mut f: impl FnMut(&Param) -> Array) -> Self {
-        let map = |(name, param): (&String, &Param)| {
-            (name.clone(), Param { role: param.role, value: f(param) })
+    /// Takes the gradients by these leaves; `None` where none has reached one.
+    pub fn take_gradients(&self, gradients: &mut Gradients) -> Vec<Option<Array>> {
+        let take = |param: Param<'_>| match param.role.is_trained() {
+            true => param.value.take_gradient(gradients),
+            false => None,
         };
-        Params(self.0.iter().map(map).collect())
+        self.iter().map(take).collect()
+    }
+
+    /// Moves what is trained towards the parameters `followed`, as an average of momentum `m`.
+    pub fn follow(&mut self, followed: &Params, kernels: &dyn Kernels, m: f64) {
+        let is_trained = |index: &usize| self.layout.0[*index].role.is_trained();
+        let places: Vec<usize> = (0..self.values.len()).filter(is_trained).collect();
+        let targets: Vec<&Array> = places.iter().map(|place| &followed.values[*place]).collect();
+        // Moved out and back in, so that each is held once and written in place.
+        let mut averages: Vec<Array> =
+            places.iter().map(|place| self.values[*place].take()).collect();
+        kernels.lerp_many(&mut averages, &targets, m);
+        places.into_iter().zip(averages).for_each(|(place, moved)| self.values[place] = moved);
     }
 
     /// The number of values that are optimized.
     pub fn count(&self) -> usize {
-        let trained = self.0.values().filter(|param| param.role.is_trained());
-        trained.map(|param| param.value.shape().iter().product::<usize>()).sum()
+        self.iter().filter(|own| own.role.is_trained()).map(|own| own.value.len()).sum()
     }
 }

@@ -1,14 +1,12 @@
 //! Residual networks, parameter for parameter torchvision's. He et al. 2015, arXiv:1512.03385.
 
-use burn::tensor::{Device, Tensor};
+use std::sync::Arc;
 
-use super::architecture::{Activation, Architecture, Pass};
+use super::architecture::{Architecture, Pass};
 use super::conv_norm::ConvNorm;
 use super::cost::Walk;
-use super::init::{ParamDeclaration, materialize};
-use super::ops;
-use super::params::Params;
-use crate::random::Key;
+use super::params::Layout;
+use crate::device::Array;
 use crate::term::Args;
 
 /// How an image enters the network.
@@ -44,6 +42,7 @@ pub(super) fn resnet50(args: &Args, _: Option<usize>) -> Box<dyn Architecture> {
 
 /// `[n, 3, h, w]` to `[n, features]`, the global average of the last maps.
 struct ResNet {
+    layout: Arc<Layout>,
     stem: Stem,
     entry: ConvNorm,
     blocks: Vec<Block>,
@@ -62,41 +61,39 @@ impl ResNet {
             Stem::Small => (3, 1),
             Stem::ImageNet => (7, 2),
         };
-        let entry = ConvNorm::new("conv1", "bn1", [3, width], kernel, stride);
+        let mut layout = Layout::default();
+        let entry = ConvNorm::new(&mut layout, "conv1", "bn1", [3, width], kernel, stride);
         let mut blocks = Vec::new();
         let mut input = width;
         for (group, depth) in depths.into_iter().enumerate() {
             for index in 0..depth {
                 let name = format!("layer{}.{index}", group + 1);
                 let stride = if group > 0 && index == 0 { 2 } else { 1 };
-                let block = Block::new(&name, kind, input, width << group, stride);
+                let channels = [input, width << group];
+                let block = Block::new(&mut layout, &name, kind, channels, stride);
                 input = block.output;
                 blocks.push(block);
             }
         }
-        ResNet { stem, entry, blocks }
+        ResNet { layout: Arc::new(layout), stem, entry, blocks }
     }
 }
 
 impl Architecture for ResNet {
-    fn init(&self, key: Key, device: &Device) -> Params {
-        let mut declarations = Vec::new();
-        self.entry.declare(&mut declarations);
-        for block in &self.blocks {
-            block.declare(&mut declarations);
-        }
-        materialize(declarations, key, device)
+    fn layout(&self) -> &Arc<Layout> {
+        &self.layout
     }
 
-    fn forward(&self, pass: &mut Pass<'_>, x: Activation) -> Activation {
-        let mut x = ops::relu(self.entry.forward(pass, x.expect_maps()));
+    fn forward(&self, pass: &mut Pass<'_>, x: Array) -> Array {
+        let x = self.entry.forward(pass, x);
+        let mut x = pass.kernels.relu(x);
         if self.stem == Stem::ImageNet {
-            x = ops::max_pool2d(x, 3, 2, 1);
+            x = pass.kernels.max_pool2d(x, 3, 2, 1);
         }
         for block in &self.blocks {
             x = block.forward(pass, x);
         }
-        Activation::Features(ops::global_average_pool(x))
+        pass.kernels.global_average_pool(x)
     }
 
     fn walk(&self, walk: &mut Walk) {
@@ -118,7 +115,13 @@ struct Block {
 }
 
 impl Block {
-    fn new(name: &str, kind: BlockKind, input: usize, planes: usize, stride: usize) -> Self {
+    fn new(
+        layout: &mut Layout,
+        name: &str,
+        kind: BlockKind,
+        [input, planes]: [usize; 2],
+        stride: usize,
+    ) -> Self {
         // Channels in and out, kernel, stride.
         let (output, shapes) = match kind {
             BlockKind::Basic => {
@@ -136,6 +139,7 @@ impl Block {
         let unit = |(index, (channels, kernel, stride)): (usize, ([usize; 2], usize, usize))| {
             let (conv, norm) = (index + 1, index + 1);
             ConvNorm::new(
+                layout,
                 &format!("{name}.conv{conv}"),
                 &format!("{name}.bn{norm}"),
                 channels,
@@ -146,22 +150,16 @@ impl Block {
         let units = shapes.into_iter().enumerate().map(unit).collect();
         let downsample = (stride != 1 || input != output).then(|| {
             let [conv, norm] = [0, 1].map(|index| format!("{name}.downsample.{index}"));
-            ConvNorm::new(&conv, &norm, [input, output], 1, stride)
+            ConvNorm::new(layout, &conv, &norm, [input, output], 1, stride)
         });
         Block { units, downsample, output }
     }
 
-    fn declare(&self, into: &mut Vec<ParamDeclaration>) {
-        for unit in self.units.iter().chain(&self.downsample) {
-            unit.declare(into);
-        }
-    }
-
-    fn forward(&self, pass: &mut Pass<'_>, x: Tensor<4>) -> Tensor<4> {
+    fn forward(&self, pass: &mut Pass<'_>, x: Array) -> Array {
         let mut y = x.clone();
         for (index, unit) in self.units.iter().enumerate() {
             if index > 0 {
-                y = ops::relu(y);
+                y = pass.kernels.relu(y);
             }
             y = unit.forward(pass, y);
         }
@@ -169,7 +167,7 @@ impl Block {
             Some(unit) => unit.forward(pass, x),
             None => x,
         };
-        ops::relu(y + shortcut)
+        pass.kernels.relu(pass.kernels.add(y, shortcut))
     }
 
     fn walk(&self, walk: &mut Walk) {
@@ -196,21 +194,26 @@ mod tests {
     use std::path::PathBuf;
 
     use ::safetensors::SafeTensors;
-    use burn::tensor::TensorData;
-    use indexmap::IndexMap;
+    use burn::tensor::{Device, Tensor};
 
     use super::*;
+    use crate::device::FallBack;
     use crate::device::Selected;
     use crate::device::testing::backends;
+    use crate::nn::init::materialize;
     use crate::nn::layers::Linear;
-    use crate::nn::{Array, Role, safetensors};
+    use crate::nn::{Params, Role, Updates, safetensors};
+    use crate::random::Key;
 
     /// Four images of a fixed pattern.
-    fn images(size: usize, device: &Device) -> Activation {
+    fn images(size: usize, device: &Device) -> Array {
         let values: Vec<f32> =
             (0..4 * 3 * size * size).map(|i| (i * 37 % 101) as f32 / 50.0 - 1.0).collect();
-        let data = TensorData::new(values, [4, 3, size, size]);
-        Activation::Maps(Tensor::from_data(data, device))
+        Array::from_vec(values, &[4, 3, size, size], device)
+    }
+
+    fn pass<'a>(params: &'a Params, training: bool, updates: &'a mut Updates) -> Pass<'a> {
+        Pass { kernels: &FallBack, params, training, updates }
     }
 
     /// Compares the first values.
@@ -230,10 +233,7 @@ mod tests {
             (BlockKind::Bottleneck, [3, 4, 6, 3], 23_508_032),
         ] {
             let net = ResNet::new(Stem::ImageNet, kind, depths, 64);
-            let mut declarations = Vec::new();
-            net.entry.declare(&mut declarations);
-            net.blocks.iter().for_each(|block| block.declare(&mut declarations));
-            let trained = declarations.iter().filter(|d| d.role.is_trained());
+            let trained = net.layout().iter().filter(|own| own.role.is_trained());
             assert_eq!(trained.map(|d| d.shape.iter().product::<usize>()).sum::<usize>(), count);
         }
     }
@@ -242,7 +242,7 @@ mod tests {
     fn names_and_shapes_are_torchvisions() {
         let net = ResNet::new(Stem::ImageNet, BlockKind::Basic, [2, 2, 2, 2], 4);
         let params = net.init(Key::root(0), &Device::default());
-        let names: Vec<&str> = params.0.keys().map(String::as_str).collect();
+        let names: Vec<&str> = params.iter().map(|own| own.name).collect();
         assert_eq!(names.len(), 120);
         assert_eq!(
             names[..6],
@@ -255,23 +255,24 @@ mod tests {
                 "bn1.num_batches_tracked"
             ]
         );
-        assert_eq!(params.0["conv1.weight"].value.shape(), [4, 3, 7, 7]);
-        assert_eq!(params.0["layer2.0.downsample.0.weight"].value.shape(), [8, 4, 1, 1]);
-        assert_eq!(params.0["layer4.1.bn2.running_var"].role, Role::Buffer);
-        assert!(!params.0.contains_key("layer1.0.downsample.0.weight"));
+        assert_eq!(params.get("conv1.weight").unwrap().shape(), [4, 3, 7, 7]);
+        assert_eq!(params.get("layer2.0.downsample.0.weight").unwrap().shape(), [8, 4, 1, 1]);
+        let buffer = params.iter().find(|own| own.name == "layer4.1.bn2.running_var");
+        assert_eq!(buffer.unwrap().role, Role::Buffer);
+        assert!(params.slot("layer1.0.downsample.0.weight").is_none());
 
         let net = ResNet::new(Stem::Small, BlockKind::Bottleneck, [3, 4, 6, 3], 2);
         let params = net.init(Key::root(0), &Device::default());
-        assert_eq!(params.0["conv1.weight"].value.shape(), [2, 3, 3, 3]);
-        assert_eq!(params.0["layer1.0.downsample.0.weight"].value.shape(), [8, 2, 1, 1]);
-        assert_eq!(params.0["layer4.2.conv3.weight"].value.shape(), [64, 16, 1, 1]);
+        assert_eq!(params.get("conv1.weight").unwrap().shape(), [2, 3, 3, 3]);
+        assert_eq!(params.get("layer1.0.downsample.0.weight").unwrap().shape(), [8, 2, 1, 1]);
+        assert_eq!(params.get("layer4.2.conv3.weight").unwrap().shape(), [64, 16, 1, 1]);
     }
 
     #[test]
     fn convolutions_start_kaiming_normal() {
         let net = ResNet::new(Stem::Small, BlockKind::Basic, [1, 1, 1, 1], 16);
         let params = net.init(Key::root(0), &Device::default());
-        let weight = params.0["layer4.0.conv2.weight"].value.to_vec();
+        let weight = params.get("layer4.0.conv2.weight").unwrap().to_vec();
         let variance = weight.iter().map(|w| w * w).sum::<f32>() / weight.len() as f32;
         let expected = 2.0 / (128.0 * 9.0);
         assert!((variance / expected - 1.0).abs() < 0.03, "{variance}");
@@ -300,34 +301,31 @@ mod tests {
             ["images", "features", "logits"].map(expected);
         for Selected { device, .. } in backends() {
             let net = ResNet::new(Stem::Small, BlockKind::Basic, [2, 2, 2, 2], 16);
-            let head = Linear::new("fc", 128, 10, true);
-            let mut declarations = Vec::new();
-            head.declare(&mut declarations);
+            let mut layout = Layout::default();
+            let head = Linear::new(&mut layout, "fc", [128, 10], true);
             let templates = [
                 ("", &net.init(Key::root(0), &device)),
-                ("", &materialize(declarations, Key::root(0), &device)),
+                ("", &materialize(&Arc::new(layout), Key::root(0), &device)),
             ];
             let params = |file: &str, templates: &[(&str, &Params)]| {
                 safetensors::from_bytes(&read(file), templates, &device).expect("the same network")
             };
             let forward = |params: &Params| {
-                let data = TensorData::new(images.clone(), shape.as_slice());
-                let images = Activation::Maps(Tensor::from_data(data, &device));
-                let mut updates = IndexMap::new();
-                let mut pass = Pass { params, training: false, updates: &mut updates };
-                net.forward(&mut pass, images).expect_features()
+                let images = Array::from_vec(images.clone(), &shape, &device);
+                let mut updates = Updates::new();
+                net.forward(&mut pass(params, false, &mut updates), images)
             };
-            let near = |found: Tensor<2>, expected: &[f32]| {
-                let found = found.into_data().try_to_vec::<f32>().expect("made of f32");
+            let near = |found: Array, expected: &[f32]| {
+                let found = found.to_vec();
                 assert_eq!(found.len(), expected.len());
                 let largest = expected.iter().fold(0.0, |a: f32, b| a.max(b.abs()));
                 close(&found, expected, 1e-4 * largest);
             };
             near(forward(&params("base.encoder.safetensors", &templates[..1])[0]), &features);
             let model = params("classifier.model.safetensors", &templates);
-            let mut updates = IndexMap::new();
-            let pass = Pass { params: &model[1], training: false, updates: &mut updates };
-            near(head.forward(&pass, forward(&model[0])), &logits);
+            let mut updates = Updates::new();
+            let features = forward(&model[0]);
+            near(head.forward(&pass(&model[1], false, &mut updates), features), &logits);
         }
     }
 
@@ -337,24 +335,27 @@ mod tests {
     fn basic_blocks_compute_what_torchvisions_do() {
         for Selected { device, .. } in backends() {
             let net = ResNet::new(Stem::Small, BlockKind::Basic, [2, 2, 2, 2], 4);
-            let params = net.init(Key::root(7), &device).tracked();
+            let params = net.init(Key::root(7), &device).leaves();
+            let slot = |name: &str| params.slot(name).expect("a parameter");
             let run = |training| {
-                let mut updates = IndexMap::new();
-                let mut pass = Pass { params: &params, training, updates: &mut updates };
-                let y = net.forward(&mut pass, images(16, &device)).expect_features();
-                let gradients = (y.clone() * y.clone()).sum().backward();
-                let Array::R4(conv) = &params.0["layer2.0.downsample.0.weight"].value else {
-                    unreachable!()
-                };
-                let gradient = conv.grad(&gradients).expect("tracked");
-                let values = |data: TensorData| data.try_to_vec::<f32>().expect("made of f32");
-                (values(y.into_data()), values(gradient.into_data()), updates)
+                let mut updates = Updates::new();
+                let mut pass = pass(&params, training, &mut updates);
+                let y = net.forward(&mut pass, images(16, &device));
+                let rows: Tensor<2> = y.tensor();
+                let mut gradients = rows.powi_scalar(2).sum().backward();
+                let conv = params.value(slot("layer2.0.downsample.0.weight"));
+                let gradient = conv.take_gradient(&mut gradients).expect("tracked");
+                (y.to_vec(), gradient.to_vec(), updates)
             };
             let (y, gradient, updates) = run(true);
             close(&y, &[0.5468725, 0.9225347, 0.4678099, 0.2323824, 0.5686187, 0.9261662], 2e-4);
             close(&gradient, &[-3.0610893, 0.2351956], 1e-2);
-            close(&updates["bn1.running_var"].to_vec(), &[0.9239287, 0.9119796], 1e-5);
-            close(&updates["layer4.0.bn1.running_mean"].to_vec(), &[0.0504355, -0.0716799], 1e-4);
+            close(&updates[&slot("bn1.running_var")].to_vec(), &[0.9239287, 0.9119796], 1e-5);
+            close(
+                &updates[&slot("layer4.0.bn1.running_mean")].to_vec(),
+                &[0.0504355, -0.0716799],
+                1e-4,
+            );
 
             let (y, gradient, updates) = run(false);
             close(&y, &[0.764802, 1.131624, 0.1190629, 0.544073, 0.0757085, 0.2979359], 1e-4);
@@ -368,12 +369,10 @@ mod tests {
         for Selected { device, .. } in backends() {
             let net = ResNet::new(Stem::ImageNet, BlockKind::Bottleneck, [3, 4, 6, 3], 2);
             let params = net.init(Key::root(7), &device);
-            let mut updates = IndexMap::new();
-            let mut pass = Pass { params: &params, training: false, updates: &mut updates };
-            let y = net.forward(&mut pass, images(64, &device)).expect_features();
-            assert_eq!(y.dims(), [4, 64]);
-            let y = y.into_data().try_to_vec::<f32>().expect("made of f32");
-            close(&y, &[6.299499, 0.0505893, 1.089754, 0.0, 3.081511, 2.045879], 1e-3);
+            let mut updates = Updates::new();
+            let y = net.forward(&mut pass(&params, false, &mut updates), images(64, &device));
+            assert_eq!(y.shape(), [4, 64]);
+            close(&y.to_vec(), &[6.299499, 0.0505893, 1.089754, 0.0, 3.081511, 2.045879], 1e-3);
         }
     }
 }

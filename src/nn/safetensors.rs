@@ -10,7 +10,8 @@ use burn::tensor::Device;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 
 use super::norm::COUNT;
-use super::params::{Array, Param, Params};
+use super::params::Params;
+use crate::device::Array;
 
 /// Why bytes are not the weights that were asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,8 +70,8 @@ impl std::error::Error for WeightsError {}
 pub fn to_bytes(sets: &[(&str, &Params)]) -> Vec<u8> {
     let mut stored: BTreeMap<String, (Dtype, Vec<usize>, Vec<u8>)> = BTreeMap::new();
     for (prefix, params) in sets {
-        for (name, param) in &params.0 {
-            let name = qualified(prefix, name);
+        for param in params.iter() {
+            let name = qualified(prefix, param.name);
             let (shape, values) = (param.value.shape(), param.value.to_vec());
             let tensor = if is_count(&name, &shape) {
                 (Dtype::I64, vec![], (values[0] as i64).to_le_bytes().to_vec())
@@ -103,17 +104,16 @@ pub fn from_bytes(
     let mut mismatches = Vec::new();
     let mut sets = Vec::new();
     for (prefix, template) in templates {
-        let mut params = Params::default();
-        for (name, param) in &template.0 {
-            let full = qualified(prefix, name);
+        let mut arrays = Vec::new();
+        for param in template.iter() {
+            let full = qualified(prefix, param.name);
             let shape = param.value.shape();
             let count = is_count(&full, &shape);
             let (dtype, stored) =
                 if count { (Dtype::I64, vec![]) } else { (Dtype::F32, shape.clone()) };
             match left.remove(full.as_str()) {
                 Some(view) if view.dtype() == dtype && view.shape() == stored => {
-                    let value = Array::from_vec(values(&view), &shape, device);
-                    params.0.insert(name.clone(), Param { role: param.role, value });
+                    arrays.push(Array::from_vec(values(&view), &shape, device));
                 }
                 found => mismatches.push(Mismatch {
                     name: full,
@@ -122,7 +122,10 @@ pub fn from_bytes(
                 }),
             }
         }
-        sets.push(params);
+        // Where one is missing, no set is given.
+        if mismatches.is_empty() {
+            sets.push(Params::new(template.layout().clone(), arrays));
+        }
     }
     mismatches.extend(left.into_iter().map(|(name, view)| Mismatch {
         name: name.to_owned(),
@@ -162,32 +165,41 @@ fn values(view: &TensorView<'_>) -> Vec<f32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+
     use crate::nn::Role;
+    use crate::nn::init::Fill;
+    use crate::nn::params::{Declared, Layout};
 
     fn params(width: usize) -> Params {
         let device = Device::default();
-        let param = |role, values: Vec<f32>, shape: &[usize]| Param {
-            role,
-            value: Array::from_vec(values, shape, &device),
-        };
         let weight = (0..2 * width).map(|i| i as f32 + 0.1).collect();
-        Params(
-            [
-                ("weight", param(Role::Weight, weight, &[2, width])),
-                ("bias", param(Role::Bias, vec![-1.5, f32::MIN_POSITIVE], &[2])),
-                ("bn.num_batches_tracked", param(Role::Buffer, vec![7.0], &[1])),
-            ]
-            .map(|(name, param)| (name.to_owned(), param))
-            .into(),
+        given(
+            vec![
+                ("weight", Role::Weight, weight, vec![2, width]),
+                ("bias", Role::Bias, vec![-1.5, f32::MIN_POSITIVE], vec![2]),
+                ("bn.num_batches_tracked", Role::Buffer, vec![7.0], vec![1]),
+            ],
+            &device,
         )
     }
 
+    fn given(parts: Vec<(&str, Role, Vec<f32>, Vec<usize>)>, device: &Device) -> Params {
+        let mut layout = Layout::default();
+        let mut arrays = Vec::new();
+        for (name, role, values, shape) in parts {
+            arrays.push(Array::from_vec(values, &shape, device));
+            let fill = Fill::Constant(0.0);
+            layout.declare(Declared { name: name.to_owned(), shape, role, fill });
+        }
+        Params::new(Arc::new(layout), arrays)
+    }
+
     fn same(a: &Params, b: &Params) {
-        assert!(a.0.keys().eq(b.0.keys()));
-        for (name, param) in &a.0 {
-            assert_eq!(param.role, b.0[name].role);
-            assert_eq!(param.value.shape(), b.0[name].value.shape());
-            assert_eq!(param.value.to_vec(), b.0[name].value.to_vec());
+        assert_eq!(a.layout(), b.layout());
+        for (a, b) in a.values().iter().zip(b.values()) {
+            assert_eq!(a.shape(), b.shape());
+            assert_eq!(a.to_vec(), b.to_vec());
         }
     }
 
@@ -214,10 +226,16 @@ mod tests {
 
     #[test]
     fn every_mismatch_is_listed() {
-        let (mut stored, template) = (params(3), params(4));
-        stored.0.shift_remove("bias");
-        let extra = stored.0["weight"].clone();
-        stored.0.insert("fc.weight".to_owned(), extra);
+        let template = params(4);
+        let weight = || vec![0.5; 6];
+        let stored = given(
+            vec![
+                ("weight", Role::Weight, weight(), vec![2, 3]),
+                ("bn.num_batches_tracked", Role::Buffer, vec![7.0], vec![1]),
+                ("fc.weight", Role::Weight, weight(), vec![2, 3]),
+            ],
+            &Device::default(),
+        );
         let bytes = to_bytes(&[("", &stored)]);
         let error = from_bytes(&bytes, &[("", &template)], &Device::default()).unwrap_err();
         assert_eq!(

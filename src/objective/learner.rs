@@ -5,18 +5,18 @@ use std::fmt;
 
 use burn::tensor::Device;
 
-use super::memory::Fifo;
+use super::operations::operation;
+use super::slot::{Slot, Start, keeping};
 use crate::graph::flow::Flow;
-use crate::nn::{self, Architecture, Array, Params, Role, map_array};
+use crate::nn::{self, Architecture, Params, Role};
 use crate::random::Key;
-use crate::resolve::{Declaration, declaration};
 use crate::term::Term;
-use crate::term::objective::{Extent, NetworkBody, ObjectiveGraph, Op, TensorNode};
+use crate::term::objective::{NetworkBody, ObjectiveGraph, Op};
 
 /// Everything that an objective keeps from one step to the next.
 ///
 /// A step is [`Learner::forward`], the optimizer's move of [`Learner::params_mut`] by the gradients
-/// of [`super::StepOutput::tracked`], and [`Learner::commit`].
+/// of [`super::StepOutput::leaves`], and [`Learner::commit`].
 pub struct Learner {
     pub(super) graph: ObjectiveGraph,
     pub(super) flow: Flow,
@@ -28,8 +28,8 @@ pub struct Learner {
     pub(super) networks: Vec<AppliedNetwork>,
     /// What exponential moving averages own, by network and module.
     pub(super) copies: BTreeMap<(usize, usize), Params>,
-    /// By the node that reads them.
-    pub(super) queues: BTreeMap<usize, Fifo>,
+    /// What operations keep, by node.
+    pub(super) slots: BTreeMap<usize, Slot>,
 }
 
 /// A network with its averages of averages resolved.
@@ -47,7 +47,7 @@ impl Learner {
     ///
     /// # Errors
     ///
-    /// Where the graph names an unknown primitive, a queue cannot be filled by whole batches, or
+    /// Where the graph names an unknown operation, a queue cannot be filled by whole batches, or
     /// the given encoder is not the one that the graph names.
     pub fn new(
         graph: &ObjectiveGraph,
@@ -58,7 +58,8 @@ impl Learner {
     ) -> Result<Self, ObjectiveError> {
         for node in &graph.nodes {
             if let Op::Primitive(name) = &node.op
-                && declaration(name).is_none()
+                && operation(name).is_none()
+                && keeping(name).is_none()
             {
                 return Err(ObjectiveError::unknown(name));
             }
@@ -89,10 +90,10 @@ impl Learner {
             modules,
             params,
             copies: BTreeMap::new(),
-            queues: BTreeMap::new(),
+            slots: BTreeMap::new(),
         };
         program.copy_networks();
-        program.fill_queues(key, batch)?;
+        program.fill_slots(key, batch)?;
         Ok(program)
     }
 
@@ -106,7 +107,7 @@ impl Learner {
     }
 
     /// The parameters of each module, for the optimizer to move. What it leaves there must be
-    /// untracked.
+    /// constant.
     pub fn params_mut(&mut self) -> &mut [Params] {
         &mut self.params
     }
@@ -145,28 +146,28 @@ impl Learner {
         for network in self.averages() {
             let NetworkBody::Ema { of, .. } = self.graph.networks[network].body else { continue };
             for &module in &self.networks[network].chain {
-                let copy = self.weights(of, module).map(|param| deep_copy(&param.value));
+                let copy = self.weights(of, module).map(|param| param.value.deep_copy());
                 self.copies.insert((network, module), copy);
             }
         }
     }
 
-    fn fill_queues(&mut self, key: Key, batch: usize) -> Result<(), ObjectiveError> {
+    fn fill_slots(&mut self, key: Key, batch: usize) -> Result<(), ObjectiveError> {
         for (index, node) in self.graph.nodes.iter().enumerate() {
-            if !keeps_state(node) {
-                continue;
-            }
-            let [size, d] = dimensions(&node.shape, batch)?;
-            let pushed = node.inputs.first().map(|&input| &self.graph.nodes[input].shape[..]);
-            let [n, _] = dimensions(pushed.unwrap_or_default(), batch)?;
-            if n == 0 || size % n != 0 {
-                return Err(ObjectiveError(format!(
-                    "a queue of {size} rows cannot be filled by {n} rows a step: \
-                     its size has to be a multiple of {n}"
-                )));
-            }
-            let key = key.named("fifo").fold(index as u64);
-            self.queues.insert(index, Fifo::new(size, d, key, &self.device));
+            let Op::Primitive(name) = &node.op else { continue };
+            let Some(keeping) = keeping(name) else { continue };
+            let shape = |node: usize| {
+                let shape = &self.graph.nodes[node].shape;
+                shape.iter().map(|size| size.batch * batch + size.constant).collect()
+            };
+            let start = Start {
+                args: &node.args,
+                shape: shape(index),
+                inputs: node.inputs.iter().map(|input| shape(*input)).collect(),
+                key: key.named(name).fold(index as u64),
+                device: &self.device,
+            };
+            self.slots.insert(index, (keeping.init)(&start)?);
         }
         Ok(())
     }
@@ -180,12 +181,6 @@ pub fn encoder_key(key: Key, term: &Term) -> Key {
     key.named("encoder").named(&text)
 }
 
-/// Whether the node's primitive has a queue.
-pub(super) fn keeps_state(node: &TensorNode) -> bool {
-    let keeps_rows = |name| declaration(name).is_some_and(Declaration::keeps_rows);
-    matches!(&node.op, Op::Primitive(name) if keeps_rows(name))
-}
-
 fn resolve(graph: &ObjectiveGraph, network: usize) -> AppliedNetwork {
     // The checker has made sure that averages do not follow each other in a circle.
     match &graph.networks[network].body {
@@ -197,28 +192,13 @@ fn resolve(graph: &ObjectiveGraph, network: usize) -> AppliedNetwork {
     }
 }
 
-/// The same values in memory of their own, so that what is done in place to one is not seen by the
-/// other.
-fn deep_copy(array: &Array) -> Array {
-    map_array!(array, t => t.clone() * 1.0)
-}
-
-fn dimensions(shape: &[Extent], batch: usize) -> Result<[usize; 2], ObjectiveError> {
-    match shape {
-        [rows, columns] => Ok([rows, columns].map(|size| size.batch * batch + size.constant)),
-        _ => {
-            Err(ObjectiveError(format!("a queue holds rows, not a tensor of rank {}", shape.len())))
-        }
-    }
-}
-
 /// Whether given parameters can stand in for fresh ones.
 fn same_layout(fresh: &Params, given: &Params) -> Result<(), ObjectiveError> {
-    let layout = |params: &Params| -> Vec<(String, Role, Vec<usize>)> {
-        let parts = params.0.iter().map(|(name, p)| (name.clone(), p.role, p.value.shape()));
+    let parts = |params: &Params| -> Vec<(String, Role, Vec<usize>)> {
+        let parts = params.iter().map(|own| (own.name.to_owned(), own.role, own.value.shape()));
         parts.collect()
     };
-    let (fresh, given) = (layout(fresh), layout(given));
+    let (fresh, given) = (parts(fresh), parts(given));
     match fresh.iter().zip(&given).find(|(a, b)| a != b) {
         Some(((name, _, shape), (other, _, found))) => Err(ObjectiveError(format!(
             "the given encoder is another one: it has `{other}` {found:?} in the place of \
@@ -238,8 +218,8 @@ fn same_layout(fresh: &Params, given: &Params) -> Result<(), ObjectiveError> {
 pub struct ObjectiveError(pub(super) String);
 
 impl ObjectiveError {
-    pub(super) fn unknown(primitive: &str) -> Self {
-        Self(format!("there is no tensor primitive called `{primitive}`"))
+    pub(super) fn unknown(name: &str) -> Self {
+        Self(format!("there is no operation called `{name}`"))
     }
 }
 

@@ -2,22 +2,24 @@
 
 use std::collections::HashMap;
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 
+use super::slot::Position;
 use super::{Learner, ObjectiveError};
-use crate::nn::{Array, Params, map_array};
+use crate::device::Array;
+use crate::nn::{Param, Params};
 
 impl Learner {
     /// Everything that steps change, by name: the weights of modules (`module.0.conv1.weight`), of
-    /// averages (`average.1.0.conv1.weight`: network 1, module 0) and the queues (`queue.5.rows`,
-    /// `queue.5.cursor`: node 5).
+    /// averages (`average.1.0.conv1.weight`: network 1, module 0) and what operations keep
+    /// (`state.5.rows`, `state.5.position`: node 5).
     ///
     /// A program of the same graph that loads it continues bit for bit.
     pub fn state(&self) -> Vec<(String, Array)> {
         let mut state = Vec::new();
         let mut put = |prefix: String, params: &Params| {
-            let arrays = params.0.iter();
-            state.extend(arrays.map(|(name, p)| (format!("{prefix}.{name}"), p.value.clone())));
+            let arrays = params.iter();
+            state.extend(arrays.map(|p| (format!("{prefix}.{}", p.name), p.value.clone())));
         };
         for (module, params) in self.params.iter().enumerate() {
             put(module_name(module), params);
@@ -25,10 +27,13 @@ impl Learner {
         for (&(network, module), params) in &self.copies {
             put(average_name(network, module), params);
         }
-        for (&node, queue) in &self.queues {
-            let cursor = Tensor::full([1], cursor_value(queue.cursor), &self.device);
-            state.push((rows_name(node), Array::R2(queue.rows.clone())));
-            state.push((cursor_name(node), Array::R1(cursor)));
+        for (&node, slot) in &self.slots {
+            let arrays = slot.arrays.iter();
+            state.extend(arrays.map(|(part, array)| (part_name(node, part), array.clone())));
+            if let Some(position) = slot.position {
+                let value = Array::number(exactly(position.at), &self.device);
+                state.push((part_name(node, POSITION), value));
+            }
         }
         state
     }
@@ -46,32 +51,32 @@ impl Learner {
         };
         let mut params = self.params.clone();
         let mut copies = self.copies.clone();
-        let mut queues = self.queues.clone();
+        let mut slots = self.slots.clone();
         for (module, params) in params.iter_mut().enumerate() {
             saved.restore(&module_name(module), params)?;
         }
         for (&(network, module), params) in &mut copies {
             saved.restore(&average_name(network, module), params)?;
         }
-        for (&node, queue) in &mut queues {
-            let size = queue.rows.dims();
-            if let Array::R2(rows) = saved.take(&rows_name(node), &size)? {
-                queue.rows = rows;
+        for (&node, slot) in &mut slots {
+            for (part, array) in &mut slot.arrays {
+                *array = saved.take(&part_name(node, part), &array.shape())?;
             }
-            let cursor = saved.take(&cursor_name(node), &[1])?.to_vec()[0];
-            if !(0.0..size[0] as f32).contains(&cursor) {
-                return Err(ObjectiveError(format!(
-                    "`{}` is {cursor}, which is no row of {}",
-                    cursor_name(node),
-                    size[0]
-                )));
+            if let Some(Position { at, of }) = &mut slot.position {
+                let name = part_name(node, POSITION);
+                let value = saved.take(&name, &[1])?.to_number();
+                if !(0.0..*of as f64).contains(&value) {
+                    return Err(ObjectiveError(format!(
+                        "`{name}` is {value}, which is no row of {of}"
+                    )));
+                }
+                *at = value as usize;
             }
-            queue.cursor = cursor as usize;
         }
         if let Some(name) = saved.arrays.keys().min() {
             return Err(ObjectiveError(format!("`{name}` belongs to no part of this objective")));
         }
-        (self.params, self.copies, self.queues) = (params, copies, queues);
+        (self.params, self.copies, self.slots) = (params, copies, slots);
         Ok(())
     }
 }
@@ -92,13 +97,14 @@ impl Saved<'_> {
                 array.shape()
             )));
         }
-        Ok(map_array!(array, t => t.clone().to_device(&self.device)))
+        Ok(array.to_device(&self.device))
     }
 
     fn restore(&mut self, prefix: &str, params: &mut Params) -> Result<(), ObjectiveError> {
-        for (name, param) in &mut params.0 {
-            param.value = self.take(&format!("{prefix}.{name}"), &param.value.shape())?;
-        }
+        let take =
+            |param: Param<'_>| self.take(&format!("{prefix}.{}", param.name), &param.value.shape());
+        let values: Result<Vec<_>, _> = params.iter().map(take).collect();
+        *params = Params::new(params.layout().clone(), values?);
         Ok(())
     }
 }
@@ -111,16 +117,15 @@ fn average_name(network: usize, module: usize) -> String {
     format!("average.{network}.{module}")
 }
 
-fn rows_name(node: usize) -> String {
-    format!("queue.{node}.rows")
-}
+/// The last part of the name of [`Position::at`].
+const POSITION: &str = "position";
 
-fn cursor_name(node: usize) -> String {
-    format!("queue.{node}.cursor")
+fn part_name(node: usize, part: &str) -> String {
+    format!("state.{node}.{part}")
 }
 
 /// Arrays hold `f32`, which counts exactly up to 2^24.
-fn cursor_value(cursor: usize) -> f32 {
-    assert!(cursor < 1 << 24, "a queue of more than 2^24 rows");
-    cursor as f32
+fn exactly(position: usize) -> f64 {
+    assert!(position < 1 << 24, "a ring of more than 2^24 rows");
+    position as f64
 }

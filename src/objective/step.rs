@@ -2,23 +2,31 @@
 
 use std::collections::BTreeMap;
 
-use burn::tensor::{Int, Tensor};
-use indexmap::IndexMap;
-
-use super::any_tensor::{self, AnyTensor};
-use super::{Learner, primitive};
-use crate::nn::{Activation, Array, Params, Pass, map_array};
-use crate::term::Term;
+use super::Learner;
+use super::operands::{Context, Operands};
+use super::operations::{arithmetic, operation};
+use super::slot::keeping;
+use crate::device::Array;
+use crate::nn::{Params, Pass, Updates};
+use crate::schedule;
 use crate::term::objective::{NetworkBody, Op};
+
+/// The named inputs of a batch.
+pub struct Inputs {
+    /// As many as [`Learner::graph`] says, each `[n, c, h, w]`.
+    pub views: Vec<Array>,
+    /// Whole numbers, `[n]`; read where the graph says so.
+    pub labels: Array,
+}
 
 /// What a step has computed.
 pub struct StepOutput {
-    /// What to minimize: one element, differentiable by the tensors of `tracked`.
-    pub loss: Tensor<1>,
-    /// What `report` names, one element each, in the order of the graph.
-    pub reports: Vec<(String, Tensor<1>)>,
+    /// What to minimize: one number, differentiable by the leaves.
+    pub loss: Array,
+    /// What `report` names, one number each, in the order of the graph.
+    pub reports: Vec<(String, Array)>,
     /// For each module that receives a gradient, its parameters as this step differentiates them.
-    pub tracked: Vec<Option<Params>>,
+    pub leaves: Vec<Option<Params>>,
     /// What the step changes besides the weights.
     pub effects: Effects,
 }
@@ -26,17 +34,17 @@ pub struct StepOutput {
 /// What a step changes besides the weights, held back until the optimizer has moved these.
 #[derive(Default)]
 pub struct Effects {
-    statistics: Statistics,
-    /// The rows to push, by the node whose queue they go to.
-    pushes: Vec<(usize, Tensor<2>)>,
+    pub(super) statistics: Statistics,
+    /// What each node that keeps state was given, as constants.
+    pub(super) given: Vec<(usize, Vec<Array>)>,
 }
 
 /// New running statistics, by whose weights they belong to.
-type Statistics = BTreeMap<Owner, IndexMap<String, Array>>;
+pub(super) type Statistics = BTreeMap<Owner, Updates>;
 
 /// Who owns a set of weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Owner {
+pub(super) enum Owner {
     Module(usize),
     /// An average of a module.
     Average {
@@ -46,16 +54,14 @@ enum Owner {
 }
 
 impl Learner {
-    /// Computes the loss and the reports of a batch, in training mode, and changes nothing.
-    ///
-    /// `views` are as many as [`super::Learner::graph`] says, each `[n, c, h, w]`; `labels`, `[n]`,
-    /// are given where it reads them. Nothing here waits for the device.
-    pub fn forward(&self, views: &[Tensor<4>], labels: Option<&Tensor<1, Int>>) -> StepOutput {
-        let tracked: Vec<_> = (self.params.iter().zip(&self.flow.trained))
-            .map(|(params, trained)| trained.then(|| params.tracked()))
+    /// Computes the loss and the reports of a batch, in training mode, and changes nothing. Nothing
+    /// here waits for the device.
+    pub fn forward(&self, batch: &Inputs, context: Context<'_>) -> StepOutput {
+        let leaves: Vec<_> = (self.params.iter().zip(&self.flow.trained))
+            .map(|(params, trained)| trained.then(|| params.leaves()))
             .collect();
         let mut effects = Effects::default();
-        let mut values: Vec<AnyTensor> = Vec::with_capacity(self.graph.nodes.len());
+        let mut values: Vec<Array> = Vec::with_capacity(self.graph.nodes.len());
         for (index, node) in self.graph.nodes.iter().enumerate() {
             let differentiated = self.flow.differentiated[index];
             // Through what is not differentiated, nothing is recorded either.
@@ -64,78 +70,79 @@ impl Learner {
                 value => value.constant(),
             };
             let value = match &node.op {
-                Op::View(view) => AnyTensor::Maps(views[*view].clone()),
-                Op::Labels => {
-                    AnyTensor::Labels(labels.expect("the graph says that it reads labels").clone())
+                Op::View(view) => batch.views[*view].clone(),
+                Op::Labels => batch.labels.clone(),
+                Op::Constant(number) => Array::number(*number, &self.device),
+                Op::Add | Op::Subtract | Op::Multiply | Op::Divide => {
+                    arithmetic(&node.op, &input(0), &input(1))
                 }
-                Op::Constant(number) => AnyTensor::Scalar(Tensor::full([1], *number, &self.device)),
-                Op::Add => any_tensor::add(&input(0), &input(1)),
-                Op::Subtract => any_tensor::subtract(&input(0), &input(1)),
-                Op::Multiply => any_tensor::multiply(&input(0), &input(1)),
-                Op::Divide => any_tensor::divide(&input(0), &input(1)),
-                Op::Primitive(name) => {
-                    let primitive = primitive(name).expect("looked up when the program was made");
-                    let mut inputs: Vec<_> = (0..node.inputs.len()).map(input).collect();
-                    if let Some(queue) = self.queues.get(&index) {
-                        effects.pushes.push((index, inputs[0].constant().matrix()));
-                        inputs.push(AnyTensor::Matrix(queue.rows.clone()));
+                Op::Primitive(name) => match self.slots.get(&index) {
+                    Some(slot) => {
+                        let given = node.inputs.iter().map(|own| values[*own].constant());
+                        effects.given.push((index, given.collect()));
+                        (keeping(name).expect("looked up when the slot was made").read)(slot)
                     }
-                    primitive(&node.args, &inputs)
-                }
+                    None => {
+                        let operation = operation(name).expect("looked up with the graph");
+                        let inputs: Vec<_> = (0..node.inputs.len()).map(input).collect();
+                        let args = &node.args;
+                        operation(&Operands { context, args, inputs: &inputs, node: index })
+                    }
+                },
                 Op::Apply(network) => {
-                    let x = input(0).activation();
-                    let tracked = if differentiated { &tracked[..] } else { &[] };
+                    let leaves = if differentiated { &leaves[..] } else { &[] };
                     // What is only reported must not leave a trace in the training.
                     let mut unused = Statistics::new();
                     let statistics = match self.flow.reaches_loss[index] {
                         true => &mut effects.statistics,
                         false => &mut unused,
                     };
-                    self.apply(*network, x, tracked, statistics).into()
+                    self.apply(*network, input(0), leaves, statistics, &context)
                 }
             };
             values.push(value);
         }
         StepOutput {
-            loss: values[self.graph.loss].scalar(),
+            loss: values[self.graph.loss].clone(),
             reports: (self.graph.reports.iter())
-                .map(|(name, node)| (name.clone(), values[*node].constant().scalar()))
+                .map(|(name, node)| (name.clone(), values[*node].constant()))
                 .collect(),
-            tracked,
+            leaves,
             effects,
         }
     }
 
-    /// Applies a network, with the tracked weights of its modules where there are any.
-    fn apply(
+    /// Applies a network, with the leaves of its modules where there are any.
+    pub(super) fn apply(
         &self,
         network: usize,
-        mut x: Activation,
-        tracked: &[Option<Params>],
+        mut x: Array,
+        leaves: &[Option<Params>],
         statistics: &mut Statistics,
-    ) -> Activation {
+        context: &Context<'_>,
+    ) -> Array {
         let average = self.networks[network].depth > 0;
         if average {
-            x = constant(x);
+            x = x.constant();
         }
         for &module in &self.networks[network].chain {
-            let (owner, params) = match tracked.get(module) {
+            let (owner, params) = match leaves.get(module) {
                 _ if average => (Owner::Average { network, module }, self.weights(network, module)),
                 Some(Some(params)) => (Owner::Module(module), params),
                 _ => (Owner::Module(module), &self.params[module]),
             };
             let updates = statistics.entry(owner).or_default();
-            x = self.modules[module].forward(&mut Pass { params, training: true, updates }, x);
+            let mut pass = Pass { kernels: context.kernels, params, training: true, updates };
+            x = self.modules[module].forward(&mut pass, x);
         }
         x
     }
 
     /// Ends a step, after the optimizer has moved the weights: running statistics become those that
-    /// the step has seen, averages move, queues take what was pushed.
+    /// the step has seen, averages move, state takes up what it was given.
     ///
-    /// `momentum` evaluates an average's momentum, a number or a schedule, at this step. The tensors
-    /// of the step are best dropped before, so that queues are written in place.
-    pub fn commit(&mut self, effects: Effects, momentum: &dyn Fn(&Term) -> f64) {
+    /// The tensors of the step are best dropped before, so that state is written in place.
+    pub fn commit(&mut self, effects: Effects, context: Context<'_>) {
         for (owner, updates) in effects.statistics {
             let params = match owner {
                 Owner::Module(module) => &mut self.params[module],
@@ -143,14 +150,17 @@ impl Learner {
                     self.copies.get_mut(&(network, module)).expect("averages own copies")
                 }
             };
-            for (name, value) in updates {
-                let param = params.0.get_mut(&name).expect("modules update their own statistics");
-                param.value = map_array!(value, t => t.inner());
+            for (slot, value) in updates {
+                params.set(slot, value.constant());
             }
         }
-        self.move_averages(momentum);
-        for (node, rows) in effects.pushes {
-            self.queues.get_mut(&node).expect("only nodes with queues push").push(rows);
+        self.move_averages(&context);
+        for (index, given) in effects.given {
+            let node = &self.graph.nodes[index];
+            let Op::Primitive(name) = &node.op else { unreachable!("only operations keep state") };
+            let slot = self.slots.get_mut(&index).expect("only nodes with a slot are listed");
+            let keeping = keeping(name).expect("looked up when the slot was made");
+            (keeping.commit)(slot, &given, &node.args, &context);
         }
     }
 
@@ -158,40 +168,18 @@ impl Learner {
     ///
     /// Running statistics are left alone: an average is normalised by its own batches and keeps
     /// its own, as MoCo's key encoder does.
-    fn move_averages(&mut self, momentum: &dyn Fn(&Term) -> f64) {
+    fn move_averages(&mut self, context: &Context<'_>) {
         for network in self.averages() {
-            let NetworkBody::Ema { of, momentum: term } = &self.graph.networks[network].body else {
+            let NetworkBody::Ema { of, momentum } = &self.graph.networks[network].body else {
                 continue;
             };
-            let (of, m) = (*of, momentum(term));
+            let (of, m) = (*of, schedule::value(momentum, context.progress));
             for &module in &self.networks[network].chain {
                 let Some(mut average) = self.copies.remove(&(network, module)) else { continue };
-                let followed = self.weights(of, module);
-                for (param, target) in average.0.values_mut().zip(followed.0.values()) {
-                    if param.role.is_trained() {
-                        lerp(&mut param.value, &target.value, m);
-                    }
-                }
+                average.follow(self.weights(of, module), context.kernels, m);
                 self.copies.insert((network, module), average);
             }
         }
-    }
-}
-
-/// `m * average + (1 - m) * target`, exact at 0 and 1.
-fn lerp(average: &mut Array, target: &Array, m: f64) {
-    match (average, target) {
-        (Array::R1(a), Array::R1(t)) => a.inplace(|a| a * m + t.clone() * (1.0 - m)),
-        (Array::R2(a), Array::R2(t)) => a.inplace(|a| a * m + t.clone() * (1.0 - m)),
-        (Array::R4(a), Array::R4(t)) => a.inplace(|a| a * m + t.clone() * (1.0 - m)),
-        _ => unreachable!("an average has the shapes of what it follows"),
-    }
-}
-
-fn constant(x: Activation) -> Activation {
-    match x {
-        Activation::Maps(tensor) => Activation::Maps(tensor.inner()),
-        Activation::Features(tensor) => Activation::Features(tensor.inner()),
     }
 }
 

@@ -190,7 +190,7 @@ impl Run<'_> {
                 indices,
                 &examples.normalization,
                 *part,
-                &self.device.device,
+                &self.device,
                 Watch::new(asked, &|_| {}),
             );
             let features = features.map_err(EvaluateError::from)?;

@@ -168,7 +168,7 @@ impl Run<'_> {
                         &examples.indices,
                         &examples.normalization,
                         *part,
-                        device,
+                        &self.device,
                         watch,
                     )
                 };
@@ -248,7 +248,8 @@ impl Run<'_> {
             length: args.duration("length"),
             schedule: fields.get("schedule"),
             keep,
-            device: &self.device.device,
+            device: &self.device,
+            key: state.key.named("step"),
             events: &self.events,
             interrupt: &self.interrupt,
         };

@@ -3,9 +3,10 @@
 use std::time::{Duration, Instant};
 
 use crate::data::loader::batches_held;
+use crate::device::Array;
 use crate::interrupt::Interrupt;
-use crate::nn::Array;
-use crate::train::{Inputs, Measurements, Progress, Task};
+use crate::objective::{Context, Inputs};
+use crate::train::{Measurements, Task};
 
 /// How long steps are looked at.
 pub(super) const TRIAL: Duration = Duration::from_secs(5);
@@ -66,10 +67,10 @@ fn seconds(starts: &[f64], ended: f64, skipped: usize, steps: u64, per_epoch: u6
 }
 
 impl Task for Timed<'_> {
-    fn step(&mut self, batch: &Inputs, lr: f64, progress: Progress) -> Measurements {
+    fn step(&mut self, batch: &Inputs, lr: f64, context: Context<'_>) -> Measurements {
         let now = Instant::now();
         self.starts.push(now);
-        let measurements = self.task.step(batch, lr, progress);
+        let measurements = self.task.step(batch, lr, context);
         let count = self.starts.len();
         let since = |index: usize| self.starts.get(index).map(|start| now - *start);
         if self.skipped == 0 {

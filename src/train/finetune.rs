@@ -4,10 +4,10 @@ use burn::tensor::Tensor;
 use indexmap::IndexMap;
 
 use super::optimizer::Optimizer;
-use super::schedule::Progress;
-use super::session::{Inputs, Measurements, Task, prefixed, split_state};
-use crate::nn::{Activation, Architecture, Array, Params, Pass, map_array, safetensors};
-use crate::objective::{AnyTensor, primitive};
+use super::session::{Measurements, Task, prefixed, split_state};
+use crate::device::Array;
+use crate::nn::{Architecture, Params, Pass, Updates, safetensors};
+use crate::objective::{Context, Inputs, Operands, operation};
 use crate::store::events::metric;
 use crate::term::Args;
 
@@ -41,33 +41,49 @@ pub struct Tuned {
 const ENCODER_SLOT: &str = "encoder";
 const HEAD_SLOT: &str = "head";
 
+impl Tuned {
+    /// What the optimizer moves.
+    fn sets(&self) -> Vec<(&str, &Params)> {
+        let Classifier { encoder_params, head_params, .. } = &self.classifier;
+        let mut sets = vec![(HEAD_SLOT, head_params)];
+        if self.all {
+            sets.push((ENCODER_SLOT, encoder_params));
+        }
+        sets
+    }
+}
+
 impl Task for Tuned {
-    fn step(&mut self, batch: &Inputs, lr: f64, _: Progress) -> Measurements {
+    fn step(&mut self, batch: &Inputs, lr: f64, context: Context<'_>) -> Measurements {
         let Classifier { encoder, head, encoder_params, head_params } = &mut self.classifier;
-        let leaves = |params: &Params, tracked: bool| {
-            if tracked { params.tracked() } else { params.clone() }
+        let leaves = |params: &Params, trained: bool| {
+            if trained { params.leaves() } else { params.clone() }
         };
         let encoder_leaves = leaves(encoder_params, self.all);
         let head_leaves = leaves(head_params, true);
-        let mut updates = IndexMap::new();
-        let mut head_updates = IndexMap::new();
+        let [mut updates, mut head_updates] = [Updates::new(), Updates::new()];
+        let kernels = context.kernels;
         let view = batch.views.first().expect("a fine-tune stage asks for one view");
-        let mut pass = Pass { params: &encoder_leaves, training: self.all, updates: &mut updates };
-        let features = encoder.forward(&mut pass, Activation::Maps(view.clone()));
-        let mut pass = Pass { params: &head_leaves, training: true, updates: &mut head_updates };
-        let Activation::Features(logits) = head.forward(&mut pass, features) else {
-            unreachable!("a head yields a logit for each class")
-        };
-        let loss = cross_entropy(logits.clone(), batch);
+        let (params, training) = (&encoder_leaves, self.all);
+        let mut pass = Pass { kernels, params, training, updates: &mut updates };
+        let features = encoder.forward(&mut pass, view.clone());
+        let params = &head_leaves;
+        let mut pass = Pass { kernels, params, training: true, updates: &mut head_updates };
+        let logits = head.forward(&mut pass, features);
+        let loss = cross_entropy(&logits, batch, context);
         let mut gradients = loss.backward();
         if self.all {
-            self.optimizer.step(ENCODER_SLOT, encoder_params, &encoder_leaves, &mut gradients, lr);
+            let own = encoder_leaves.take_gradients(&mut gradients);
+            drop(encoder_leaves);
+            self.optimizer.step(ENCODER_SLOT, encoder_params, own, lr);
         }
-        self.optimizer.step(HEAD_SLOT, head_params, &head_leaves, &mut gradients, lr);
+        let own = head_leaves.take_gradients(&mut gradients);
+        drop(head_leaves);
+        self.optimizer.step(HEAD_SLOT, head_params, own, lr);
         settle(encoder_params, updates);
         settle(head_params, head_updates);
-        let others = vec![(metric::ACCURACY.to_owned(), accuracy(logits.inner(), batch))];
-        Measurements { loss: loss.inner(), others }
+        let others = vec![(metric::ACCURACY.to_owned(), accuracy(&logits, batch))];
+        Measurements { loss: loss.constant(), others }
     }
 
     fn lr(&self) -> f64 {
@@ -76,11 +92,11 @@ impl Task for Tuned {
 
     fn state(&self) -> Vec<(String, Array)> {
         let arrays = |params: &Params| {
-            params.0.iter().map(|(name, p)| (name.clone(), p.value.clone())).collect()
+            params.iter().map(|own| (own.name.to_owned(), own.value.clone())).collect()
         };
         prefixed(ENCODER_SLOT, arrays(&self.classifier.encoder_params))
             .chain(prefixed(HEAD_SLOT, arrays(&self.classifier.head_params)))
-            .chain(prefixed("optimizer", self.optimizer.state()))
+            .chain(prefixed("optimizer", self.optimizer.state(&self.sets())))
             .collect()
     }
 
@@ -103,46 +119,43 @@ impl Task for Tuned {
 }
 
 /// The loss of the library, as an objective would call it.
-fn cross_entropy(logits: Tensor<2>, batch: &Inputs) -> Tensor<1> {
-    let primitive = primitive("cross_entropy").expect("a loss of the library");
-    let inputs = [AnyTensor::Matrix(logits), AnyTensor::Labels(batch.labels.clone())];
-    match primitive(&Args::default(), &inputs) {
-        AnyTensor::Scalar(loss) => loss,
-        _ => unreachable!("a loss is a scalar"),
-    }
+fn cross_entropy(logits: &Array, batch: &Inputs, context: Context<'_>) -> Array {
+    let operation = operation("cross_entropy").expect("a loss of the library");
+    let inputs = [logits.clone(), batch.labels.clone()];
+    operation(&Operands { context, args: &Args::default(), inputs: &inputs, node: 0 })
 }
 
 /// The share of examples whose highest logit is their label's.
-fn accuracy(logits: Tensor<2>, batch: &Inputs) -> Tensor<1> {
+fn accuracy(logits: &Array, batch: &Inputs) -> Array {
+    let logits: Tensor<2> = logits.constant().into_tensor();
     let [n, _] = logits.dims();
     let predicted = logits.argmax(1).reshape([n]);
-    predicted.equal(batch.labels.clone()).float().mean()
+    predicted.equal(batch.labels.whole()).float().mean().into()
 }
 
 /// Puts the running statistics that a step has seen in their place.
-fn settle(params: &mut Params, updates: IndexMap<String, Array>) {
-    for (name, value) in updates {
-        let param = params.0.get_mut(&name).expect("modules update their own statistics");
-        param.value = map_array!(value, t => t.inner());
+fn settle(params: &mut Params, updates: Updates) {
+    for (slot, value) in updates {
+        params.set(slot, value.constant());
     }
 }
 
 fn restore(params: &mut Params, mut arrays: IndexMap<String, Array>) -> Result<(), String> {
-    for (name, param) in &mut params.0 {
+    let mut values = Vec::new();
+    for param in params.iter() {
+        let name = param.name;
         match arrays.swap_remove(name) {
-            Some(array) if array.shape() == param.value.shape() => param.value = array,
+            Some(array) if array.shape() == param.value.shape() => values.push(array),
             Some(array) => {
-                return Err(format!(
-                    "`{name}` is {:?}, not {:?}",
-                    array.shape(),
-                    param.value.shape()
-                ));
+                let (found, expected) = (array.shape(), param.value.shape());
+                return Err(format!("`{name}` is {found:?}, not {expected:?}"));
             }
             None => return Err(format!("`{name}` is missing")),
         }
     }
-    match arrays.keys().next() {
-        Some(name) => Err(format!("`{name}` belongs to no part of the model")),
-        None => Ok(()),
+    if let Some(name) = arrays.keys().next() {
+        return Err(format!("`{name}` belongs to no part of the model"));
     }
+    *params = Params::new(params.layout().clone(), values);
+    Ok(())
 }

@@ -3,13 +3,9 @@
 mod finetune;
 mod optimizer;
 mod pretrain;
-mod schedule;
 mod session;
 
 pub use finetune::{Classifier, HEAD, Tuned};
 pub use optimizer::{OPTIMIZERS, Optimizer, StateError, build as build_optimizer};
 pub use pretrain::Pretraining;
-pub use schedule::{Progress, SCHEDULES, value as schedule_value};
-pub use session::{
-    Inputs, Measurements, NotFinite, Session, Task, TrainError, Trained, kept_name, steps,
-};
+pub use session::{Measurements, NotFinite, Session, Task, TrainError, Trained, kept_name, steps};

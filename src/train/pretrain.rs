@@ -1,10 +1,10 @@
 //! Pre-training: the step of an objective, an optimizer, averages that follow.
 
 use super::optimizer::Optimizer;
-use super::schedule::{self, Progress};
-use super::session::{Inputs, Measurements, Task, prefixed, split_state};
-use crate::nn::{Array, Params, safetensors};
-use crate::objective::Learner;
+use super::session::{Measurements, Task, prefixed, split_state};
+use crate::device::Array;
+use crate::nn::{Params, safetensors};
+use crate::objective::{Context, Inputs, Learner};
 
 /// An objective under training.
 pub struct Pretraining {
@@ -17,22 +17,31 @@ impl Pretraining {
     pub fn encoder(&self) -> &Params {
         self.program.encoder().expect("the checker wants an encoder in every objective")
     }
+
+    /// The optimizer's name for the parameters of each module.
+    fn names(&self) -> Vec<String> {
+        (0..self.program.params().len()).map(set).collect()
+    }
+
+    fn sets<'s>(&'s self, names: &'s [String]) -> Vec<(&'s str, &'s Params)> {
+        names.iter().map(String::as_str).zip(self.program.params()).collect()
+    }
 }
 
 impl Task for Pretraining {
-    fn step(&mut self, batch: &Inputs, lr: f64, progress: Progress) -> Measurements {
-        let labels = self.program.graph().labels.then_some(&batch.labels);
-        let output = self.program.forward(&batch.views, labels);
+    fn step(&mut self, batch: &Inputs, lr: f64, context: Context<'_>) -> Measurements {
+        let output = self.program.forward(batch, context);
         let mut gradients = output.loss.backward();
-        for (index, tracked) in output.tracked.iter().enumerate() {
-            if let Some(tracked) = tracked {
+        for (index, leaves) in output.leaves.into_iter().enumerate() {
+            if let Some(leaves) = leaves {
+                let gradients = leaves.take_gradients(&mut gradients);
+                drop(leaves);
                 let params = &mut self.program.params_mut()[index];
-                self.optimizer.step(&slot(index), params, tracked, &mut gradients, lr);
+                self.optimizer.step(&set(index), params, gradients, lr);
             }
         }
-        let loss = output.loss.inner();
-        drop(output.tracked);
-        self.program.commit(output.effects, &|term| schedule::value(term, progress));
+        let loss = output.loss.constant();
+        self.program.commit(output.effects, context);
         Measurements { loss, others: output.reports }
     }
 
@@ -42,16 +51,18 @@ impl Task for Pretraining {
 
     fn state(&self) -> Vec<(String, Array)> {
         let program = self.program.state().into_iter().collect();
-        prefixed("program", program).chain(prefixed("optimizer", self.optimizer.state())).collect()
+        let names = self.names();
+        let optimizer = self.optimizer.state(&self.sets(&names));
+        prefixed("program", program).chain(prefixed("optimizer", optimizer)).collect()
     }
 
     fn load_state(&mut self, state: Vec<(String, Array)>) -> Result<(), String> {
         let [program, optimizer] = split_state(state, ["program", "optimizer"])?;
         let program: Vec<(String, Array)> = program.into_iter().collect();
         self.program.load_state(&program).map_err(|error| error.to_string())?;
-        let slots: Vec<String> = (0..self.program.params().len()).map(slot).collect();
+        let names = self.names();
         let sets: Vec<(&str, &Params)> =
-            slots.iter().map(String::as_str).zip(self.program.params()).collect();
+            names.iter().map(String::as_str).zip(self.program.params()).collect();
         self.optimizer.load_state(optimizer, &sets).map_err(|error| error.to_string())
     }
 
@@ -61,6 +72,6 @@ impl Task for Pretraining {
 }
 
 /// The optimizer's name for the parameters of a module.
-fn slot(module: usize) -> String {
+fn set(module: usize) -> String {
     format!("module.{module}")
 }

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use burn::tensor::{Device, Int, Tensor, TensorData};
 use indexmap::IndexMap;
 
-use super::schedule::{self, Progress};
 use crate::data::loader::{Batch, Loader};
+use crate::device::{Array, Selected};
 use crate::diagnostics::{Finding, findings};
 use crate::interrupt::Interrupt;
-use crate::nn::Array;
+use crate::objective::{Context, Inputs};
+use crate::random::Key;
+use crate::schedule::{self, Progress};
 use crate::store::checkpoint::Checkpoint;
 use crate::store::error::RunError;
 use crate::store::events::{Event, Events, Measured};
@@ -23,7 +24,7 @@ use crate::store::Partial;
 pub trait Task {
     /// Takes one step at the learning rate `lr`. Gives the loss and further measurements, still on
     /// the device; nothing here waits for it.
-    fn step(&mut self, batch: &Inputs, lr: f64, progress: Progress) -> Measurements;
+    fn step(&mut self, batch: &Inputs, lr: f64, context: Context<'_>) -> Measurements;
 
     /// The learning rate of the text, before the schedule.
     fn lr(&self) -> f64;
@@ -38,18 +39,10 @@ pub trait Task {
     fn snapshot(&self) -> Vec<u8>;
 }
 
-/// A batch on the device.
-pub struct Inputs {
-    /// `[n, 3, height, width]` each.
-    pub views: Vec<Tensor<4>>,
-    /// `[n]`
-    pub labels: Tensor<1, Int>,
-}
-
-/// One element each.
+/// One number each, still on the device.
 pub struct Measurements {
-    pub loss: Tensor<1>,
-    pub others: Vec<(String, Tensor<1>)>,
+    pub loss: Array,
+    pub others: Vec<(String, Array)>,
 }
 
 /// A stage's training, but for the task.
@@ -60,7 +53,9 @@ pub struct Session<'a> {
     pub schedule: &'a Term,
     /// Keep an encoder every so many epochs.
     pub keep: Option<u64>,
-    pub device: &'a Device,
+    pub device: &'a Selected,
+    /// What is drawn at random in a step follows from it.
+    pub key: Key,
     pub events: &'a Events,
     pub interrupt: &'a Interrupt,
 }
@@ -206,7 +201,7 @@ impl Running<'_, '_> {
         }
         let Checkpoint { step, epoch, tensors, meta, .. } = loaded.checkpoint;
         let array = |(name, shape, values): (String, Vec<usize>, Vec<f32>)| {
-            (name, Array::from_vec(values, &shape, session.device))
+            (name, Array::from_vec(values, &shape, &session.device.device))
         };
         task.load_state(tensors.into_iter().map(array).collect()).map_err(TrainError::State)?;
         if let Some(mean) = meta.get(MEAN) {
@@ -258,7 +253,9 @@ impl Running<'_, '_> {
                 steps_per_epoch: per_epoch as usize,
             };
             let lr = task.lr() * schedule::value(session.schedule, progress);
-            let measurements = task.step(&inputs, lr, progress);
+            let kernels = session.device.kernels;
+            let context = Context { kernels, progress, key: session.key.fold(step) };
+            let measurements = task.step(&inputs, lr, context);
             step += 1;
             if let Some(pending) = pending.replace((step, lr, measurements)) {
                 self.measure(task, pending, partial, &mut clock)?;
@@ -296,16 +293,13 @@ impl Running<'_, '_> {
     }
 
     fn inputs(&self, batch: &Batch) -> Inputs {
-        let device = self.session.device;
-        let n = batch.indices.len();
+        let device = &self.session.device.device;
         let [height, width] = batch.size;
-        let view = |values: &Vec<f32>| {
-            Tensor::from_data(TensorData::new(values.clone(), [n, 3, height, width]), device)
-        };
-        let labels: Vec<i64> = batch.labels.iter().map(|label| i64::from(*label)).collect();
+        let shape = [batch.indices.len(), 3, height, width];
+        let views = batch.views.iter();
         Inputs {
-            views: batch.views.iter().map(view).collect(),
-            labels: Tensor::from_data(TensorData::new(labels, [n]), device),
+            views: views.map(|own| Array::from_vec(own.clone(), &shape, device)).collect(),
+            labels: Array::from_whole(batch.labels.iter().map(|own| i64::from(*own)), device),
         }
     }
 
@@ -318,14 +312,14 @@ impl Running<'_, '_> {
         clock: &mut Clock,
     ) -> Result<(), TrainError> {
         let session = self.session;
-        let number = |tensor: Tensor<1>| f64::from(tensor.into_scalar::<f32>());
-        let loss = number(measurements.loss);
+        let loss = measurements.loss.to_number();
         let epoch = (step - 1) / session.steps_per_epoch() + 1;
         if !loss.is_finite() {
             let tensor = first_broken(&values(task));
             return Err(self.not_finite(step, loss, tensor, partial));
         }
-        let metrics = measurements.others.into_iter().map(|(name, value)| (name, number(value)));
+        let metrics =
+            measurements.others.into_iter().map(|(name, value)| (name, value.to_number()));
         let measured = Measured { step, epoch, loss, lr, metrics: metrics.collect() };
         partial.log(&measured)?;
         self.mean.add(&measured);

@@ -1,15 +1,16 @@
-use burn::tensor::{Device, TensorData};
+use std::sync::Arc;
+
+use burn::tensor::Device;
 
 use super::*;
-use crate::device::Selected;
 use crate::device::testing::{backends, device};
-use crate::nn::Role;
-use crate::objective::contrastive::info_nce;
-use crate::objective::similarity::normalize;
+use crate::device::{FallBack, Selected};
+use crate::nn::{Layout, Role};
 use crate::objective::{ObjectiveError, encoder_key};
 use crate::random::Key;
+use crate::schedule::Progress;
 use crate::term::objective::{Extent, ModuleNode, NetworkNode, ObjectiveGraph, TensorNode};
-use crate::term::{Args, Call};
+use crate::term::{Args, Call, Term};
 
 const BATCH: usize = 4;
 const QUEUE: usize = 12;
@@ -119,7 +120,10 @@ fn simclr() -> ObjectiveGraph {
 
 /// Both directions of BYOL, with a second average behind the first.
 fn byol() -> ObjectiveGraph {
-    let schedule = || call("cosine", &[]);
+    // 0.75 in every step.
+    let args =
+        [("value", Term::Float(0.75)), ("warmup", Term::Duration(0.0, crate::term::Unit::Steps))];
+    let schedule = || call("constant", &args);
     ObjectiveGraph {
         views: 2,
         labels: false,
@@ -150,104 +154,102 @@ fn program(graph: &ObjectiveGraph, seed: u64) -> Learner {
     Learner::new(graph, Key::root(seed), &device(), BATCH, None).unwrap()
 }
 
-fn views(step: u64) -> Vec<Tensor<4>> {
+fn views(step: u64) -> Inputs {
     noise(step, BATCH, 8, &device())
 }
 
+fn context() -> Context<'static> {
+    let progress = Progress { step: 0, steps: 10, steps_per_epoch: 5 };
+    Context { kernels: &FallBack, progress, key: Key::root(0) }
+}
+
 /// Two views of `batch` images of noise.
-fn noise(step: u64, batch: usize, size: usize, device: &Device) -> Vec<Tensor<4>> {
+fn noise(step: u64, batch: usize, size: usize, device: &Device) -> Inputs {
     let view = |view| {
         let mut rng = Key::root(100).fold(step).fold(view).stream();
         let values: Vec<f32> = (0..batch * 3 * size * size).map(|_| rng.normal()).collect();
-        Tensor::from_data(TensorData::new(values, [batch, 3, size, size]), device)
+        Array::from_vec(values, &[batch, 3, size, size], device)
     };
-    vec![view(0), view(1)]
-}
-
-fn momentum(term: &Term) -> f64 {
-    match term {
-        Term::Float(momentum) => *momentum,
-        _ => 0.75,
-    }
+    Inputs { views: vec![view(0), view(1)], labels: Array::from_whole(0..batch as i64, device) }
 }
 
 /// Plain gradient descent.
-fn descend(program: &mut Learner, loss: &Tensor<1>, tracked: &[Option<Params>]) {
-    let tape = loss.backward();
-    for (params, tracked) in program.params_mut().iter_mut().zip(tracked) {
-        let Some(tracked) = tracked else { continue };
-        for (name, param) in &mut params.0 {
-            param.value = match (&param.value, &tracked.0[name].value) {
-                (Array::R1(p), Array::R1(t)) if t.is_tracked() => {
-                    Array::R1(p.clone() - t.grad(&tape).unwrap() * 0.1)
-                }
-                (Array::R2(p), Array::R2(t)) => Array::R2(p.clone() - t.grad(&tape).unwrap() * 0.1),
-                (Array::R4(p), Array::R4(t)) => Array::R4(p.clone() - t.grad(&tape).unwrap() * 0.1),
-                (value, _) => value.clone(),
-            };
+fn descend(program: &mut Learner, loss: &Array, leaves: &[Option<Params>]) {
+    let mut tape = loss.backward();
+    for (params, leaves) in program.params_mut().iter_mut().zip(leaves) {
+        let Some(leaves) = leaves else { continue };
+        let gradients = leaves.take_gradients(&mut tape);
+        for (value, gradient) in params.values_mut().iter_mut().zip(gradients) {
+            let Some(gradient) = gradient else { continue };
+            let pairs = value.to_vec().into_iter().zip(gradient.to_vec());
+            let moved = pairs.map(|(value, slope)| value - 0.1 * slope).collect();
+            *value = Array::from_vec(moved, &value.shape(), &value.device());
         }
     }
 }
 
 /// A whole step; gives the loss.
 fn train(program: &mut Learner, step: u64) -> f32 {
-    let StepOutput { loss, tracked, effects, .. } = program.forward(&views(step), None);
-    descend(program, &loss, &tracked);
-    program.commit(effects, &momentum);
-    values(loss)[0]
-}
-
-fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor.into_data().try_into_vec().unwrap()
+    let StepOutput { loss, leaves, effects, .. } = program.forward(&views(step), context());
+    descend(program, &loss, &leaves);
+    program.commit(effects, context());
+    loss.to_vec()[0]
 }
 
 fn state(program: &Learner) -> Vec<(String, Vec<f32>)> {
     program.state().iter().map(|(name, array)| (name.clone(), array.to_vec())).collect()
 }
 
-fn queue(program: &Learner) -> (Vec<f32>, usize) {
-    let queue = &program.queues[&6];
-    (values(queue.rows.clone()), queue.cursor)
+fn queue(program: &Learner) -> (Array, usize) {
+    let slot = &program.slots[&6];
+    (slot.arrays[0].1.clone(), slot.position.unwrap().at)
 }
 
 /// What network `network` of a program makes of a view, normalised.
-fn project(program: &Learner, network: usize, view: &Tensor<4>) -> Tensor<2> {
-    let x = Activation::Maps(view.clone());
-    let Activation::Features(x) = program.apply(network, x, &[], &mut Statistics::new()) else {
-        panic!("a head yields features")
-    };
-    normalize(x)
+fn project(program: &Learner, network: usize, view: &Array) -> Array {
+    let x = program.apply(network, view.clone(), &[], &mut Statistics::new(), &context());
+    operate("normalize", &[], &[x])
+}
+
+fn operate(name: &str, args: &[(&str, f64)], inputs: &[Array]) -> Array {
+    let args = args.iter().map(|(name, value)| (name.to_string(), Term::Float(*value)));
+    let args = Args(args.collect());
+    operation(name).unwrap()(&Operands { context: context(), args: &args, inputs, node: 0 })
+}
+
+fn info_nce(query: Array, key: Array, negatives: Array) -> Array {
+    operate("info_nce", &[("temperature", 0.2)], &[query, key, negatives])
 }
 
 #[test]
 fn a_key_enters_the_queue_after_its_own_step() {
     let mut program = program(&moco(), 1);
     for step in 0..5 {
-        let (before, cursor) = queue(&program);
+        let (rows, cursor) = queue(&program);
+        let before = rows.to_vec();
         assert_eq!(cursor, step as usize * BATCH % QUEUE);
-        let views = views(step);
-        let query = project(&program, 0, &views[0]);
-        let key = project(&program, 1, &views[1]);
-        let rows = program.queues[&6].rows.clone();
+        let batch = views(step);
+        let query = project(&program, 0, &batch.views[0]);
+        let key = project(&program, 1, &batch.views[1]);
 
-        let output = program.forward(&views, None);
-        let expected = values(info_nce(query, key.clone(), rows, 0.2))[0];
-        assert!((values(output.loss.clone())[0] - expected).abs() < 1e-5);
-        assert_eq!(queue(&program).0, before, "the forward pass changes nothing");
-        let share = values(output.reports[0].1.clone())[0];
+        let output = program.forward(&batch, context());
+        let expected = info_nce(query, key.clone(), rows).to_number();
+        assert!((output.loss.to_number() - expected).abs() < 1e-5);
+        assert_eq!(queue(&program).0.to_vec(), before, "the forward pass changes nothing");
+        let share = output.reports[0].1.to_number();
         assert!(output.reports[0].0 == "accuracy" && (0.0..=1.0).contains(&share));
 
-        descend(&mut program, &output.loss, &output.tracked);
-        program.commit(output.effects, &momentum);
+        descend(&mut program, &output.loss, &output.leaves);
+        program.commit(output.effects, context());
         let mut expected = before;
-        expected[cursor * DIM..][..BATCH * DIM].copy_from_slice(&values(key));
-        assert_eq!(queue(&program).0, expected);
+        expected[cursor * DIM..][..BATCH * DIM].copy_from_slice(&key.to_vec());
+        assert_eq!(queue(&program).0.to_vec(), expected);
     }
 }
 
 #[test]
 fn the_queue_starts_with_unit_rows() {
-    let (rows, _) = queue(&program(&moco(), 1));
+    let rows = queue(&program(&moco(), 1)).0.to_vec();
     for row in rows.chunks(DIM) {
         assert!((row.iter().map(|v| v * v).sum::<f32>() - 1.0).abs() < 1e-5);
     }
@@ -257,29 +259,28 @@ fn the_queue_starts_with_unit_rows() {
 #[test]
 fn an_average_starts_equal_and_follows_exactly() {
     for m in [0.0_f32, 0.9, 1.0] {
-        let mut program = program(&moco(), 2);
+        let mut graph = moco();
+        graph.networks[1] = ema(0, Term::Float(f64::from(m)));
+        let mut program = program(&graph, 2);
         for module in [0, 1] {
             let average = program.average(1, module).unwrap();
-            for (name, param) in &program.params()[module].0 {
-                assert_eq!(param.value.to_vec(), average.0[name].value.to_vec(), "{name}");
+            for (own, average) in program.params()[module].iter().zip(average.values()) {
+                assert_eq!(own.value.to_vec(), average.to_vec(), "{}", own.name);
             }
         }
         let old = [0, 1].map(|module| program.average(1, module).unwrap().clone());
-        let StepOutput { loss, tracked, effects, .. } = program.forward(&views(0), None);
-        descend(&mut program, &loss, &tracked);
-        program.commit(effects, &|_| f64::from(m));
+        train(&mut program, 0);
         for module in [0, 1] {
             let average = program.average(1, module).unwrap();
-            for (name, param) in &program.params()[module].0 {
-                if param.role == Role::Buffer {
+            let before = old[module].values().iter().zip(average.values());
+            for (own, (old, average)) in program.params()[module].iter().zip(before) {
+                if own.role == Role::Buffer {
                     continue;
                 }
-                let new = param.value.to_vec();
-                let found = average.0[name].value.to_vec();
-                for ((a, old), new) in found.iter().zip(old[module].0[name].value.to_vec()).zip(new)
-                {
+                let new = own.value.to_vec();
+                for ((a, old), new) in average.to_vec().iter().zip(old.to_vec()).zip(new) {
                     let expected = m * old + (1.0 - m) * new;
-                    assert!((a - expected).abs() <= 1e-6 * expected.abs(), "{name}, m {m}");
+                    assert!((a - expected).abs() <= 1e-6 * expected.abs(), "{}, m {m}", own.name);
                     assert!(m != 0.0 || *a == new, "exact at 0");
                     assert!(m != 1.0 || *a == old, "exact at 1");
                 }
@@ -292,7 +293,7 @@ fn an_average_starts_equal_and_follows_exactly() {
 fn an_average_keeps_its_own_running_statistics() {
     let mut program = program(&moco(), 3);
     let buffers = |params: &Params| -> Vec<Vec<f32>> {
-        let buffers = params.0.values().filter(|param| param.role == Role::Buffer);
+        let buffers = params.iter().filter(|param| param.role == Role::Buffer);
         buffers.map(|param| param.value.to_vec()).collect()
     };
     let fresh = buffers(&program.params()[0]);
@@ -308,21 +309,19 @@ fn an_average_keeps_its_own_running_statistics() {
 #[test]
 fn no_gradient_reaches_the_key_encoder() {
     let program = program(&moco(), 4);
-    let views = views(0);
-    let output = program.forward(&views, None);
+    let batch = views(0);
+    let output = program.forward(&batch, context());
     assert_eq!(program.trained(), [true, true]);
-    assert!(output.effects.pushes.iter().all(|(_, rows)| !rows.is_tracked()));
+    assert!(output.effects.given.iter().all(|(_, given)| !given[0].is_tracked()));
 
     // The same loss, with the keys as numbers.
-    let tracked: Vec<_> = program.params().iter().map(|params| Some(params.tracked())).collect();
-    let x = Activation::Maps(views[0].clone());
-    let Activation::Features(query) = program.apply(0, x, &tracked, &mut Statistics::new()) else {
-        panic!("a head yields features")
-    };
-    let key = project(&program, 1, &views[1]);
+    let leaves: Vec<_> = program.params().iter().map(|params| Some(params.leaves())).collect();
+    let (x, mut unused) = (batch.views[0].clone(), Statistics::new());
+    let query = operate("normalize", &[], &[program.apply(0, x, &leaves, &mut unused, &context())]);
+    let key = project(&program, 1, &batch.views[1]);
     assert!(!key.is_tracked());
-    let loss = info_nce(normalize(query), key, program.queues[&6].rows.clone(), 0.2);
-    let (found, expected) = (gradients(&output.loss, &output.tracked), gradients(&loss, &tracked));
+    let loss = info_nce(query, key, queue(&program).0);
+    let (found, expected) = (gradients(&output.loss, &output.leaves), gradients(&loss, &leaves));
     assert!(found.len() > 20);
     for ((name, found), (_, expected)) in found.iter().zip(&expected) {
         let scale = expected.iter().fold(0.0_f32, |max, v| max.max(v.abs()));
@@ -332,19 +331,20 @@ fn no_gradient_reaches_the_key_encoder() {
     }
 }
 
-fn gradients(loss: &Tensor<1>, tracked: &[Option<Params>]) -> Vec<(String, Vec<f32>)> {
-    let tape = loss.backward();
+fn gradients(loss: &Array, leaves: &[Option<Params>]) -> Vec<(String, Vec<f32>)> {
+    let mut tape = loss.backward();
     let mut found = Vec::new();
-    for params in tracked.iter().flatten() {
-        for (name, param) in params.0.iter().filter(|(_, param)| param.role.is_trained()) {
-            let gradient = map_array!(&param.value, t => t.grad(&tape).expect("trained"));
-            found.push((name.clone(), gradient.to_vec()));
+    for params in leaves.iter().flatten() {
+        let gradients = params.take_gradients(&mut tape);
+        for (param, gradient) in params.iter().zip(gradients) {
+            if param.role.is_trained() {
+                found.push((param.name.to_owned(), gradient.expect("trained").to_vec()));
+            }
         }
     }
     found
 }
 
-/// Every gradient of one step, on both backends. A build of one has nothing to compare.
 #[test]
 fn backends_give_the_same_gradients() {
     let backends = backends();
@@ -354,8 +354,8 @@ fn backends_give_the_same_gradients() {
         let [flex, libtorch] = [flex, libtorch].map(|Selected { device, .. }| {
             // A batch as large as the queue, so that batch norm has something to average.
             let program = Learner::new(&graph, Key::root(16), device, QUEUE, None).unwrap();
-            let output = program.forward(&noise(0, QUEUE, 16, device), None);
-            (values(output.loss.clone())[0], gradients(&output.loss, &output.tracked))
+            let output = program.forward(&noise(0, QUEUE, 16, device), context());
+            (output.loss.to_vec()[0], gradients(&output.loss, &output.leaves))
         });
         assert!((flex.0 - libtorch.0).abs() <= 1e-5 * flex.0, "{} {}", flex.0, libtorch.0);
         assert!(flex.1.len() > 60 && flex.1.len() == libtorch.1.len());
@@ -375,27 +375,26 @@ fn backends_give_the_same_gradients() {
 #[test]
 fn one_network_on_two_views_is_one_set_of_weights() {
     let mut program = program(&simclr(), 5);
-    let views = views(0);
-    let (a, b) = (project(&program, 0, &views[0]), project(&program, 0, &views[1]));
-    let output = program.forward(&views, None);
-    let expected = values(crate::objective::contrastive::nt_xent(a, b, 0.5))[0] / 2.0 + 1.0;
-    assert!((values(output.loss.clone())[0] - expected).abs() < 1e-5);
-    for (name, gradient) in gradients(&output.loss, &output.tracked) {
+    let batch = views(0);
+    let pair = [0, 1].map(|view| project(&program, 0, &batch.views[view]));
+    let output = program.forward(&batch, context());
+    let expected = operate("nt_xent", &[("temperature", 0.5)], &pair).to_number() / 2.0 + 1.0;
+    assert!((output.loss.to_number() - expected).abs() < 1e-5);
+    for (name, gradient) in gradients(&output.loss, &output.leaves) {
         assert!(gradient.iter().all(|value| value.is_finite()), "{name}");
     }
     // Its running statistics have moved twice, by one view after the other.
     let mut once = Statistics::new();
-    let [first, second] = [&views[0], &views[1]].map(|view| Activation::Maps(view.clone()));
-    program.apply(0, first, &[], &mut once);
+    program.apply(0, batch.views[0].clone(), &[], &mut once, &context());
     let mut twice = once.clone();
-    program.apply(0, second, &[], &mut twice);
+    program.apply(0, batch.views[1].clone(), &[], &mut twice, &context());
     let found = &output.effects.statistics[&Owner::Module(0)];
-    for (name, value) in found {
-        let after = |statistics: &Statistics| statistics[&Owner::Module(0)][name].to_vec();
-        assert_eq!(value.to_vec(), after(&twice), "{name}");
-        assert_ne!(value.to_vec(), after(&once), "{name}");
+    for (slot, value) in found {
+        let after = |statistics: &Statistics| statistics[&Owner::Module(0)][slot].to_vec();
+        assert_eq!(value.to_vec(), after(&twice), "{slot:?}");
+        assert_ne!(value.to_vec(), after(&once), "{slot:?}");
     }
-    program.commit(output.effects, &momentum);
+    program.commit(output.effects, context());
 }
 
 #[test]
@@ -429,7 +428,7 @@ fn averages_of_averages_follow_in_order() {
 }
 
 fn values_of(params: &Params) -> Vec<f32> {
-    let trained = params.0.values().filter(|param| param.role.is_trained());
+    let trained = params.iter().filter(|param| param.role.is_trained());
     trained.flat_map(|param| param.value.to_vec()).collect()
 }
 
@@ -471,8 +470,8 @@ fn what_the_loss_does_not_reach_is_not_trained() {
     graph.reports.push(("other".into(), 13));
     let program = program(&graph, 9);
     assert_eq!(program.trained(), [true, true, false]);
-    let output = program.forward(&views(0), None);
-    assert!(output.tracked[2].is_none());
+    let output = program.forward(&views(0), context());
+    assert!(output.leaves[2].is_none());
     assert!(!output.reports[1].1.is_tracked());
 }
 
@@ -507,7 +506,7 @@ fn another_objectives_state_is_refused() {
     assert_eq!(missing, "`module.0.conv1.weight` is missing");
 
     let mut other = full.clone();
-    other[0].1 = Array::R1(Tensor::zeros([3], &device()));
+    other[0].1 = Array::from_vec(vec![0.0; 3], &[3], &device());
     assert_eq!(
         refusal(&mut program, &other),
         "`module.0.conv1.weight` has the shape [3] in the place of [2, 3, 3, 3]"
@@ -521,9 +520,9 @@ fn another_objectives_state_is_refused() {
     );
 
     let mut other = full;
-    let cursor = other.iter_mut().find(|(name, _)| name == "queue.6.cursor").unwrap();
-    cursor.1 = Array::R1(Tensor::full([1], QUEUE as f32, &device()));
-    assert_eq!(refusal(&mut program, &other), "`queue.6.cursor` is 12, which is no row of 12");
+    let cursor = other.iter_mut().find(|(name, _)| name == "state.6.position").unwrap();
+    cursor.1 = Array::number(QUEUE as f64, &device());
+    assert_eq!(refusal(&mut program, &other), "`state.6.position` is 12, which is no row of 12");
     assert_eq!(state(&program), before);
 }
 
@@ -565,7 +564,11 @@ fn a_given_encoder_is_where_training_starts() {
     assert_eq!(values_of(program.encoder().unwrap()), values_of(&given));
     assert_eq!(values_of(program.average(1, 0).unwrap()), values_of(&given));
 
-    let wrong = Params(given.0.iter().skip(1).map(|(k, v)| (k.clone(), v.clone())).collect());
+    let mut layout = Layout::default();
+    given.layout().iter().skip(1).for_each(|own| {
+        layout.declare(own.clone());
+    });
+    let wrong = Params::new(Arc::new(layout), given.values()[1..].to_vec());
     let error = new(&wrong).err().unwrap().to_string();
     assert!(error.starts_with("the given encoder is another one"), "{error}");
     assert!(error.contains("conv1.weight"), "{error}");
@@ -582,5 +585,5 @@ fn a_queue_that_batches_cannot_fill_is_refused() {
     let mut unknown = moco();
     unknown.nodes[2] = primitive("normalise", &[1]);
     let error = new(&unknown, 4).unwrap().to_string();
-    assert_eq!(error, "there is no tensor primitive called `normalise`");
+    assert_eq!(error, "there is no operation called `normalise`");
 }

@@ -19,10 +19,10 @@ use crate::nn;
 use crate::random::Key;
 use crate::run::folder::RunFolder;
 use crate::run::{Locations, Run};
+use crate::schedule::{self, Progress};
 use crate::store::Store;
 use crate::store::events::Events;
 use crate::term::{Args, Call, Part, Term};
-use crate::train::{Progress, schedule_value};
 use crate::watch::testing::unwatched;
 use crate::{Request, compile};
 
@@ -163,8 +163,8 @@ fn initialization() -> String {
     for (name, args, input) in modules {
         let args = args.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
         let term = Term::Call(Call { name: name.into(), args: Args(args) });
-        for (name, param) in nn::build(&term, input).init(Key::root(5), &device).0 {
-            hasher.update(name.as_bytes());
+        for param in nn::build(&term, input).init(Key::root(5), &device).iter() {
+            hasher.update(param.name.as_bytes());
             floats(&mut hasher, &param.value.to_vec());
         }
     }
@@ -176,7 +176,7 @@ fn schedules() -> String {
     for stage in trainings(&tiny()) {
         for step in 0..20 {
             let progress = Progress { step, steps: 20, steps_per_epoch: 6 };
-            let value = schedule_value(&stage.fields["schedule"], progress);
+            let value = schedule::value(&stage.fields["schedule"], progress);
             hasher.update(&value.to_bits().to_le_bytes());
         }
     }

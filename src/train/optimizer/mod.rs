@@ -6,10 +6,10 @@ mod sgd;
 
 use std::fmt;
 
-use burn::tensor::Gradients;
 use indexmap::IndexMap;
 
-use crate::nn::{Array, Params};
+use crate::device::Array;
+use crate::nn::Params;
 use crate::term::{Args, Term};
 
 /// Makes an optimizer from its arguments.
@@ -31,27 +31,19 @@ pub fn build(term: &Term) -> Box<dyn Optimizer> {
 
 /// Moves parameters against their gradients.
 ///
-/// One optimizer serves several sets of parameters, such as an encoder and a head; a slot names
-/// each of them.
+/// One optimizer serves several sets of parameters, such as an encoder and a head, each by a name.
 pub trait Optimizer: Send {
-    /// One step of the set `slot` at learning rate `lr`.
+    /// One step of the set of that name at learning rate `lr`.
     ///
-    /// `tracked` is [`Params::tracked`] of `params`, as the forward pass used it. Buffers and
-    /// parameters that no gradient reached stay as they are. The gradients of these leaves are
-    /// taken out of `gradients`.
-    fn step(
-        &mut self,
-        slot: &str,
-        params: &mut Params,
-        tracked: &Params,
-        gradients: &mut Gradients,
-        lr: f64,
-    );
+    /// One gradient for each parameter, `None` where none has reached it: buffers and such
+    /// parameters stay as they are.
+    fn step(&mut self, set: &str, params: &mut Params, gradients: Vec<Option<Array>>, lr: f64);
 
-    /// What the optimizer remembers between steps, by name, for a checkpoint.
-    fn state(&self) -> IndexMap<String, Array>;
+    /// What the optimizer remembers between steps of the sets of parameters listed by name, for a
+    /// checkpoint.
+    fn state(&self, sets: &[(&str, &Params)]) -> IndexMap<String, Array>;
 
-    /// Takes up a [`state`](Optimizer::state) of the sets of parameters listed by slot.
+    /// Takes up a [`state`](Optimizer::state) of the sets of parameters listed by name.
     ///
     /// On an error nothing has changed.
     fn load_state(

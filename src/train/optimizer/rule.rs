@@ -1,10 +1,11 @@
 //! What all optimizers share: the walk over parameters, their state and its stored form.
 
-use burn::tensor::{Device, Gradients, Tensor};
+use burn::tensor::Tensor;
 use indexmap::IndexMap;
 
 use super::{Optimizer, StateError};
-use crate::nn::{Array, Params, Role};
+use crate::device::{Array, by_rank};
+use crate::nn::{Params, Role};
 use crate::term::Args;
 
 /// How one parameter moves.
@@ -43,8 +44,8 @@ pub(super) struct PerParameter<R> {
     weight_decay: f64,
     /// Whether biases, scales and shifts are spared the weight decay.
     exclude: bool,
-    /// By slot and parameter name, joined by a dot.
-    state: IndexMap<String, State>,
+    /// By set, one for each parameter of it.
+    sets: IndexMap<String, Vec<State>>,
 }
 
 /// What is remembered of one parameter.
@@ -65,30 +66,22 @@ impl<R: Rule> PerParameter<R> {
             lr: args.float("lr"),
             weight_decay: args.float("weight_decay"),
             exclude: args.symbol("exclude") == "norm_and_bias",
-            state: IndexMap::new(),
+            sets: IndexMap::new(),
         }
     }
 
     fn update<const D: usize>(
-        &mut self,
-        key: String,
-        role: Role,
-        value: &mut Tensor<D>,
-        leaf: &Tensor<D>,
-        gradients: &mut Gradients,
-        lr: f64,
-    ) where
-        Tensor<D>: Ranked,
-    {
-        let Some(gradient) = leaf.grad_remove(gradients) else { return };
-        let state = self.state.entry(key).or_default();
-        state.steps += 1;
-        let spared = self.exclude && role != Role::Weight;
-        let weight_decay = if spared { 0.0 } else { self.weight_decay };
-        let step = Step { lr, weight_decay, number: state.steps };
-        let mut moments = state.moments.drain(..).map(Ranked::from_array).collect();
-        *value = self.rule.update(value.clone(), gradient, &mut moments, step);
-        state.moments = moments.into_iter().map(Ranked::into_array).collect();
+        rule: &R,
+        value: Array,
+        gradient: Array,
+        state: &mut State,
+        step: Step,
+    ) -> Array {
+        let mut moments = state.moments.drain(..).map(Array::into_tensor).collect();
+        let moved =
+            rule.update::<D>(value.into_tensor(), gradient.into_tensor(), &mut moments, step);
+        state.moments = moments.into_iter().map(Array::from).collect();
+        moved.into()
     }
 }
 
@@ -97,46 +90,42 @@ impl<R: Rule> Optimizer for PerParameter<R> {
         self.rule.moments()
     }
 
-    fn step(
-        &mut self,
-        slot: &str,
-        params: &mut Params,
-        tracked: &Params,
-        gradients: &mut Gradients,
-        lr: f64,
-    ) {
-        for (name, param) in &mut params.0 {
-            if !param.role.is_trained() {
-                continue;
-            }
-            let key = format!("{slot}.{name}");
-            let leaf = tracked.0.get(name).map(|param| &param.value);
-            match (&mut param.value, leaf) {
-                (Array::R1(value), Some(Array::R1(leaf))) => {
-                    self.update(key, param.role, value, leaf, gradients, lr);
-                }
-                (Array::R2(value), Some(Array::R2(leaf))) => {
-                    self.update(key, param.role, value, leaf, gradients, lr);
-                }
-                (Array::R4(value), Some(Array::R4(leaf))) => {
-                    self.update(key, param.role, value, leaf, gradients, lr);
-                }
-                _ => panic!("`{key}` is tracked with the rank that it has"),
-            }
+    fn step(&mut self, set: &str, params: &mut Params, gradients: Vec<Option<Array>>, lr: f64) {
+        let roles: Vec<Role> = params.iter().map(|param| param.role).collect();
+        if !self.sets.contains_key(set) {
+            self.sets.insert(set.to_owned(), vec![State::default(); roles.len()]);
+        }
+        let states = &mut self.sets[set];
+        let values = params.values_mut().iter_mut().zip(gradients);
+        for ((role, state), (value, gradient)) in roles.iter().zip(states).zip(values) {
+            let Some(gradient) = gradient else { continue };
+            state.steps += 1;
+            let spared = self.exclude && *role != Role::Weight;
+            let weight_decay = if spared { 0.0 } else { self.weight_decay };
+            let step = Step { lr, weight_decay, number: state.steps };
+            // Moved out of its place, it is held once and written there.
+            let own = value.take();
+            *value = by_rank!(own.rank(), D => {
+                Self::update::<D>(&self.rule, own, gradient, state, step)
+            });
         }
     }
 
-    fn state(&self) -> IndexMap<String, Array> {
+    fn state(&self, sets: &[(&str, &Params)]) -> IndexMap<String, Array> {
         let mut arrays = IndexMap::new();
-        for (key, state) in &self.state {
-            for (name, moment) in R::MOMENTS.iter().zip(&state.moments) {
-                arrays.insert(format!("{key}.{name}"), moment.clone());
+        for (set, params) in sets {
+            let Some(states) = self.sets.get(*set) else { continue };
+            for (param, state) in params.iter().zip(states) {
+                if state.steps == 0 {
+                    continue;
+                }
+                let key = format!("{set}.{}", param.name);
+                for (name, moment) in R::MOMENTS.iter().zip(&state.moments) {
+                    arrays.insert(format!("{key}.{name}"), moment.clone());
+                }
+                let count = Array::number(f64::from(state.steps), &param.value.device());
+                arrays.insert(format!("{key}.{STEPS}"), count);
             }
-            // The count is kept on the host: any device that holds the moments will do, and one
-            // without moments has none to agree with.
-            let device = state.moments.first().map(device_of).unwrap_or_default();
-            let count = Array::from_vec(vec![state.steps as f32], &[1], &device);
-            arrays.insert(format!("{key}.{STEPS}"), count);
         }
         arrays
     }
@@ -148,9 +137,13 @@ impl<R: Rule> Optimizer for PerParameter<R> {
     ) -> Result<(), StateError> {
         let mut loaded = IndexMap::new();
         let mut problems = Vec::new();
-        for (slot, params) in sets {
-            for (name, param) in params.0.iter().filter(|(_, param)| param.role.is_trained()) {
-                let key = format!("{slot}.{name}");
+        for (set, params) in sets {
+            let mut states = vec![State::default(); params.values().len()];
+            for (param, own) in params.iter().zip(&mut states) {
+                if !param.role.is_trained() {
+                    continue;
+                }
+                let key = format!("{set}.{}", param.name);
                 let count = state.shift_remove(&format!("{key}.{STEPS}"));
                 let mut moments = Vec::new();
                 for moment in R::MOMENTS {
@@ -165,7 +158,7 @@ impl<R: Rule> Optimizer for PerParameter<R> {
                 match count {
                     Some(count) if count.shape() == [1] => {
                         let steps = count.to_vec()[0] as i32;
-                        loaded.insert(key.clone(), State { steps, moments: moments.clone() });
+                        *own = State { steps, moments: moments.clone() };
                     }
                     Some(count) => problems
                         .push(format!("`{key}.{STEPS}` is {:?}, should be [1]", count.shape())),
@@ -176,12 +169,13 @@ impl<R: Rule> Optimizer for PerParameter<R> {
                     problems.push(format!("`{key}` needs all of {}", R::MOMENTS.join(", ")));
                 }
             }
+            loaded.insert((*set).to_owned(), states);
         }
         problems.extend(state.keys().map(|name| format!("`{name}` belongs to no parameter")));
         if !problems.is_empty() {
             return Err(StateError { problems });
         }
-        self.state = loaded;
+        self.sets = loaded;
         Ok(())
     }
 
@@ -190,51 +184,16 @@ impl<R: Rule> Optimizer for PerParameter<R> {
     }
 }
 
-fn device_of(array: &Array) -> Device {
-    match array {
-        Array::R1(tensor) => tensor.device(),
-        Array::R2(tensor) => tensor.device(),
-        Array::R4(tensor) => tensor.device(),
-    }
-}
-
-/// A tensor of a rank that [`Array`] holds.
-trait Ranked: Sized {
-    fn into_array(self) -> Array;
-
-    /// # Panics
-    ///
-    /// If the rank is another: moments are made with, and loaded for, their parameter's shape.
-    fn from_array(array: Array) -> Self;
-}
-
-macro_rules! ranked {
-    ($variant:ident, $rank:literal) => {
-        impl Ranked for Tensor<$rank> {
-            fn into_array(self) -> Array {
-                Array::$variant(self)
-            }
-
-            fn from_array(array: Array) -> Self {
-                match array {
-                    Array::$variant(tensor) => tensor,
-                    other => panic!("a moment of shape {:?} has another rank", other.shape()),
-                }
-            }
-        }
-    };
-}
-
-ranked!(R1, 1);
-ranked!(R2, 2);
-ranked!(R4, 4);
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Arc;
+
+    use burn::tensor::Device;
+
     use crate::device::Selected;
     use crate::device::testing::{backends, device};
-    use crate::nn::Param;
+    use crate::nn::{Declared, Fill, Layout};
     use crate::term::{Call, Term};
 
     fn optimizer(
@@ -260,36 +219,37 @@ mod tests {
         super::super::build(&Term::Call(Call { name: name.to_owned(), args: terms }))
     }
 
-    fn params(device: &Device) -> Params {
-        let param = |role, values: &[f32]| Param {
-            role,
-            value: Array::from_vec(values.to_vec(), &[3], device),
-        };
-        Params(
-            [
-                ("p", param(Role::Weight, &[1.0, -2.0, 3.0])),
-                ("unused", param(Role::Bias, &[1.0, 2.0, 3.0])),
-                ("running", param(Role::Buffer, &[4.0, 5.0, 6.0])),
-            ]
-            .map(|(name, param)| (name.to_owned(), param))
-            .into(),
-        )
+    /// A parameter of that role, one that no gradient reaches, and a buffer.
+    fn given(role: Role, device: &Device) -> Params {
+        let mut layout = Layout::default();
+        let mut values = Vec::new();
+        for (name, role, own) in [
+            ("p", role, [1.0, -2.0, 3.0]),
+            ("unused", Role::Bias, [1.0, 2.0, 3.0]),
+            ("running", Role::Buffer, [4.0, 5.0, 6.0]),
+        ] {
+            let fill = Fill::Constant(0.0);
+            layout.declare(Declared { name: name.to_owned(), shape: vec![3], role, fill });
+            values.push(Array::from_vec(own.to_vec(), &[3], device));
+        }
+        Params::new(Arc::new(layout), values)
     }
 
-    fn rank1(params: &Params, name: &str) -> Tensor<1> {
-        match &params.0[name].value {
-            Array::R1(tensor) => tensor.clone(),
-            _ => panic!("`{name}` has another rank"),
-        }
+    fn params(device: &Device) -> Params {
+        given(Role::Weight, device)
+    }
+
+    fn values(params: &Params, name: &str) -> Vec<f32> {
+        params.get(name).unwrap().to_vec()
     }
 
     /// One step on the loss `sum(s * p * p + p)`.
     fn step(optimizer: &mut dyn Optimizer, params: &mut Params, lr: f64) {
-        let tracked = params.tracked();
-        let p = rank1(&tracked, "p");
+        let leaves = params.leaves();
+        let p = leaves.get("p").unwrap().tensor::<1>();
         let s = Tensor::<1>::from_data([0.5, 1.0, -0.25], &p.device());
         let mut gradients = (p.clone() * p.clone() * s + p).sum().backward();
-        optimizer.step("net", params, &tracked, &mut gradients, lr);
+        optimizer.step("net", params, leaves.take_gradients(&mut gradients), lr);
     }
 
     const RATES: [f64; 4] = [0.1, 0.1, 0.05, 0.02];
@@ -298,7 +258,7 @@ mod tests {
         let mut params = params(device);
         let steps = RATES.map(|lr| {
             step(&mut *optimizer, &mut params, lr);
-            params.0["p"].value.to_vec()
+            values(&params, "p")
         });
         let [_, _, third, fourth] = steps;
         [third, fourth]
@@ -344,19 +304,18 @@ mod tests {
         let mut params = params(&device());
         let mut sgd = optimizer("sgd", &[], false, "none");
         step(&mut *sgd, &mut params, 0.1);
-        assert_eq!(params.0["unused"].value.to_vec(), [1.0, 2.0, 3.0]);
-        assert_eq!(params.0["running"].value.to_vec(), [4.0, 5.0, 6.0]);
-        assert!(sgd.state().keys().eq(["net.p.momentum_buffer", "net.p.step"]));
+        assert_eq!(values(&params, "unused"), [1.0, 2.0, 3.0]);
+        assert_eq!(values(&params, "running"), [4.0, 5.0, 6.0]);
+        assert!(sgd.state(&[("net", &params)]).keys().eq(["net.p.momentum_buffer", "net.p.step"]));
     }
 
     #[test]
     fn exclusion_spares_all_but_weights() {
         let decayed = |role, exclude| {
-            let mut params = params(&device());
-            params.0["p"].role = role;
+            let mut params = given(role, &device());
             let mut sgd = optimizer("sgd", &[("momentum", 0.0)], false, exclude);
             step(&mut *sgd, &mut params, 0.1);
-            let moved = params.0["p"].value.to_vec()[0];
+            let moved = values(&params, "p")[0];
             // Without decay the first step goes from 1 to 0.8.
             (moved - 0.8).abs() > 1e-4
         };
@@ -374,11 +333,11 @@ mod tests {
             let mut original = optimizer(name, &[], false, "none");
             step(&mut *original, &mut params, 0.1);
             let mut resumed = optimizer(name, &[], false, "none");
-            resumed.load_state(original.state(), &[("net", &params)]).unwrap();
+            resumed.load_state(original.state(&[("net", &params)]), &[("net", &params)]).unwrap();
             let mut copy = params.clone();
             step(&mut *original, &mut params, 0.1);
             step(&mut *resumed, &mut copy, 0.1);
-            assert_eq!(params.0["p"].value.to_vec(), copy.0["p"].value.to_vec(), "{name}");
+            assert_eq!(values(&params, "p"), values(&copy, "p"), "{name}");
         }
     }
 
@@ -387,7 +346,7 @@ mod tests {
         let mut params = params(&device());
         let mut adam = optimizer("adam", &[], false, "none");
         step(&mut *adam, &mut params, 0.1);
-        let mut state = adam.state();
+        let mut state = adam.state(&[("net", &params)]);
         state.shift_remove("net.p.exp_avg");
         state.insert("other.p.step".to_owned(), state["net.p.step"].clone());
         let short = Array::from_vec(vec![0.0; 2], &[2], &device());

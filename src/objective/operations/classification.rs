@@ -2,8 +2,16 @@
 
 use burn::tensor::{Int, Tensor};
 
-use super::contrastive::{pair_logits, same_position};
+use super::Operation;
+use super::contrast::{pair_logits, same_position};
 use super::similarity::log_sum_exp;
+
+pub const OPERATIONS: &[(&str, Operation)] = &[
+    ("sup_con", |x| {
+        sup_con(x.matrix(0), x.matrix(1), x.array(2).whole(), x.number("temperature")).into()
+    }),
+    ("cross_entropy", |x| cross_entropy(x.matrix(0), x.array(1).whole()).into()),
+];
 
 /// `a, b: [n, d]`, `labels: [n]`.
 pub fn sup_con(a: Tensor<2>, b: Tensor<2>, labels: Tensor<1, Int>, temperature: f64) -> Tensor<1> {

@@ -2,8 +2,16 @@
 
 use burn::tensor::Tensor;
 
-use super::contrastive::same_position;
+use super::Operation;
+use super::contrast::same_position;
 use super::similarity::normalize;
+
+pub const OPERATIONS: &[(&str, Operation)] = &[
+    ("mean", |x| x.matrix(0).mean().into()),
+    ("spread", |x| spread(x.matrix(0)).into()),
+    ("contrast_accuracy", |x| contrast_accuracy(x.matrix(0), x.matrix(1), x.matrix(2)).into()),
+    ("pair_accuracy", |x| pair_accuracy(x.matrix(0), x.matrix(1)).into()),
+];
 
 pub fn spread(x: Tensor<2>) -> Tensor<1> {
     let [_, d] = x.dims();

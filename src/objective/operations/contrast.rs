@@ -2,7 +2,15 @@
 
 use burn::tensor::{Bool, Tensor};
 
+use super::Operation;
 use super::similarity::log_sum_exp;
+
+pub const OPERATIONS: &[(&str, Operation)] = &[
+    ("info_nce", |x| {
+        info_nce(x.matrix(0), x.matrix(1), x.matrix(2), x.number("temperature")).into()
+    }),
+    ("nt_xent", |x| nt_xent(x.matrix(0), x.matrix(1), x.number("temperature")).into()),
+];
 
 /// `query, key: [n, d]`, `negatives: [k, d]`.
 ///

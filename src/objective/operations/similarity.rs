@@ -2,6 +2,14 @@
 
 use burn::tensor::Tensor;
 
+use super::Operation;
+
+pub const OPERATIONS: &[(&str, Operation)] = &[
+    ("normalize", |x| normalize(x.matrix(0)).into()),
+    ("cosine_distance", |x| cosine_distance(x.matrix(0), x.matrix(1)).into()),
+    ("mean_squared", |x| (x.matrix(0) - x.matrix(1)).square().mean().into()),
+];
+
 /// Rows of length one, `[n, d]`; rows shorter than 1e-12 are divided by that.
 pub fn normalize(x: Tensor<2>) -> Tensor<2> {
     // The bound is put on the square: the root's slope is infinite at zero, and a row of

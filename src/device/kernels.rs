@@ -1,0 +1,215 @@
+//! The seam between models and backends: operations as large as a fused kernel can be.
+
+use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
+use burn::tensor::{Tensor, activation, module};
+
+use super::array::{Array, by_rank};
+
+/// What networks, averages and optimizers compute with. Each operation has a fall-back in burn's own
+/// operations, differentiable as they are; a backend with better kernels of its own replaces it.
+pub trait Kernels: Send + Sync {
+    /// `x: [n, input, h, w]` with `weight: [output, input, kernel, kernel]`, padded by zeros.
+    fn conv2d(&self, x: Array, weight: Array, stride: usize, padding: usize) -> Array {
+        let options = ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
+        module::conv2d(x.into_tensor(), weight.into_tensor(), None, options).into()
+    }
+
+    /// `x: [n, input]` with `weight: [output, input]` and `bias: [output]`.
+    fn linear(&self, x: Array, weight: Array, bias: Option<Array>) -> Array {
+        let weight: Tensor<2> = weight.into_tensor();
+        let bias = bias.map(Array::into_tensor);
+        module::linear::<2>(x.into_tensor(), weight.transpose(), bias).into()
+    }
+
+    fn relu(&self, x: Array) -> Array {
+        by_rank!(x.rank(), D => activation::relu::<D>(x.into_tensor()).into())
+    }
+
+    /// `a + b` of one shape.
+    fn add(&self, a: Array, b: Array) -> Array {
+        by_rank!(a.rank(), D => (a.into_tensor::<D>() + b.into_tensor::<D>()).into())
+    }
+
+    /// The maximum over windows of `kernel` by `kernel` of `[n, c, h, w]`; the padding never wins.
+    fn max_pool2d(&self, x: Array, kernel: usize, stride: usize, padding: usize) -> Array {
+        let options =
+            MaxPoolOptions::new([kernel; 2]).with_stride([stride; 2]).with_padding([padding; 2]);
+        module::max_pool2d(x.into_tensor(), options).into()
+    }
+
+    /// The mean over all positions: `[n, c, h, w]` to `[n, c]`.
+    fn global_average_pool(&self, x: Array) -> Array {
+        let x: Tensor<4> = x.into_tensor();
+        let [n, c, h, w] = x.dims();
+        x.reshape([n, c, h * w]).mean_dim(2).reshape([n, c]).into()
+    }
+
+    /// Normalises `x`, `[n, c, …]`, by its own mean and biased variance in each channel, then scales
+    /// and shifts it by `scale` and `shift`, `[c]`. Ioffe and Szegedy 2015, arXiv:1502.03167.
+    ///
+    /// It does so whether or not gradients are recorded.
+    fn batch_norm(&self, x: Array, scale: Array, shift: Array, epsilon: f64) -> BatchNorm {
+        by_rank!(x.rank(), D => {
+            batch_norm::<D>(x.into_tensor(), scale.into_tensor(), shift.into_tensor(), epsilon)
+        })
+    }
+
+    /// Normalises `x`, `[n, c, …]`, by the given mean and variance, `[c]`, as one scale and one
+    /// shift.
+    fn batch_norm_fixed(
+        &self,
+        x: Array,
+        [scale, shift]: [Array; 2],
+        [mean, variance]: [Array; 2],
+        epsilon: f64,
+    ) -> Array {
+        let gain = scale.into_tensor::<1>() / (variance.into_tensor::<1>() + epsilon).sqrt();
+        let offset = shift.into_tensor::<1>() - mean.into_tensor::<1>() * gain.clone();
+        by_rank!(x.rank(), D => {
+            let x = x.into_tensor::<D>();
+            let channels = gain.dims()[0];
+            let per_channel: [usize; D] =
+                std::array::from_fn(|axis| if axis == 1 { channels } else { 1 });
+            (x * gain.reshape(per_channel) + offset.reshape(per_channel)).into()
+        })
+    }
+
+    /// `average := m * average + (1 - m) * target` for each of many, exact where `m` is 0 or 1.
+    fn lerp_many(&self, averages: &mut [Array], targets: &[&Array], m: f64) {
+        for (average, target) in averages.iter_mut().zip(targets) {
+            // What nobody else holds is written in place.
+            by_rank!(target.rank(), D => average.update(|average| {
+                average.into_tensor::<D>() * m + target.tensor::<D>() * (1.0 - m)
+            }))
+        }
+    }
+}
+
+/// What [`Kernels::batch_norm`] gives.
+pub struct BatchNorm {
+    /// The input's shape.
+    pub output: Array,
+    /// The mean of the batch, `[c]`, without a gradient.
+    pub mean: Array,
+    /// The biased variance of the batch, `[c]`, without a gradient and without epsilon.
+    pub variance: Array,
+}
+
+/// burn's own operations, on any backend.
+pub struct FallBack;
+
+impl Kernels for FallBack {}
+
+/// Here the cost is the number of passes over `x`, forward and backward, so the gradient is given
+/// two short ways around. The variance does not depend on the mean to first order, as deviations
+/// from the mean sum to zero: `x` is centred by a constant, and the gradient through the mean that
+/// the output does depend on flows through the small `shift`. And the square is written as a
+/// product with a constant, its gradient doubled where the tensor is small. Values and gradients
+/// are those of the plain formula.
+fn batch_norm<const D: usize>(
+    x: Tensor<D>,
+    scale: Tensor<1>,
+    shift: Tensor<1>,
+    epsilon: f64,
+) -> BatchNorm {
+    let dims = x.dims();
+    let [n, c] = [dims[0], dims[1]];
+    let positions = dims[2..].iter().product();
+    let over_batch = |x: Tensor<3>| x.mean_dim(2).mean_dim(0);
+
+    let x = x.reshape([n, c, positions]);
+    let mean = over_batch(x.clone());
+    let mean_value = mean.clone().inner();
+    let centered = x - mean_value.clone();
+    let moment = over_batch(centered.clone() * centered.clone().inner());
+    let variance_value = moment.clone().inner();
+    // The value of the variance with twice the gradient of the moment.
+    let variance = moment * 2.0 - variance_value.clone();
+
+    let gain = scale.reshape([1, c, 1]) / (variance + epsilon).sqrt();
+    // Zero, with the gradient of the mean.
+    let offset = (mean - mean_value.clone()) * gain.clone();
+    let output = centered * gain + (shift.reshape([1, c, 1]) - offset);
+    BatchNorm {
+        output: output.reshape(dims).into(),
+        mean: mean_value.reshape([c]).into(),
+        variance: variance_value.reshape([c]).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::testing::backends;
+
+    /// Expected values from PyTorch 2.9; all are exact in f32.
+    #[test]
+    fn convolution_and_pooling_are_pytorchs() {
+        for backend in backends() {
+            let array = |shape: &[usize], value: fn(usize) -> f32| {
+                let values = (0..shape.iter().product()).map(value).collect();
+                Array::from_vec(values, shape, &backend.device)
+            };
+            let x = || array(&[1, 2, 4, 4], |i| (i * 7 % 13) as f32 / 4.0 - 1.0);
+            let weight = array(&[1, 2, 3, 3], |i| (i * 5 % 7) as f32 / 4.0 - 0.5);
+            let y = backend.kernels.conv2d(x(), weight, 2, 1);
+            assert_eq!(y.to_vec(), [1.1875, 1.0625, -1.25, -0.5625]);
+            // All negative: zeros as padding would win.
+            let x = array(&[1, 2, 4, 4], |i| (i * 7 % 13) as f32 / 4.0 - 4.0);
+            assert_eq!(
+                backend.kernels.max_pool2d(x, 3, 2, 1).to_vec(),
+                [-1.75, -1.5, -1.25, -1.0, -1.5, -1.25, -1.0, -1.25]
+            );
+        }
+    }
+
+    #[test]
+    fn linear_multiplies_by_the_transpose() {
+        for backend in backends() {
+            let array =
+                |values: Vec<f32>, shape: &[usize]| Array::from_vec(values, shape, &backend.device);
+            let weight = array((0..6).map(|i| i as f32).collect(), &[2, 3]);
+            let bias = array(vec![0.0, 10.0], &[2]);
+            let y = backend.kernels.linear(array(vec![1.0, 2.0, 3.0], &[1, 3]), weight, Some(bias));
+            assert_eq!(y.to_vec(), [8.0, 36.0]);
+        }
+    }
+
+    #[test]
+    fn average_pool_is_per_channel() {
+        for backend in backends() {
+            let x =
+                Array::from_vec((0..8).map(|i| i as f32).collect(), &[2, 2, 1, 2], &backend.device);
+            let y = backend.kernels.global_average_pool(x);
+            assert_eq!(y.shape(), [2, 2]);
+            assert_eq!(y.to_vec(), [0.5, 2.5, 4.5, 6.5]);
+        }
+    }
+
+    #[test]
+    fn averages_are_exact_at_both_ends() {
+        for backend in backends() {
+            let array = |value| Array::from_vec(vec![value; 3], &[3], &backend.device);
+            let target = array(0.3);
+            let mut averages = [array(0.7)];
+            for (m, expected) in [(1.0, 0.7), (0.5, 0.5), (0.0, 0.3)] {
+                backend.kernels.lerp_many(&mut averages, &[&target], m);
+                assert_eq!(averages[0].to_vec(), [expected; 3]);
+            }
+        }
+    }
+
+    /// A mean of the squares less the square of the mean is off by several percent here.
+    #[test]
+    fn a_large_mean_does_not_drown_the_variance() {
+        for backend in backends() {
+            let values = (0..24).map(|i| 1000.0 + (i % 2) as f32).collect();
+            let x = Array::from_vec(values, &[2, 2, 2, 3], &backend.device);
+            let channels = |value| Array::from_vec(vec![value; 2], &[2], &backend.device);
+            let batch = backend.kernels.batch_norm(x, channels(1.0), channels(0.0), 1e-5);
+            for variance in batch.variance.to_vec() {
+                assert!((variance - 0.25).abs() < 1e-6, "{variance}");
+            }
+        }
+    }
+}

@@ -93,6 +93,16 @@ impl Rng {
 
     /// Puts the items into a uniformly random order (Fisher and Yates).
     ///
+    /// Rows of length one, uniform on the sphere: `rows` of them, of `d` numbers.
+    pub fn unit_rows(&mut self, rows: usize, d: usize) -> Vec<f32> {
+        let mut values: Vec<f32> = (0..rows * d).map(|_| self.normal()).collect();
+        for row in values.chunks_exact_mut(d.max(1)) {
+            let length = row.iter().map(|v| v * v).sum::<f32>().sqrt().max(1e-12);
+            row.iter_mut().for_each(|v| *v /= length);
+        }
+        values
+    }
+
     /// At most `u32::MAX` items.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {

@@ -64,7 +64,12 @@ fn constant(args: &Args, progress: Progress) -> f64 {
 impl Progress {
     /// The length in steps of the `Duration` called `name`.
     fn length(self, args: &Args, name: &str) -> f64 {
-        match args.duration(name) {
+        self.steps_in(args.duration(name))
+    }
+
+    /// A length in steps.
+    pub fn steps_in(self, length: (f64, Unit)) -> f64 {
+        match length {
             (amount, Unit::Epochs) => amount * self.steps_per_epoch as f64,
             (amount, Unit::Steps) => amount,
         }

@@ -298,6 +298,9 @@ fn overrides_win_over_profiles_and_profiles_over_defaults() {
     assert_eq!(value(&given, "epochs"), ("3 epochs".to_owned(), "-o".to_owned()));
     assert_eq!(value(&given, "base.optimizer.lr").0, "0.5");
     assert!(value(&given, "base.optimizer.nesterov").1.starts_with("default of sgd"));
+    // What may be left out, too.
+    let clipped = overridden(&["base.optimizer.clip=1.0"], None);
+    assert_eq!(value(&clipped, "base.optimizer.clip"), ("1".to_owned(), "-o".to_owned()));
     // Through a name, and inside of what is given.
     assert!(value(&given, "base.length").1.ends_with(", from -o"));
     let whole = overridden(&["backbone=resnet18(stem: small, width: 8)"], None);
@@ -308,6 +311,7 @@ fn overrides_win_over_profiles_and_profiles_over_defaults() {
 fn overrides_are_typed_and_must_exist() {
     for (over, expected) in [
         ("epocs=3 epochs", "unknown-parameter"),
+        ("base.optimizer.clip=0.0", "out-of-range"),
         ("moco.temprature=0.2", "unknown-parameter"),
         ("epochs=3", "type-mismatch"),
         ("moco.momentum=1.5", "out-of-range"),

@@ -6,7 +6,7 @@ use std::fs;
 use cpipe::resolve::{Declaration, Disk, declaration, declarations};
 use cpipe::source::library;
 use cpipe::syntax::tree::{Parameter, TypeArgument, TypeExpr, TypeKind};
-use cpipe::term::{Args, Term};
+use cpipe::term::{Args, Term, Unit};
 use cpipe::{Request, compile};
 
 use crate::support::root;
@@ -15,8 +15,17 @@ use crate::support::root;
 const STAGES: &[&str] = &["pretrain", "evaluate", "finetune"];
 
 /// What a constructor makes: the checker makes a value of each, and of nothing else.
-const MADE: &[&str] =
-    &["Dataset", "Augment", "Encoder", "Network", "Tensor", "Optimizer", "Schedule", "Protocol"];
+const MADE: &[&str] = &[
+    "Dataset",
+    "Augment",
+    "Encoder",
+    "Network",
+    "Tensor",
+    "Index",
+    "Optimizer",
+    "Schedule",
+    "Protocol",
+];
 
 /// The type that a constructor makes, without its sizes.
 fn made(declaration: &Declaration) -> &str {
@@ -24,6 +33,11 @@ fn made(declaration: &Declaration) -> &str {
         TypeKind::Named(kind, _) => kind,
         TypeKind::Choices(_) => "",
     }
+}
+
+/// Whether it makes a network of another: its average, or the same weights applied in another way.
+fn is_made_of_a_network(declaration: &Declaration) -> bool {
+    ["averages", "groups", "freezes"].iter().any(|fact| declaration.named(fact).is_some())
 }
 
 /// Those of the declarations that are constructors, not kinds of stage.
@@ -42,11 +56,11 @@ fn what_is_declared_is_of_a_known_kind() {
     for declaration in constructors() {
         let (name, made) = (declaration.name(), made(declaration));
         assert!(MADE.contains(&made), "`{name}` makes {made}");
-        assert!(declaration.named("averages").is_none() || made == "Network", "{name}");
+        assert!(!is_made_of_a_network(declaration) || made == "Network", "{name}");
         let sizes = match made {
             "Dataset" => vec![("Image", 3), ("Label", 1)],
             "Encoder" => vec![("Image", 3), ("Feature", 1)],
-            "Network" if declaration.named("averages").is_none() => vec![("Feature", 1)],
+            "Network" if !is_made_of_a_network(declaration) => vec![("Feature", 1)],
             _ => Vec::new(),
         };
         for (part, expected) in sizes {
@@ -88,13 +102,18 @@ fn what_is_declared_is_implemented_and_the_reverse() {
         (&["Dataset"], names(cpipe::data::DATASETS)),
         (&["Augment"], names(cpipe::augment::TRANSFORMS)),
         (&["Encoder", "Network"], names(cpipe::nn::MODULES)),
-        (&["Tensor"], of_tensors()),
+        (&["Tensor", "Index"], of_tensors()),
         (&["Optimizer"], names(cpipe::train::OPTIMIZERS)),
         (&["Schedule"], names(cpipe::schedule::SCHEDULES)),
         (&["Protocol"], names(cpipe::evaluate::PROTOCOLS)),
     ];
-    // The step keeps an average of a network itself.
-    let of_a_table = || constructors().filter(|own| own.named("averages").is_none());
+    // The step applies what is made of a network itself, and views are dealt their recipes where they
+    // are made.
+    let of_a_table = || {
+        let own = constructors().filter(|own| !is_made_of_a_network(own));
+        own.filter(|own| own.named("deals").is_none())
+    };
+    assert!(declaration(cpipe::augment::PER_VIEW).is_some_and(|own| own.named("deals").is_some()));
     for declaration in of_a_table() {
         let name = declaration.name();
         let own = tables.iter().filter(|(_, names)| names.contains(&name));
@@ -126,8 +145,7 @@ fn facts_are_those_that_the_checker_knows() {
     for declaration in declarations() {
         let name = declaration.name();
         let kind = made(declaration);
-        let is_module =
-            matches!(kind, "Encoder" | "Network") && declaration.named("averages").is_none();
+        let is_module = matches!(kind, "Encoder" | "Network") && !is_made_of_a_network(declaration);
         let parameter = |fact: &str| {
             let of = declaration.named(fact);
             of.is_some_and(|of| {
@@ -136,17 +154,22 @@ fn facts_are_those_that_the_checker_knows() {
         };
         for fact in &declaration.tree.facts {
             let is_right = match fact.name.text.as_str() {
-                "cuts" | "fits" | "chance" | "attracts" | "repels" => {
-                    declaration.is(&fact.name.text)
+                "cuts" | "fits" | "chance" => declaration.is(&fact.name.text),
+                "spreads" | "draws" => kind == "Tensor" && declaration.is(&fact.name.text),
+                "pads" | "covers" | "deals" | "averages" | "groups" | "freezes" => {
+                    parameter(&fact.name.text)
                 }
-                "pads" | "covers" | "averages" | "passes" => parameter(&fact.name.text),
-                "yields" | "compares" => declaration.named(&fact.name.text) == Some("unit"),
+                "passes" => declaration.named("passes") == Some("all") || parameter("passes"),
+                "reduces" => parameter("reduces") && states_over(declaration),
+                "yields" => declaration.named("yields") == Some("unit"),
                 "divides" => kind == "Encoder" && is_count(declaration, "divides", None),
-                "least_lr" | "most_lr" | "per_examples" | "most_weight_decay" => {
+                "least_lr" | "most_lr" | "base_lr" | "per_examples" | "most_weight_decay" => {
                     let number = declaration.number(&fact.name.text, &Args::default(), None);
                     kind == "Optimizer" && matches!(number, Some(Ok(number)) if number > 0.0)
                 }
-                "keeps" => declaration.named("keeps") == Some("rows"),
+                "keeps" => {
+                    matches!(declaration.named("keeps"), Some("rows" | "examples" | "mean"))
+                }
                 "judges" => matches!(declaration.named("judges"), Some("features" | "classes")),
                 "measures" => declaration.text("measures").is_some(),
                 "train" | "test" => {
@@ -163,6 +186,7 @@ fn facts_are_those_that_the_checker_knows() {
         assert_eq!(states("learns"), is_module, "{name}");
         assert_eq!(states("divides"), kind == "Encoder", "{name}");
         assert_eq!(states("least_lr") && states("most_lr"), kind == "Optimizer", "{name}");
+        assert_eq!(states("base_lr"), states("per_examples"), "{name}");
         // Of an operation on tensors a gradient flows through some parameters, or through none.
         let detached =
             declaration.signature().parameters.iter().filter(|own| own.detached.is_some());
@@ -175,6 +199,17 @@ fn facts_are_those_that_the_checker_knows() {
     }
 }
 
+/// Whether it says what a reduction takes away.
+fn states_over(declaration: &Declaration) -> bool {
+    declaration.signature().parameters.iter().any(|own| match &own.kind.kind {
+        TypeKind::Choices(choices) => {
+            let choices: Vec<&str> = choices.iter().map(|choice| choice.text.as_str()).collect();
+            own.name.text == "over" && choices == ["all", "first", "last"]
+        }
+        TypeKind::Named(..) => false,
+    })
+}
+
 /// Whether a computed fact gives a count for a call. One call tells: every part of a fact is looked
 /// at, whichever way its conditions go.
 fn is_count(declaration: &Declaration, fact: &str, input: Option<usize>) -> bool {
@@ -182,6 +217,7 @@ fn is_count(declaration: &Declaration, fact: &str, input: Option<usize>) -> bool
         TypeKind::Choices(choices) => Term::Symbol(choices[0].text.clone()),
         TypeKind::Named(kind, _) if kind == "Bool" => Term::Bool(true),
         TypeKind::Named(kind, _) if kind == "Int" => Term::Int(5),
+        TypeKind::Named(kind, _) if kind == "Duration" => Term::Duration(1.0, Unit::Epochs),
         TypeKind::Named(kind, _) => panic!("no argument is made up here for {kind}"),
     };
     let parameters = declaration.signature().parameters.iter();

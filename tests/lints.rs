@@ -7,7 +7,7 @@ use cpipe::{Request, compile};
 use crate::support::{names, root, text};
 
 /// A pre-training by an objective, with everything else as it is in use.
-fn training(define: &str, objective: &str) -> String {
+pub fn training(define: &str, objective: &str) -> String {
     format!(
         "use std.augment.moco_v2_crops
 use std.datasets.shapes
@@ -222,9 +222,25 @@ fn settings_are_judged_together() {
         judged("sgd(lr: 0.06, momentum: 0.9)", "adam(lr: 0.5)"),
         one("unusual-learning-rate", "0.5")
     );
-    // Decays that are in use, each with its optimizer.
-    for optimizer in ["sgd(lr: 0.06, weight_decay: 5e-3)", "adamw(weight_decay: 0.5)"] {
+    // Rates and decays that are in use, each with its optimizer: of `lars` those of SimCLR and BYOL,
+    // of `lamb` that of its authors for 32 768 images.
+    for optimizer in [
+        "sgd(lr: 0.06, weight_decay: 5e-3)",
+        "adamw(weight_decay: 0.5)",
+        "lars(lr: 0.3)",
+        "lars(lr: 0.2, weight_decay: 1.5e-6)",
+        "lamb(lr: 0.04, clip: 1.0)",
+    ] {
         assert_eq!(judged("sgd(lr: 0.06, momentum: 0.9)", optimizer), [], "{optimizer}");
+    }
+    for (optimizer, found, place) in [
+        ("lars(lr: 1e-3)", "unusual-learning-rate", "1e-3"),
+        ("lars(lr: 0.3, weight_decay: 0.1)", "unusual-weight-decay", "0.1"),
+        ("lars(lr: 0.3, momentum: 1.0)", "momentum-at-the-edge", "1.0"),
+        ("lamb(lr: 0.3)", "unusual-learning-rate", "0.3"),
+        ("lamb(weight_decay: 5.0)", "unusual-weight-decay", "5.0"),
+    ] {
+        assert_eq!(judged("sgd(lr: 0.06, momentum: 0.9)", optimizer), one(found, place));
     }
     assert_eq!(judged("batch: 256", "batch: 1000"), [], "96 of 4096 are left out");
     assert_eq!(

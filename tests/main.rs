@@ -40,4 +40,5 @@ mod support;
 mod user;
 #[cfg(all(unix, feature = "run"))]
 mod waiting;
+mod written;
 mod wrong;

@@ -1,9 +1,14 @@
 //! Chains of transforms and the views that they make.
 
+use std::sync::Arc;
+
 use super::TRANSFORMS;
 use super::canvas::{Canvas, Normalization, Pixels};
 use crate::random::{Key, Rng};
 use crate::term::Term;
+
+/// What deals recipes to views, as `std.augment` declares it: no transform of its own.
+pub const PER_VIEW: &str = "per_view";
 
 /// A random function of an image.
 pub trait Transform: Send + Sync {
@@ -39,6 +44,27 @@ impl Augmentation {
         let mut transforms = Vec::new();
         collect(term, &mut transforms);
         Augmentation { transforms }
+    }
+
+    /// The recipe of each of so many views, which share those that are the same.
+    ///
+    /// # Panics
+    ///
+    /// As [`Augmentation::from_term`].
+    pub fn of_views(term: &Term, views: usize) -> Vec<Arc<Self>> {
+        let call = match term {
+            Term::Call(call) if call.name == PER_VIEW => call,
+            term => {
+                let shared = Arc::new(Self::from_term(term));
+                return std::iter::repeat_n(shared, views).collect();
+            }
+        };
+        let recipe = |name: &str, views: usize| match call.args.get(name) {
+            Some(recipe) => Self::of_views(recipe, views),
+            None => panic!("`{PER_VIEW}` has no `{name}`, but was checked to have one"),
+        };
+        let first = call.args.size("count").min(views);
+        [recipe("first", first), recipe("others", views - first)].concat()
     }
 
     /// The height and width of every view of images of that height and width.

@@ -15,7 +15,7 @@ mod resample;
 #[cfg(test)]
 mod testing;
 
-pub use augmentation::{Augmentation, Transform};
+pub use augmentation::{Augmentation, PER_VIEW, Transform};
 pub use canvas::{Canvas, Normalization, Pixels};
 
 use crate::term::Args;

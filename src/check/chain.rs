@@ -151,6 +151,12 @@ impl Checker<'_> {
             Term::Chain(parts) => parts,
             other => vec![other],
         };
+        if first.by_view.is_some() || second.by_view.is_some() {
+            let message = "a recipe for each view stands alone";
+            let error = Diagnostic::new(findings::TYPE_MISMATCH, span, message);
+            self.report(error.help("put what all have in common into each of the recipes"));
+            return Kind::Poison;
+        }
         let whole = Rc::make_mut(&mut first);
         whole.sizes.extend_from_slice(&second.sizes);
         let terms = whole.term.take().zip(second.term.clone());

@@ -5,13 +5,13 @@ use std::rc::Rc;
 
 use super::bind::Arguments;
 use super::objective::{Body, DraftNetwork, Written};
-use super::shape::Shape;
+use super::shape::{Dimension, Shape};
 use super::signature::TypedSignature;
 use super::size::Size;
 use super::types::TypeName;
 use super::value::{
-    AugmentValue, DatasetValue, EncoderValue, HeadValue, Kind, Made, NetworkValue, SizedTransform,
-    Value, args,
+    AugmentValue, ByView, DatasetValue, EncoderValue, HeadValue, Kind, Made, NetworkValue,
+    SizedTransform, Value, args,
 };
 use super::{Checker, memory};
 use crate::diagnostics::{Diagnostic, findings};
@@ -64,6 +64,9 @@ impl Checker<'_> {
                     classes,
                 })
             }
+            Some(TypeName::Augment) if declaration.named("deals").is_some() => {
+                Kind::Augment(Rc::new(by_view(declaration, &bound, term)))
+            }
             Some(TypeName::Augment) => {
                 let size = first(TypeName::Augment);
                 let places = self.places(&bound.values);
@@ -75,19 +78,32 @@ impl Checker<'_> {
                     };
                 let sized =
                     size.map(|size| SizedTransform { declaration, size, padding, span, places });
-                Kind::Augment(Rc::new(AugmentValue { term, sizes: sized.into_iter().collect() }))
+                let sizes = sized.into_iter().collect();
+                Kind::Augment(Rc::new(AugmentValue { term, sizes, by_view: None }))
             }
             Some(TypeName::Encoder) => {
                 return self.encoder(name, term, first(TypeName::Image), features(), span, &bound);
             }
-            Some(TypeName::Network) if declaration.named("averages").is_some() => {
-                return self.ema(declaration, &bound, span);
+            Some(TypeName::Network) if wraps(declaration).is_some() => {
+                return self.wrapped(declaration, &bound, span);
             }
             Some(TypeName::Network) => {
                 return self.head(term, features(), &bound, span);
             }
-            Some(TypeName::Tensor) => {
-                return self.primitive(declaration, &bound, shape(TypeName::Tensor), span);
+            Some(TypeName::Tensor) if declaration.named("reduces").is_some() => {
+                return match self.reduced(declaration, &bound, span) {
+                    Some(shape) => self.primitive(declaration, &bound, shape, span),
+                    None => Value::poison(span),
+                };
+            }
+            Some(name @ (TypeName::Tensor | TypeName::Index)) => {
+                let value = self.primitive(declaration, &bound, shape(name), span);
+                return match (name, value.kind) {
+                    (TypeName::Index, Kind::Tensor(tensor)) => {
+                        Value { kind: Kind::Index(tensor), ..value }
+                    }
+                    (_, kind) => Value { kind, ..value },
+                };
             }
             Some(TypeName::Optimizer) => Kind::Optimizer(term),
             Some(TypeName::Schedule) => Kind::Schedule(term),
@@ -190,6 +206,44 @@ impl Checker<'_> {
         self.report(error.also(signature.tree.result.span, "the size is computed here"));
     }
 
+    /// The shape that is left of the tensor that an operation reduces, by its argument `over`.
+    fn reduced(
+        &mut self,
+        declaration: &Declaration,
+        bound: &Arguments,
+        span: Span,
+    ) -> Option<Shape> {
+        let of = declaration.named("reduces").and_then(|name| bound.values.get(name))?;
+        let Kind::Tensor(tensor) = &of.kind else { return None };
+        let over = match bound.values.get("over").map(|own| &own.kind) {
+            Some(Kind::Choice(Some(over), _)) => over.as_str(),
+            _ => return None,
+        };
+        let mut sizes = tensor.shape.0.clone();
+        let taken = match over {
+            "first" if !sizes.is_empty() => Some(sizes.remove(0)),
+            "last" => sizes.pop(),
+            "first" => None,
+            _ => return Some(Shape::default()),
+        };
+        match taken {
+            Some(Dimension::Size(_)) => Some(Shape(sizes)),
+            taken => {
+                let message = match taken {
+                    Some(_) => {
+                        let shape = super::value::tensor(&tensor.shape);
+                        format!("which the {over} size of {shape} is, is not known here")
+                    }
+                    None => format!("a single number has no {over} size"),
+                };
+                let error = self.blame_use(findings::SHAPE_MISMATCH, of, message);
+                let place = bound.values.get("over").map(|own| own.span);
+                self.report(error.also(place.unwrap_or(span), "taken away here"));
+                None
+            }
+        }
+    }
+
     fn primitive(
         &mut self,
         declaration: &Declaration,
@@ -204,7 +258,10 @@ impl Checker<'_> {
         for parameter in &signature.parameters {
             let name = parameter.name.text.as_str();
             match bound.values.get(name) {
-                Some(Value { kind: Kind::Tensor(tensor) | Kind::Labels(tensor), .. }) => {
+                Some(Value {
+                    kind: Kind::Tensor(tensor) | Kind::Labels(tensor) | Kind::Index(tensor),
+                    ..
+                }) => {
                     gradient |= tensor.gradient && declaration.carries(inputs.len());
                     inputs.push(tensor.node);
                 }
@@ -232,21 +289,62 @@ impl Checker<'_> {
         value
     }
 
-    fn ema(&mut self, declaration: &Declaration, bound: &Arguments, span: Span) -> Value {
-        let network = declaration.named("averages").and_then(|name| bound.values.get(name));
+    /// A network made of another: its average, or the same weights applied in another way.
+    fn wrapped(&mut self, declaration: &Declaration, bound: &Arguments, span: Span) -> Value {
+        let network = wraps(declaration).and_then(|name| bound.values.get(name));
         let network = network.and_then(|value| self.as_network(value));
         let arguments = self.places(&bound.values);
         let written = Written { arguments, ..self.written_at(span) };
         let (Some(of), Some(builder)) = (network, self.builder.as_mut()) else {
             return Value::poison(span);
         };
-        if !builder.is_trained(of.network) {
-            self.error(findings::TYPE_MISMATCH, span, "this network is an average already");
-            return Value::poison(span);
-        }
-        let momentum = bound.values.get("momentum").and_then(Value::term);
-        let body = Body::Ema { of: of.network, momentum };
-        let network = builder.network(DraftNetwork { body, written, output: of.output.clone() });
-        Value::new(Kind::Network(NetworkValue { network, output: of.output }), span)
+        let NetworkValue { network: of, output } = of;
+        let int = |name: &str| match bound.values.get(name).map(|own| &own.kind) {
+            Some(Kind::Int(size)) => size.as_constant().and_then(|size| size.try_into().ok()),
+            _ => None,
+        };
+        let bool = |name: &str| match bound.values.get(name).map(|own| &own.kind) {
+            Some(Kind::Bool(value)) => *value,
+            _ => None,
+        };
+        let body = if declaration.named("averages").is_some() {
+            if !builder.is_trained(of) {
+                self.error(findings::TYPE_MISMATCH, span, "this network is an average already");
+                return Value::poison(span);
+            }
+            Body::Ema { of, momentum: bound.values.get("momentum").and_then(Value::term) }
+        } else if declaration.named("groups").is_some() {
+            Body::Grouped { of, groups: int("groups"), shuffle: bool("shuffle") }
+        } else if bool("when") == Some(false) {
+            return Value::new(Kind::Network(NetworkValue { network: of, output }), span);
+        } else {
+            Body::Frozen { of }
+        };
+        let network = builder.network(DraftNetwork { body, written, output: output.clone() });
+        Value::new(Kind::Network(NetworkValue { network, output }), span)
     }
+}
+
+/// The parameter that a network is made of, where what is declared makes one of another.
+fn wraps(declaration: &Declaration) -> Option<&'static str> {
+    ["averages", "groups", "freezes"].into_iter().find_map(|fact| declaration.named(fact))
+}
+
+/// What deals recipes to views: that of the first parameter to as many as it says, that of the
+/// second to the others.
+fn by_view(declaration: &Declaration, bound: &Arguments, term: Option<Term>) -> AugmentValue {
+    let values = || declaration.signature().parameters.iter();
+    let values = || values().filter_map(|own| bound.values.get(&own.name.text));
+    let mut recipes = values().filter_map(|value| match &value.kind {
+        Kind::Augment(augment) => Some(augment.clone()),
+        _ => None,
+    });
+    let count = declaration.named("deals").and_then(|name| bound.values.get(name));
+    let count = match count.map(|own| &own.kind) {
+        Some(Kind::Int(count)) => count.as_constant().and_then(|count| count.try_into().ok()),
+        _ => None,
+    };
+    let parts = recipes.next().zip(recipes.next());
+    let by_view = parts.map(|(first, others)| ByView { count, first, others });
+    AugmentValue { term, sizes: Vec::new(), by_view }
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::accept::accept;
 use super::bind::{Arguments, What};
-use super::objective::Builder;
+use super::objective::{Builder, ViewGroup};
 use super::shape::{Dimension, Shape};
 use super::signature::TypedSignature;
 use super::size::{Known, Size, Symbol, SymbolKind};
@@ -19,7 +19,7 @@ use super::{Checker, Frame, MOST_EXPANSIONS, Scope};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::resolve::ModuleId;
 use crate::source::Span;
-use crate::syntax::tree::{Define, Given, Parameter, Statement};
+use crate::syntax::tree::{Define, Given, Name, Parameter, Statement};
 use crate::term::Part;
 use crate::term::objective::Op;
 
@@ -43,6 +43,7 @@ impl<'a> Checker<'a> {
                 if self.errors() > errors || (with_defaults && !has_defaults) {
                     break;
                 }
+                self.with_defaults = with_defaults;
                 self.builder = is_helper.then(Builder::default);
                 let arguments = self.unknown_arguments(module, &signature, with_defaults);
                 if self.errors() == errors {
@@ -144,9 +145,11 @@ impl<'a> Checker<'a> {
                 labeled: true,
                 percent: None,
             }),
-            TypeName::Augment => {
-                Kind::Augment(Rc::new(AugmentValue { term: None, sizes: Vec::new() }))
-            }
+            TypeName::Augment => Kind::Augment(Rc::new(AugmentValue {
+                term: None,
+                sizes: Vec::new(),
+                by_view: None,
+            })),
             TypeName::Encoder | TypeName::Model => {
                 let id = self.fresh_id();
                 Kind::Encoder(EncoderValue {
@@ -165,12 +168,13 @@ impl<'a> Checker<'a> {
             TypeName::Optimizer => Kind::Optimizer(None),
             TypeName::Schedule => Kind::Schedule(None),
             TypeName::Protocol => Kind::Protocol(None),
-            TypeName::Tensor | TypeName::Labels => {
+            TypeName::Tensor | TypeName::Labels | TypeName::Index => {
                 let any = || Shape(vec![Dimension::Rest(Symbol::fresh(name, SymbolKind::Rigid))]);
                 let shape = shape(type_name).unwrap_or_else(any);
                 let value = self.tensor(Op::View(0), Vec::new(), None, shape, true, span);
                 match (type_name, value.kind) {
                     (TypeName::Labels, Kind::Tensor(tensor)) => Kind::Labels(tensor),
+                    (TypeName::Index, Kind::Tensor(tensor)) => Kind::Index(tensor),
                     (_, kind) => kind,
                 }
             }
@@ -251,6 +255,7 @@ impl<'a> Checker<'a> {
         let errors = self.errors();
         let Arguments { values, mut solution, .. } = arguments;
         let mut scope = Scope::new(module, values);
+        scope.sizes = signature.sizes(&solution);
         let mut result = None;
         for (position, statement) in define.body.iter().enumerate() {
             match statement {
@@ -420,52 +425,43 @@ impl<'a> Checker<'a> {
     fn given(&mut self, scope: &mut Scope, given: &Given) {
         let Some(builder) = &mut self.builder else { return };
         let offset = builder.views;
+        // Views that are named together are of one size.
+        let group = ViewGroup::new(offset, given.views.len());
+        let sides = [Known::Batch.size(), Known::Channels.size()].into_iter();
+        let image = Shape::of(sides.chain(group.sides.clone().map(Size::symbol)));
         builder.views += given.views.len();
-        let image = [Known::Batch, Known::Channels, Known::Height, Known::Width].map(Known::size);
-        let image = Shape::of(image);
-        let mut values = Vec::new();
+        builder.groups.push(group);
+        builder.labels = builder.labels.or(given.labels.first().map(|name| name.span));
+        builder.index = builder.index.or(given.indices.first().map(|name| name.span));
         for (index, name) in given.views.iter().enumerate() {
-            let op = Op::View(offset + index);
-            values.push((
-                name,
-                self.tensor(
-                    op,
-                    Vec::new(),
-                    Some(Default::default()),
-                    image.clone(),
-                    false,
-                    name.span,
-                ),
-            ));
+            self.input(scope, name, Op::View(offset + index), image.clone(), Kind::Tensor);
         }
-        if let Some(name) = &given.label {
-            if let Some(builder) = &mut self.builder {
-                builder.labels = Some(name.span);
-            }
-            let shape = Shape::of([Size::batch()]);
-            let value = self.tensor(
-                Op::Labels,
-                Vec::new(),
-                Some(Default::default()),
-                shape,
-                false,
-                name.span,
-            );
-            if let Kind::Tensor(TensorValue { node, shape, gradient }) = value.kind {
-                let kind = Kind::Labels(TensorValue { node, shape, gradient });
-                values.push((name, Value::new(kind, name.span)));
-            }
+        for name in &given.labels {
+            self.input(scope, name, Op::Labels, Shape::of([Size::batch()]), Kind::Labels);
         }
-        for (name, value) in values {
-            if scope.locals.contains_key(&name.text) {
-                self.error(
-                    findings::DUPLICATE_NAME,
-                    name.span,
-                    format!("`{}` already has a value", name.text),
-                );
-            } else {
-                scope.locals.insert(name.text.clone(), value);
-            }
+        for name in &given.indices {
+            let shape = Shape::of([Size::batch(), Known::Examples.size()]);
+            self.input(scope, name, Op::Index, shape, Kind::Index);
+        }
+    }
+
+    /// Something that a batch has, under the name that the objective gives to it.
+    fn input(
+        &mut self,
+        scope: &mut Scope,
+        name: &Name,
+        op: Op,
+        shape: Shape,
+        kind: impl Fn(TensorValue) -> Kind,
+    ) {
+        if scope.locals.contains_key(&name.text) {
+            let message = format!("`{}` already has a value", name.text);
+            self.error(findings::DUPLICATE_NAME, name.span, message);
+            return;
+        }
+        let value = self.tensor(op, Vec::new(), Some(Default::default()), shape, false, name.span);
+        if let Kind::Tensor(tensor) = value.kind {
+            scope.locals.insert(name.text.clone(), Value::new(kind(tensor), name.span));
         }
     }
 
@@ -509,7 +505,7 @@ impl<'a> Checker<'a> {
     /// Warns of parameters and names that nothing reads.
     fn unused(&mut self, define: &Define, scope: &Scope, errors: usize) {
         // What was not understood may have read them.
-        if self.errors() > errors {
+        if self.errors() > errors || self.with_defaults {
             return;
         }
         let used = scope.used.borrow();
@@ -529,12 +525,12 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// Whether what is given last is called as if it were labels: `given labels y` is read as one view
-/// and a value behind it.
+/// Whether what is given last is called as if it were labels: `given views a, labels y` is read as
+/// two views and a value behind them.
 fn gives_labels(statement: &Statement) -> bool {
     match statement {
         Statement::Given(given) => {
-            let last = given.label.as_ref().or(given.views.last());
+            let last = given.names().last();
             last.is_some_and(|name| ["label", "labels"].contains(&name.text.as_str()))
         }
         _ => false,

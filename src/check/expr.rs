@@ -104,6 +104,9 @@ impl Checker<'_> {
             scope.used.borrow_mut().insert(name.to_owned());
             return self.origins.pass(value, span);
         }
+        if let Some(size) = scope.sizes.get(name) {
+            return Value::new(Kind::Int(size.clone()), span);
+        }
         if scope.in_pipeline
             && let Some(value) = self.declared(name, span)
         {

@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use super::Checker;
-use super::objective::{Body, Builder, DraftModule};
+use super::objective::{Builder, DraftModule};
 use super::pipeline::TypedStage;
 use super::value::ObjectiveValue;
 use crate::diagnostics::{Diagnostic, findings};
@@ -95,10 +95,8 @@ impl Checker<'_> {
             }
             let (Op::Apply(network), true) = (&node.op, needed[index]) else { continue };
             flow.applied.insert(*network);
-            if let (Body::Chain(modules), true) =
-                (&builder.networks[*network].body, differentiated[index])
-            {
-                modules.iter().for_each(|module| flow.trained[*module] = true);
+            if builder.is_trained(*network) && differentiated[index] {
+                builder.chain(*network).iter().for_each(|module| flow.trained[*module] = true);
             }
         }
         flow

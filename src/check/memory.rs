@@ -98,6 +98,11 @@ impl Checker<'_> {
     /// is made; says whether it fits.
     pub(super) fn fits_memory(&mut self, what: &str, bytes: u128, place: Span, made: Span) -> bool {
         let Some(error) = too_large(what, bytes, place) else { return true };
+        if !self.too_large.insert(place) {
+            // Whatever else is made of that size.
+            self.silent += 1;
+            return false;
+        }
         self.report(match made.holds(place) || place.holds(made) {
             true => error,
             false => error.also(made, "found here"),

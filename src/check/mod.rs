@@ -12,6 +12,7 @@ mod declared;
 mod define;
 mod expr;
 mod flow;
+mod helper;
 mod memory;
 mod network;
 pub mod objective;
@@ -30,9 +31,11 @@ mod state;
 pub mod types;
 mod unify;
 pub mod value;
+mod views;
 
 pub use again::Again;
 pub use declared::{declared_size, declared_sizes};
+pub use helper::helper;
 pub use overrides::{Override, parse as parse_override};
 pub use pipeline::{Selection, TypedPipeline, TypedStage};
 pub use resolved::{Origin, Resolved};
@@ -50,6 +53,7 @@ use crate::syntax::tree;
 use objective::Builder;
 use origin::Origins;
 use signature::TypedSignature;
+use size::Size;
 use value::Value;
 
 /// Expansions of defines in one compilation. The largest method takes about ten; a program that
@@ -68,11 +72,11 @@ const DEEPEST: usize = 128;
 /// Uses of defines that an error shows around it: the innermost and the outermost half of these.
 const MOST_FRAMES: usize = 8;
 
-/// Checks every define of the program on its own, then the selected pipeline, or each of them under
-/// each of its profiles.
+/// Checks every define of the user's modules on its own, then the selected pipeline, or each of them
+/// under each of its profiles. A test checks those of the library.
 pub fn check(program: &Program, selection: Selection<'_>) -> (Vec<TypedPipeline>, Diagnostics) {
     let mut checker = Checker::new(program);
-    for module in program.ids() {
+    for module in program.users() {
         for index in 0..program.module(module).tree.defines.len() {
             checker.define_alone(module, index);
         }
@@ -92,8 +96,13 @@ struct Checker<'a> {
     /// Steps taken so far, and how many expressions are waiting for their parts.
     steps: usize,
     depth: usize,
+    /// Whether the defines that are checked on their own are given their defaults: what these leave
+    /// unread, other arguments may read.
+    with_defaults: bool,
     /// Limits that have been reported: what lies beyond them says nothing more.
     exceeded: BTreeSet<&'static str>,
+    /// What was found to be too large for the machine.
+    too_large: BTreeSet<Span>,
     /// Defines that are wrong by themselves: their expansions say nothing more.
     broken: BTreeSet<(ModuleId, usize)>,
     state: state::State<'a>,
@@ -117,6 +126,8 @@ struct Frame {
 struct Scope {
     module: ModuleId,
     locals: BTreeMap<String, Value>,
+    /// What the names of sizes in the signature stand for.
+    sizes: BTreeMap<String, Size>,
     used: RefCell<BTreeSet<String>>,
     /// Whether the declarations of the pipeline are in sight.
     in_pipeline: bool,
@@ -124,7 +135,8 @@ struct Scope {
 
 impl Scope {
     fn new(module: ModuleId, locals: BTreeMap<String, Value>) -> Self {
-        Scope { module, locals, used: RefCell::default(), in_pipeline: false }
+        let sizes = BTreeMap::new();
+        Scope { module, locals, sizes, used: RefCell::default(), in_pipeline: false }
     }
 }
 
@@ -138,7 +150,9 @@ impl<'a> Checker<'a> {
             expansions: 0,
             steps: 0,
             depth: 0,
+            with_defaults: false,
             exceeded: BTreeSet::new(),
+            too_large: BTreeSet::new(),
             broken: BTreeSet::new(),
             state: state::State::default(),
             next_id: 0,
@@ -211,9 +225,10 @@ impl<'a> Checker<'a> {
         }
     }
 
-    /// The place in the text of the pipeline that led to a place in a define.
+    /// The place in the user's text that led to a place in a define of the library: the last one,
+    /// beyond which all is the library's.
     fn outermost(&self, span: Span) -> Span {
-        let mut calls = self.stack.iter().filter_map(|frame| frame.call);
+        let mut calls = self.stack.iter().rev().filter_map(|frame| frame.call);
         calls.find(|call| self.origins.is_users(*call)).unwrap_or(span)
     }
 

@@ -2,7 +2,7 @@
 
 use super::origin::Places;
 use super::shape::Shape;
-use super::size::Size;
+use super::size::{Size, Symbol, SymbolKind};
 use crate::source::Span;
 use crate::term::Term;
 use crate::term::objective::Op;
@@ -11,12 +11,33 @@ use crate::term::objective::Op;
 #[derive(Clone, Debug, Default)]
 pub struct Builder {
     pub views: usize,
+    /// The views that are named together, which are of one size.
+    pub groups: Vec<ViewGroup>,
     pub labels: Option<Span>,
+    /// Where it reads which examples a batch has.
+    pub index: Option<Span>,
     pub modules: Vec<DraftModule>,
     pub networks: Vec<DraftNetwork>,
     pub nodes: Vec<DraftNode>,
     pub loss: Option<usize>,
     pub reports: Vec<(String, usize)>,
+}
+
+/// Views of one size.
+#[derive(Clone, Debug)]
+pub struct ViewGroup {
+    /// The first of them, and how many there are.
+    pub first: usize,
+    pub count: usize,
+    /// Height and width.
+    pub sides: [Symbol; 2],
+}
+
+impl ViewGroup {
+    pub fn new(first: usize, count: usize) -> Self {
+        let sides = ["height", "width"].map(|side| Symbol::fresh(side, SymbolKind::Side));
+        ViewGroup { first, count, sides }
+    }
 }
 
 /// The user's text to blame for a part of an objective, and for the arguments that made it.
@@ -60,6 +81,18 @@ pub struct DraftNetwork {
 pub enum Body {
     Chain(Vec<usize>),
     Ema { of: usize, momentum: Option<Term> },
+    Grouped { of: usize, groups: Option<usize>, shuffle: Option<bool> },
+    Frozen { of: usize },
+}
+
+impl Body {
+    /// The network that it is made of, where that is another.
+    pub fn of(&self) -> Option<usize> {
+        match self {
+            Body::Chain(_) => None,
+            Body::Ema { of, .. } | Body::Grouped { of, .. } | Body::Frozen { of } => Some(*of),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -105,7 +138,11 @@ impl Builder {
 
     /// Whether a gradient can reach parameters of the network.
     pub fn is_trained(&self, network: usize) -> bool {
-        matches!(self.networks[network].body, Body::Chain(_))
+        match self.networks[network].body {
+            Body::Chain(_) => true,
+            Body::Grouped { of, .. } => self.is_trained(of),
+            Body::Ema { .. } | Body::Frozen { .. } => false,
+        }
     }
 
     /// The last module that a tensor, or the first of what it is computed of, went through.
@@ -122,7 +159,9 @@ impl Builder {
     pub fn chain(&self, network: usize) -> &[usize] {
         match &self.networks[network].body {
             Body::Chain(modules) => modules,
-            Body::Ema { of, .. } => self.chain(*of),
+            Body::Ema { of, .. } | Body::Grouped { of, .. } | Body::Frozen { of } => {
+                self.chain(*of)
+            }
         }
     }
 }

@@ -1,13 +1,13 @@
 //! Operators: of numbers, of lengths and of tensors.
 
 use super::shape::Shape;
-use super::size::Relation;
 use super::types::{Type, arithmetic};
 use super::value::{Kind, TensorValue, Value, duration, tensor};
 use super::{Checker, Scope};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::source::Span;
 use crate::syntax::tree::{Expr, Operator};
+use crate::term::Term;
 use crate::term::objective::Op;
 
 impl Checker<'_> {
@@ -115,8 +115,11 @@ impl Checker<'_> {
                     scaled => Kind::Duration(scaled),
                 }
             }
-            (Kind::Tensor(_), Kind::Tensor(_) | Kind::Int(_) | Kind::Float(_))
-            | (Kind::Int(_) | Kind::Float(_), Kind::Tensor(_)) => {
+            (
+                Kind::Tensor(_),
+                Kind::Tensor(_) | Kind::Int(_) | Kind::Float(_) | Kind::Schedule(_),
+            )
+            | (Kind::Int(_) | Kind::Float(_) | Kind::Schedule(_), Kind::Tensor(_)) => {
                 return self.operate_tensors(operator, left, right);
             }
             _ => {
@@ -143,17 +146,20 @@ impl Checker<'_> {
         let (Some(left), Some(right)) = (self.as_tensor(left), self.as_tensor(right)) else {
             return Value::poison(span);
         };
-        // A single number is combined with every element.
-        let shape = match (left.shape.is_scalar(), right.shape.is_scalar()) {
-            (true, _) => right.shape.clone(),
-            (false, true) => left.shape.clone(),
-            (false, false) if left.shape.relation(&right.shape) == Relation::Different => {
-                let [left, right] = [&left, &right].map(|side| tensor(&side.shape));
-                let message = format!("{left} and {right} have different shapes");
-                self.error(findings::SHAPE_MISMATCH, span, message);
-                return Value::poison(span);
-            }
-            (false, false) => left.shape.clone(),
+        // One that has the last sizes of the other is combined with each part of it; a single number
+        // with every element.
+        let shape = if left.shape.ends_with(&right.shape) {
+            left.shape.clone()
+        } else if right.shape.ends_with(&left.shape) {
+            right.shape.clone()
+        } else {
+            let [left, right] = [&left, &right].map(|side| tensor(&side.shape));
+            let message = format!("{left} and {right} have different shapes");
+            let error = Diagnostic::new(findings::SHAPE_MISMATCH, span, message);
+            self.report(error.help(
+                "they have one shape, or one has the last sizes of the other, or is a number",
+            ));
+            return Value::poison(span);
         };
         let op = match operator {
             Operator::Add => Op::Add,
@@ -172,27 +178,30 @@ impl Checker<'_> {
         )
     }
 
-    /// A tensor, or a number as a scalar tensor. Only inside of an objective.
+    /// A tensor, or a number or a schedule as a scalar tensor. Only inside of an objective.
     pub(super) fn as_tensor(&mut self, value: Value) -> Option<TensorValue> {
-        if let Kind::Tensor(tensor) = value.kind {
-            return Some(tensor);
+        let written = self.written(&value);
+        let op = match value.kind {
+            Kind::Tensor(tensor) => return Some(tensor),
+            Kind::Schedule(Some(term)) if !matches!(term, Term::Float(_)) => Op::Scheduled(term),
+            Kind::Int(ref size) if size.is_open() => match size.extent() {
+                Some(extent) => Op::Count(extent),
+                None => {
+                    let message = format!("how many `{size}` is, is not known here");
+                    self.error(findings::TYPE_MISMATCH, value.span, message);
+                    return None;
+                }
+            },
+            // An unknown number stands for one in a define that is checked on its own.
+            _ => Op::Constant(value.number().unwrap_or(1.0)),
+        };
+        let shape = Shape::default();
+        let made = self.tensor(op, Vec::new(), Some(Default::default()), shape, false, value.span);
+        let Kind::Tensor(tensor) = made.kind else { return None };
+        if let Some(builder) = &mut self.builder {
+            builder.nodes[tensor.node].written.place = written;
         }
-        // An unknown number stands for one in a define that is checked on its own.
-        let number = value.number().unwrap_or(1.0);
-        match self
-            .tensor(
-                Op::Constant(number),
-                Vec::new(),
-                Some(Default::default()),
-                Shape::default(),
-                false,
-                value.span,
-            )
-            .kind
-        {
-            Kind::Tensor(tensor) => Some(tensor),
-            _ => None,
-        }
+        Some(tensor)
     }
 
     /// Whether two values are equal. A bare name beside a choice is one of its names.

@@ -47,6 +47,13 @@ impl Shape {
         self.0.iter().position(|dimension| matches!(dimension, Dimension::Rest(_)))
     }
 
+    /// Whether its last sizes are, or can be, those of the shape `other`.
+    pub fn ends_with(&self, other: &Shape) -> bool {
+        let Some(before) = self.0.len().checked_sub(other.0.len()) else { return false };
+        let last = Shape(self.0[before..].to_vec());
+        last.relation(other) != Relation::Different
+    }
+
     /// Whether it is the shape `other`.
     pub fn relation(&self, other: &Shape) -> Relation {
         if self.0.len() != other.0.len() {

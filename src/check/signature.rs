@@ -45,6 +45,14 @@ impl<'a> TypedSignature<'a> {
         self.symbols.get(parameter)
     }
 
+    /// The sizes that its names stand for, of those that are no parameters.
+    pub fn sizes(&self, solution: &Solution) -> BTreeMap<String, Size> {
+        let is_free =
+            |name: &&String| self.tree.parameters.iter().all(|own| own.name.text != **name);
+        let names = self.symbols.iter().filter(|(name, _)| is_free(name));
+        names.filter_map(|(name, own)| Some((name.clone(), solution.size(own)?.clone()))).collect()
+    }
+
     /// What its names stand for while its define is checked on its own: each for itself, its
     /// `Int`s for numbers that each use gives.
     pub fn alone(&self) -> Solution {

@@ -6,6 +6,8 @@ use std::fmt;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering as Memory};
 
+use crate::term::objective::{Extent, Product};
+
 /// Products in a sum, and symbols in a product. Sizes of tensors have a few of either; without a
 /// limit a product of sums doubles with every factor.
 const MOST_PARTS: usize = 32;
@@ -24,9 +26,11 @@ pub struct Symbol {
 pub enum SymbolKind {
     /// A name in a signature, which the arguments of a call decide.
     Pattern,
-    /// A size of its own, different from every other: the batch, a side of the images, a name that
-    /// a define gives to a size of its tensors.
+    /// A size of its own, different from every other: the batch, a name that a define gives to a size
+    /// of its tensors.
     Rigid,
+    /// A side of the images, which the stage tells.
+    Side,
     /// A number that a define is given: each use decides what it is equal to.
     Given,
 }
@@ -64,19 +68,18 @@ impl Ord for Symbol {
 pub enum Known {
     Batch,
     Channels,
-    Height,
-    Width,
+    /// How many examples a stage trains on.
+    Examples,
 }
 
 impl Known {
-    const COUNT: u64 = 4;
+    const COUNT: u64 = 3;
 
     pub fn symbol(self) -> Symbol {
         let name = match self {
             Known::Batch => "batch",
             Known::Channels => "channels",
-            Known::Height => "height",
-            Known::Width => "width",
+            Known::Examples => "examples",
         };
         Symbol { id: self as u64, name: name.into(), kind: SymbolKind::Rigid }
     }
@@ -148,18 +151,22 @@ impl Size {
         }
     }
 
-    /// `(scale, constant)` where the size is `scale * batch + constant`.
-    pub fn in_batches(&self) -> Option<(i64, i64)> {
-        let batch = Known::Batch.symbol();
-        let mut parts = (0, 0);
+    /// The size as the graph has it: in batches and examples. `None` where it has other names.
+    pub fn extent(&self) -> Option<Extent> {
+        let [batch, examples] = [Known::Batch, Known::Examples].map(Known::symbol);
+        let mut products = Vec::new();
         for (product, factor) in &self.0 {
-            match product.as_slice() {
-                [] => parts.1 = *factor,
-                [Factor::Symbol(symbol)] if *symbol == batch => parts.0 = *factor,
-                _ => return None,
+            let mut part = Product { factor: *factor, batch: 0, examples: 0 };
+            for own in product {
+                match own {
+                    Factor::Symbol(symbol) if *symbol == batch => part.batch += 1,
+                    Factor::Symbol(symbol) if *symbol == examples => part.examples += 1,
+                    _ => return None,
+                }
             }
+            products.push(part);
         }
-        Some(parts)
+        Some(Extent::new(products))
     }
 
     /// The symbols in it.
@@ -175,6 +182,15 @@ impl Size {
             }
         }
         all
+    }
+
+    /// Whether it is a number that only the run knows: of the batch, or of a side of its views.
+    pub fn is_open(&self) -> bool {
+        self.as_constant().is_none()
+            && self
+                .symbols()
+                .iter()
+                .any(|own| own.id < Known::COUNT || own.kind == SymbolKind::Side)
     }
 
     pub fn has(&self, kind: SymbolKind) -> bool {
@@ -403,7 +419,7 @@ mod tests {
         assert_eq!(doubled.divide(&n, Rounding::Exact).unwrap(), two);
         assert_eq!(doubled.add(&doubled, -1).unwrap().as_constant(), Some(0));
         assert_eq!(doubled.add(&two, 1).unwrap().to_string(), "2 * batch + 2");
-        assert_eq!(doubled.add(&two, 1).unwrap().in_batches(), Some((2, 2)));
+        assert_eq!(doubled.add(&two, 1).unwrap().extent().unwrap().to_string(), "2 batch + 2");
     }
 
     #[test]

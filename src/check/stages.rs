@@ -8,9 +8,7 @@ use super::memory::Held;
 use super::pipeline::{TypedStage, objective};
 use super::size::Size;
 use super::types::TypeName;
-use super::value::{
-    AugmentValue, EncoderValue, Kind, ModelValue, ObjectiveValue, SplitValue, Value,
-};
+use super::value::{EncoderValue, Kind, ModelValue, ObjectiveValue, SplitValue, Value};
 use crate::diagnostics::{Diagnostic, Finding, findings};
 use crate::resolve::{self, Declaration, declaration};
 use crate::source::Span;
@@ -171,6 +169,7 @@ impl Checker<'_> {
             let flow = self.flow(&objective.builder);
             self.check_encoders(stage, objective, &flow);
             self.check_queues(stage, &objective.builder);
+            self.check_sizes(stage, &objective.builder);
             self.check_networks(stage, &Held::objective(&objective.builder, &flow));
         }
     }
@@ -485,108 +484,6 @@ impl Checker<'_> {
             let error = self.about(findings::KEEP_BEYOND_LENGTH, stage, "keep", message);
             let error = error.also(place, "the length of the training");
             self.report(error.help("keep more often, or train for longer"));
-        }
-    }
-
-    /// Views no larger than what they are cut from, of the channels that the encoder takes.
-    fn check_images(
-        &mut self,
-        stage: &TypedStage,
-        data: Option<&SplitValue>,
-        encoder: Option<&EncoderValue>,
-    ) {
-        let views = match stage.fields.get("views").map(|value| &value.kind) {
-            Some(Kind::Augment(augment)) => Some(augment),
-            _ => None,
-        };
-        if let Some(augment) = views {
-            self.crops_something(augment);
-        }
-        let Some(data) = data else { return };
-        if let Some(augment) = views {
-            let [_, height, width] = &data.dataset.image;
-            let mut current = height.as_constant().zip(width.as_constant());
-            for transform in &augment.sizes {
-                let (Some(size), Some((height, width))) = (transform.size.as_constant(), current)
-                else {
-                    break;
-                };
-                let cuts = transform.declaration.is("cuts");
-                let padding = transform.padding.as_constant().unwrap_or_default();
-                let room = height.min(width).saturating_add(padding.saturating_mul(2));
-                if cuts && size > room {
-                    let padded = match padding {
-                        0 => String::new(),
-                        _ => format!(" with {padding} pixels added on every side"),
-                    };
-                    let message = format!(
-                        "a crop of {size} pixels does not fit into images of {height} × {width}{padded}"
-                    );
-                    let argument = transform.declaration.first_size();
-                    let written = argument.and_then(|name| transform.places.get(name)).copied();
-                    let place = written.unwrap_or_else(|| self.place(stage, "views"));
-                    let error = Diagnostic::new(findings::CROP_TOO_LARGE, place, message);
-                    let images = format!("these images are {height} × {width}");
-                    let error = error.also(self.place(stage, "data"), images);
-                    let error = error.also(transform.span, format!("the crop of {size}"));
-                    self.report(error.help(format!(
-                        "crop at most {room}, or enlarge first: `resize(size: {size}) >> …`"
-                    )));
-                    break;
-                }
-                current = Some((size, size));
-            }
-        }
-        self.channels(stage, data, encoder);
-    }
-
-    /// A crop of no area shows nothing.
-    fn crops_something(&mut self, augment: &AugmentValue) {
-        let parts = match &augment.term {
-            Some(Term::Chain(parts)) => parts.as_slice(),
-            Some(part) => std::slice::from_ref(part),
-            None => return,
-        };
-        let crops = parts.iter().filter_map(|part| match part {
-            Term::Call(call) => Some((call, declaration(&call.name)?.named("covers")?)),
-            _ => None,
-        });
-        // What covers a share of the image sets its size, so the two lists are in step.
-        let mut places =
-            augment.sizes.iter().filter(|own| own.declaration.named("covers").is_some());
-        for (crop, covers) in crops {
-            let Some(place) = places.next() else { return };
-            if let Some(Term::Range(_, high)) = crop.args.get(covers)
-                && *high <= 0.0
-            {
-                let message = format!("a crop whose `{covers}` ends at zero has no area");
-                let error = match place.places.get(covers).copied() {
-                    Some(written) if !place.span.holds(written) => {
-                        let error = Diagnostic::new(findings::OUT_OF_RANGE, written, message);
-                        error.also(place.span, "found here: the crop")
-                    }
-                    written => {
-                        let place = written.unwrap_or(place.span);
-                        Diagnostic::new(findings::OUT_OF_RANGE, place, message)
-                    }
-                };
-                let help = format!("`{covers}` is a share of the image, such as `0.2..=1.0`");
-                self.report(error.help(help));
-            }
-        }
-    }
-
-    fn channels(&mut self, stage: &TypedStage, data: &SplitValue, encoder: Option<&EncoderValue>) {
-        let Some(wanted) =
-            encoder.and_then(|encoder| encoder.channels.as_ref()).and_then(Size::as_constant)
-        else {
-            return;
-        };
-        let Some(found) = data.dataset.image[0].as_constant() else { return };
-        if wanted != found {
-            let message =
-                format!("the encoder takes images of {wanted} channels, and these have {found}");
-            self.error(findings::SHAPE_MISMATCH, stage.span, message);
         }
     }
 

@@ -53,12 +53,19 @@ macro_rules! names {
 names! {
     Int Float Percent Bool Range Text Duration
     Dataset Split Augment Encoder Network Objective Optimizer Schedule Protocol Model History
-    Tensor Labels Image Label Feature
+    Tensor Labels Index Image Label Feature
 }
 
 impl TypeName {
     pub fn parse(text: &str) -> Option<Self> {
         TypeName::ALL.iter().copied().find(|name| name.text() == text)
+    }
+}
+
+impl TypeName {
+    /// Whether it is one of tensors, which exist in objectives only.
+    pub fn is_tensor(self) -> bool {
+        matches!(self, TypeName::Tensor | TypeName::Labels | TypeName::Index)
     }
 }
 
@@ -87,7 +94,7 @@ impl Type {
 
     /// Whether it is one of tensors, which exist in objectives only.
     pub fn is_tensor(&self) -> bool {
-        self.is(TypeName::Tensor) || self.is(TypeName::Labels)
+        self.name().is_some_and(TypeName::is_tensor)
     }
 
     /// The shape in its own brackets.

@@ -47,7 +47,10 @@ pub enum Kind {
     /// A network inside of an objective.
     Network(NetworkValue),
     Tensor(TensorValue),
+    /// Whole numbers: the classes of examples, one each.
     Labels(TensorValue),
+    /// Whole numbers: places among the rows of a tensor. Its shape is `[n, m]`: `n` places among `m`.
+    Index(TensorValue),
     Objective(Rc<ObjectiveValue>),
     Optimizer(Option<Term>),
     Schedule(Option<Term>),
@@ -81,6 +84,42 @@ pub struct AugmentValue {
     pub term: Option<Term>,
     /// Those transforms, in order, that set the size of the image.
     pub sizes: Vec<SizedTransform>,
+    /// For a recipe that is another one from some view on; its own parts are in there.
+    pub by_view: Option<ByView>,
+}
+
+/// A recipe for the first views, and another for those after them.
+#[derive(Clone, Debug)]
+pub struct ByView {
+    /// How many views have the first; unknown for a parameter.
+    pub count: Option<usize>,
+    pub first: Rc<AugmentValue>,
+    pub others: Rc<AugmentValue>,
+}
+
+impl AugmentValue {
+    /// The recipes in it, one where all views have the same.
+    pub fn recipes(&self) -> Vec<&AugmentValue> {
+        match &self.by_view {
+            Some(parts) => [parts.first.recipes(), parts.others.recipes()].concat(),
+            None => vec![self],
+        }
+    }
+
+    /// The recipe of a view, counted from 0. `None` where it is not known which.
+    pub fn of_view(&self, view: usize) -> Option<&AugmentValue> {
+        let Some(parts) = &self.by_view else { return Some(self) };
+        let count = parts.count?;
+        match view.checked_sub(count) {
+            None => parts.first.of_view(view),
+            Some(after) => parts.others.of_view(after),
+        }
+    }
+
+    /// The pixels of a side of its views, where it sets them.
+    pub fn side(&self) -> Option<i64> {
+        self.sizes.last()?.size.as_constant()
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -168,6 +207,9 @@ impl Kind {
             }
             Kind::Labels(labels) => {
                 return Some(Type::shaped(TypeName::Labels, labels.shape.clone()));
+            }
+            Kind::Index(index) => {
+                return Some(Type::shaped(TypeName::Index, index.shape.clone()));
             }
             Kind::Dataset(dataset) => {
                 return Some(Type::Named(TypeName::Dataset, dataset.examples(true)));
@@ -280,6 +322,7 @@ impl Value {
             | Kind::Network(_)
             | Kind::Tensor(_)
             | Kind::Labels(_)
+            | Kind::Index(_)
             | Kind::Objective(_)
             | Kind::Stage(_) => None,
         }

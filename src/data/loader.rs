@@ -28,8 +28,8 @@ pub struct Batch {
     pub labels: Vec<u8>,
     /// For each view `[n, 3, height, width]`, normalised.
     pub views: Vec<Vec<f32>>,
-    /// Height and width of every view.
-    pub size: [usize; 2],
+    /// Height and width of each view.
+    pub sizes: Vec<[usize; 2]>,
 }
 
 /// Makes the batches of every epoch.
@@ -38,10 +38,9 @@ pub struct Loader {
     pub images: Arc<Images>,
     /// Which of the images are used, by position.
     pub examples: Arc<Vec<u32>>,
-    pub augmentation: Arc<Augmentation>,
+    /// The recipe of each view of an example.
+    pub views: Vec<Arc<Augmentation>>,
     pub normalization: Normalization,
-    /// Views of each example.
-    pub views: usize,
     /// Examples in a batch, at least 1.
     pub batch: usize,
     /// All that is random follows from it.
@@ -139,16 +138,18 @@ impl Work {
 
     /// Makes the views of `examples` into `batch`; false when told to stop halfway.
     fn fill(&self, examples: &[u32], canvas: &mut Canvas, batch: &mut Batch) -> bool {
-        let Loader { images, augmentation, normalization, views, .. } = &self.loader;
-        batch.size = augmentation.output_size(images.height, images.width);
+        let Loader { images, normalization, views, .. } = &self.loader;
+        let size = |recipe: &Arc<Augmentation>| recipe.output_size(images.height, images.width);
+        batch.sizes.clear();
+        batch.sizes.extend(views.iter().map(size));
         batch.indices.clear();
         batch.indices.extend_from_slice(examples);
         batch.labels.clear();
         batch.labels.extend(examples.iter().map(|&example| images.labels[example as usize]));
-        batch.views.resize_with(*views, Vec::new);
-        let volume = 3 * batch.size[0] * batch.size[1];
-        for view in &mut batch.views {
-            view.resize(examples.len() * volume, 0.0);
+        batch.views.resize_with(views.len(), Vec::new);
+        let volume = |[height, width]: [usize; 2]| 3 * height * width;
+        for (view, size) in batch.views.iter_mut().zip(&batch.sizes) {
+            view.resize(examples.len() * volume(*size), 0.0);
         }
         for (row, &example) in examples.iter().enumerate() {
             if self.stop.load(Ordering::Relaxed) {
@@ -156,9 +157,10 @@ impl Work {
             }
             let image = images.at(example as usize);
             let key = self.views_key.fold(u64::from(example));
-            for (view, out) in batch.views.iter_mut().enumerate() {
-                let out = &mut out[row * volume..][..volume];
-                augmentation.render(image, key.fold(view as u64), normalization, canvas, out);
+            let parts = batch.views.iter_mut().zip(&batch.sizes).zip(views);
+            for (view, ((out, size), recipe)) in parts.enumerate() {
+                let out = &mut out[row * volume(*size)..][..volume(*size)];
+                recipe.render(image, key.fold(view as u64), normalization, canvas, out);
             }
         }
         true
@@ -246,6 +248,7 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use super::*;
+    use crate::augment::PER_VIEW;
     use crate::term::{Args, Call, Term};
 
     const NORMALIZATION: Normalization = Normalization { mean: [0.5; 3], std: [0.25; 3] };
@@ -256,15 +259,16 @@ mod tests {
         Images { pixels, labels, height: 6, width: 6 }
     }
 
-    fn augmentation() -> Augmentation {
-        let call = |name: &str, args: &[(&str, Term)]| {
-            let args = args.iter().map(|(name, value)| (name.to_string(), value.clone()));
-            Term::Call(Call { name: name.into(), args: Args(args.collect()) })
-        };
-        Augmentation::from_term(&Term::Chain(vec![
-            call("random_crop", &[("size", Term::Int(5)), ("padding", Term::Int(1))]),
+    fn call(name: &str, args: &[(&str, Term)]) -> Term {
+        let args = args.iter().map(|(name, value)| (name.to_string(), value.clone()));
+        Term::Call(Call { name: name.into(), args: Args(args.collect()) })
+    }
+
+    fn crop(size: i64) -> Term {
+        Term::Chain(vec![
+            call("random_crop", &[("size", Term::Int(size)), ("padding", Term::Int(1))]),
             call("random_horizontal_flip", &[("probability", Term::Percent(50.0))]),
-        ]))
+        ])
     }
 
     fn loader() -> Loader {
@@ -272,9 +276,8 @@ mod tests {
             images: Arc::new(images(50)),
             // Part of the images, so that a place in the list is no place in the dataset.
             examples: Arc::new((2..50).collect()),
-            augmentation: Arc::new(augmentation()),
+            views: Augmentation::of_views(&crop(5), 2),
             normalization: NORMALIZATION,
-            views: 2,
             batch: 8,
             key: Key::root(1),
             threads: 1,
@@ -323,7 +326,7 @@ mod tests {
         assert_eq!(batches.len(), loader.batches());
         assert_eq!(batches.last().map(|batch| batch.indices.len()), Some(8));
         for batch in &batches {
-            assert_eq!(batch.size, [5, 5]);
+            assert_eq!(batch.sizes, [[5, 5]; 2]);
             assert_eq!(batch.views.len(), 2);
             assert_ne!(batch.views[0], batch.views[1]);
             for view in &batch.views {
@@ -332,6 +335,20 @@ mod tests {
             for (&index, &label) in batch.indices.iter().zip(&batch.labels) {
                 assert_eq!(label, loader.images.labels[index as usize]);
             }
+        }
+    }
+
+    /// Multi-crop: the large views are as they are without small ones after them.
+    #[test]
+    fn each_view_has_its_own_recipe_and_size() {
+        let args = [("first", crop(5)), ("others", crop(3)), ("count", Term::Int(2))];
+        let views = Augmentation::of_views(&call(PER_VIEW, &args), 5);
+        let with_small = Loader { views, ..loader() };
+        for (both, large) in with_small.epoch(0, 0).zip(loader().epoch(0, 0)) {
+            assert_eq!(both.sizes, [[5, 5], [5, 5], [3, 3], [3, 3], [3, 3]]);
+            assert_eq!(both.views[..2], large.views);
+            assert!(both.views[2..].iter().all(|view| view.len() == 8 * 3 * 3 * 3));
+            assert_ne!(both.views[2], both.views[3]);
         }
     }
 

@@ -48,7 +48,7 @@ pub trait Kernels: Send + Sync {
     /// and shifts it by `scale` and `shift`, `[c]`. Ioffe and Szegedy 2015, arXiv:1502.03167.
     ///
     /// It does so whether or not gradients are recorded.
-    fn batch_norm(&self, x: Array, scale: Array, shift: Array, epsilon: f64) -> BatchNorm {
+    fn batch_norm(&self, x: Array, scale: Array, shift: Array, epsilon: f64) -> Normalized {
         by_rank!(x.rank(), D => {
             batch_norm::<D>(x.into_tensor(), scale.into_tensor(), shift.into_tensor(), epsilon)
         })
@@ -86,7 +86,7 @@ pub trait Kernels: Send + Sync {
 }
 
 /// What [`Kernels::batch_norm`] gives.
-pub struct BatchNorm {
+pub struct Normalized {
     /// The input's shape.
     pub output: Array,
     /// The mean of the batch, `[c]`, without a gradient.
@@ -111,7 +111,7 @@ fn batch_norm<const D: usize>(
     scale: Tensor<1>,
     shift: Tensor<1>,
     epsilon: f64,
-) -> BatchNorm {
+) -> Normalized {
     let dims = x.dims();
     let [n, c] = [dims[0], dims[1]];
     let positions = dims[2..].iter().product();
@@ -130,7 +130,7 @@ fn batch_norm<const D: usize>(
     // Zero, with the gradient of the mean.
     let offset = (mean - mean_value.clone()) * gain.clone();
     let output = centered * gain + (shift.reshape([1, c, 1]) - offset);
-    BatchNorm {
+    Normalized {
         output: output.reshape(dims).into(),
         mean: mean_value.reshape([c]).into(),
         variance: variance_value.reshape([c]).into(),

@@ -11,7 +11,7 @@ use burn::tensor::Device;
 
 pub use array::Array;
 pub(crate) use array::by_rank;
-pub use kernels::{BatchNorm, FallBack, Kernels};
+pub use kernels::{FallBack, Kernels, Normalized};
 
 /// A device that is there, and what it is called.
 #[derive(Clone)]

@@ -124,7 +124,7 @@ fn locals<'t>(parameters: &'t [tree::Parameter], part: Option<&Part<'t>>) -> BTr
             for statement in &define.body {
                 match statement {
                     Statement::Let(binding) => names.push(&binding.name),
-                    Statement::Given(given) => names.extend(given.views.iter().chain(&given.label)),
+                    Statement::Given(given) => names.extend(given.names()),
                     Statement::Minimize(_) | Statement::Report(_) | Statement::Result(_) => {}
                 }
             }

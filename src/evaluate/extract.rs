@@ -55,9 +55,9 @@ fn forward(network: &Extractor, images: Array, device: &Selected) -> Array {
     for (module, params) in &network.parts {
         // Nothing is updated outside of training.
         let mut updates = Updates::new();
-        let kernels = device.kernels;
-        x = module
-            .forward(&mut Pass { kernels, params, training: false, updates: &mut updates }, x);
+        let (kernels, updates) = (device.kernels, &mut updates);
+        let mut pass = Pass { kernels, params, training: false, groups: 1, updates };
+        x = module.forward(&mut pass, x);
     }
     x
 }

@@ -8,7 +8,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use super::canonical::canonical;
 use super::places::{Numbering, Places};
 use super::{Graph, Stage, Use, hash};
-use crate::check::value::{Kind, ObjectiveValue, Value};
+use crate::check::value::{AugmentValue, Kind, ObjectiveValue, Value};
 use crate::check::{TypedPipeline, TypedStage};
 use crate::term::objective::ObjectiveGraph;
 use crate::term::{Output, Term};
@@ -48,11 +48,10 @@ pub fn build(pipeline: &TypedPipeline) -> (Graph, Places) {
 }
 
 fn stage(stage: &TypedStage) -> (Stage, Option<Numbering>) {
-    let image = image_size(stage);
     let mut numbering = None;
     let mut term = |value: &Value| match &value.kind {
         Kind::Objective(objective) => {
-            let (graph, numbers) = objective_graph(objective, image);
+            let (graph, numbers) = objective_graph(objective, stage);
             numbering = Some(numbers);
             Term::Objective(Box::new(graph))
         }
@@ -63,20 +62,20 @@ fn stage(stage: &TypedStage) -> (Stage, Option<Numbering>) {
     (Stage { name, kind: stage.kind, hash: String::new(), fields }, numbering)
 }
 
-fn objective_graph(objective: &ObjectiveValue, image: [i64; 3]) -> (ObjectiveGraph, Numbering) {
+fn objective_graph(objective: &ObjectiveValue, stage: &TypedStage) -> (ObjectiveGraph, Numbering) {
     let encoder = objective.encoder.as_ref().map(|encoder| encoder.id);
-    canonical(&objective.builder, encoder, image)
+    canonical(&objective.builder, encoder, &|view| image_size(stage, view))
         .expect("the checker has made every size and argument known")
 }
 
-/// `[channels, height, width]` of the views of a stage.
-fn image_size(stage: &TypedStage) -> [i64; 3] {
+/// `[channels, height, width]` of a view of a stage.
+fn image_size(stage: &TypedStage, view: usize) -> [i64; 3] {
     let mut image = [0; 3];
     if let Some(Kind::Split(split)) = stage.fields.get("data").map(|value| &value.kind) {
         image = split.dataset.image.clone().map(|size| size.as_constant().unwrap_or_default());
     }
     if let Some(Kind::Augment(augment)) = stage.fields.get("views").map(|value| &value.kind)
-        && let Some(size) = augment.sizes.last().and_then(|transform| transform.size.as_constant())
+        && let Some(size) = augment.of_view(view).and_then(AugmentValue::side)
     {
         image = [image[0], size, size];
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::places::Numbering;
 use crate::check::objective::{Body, Builder};
-use crate::check::size::{self, Known};
+use crate::check::size::{self, Known, Symbol};
 use crate::term::Term;
 use crate::term::objective::{
     Extent, ModuleNode, NetworkBody, NetworkNode, ObjectiveGraph, Op, TensorNode,
@@ -12,17 +12,23 @@ use crate::term::objective::{
 
 /// Numbers what the loss and the reports need, depth first; drops the rest.
 ///
-/// `encoder` is the identity of the encoder that the objective yields, `image` the size of a view,
-/// `[channels, height, width]`. `None` where a part of the objective
+/// `encoder` is the identity of the encoder that the objective yields, `image` the size of a view
+/// by its place, `[channels, height, width]`. `None` where a part of the objective
 /// is not known, which a checked pipeline excludes.
 pub fn canonical(
     builder: &Builder,
     encoder: Option<usize>,
-    image: [i64; 3],
+    image: &dyn Fn(usize) -> [i64; 3],
 ) -> Option<(ObjectiveGraph, Numbering)> {
-    let mut walk = Walk { encoder, image, ..Walk::new(builder) };
+    let mut walk = Walk { encoder, ..Walk::new(builder) };
+    walk.known.push((Known::Channels.symbol(), image(0)[0]));
+    for group in &builder.groups {
+        let [_, height, width] = image(group.first);
+        walk.known.extend(group.sides.iter().cloned().zip([height, width]));
+    }
     walk.graph.views = builder.views;
     walk.graph.labels = builder.labels.is_some();
+    walk.graph.index = builder.index.is_some();
     walk.graph.loss = walk.visit(builder.loss?)?;
     let reports: BTreeMap<&String, usize> =
         builder.reports.iter().map(|(name, node)| (name, *node)).collect();
@@ -43,10 +49,17 @@ pub fn canonical(
     Some((graph, Numbering { nodes, networks, modules }))
 }
 
+/// The graph of tensors alone: of a builder without encoders or images. `None` where a size or an
+/// argument is not known.
+pub fn alone(builder: &Builder) -> Option<ObjectiveGraph> {
+    canonical(builder, None, &|_| [0; 3]).map(|(graph, _)| graph)
+}
+
 struct Walk<'b> {
     builder: &'b Builder,
     encoder: Option<usize>,
-    image: [i64; 3],
+    /// The sizes of the views.
+    known: Vec<(Symbol, i64)>,
     graph: ObjectiveGraph,
     nodes: Vec<Option<usize>>,
     networks: Vec<Option<usize>>,
@@ -58,7 +71,7 @@ impl<'b> Walk<'b> {
         Walk {
             builder,
             encoder: None,
-            image: [0; 3],
+            known: Vec::new(),
             graph: ObjectiveGraph::default(),
             nodes: vec![None; builder.nodes.len()],
             networks: vec![None; builder.networks.len()],
@@ -123,16 +136,11 @@ impl<'b> Walk<'b> {
     }
 
     fn size(&self, size: &size::Size) -> Option<Extent> {
-        let sides = [Known::Channels, Known::Height, Known::Width].map(Known::symbol);
         let size = size.substitute(&|symbol| {
-            let side = sides.iter().position(|side| side == symbol)?;
-            Some(size::Size::constant(self.image[side]))
+            let (_, number) = self.known.iter().find(|(own, _)| own == symbol)?;
+            Some(size::Size::constant(*number))
         })?;
-        let (batch, constant) = size.in_batches()?;
-        Some(Extent {
-            batch: usize::try_from(batch).ok()?,
-            constant: usize::try_from(constant).ok()?,
-        })
+        size.extent()
     }
 
     fn network(&mut self, network: usize) -> Option<usize> {
@@ -144,6 +152,12 @@ impl<'b> Walk<'b> {
                 Body::Ema { of, momentum } => {
                     NetworkBody::Ema { of: self.network(*of)?, momentum: momentum.clone()? }
                 }
+                Body::Grouped { of, groups, shuffle } => NetworkBody::Grouped {
+                    of: self.network(*of)?,
+                    groups: (*groups)?,
+                    shuffle: (*shuffle)?,
+                },
+                Body::Frozen { of } => NetworkBody::Frozen { of: self.network(*of)? },
             };
             self.graph.networks.push(NetworkNode { body });
             self.networks[network] = Some(self.graph.networks.len() - 1);

@@ -52,9 +52,14 @@ fn carries(graph: &ObjectiveGraph, op: &Op, position: usize) -> bool {
     }
 }
 
-/// Whether a gradient can reach the parameters of a network: it is no average of another.
-fn is_trained(graph: &ObjectiveGraph, network: usize) -> bool {
-    matches!(graph.networks[network].body, NetworkBody::Chain(_))
+/// Whether a gradient can reach the parameters of a network: it is no average of another, and not
+/// frozen.
+pub fn is_trained(graph: &ObjectiveGraph, network: usize) -> bool {
+    match graph.networks[network].body {
+        NetworkBody::Chain(_) => true,
+        NetworkBody::Grouped { of, .. } => is_trained(graph, of),
+        NetworkBody::Ema { .. } | NetworkBody::Frozen { .. } => false,
+    }
 }
 
 /// The modules that an input flows through, first to last.
@@ -62,7 +67,9 @@ pub fn chain(graph: &ObjectiveGraph, mut network: usize) -> &[usize] {
     loop {
         match &graph.networks[network].body {
             NetworkBody::Chain(modules) => return modules,
-            NetworkBody::Ema { of, .. } => network = *of,
+            NetworkBody::Ema { of, .. }
+            | NetworkBody::Grouped { of, .. }
+            | NetworkBody::Frozen { of } => network = *of,
         }
     }
 }
@@ -76,9 +83,14 @@ pub struct Makers {
 
 impl Makers {
     pub fn of(graph: &ObjectiveGraph, root: usize) -> Self {
+        Makers::of_all(graph, [root])
+    }
+
+    /// What several nodes are made of.
+    pub fn of_all(graph: &ObjectiveGraph, roots: impl IntoIterator<Item = usize>) -> Self {
         let mut makers = Makers::default();
         let mut seen = vec![false; graph.nodes.len()];
-        let mut waiting = vec![root];
+        let mut waiting: Vec<usize> = roots.into_iter().collect();
         while let Some(node) = waiting.pop() {
             if std::mem::replace(&mut seen[node], true) {
                 continue;

@@ -10,6 +10,7 @@ mod render;
 mod show;
 
 pub use build::build;
+pub use canonical::alone;
 pub use places::Places;
 pub use render::{dot, mermaid};
 

@@ -95,8 +95,15 @@ fn tensor(graph: &ObjectiveGraph, node: &TensorNode) -> String {
     let name = match &node.op {
         Op::View(index) => format!("view {index}"),
         Op::Labels => "labels".to_owned(),
+        Op::Index => "index".to_owned(),
+        Op::Scheduled(term) => term.to_string(),
+        Op::Count(size) => size.to_string(),
         Op::Apply(network) => match graph.networks.get(*network).map(|network| &network.body) {
             Some(NetworkBody::Ema { of, .. }) => format!("ema of network {of}"),
+            Some(NetworkBody::Grouped { of, groups, .. }) => {
+                format!("network {of} in {groups} groups")
+            }
+            Some(NetworkBody::Frozen { of }) => format!("network {of}, frozen"),
             _ => format!("network {network}"),
         },
         Op::Primitive(name) => name.clone(),

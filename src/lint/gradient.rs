@@ -6,7 +6,7 @@ use crate::term::Term;
 
 /// A module with random weights that the loss reads and no gradient reaches keeps them for good.
 pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
-    let Objective { graph, flow, subject } = objective;
+    let Objective { graph, flow, subject, .. } = objective;
     for (index, module) in graph.modules.iter().enumerate() {
         // What another stage has trained is meant to stay.
         let Term::Call(call) = &module.term else { continue };

@@ -2,16 +2,21 @@
 //! graph, so that a user's own objective is judged like one of the library.
 
 mod collapse;
+mod compare;
 mod contrast;
 pub mod deprecated;
 mod gradient;
 mod leakage;
 pub mod names;
+mod negatives;
+mod operations;
 pub mod overrides;
 mod schedule;
 mod shape;
+mod temperature;
 mod views;
 
+use self::compare::{Pair, Product};
 use crate::check::declared_size;
 use crate::diagnostics::Diagnostics;
 use crate::graph::flow::Flow;
@@ -31,6 +36,9 @@ struct Subject<'g> {
 struct Objective<'s> {
     graph: &'s ObjectiveGraph,
     flow: Flow,
+    /// What is made alike row by row, and what is compared by dot products.
+    pairs: Vec<Pair>,
+    products: Vec<Product>,
     subject: &'s Subject<'s>,
 }
 
@@ -40,10 +48,14 @@ pub fn lint(graph: &Graph, places: &Places) -> Diagnostics {
     for (stage, own) in graph.ordered().zip(&places.0) {
         let subject = Subject { stage, places: own };
         if let Some(graph) = subject.objective() {
-            let objective = Objective { graph, flow: Flow::of(graph), subject: &subject };
+            let flow = Flow::of(graph);
+            let (pairs, products) = (compare::pairs(graph, &flow), compare::products(graph, &flow));
+            let objective = Objective { graph, flow, pairs, products, subject: &subject };
             collapse::check(&objective, &mut found);
             gradient::check(&objective, &mut found);
             contrast::check(&objective, &mut found);
+            temperature::check(&objective, &mut found);
+            negatives::check(&objective, &mut found);
             views::check(&objective, &mut found);
             shape::check(&objective, &mut found);
         }

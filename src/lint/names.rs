@@ -12,7 +12,9 @@ pub fn check(program: &Program, found: &mut Diagnostics) {
     for id in program.users() {
         for define in &program.module(id).tree.defines {
             let name = &define.signature.name;
-            if let Some(hidden) = program.prelude().get(&name.text) {
+            let hidden = program.prelude().get(&name.text);
+            // The library's own text, read as a file, hides nothing.
+            if let Some(hidden) = hidden.filter(|_| !program.module(id).is_library) {
                 let hidden = place_of(program, *hidden).filter(|place| *place != name.span);
                 let message = format!("`{}` hides what has this name everywhere else", name.text);
                 if let Some(hidden) = hidden {

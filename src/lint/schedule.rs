@@ -62,10 +62,11 @@ fn learning_rate(subject: &Subject<'_>, name: &str, args: &Args, found: &mut Dia
     let place = subject.places.argument("optimizer", "lr");
     let message = format!("a learning rate of {rate} is far from any in use with `{name}`");
     let warning = Diagnostic::new(findings::UNUSUAL_LEARNING_RATE, place, message);
-    found.push(match (fact("per_examples"), subject.batch()) {
-        (Some(examples), Some(batch)) => warning.help(format!(
-            "by the linear rule, `lr = 0.03 * batch / {examples}`, it is {} for this batch of {batch}",
-            0.03 * scale
+    let linear = fact("base_lr").zip(fact("per_examples")).zip(subject.batch());
+    found.push(match linear {
+        Some(((base, examples), batch)) => warning.help(format!(
+            "by the linear rule, `lr = {base} * batch / {examples}`, it is {} for this batch of {batch}",
+            base * scale
         )),
         _ => warning.help(format!("rates in use lie between {least} and {most}")),
     });

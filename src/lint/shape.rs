@@ -11,10 +11,11 @@ use crate::term::{Args, Term};
 const LEAST_SIDE: f64 = 3.0;
 
 pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
-    let Objective { graph, flow, subject } = objective;
+    let Objective { graph, flow, subject, .. } = objective;
     let view = graph.nodes.iter().find(|node| matches!(node.op, Op::View(_)));
     let Some([_, _, height, width]) = view.map(|view| view.shape.as_slice()) else { return };
-    let side = height.constant.min(width.constant);
+    let (Some(height), Some(width)) = (height.constant(), width.constant()) else { return };
+    let side = height.min(width);
     for (index, module) in graph.modules.iter().enumerate() {
         let Term::Call(call) = &module.term else { continue };
         let Some(declaration) = declaration(&call.name).filter(|_| flow.applied[index]) else {

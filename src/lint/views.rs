@@ -35,7 +35,11 @@ fn has_chance(views: &Term) -> bool {
     match views {
         Term::Chain(parts) => parts.iter().any(has_chance),
         Term::Call(call) => {
-            let is_random = declaration(&call.name).is_some_and(|own| own.is("chance"));
+            let Some(declaration) = declaration(&call.name) else { return false };
+            if declaration.named("deals").is_some() {
+                return call.args.0.values().any(has_chance);
+            }
+            let is_random = declaration.is("chance");
             let never = matches!(
                 call.args.get("probability"),
                 Some(Term::Percent(percent)) if *percent <= 0.0

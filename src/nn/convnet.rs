@@ -88,6 +88,7 @@ mod tests {
                 kernels: &FallBack,
                 params: &params,
                 training: false,
+                groups: 1,
                 updates: &mut updates,
             };
             assert_eq!(net.forward(&mut pass, images).shape(), [2, 32]);

@@ -17,6 +17,8 @@ pub enum Fill {
     Normal(f32),
     /// Uniform in `[-bound, bound)`.
     Uniform(f32),
+    /// Rows of length one, uniform on the sphere.
+    UnitRows,
 }
 
 impl Declared {
@@ -28,6 +30,7 @@ impl Declared {
             Fill::Constant(value) => vec![value; count],
             Fill::Normal(std) => (0..count).map(|_| std * rng.normal()).collect(),
             Fill::Uniform(bound) => (0..count).map(|_| rng.uniform_in(-bound, bound)).collect(),
+            Fill::UnitRows => rng.unit_rows(self.shape[0], count / self.shape[0]),
         }
     }
 }
@@ -49,7 +52,7 @@ mod tests {
 
     fn values(name: &str, fill: Fill, key: u64) -> Vec<f32> {
         let shape = vec![100, 100];
-        Declared { name: name.to_owned(), shape, role: Role::Weight, fill }.values(Key::root(key))
+        Declared::new(name, shape, Role::Weight, fill).values(Key::root(key))
     }
 
     #[test]

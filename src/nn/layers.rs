@@ -5,6 +5,7 @@ use super::cost::Walk;
 use super::init::Fill;
 use super::params::{Declared, Layout, Role, Slot};
 use crate::device::Array;
+use crate::term::Unit;
 
 /// A square convolution without bias; a batch norm follows every one of them.
 pub(super) struct Conv2d {
@@ -27,12 +28,12 @@ impl Conv2d {
         stride: usize,
     ) -> Self {
         let fan_out = output * kernel * kernel;
-        let weight = layout.declare(Declared {
-            name: format!("{name}.weight"),
-            shape: vec![output, input, kernel, kernel],
-            role: Role::Weight,
-            fill: Fill::Normal((2.0 / fan_out as f32).sqrt()),
-        });
+        let weight = layout.declare(Declared::new(
+            format!("{name}.weight"),
+            vec![output, input, kernel, kernel],
+            Role::Weight,
+            Fill::Normal((2.0 / fan_out as f32).sqrt()),
+        ));
         Conv2d { weight, output, kernel, stride }
     }
 
@@ -43,6 +44,31 @@ impl Conv2d {
 
     pub fn walk(&self, walk: &mut Walk) {
         walk.convolution(self.output, self.kernel, self.stride);
+    }
+}
+
+/// Similarities to learned directions, the weights' rows, which are kept at length one.
+pub(super) struct Prototypes {
+    weight: Slot,
+    count: usize,
+}
+
+impl Prototypes {
+    /// They stay as they are for so long at the start of a training.
+    pub fn new(layout: &mut Layout, [input, count]: [usize; 2], frozen: (f64, Unit)) -> Self {
+        let shape = vec![count, input];
+        let declared = Declared::new("weight", shape, Role::UnitRows, Fill::UnitRows);
+        let weight = layout.declare(Declared { frozen: Some(frozen), ..declared });
+        Prototypes { weight, count }
+    }
+
+    /// `[n, input]` to `[n, count]`.
+    pub fn forward(&self, pass: &Pass<'_>, x: Array) -> Array {
+        pass.kernels.linear(x, pass.array(self.weight), None)
+    }
+
+    pub fn walk(&self, walk: &mut Walk) {
+        walk.linear(self.count);
     }
 }
 
@@ -66,9 +92,8 @@ impl Linear {
         has_bias: bool,
     ) -> Self {
         let fill = Fill::Uniform(1.0 / (input as f32).sqrt());
-        let mut declare = |part, shape, role| {
-            layout.declare(Declared { name: join(name, part), shape, role, fill })
-        };
+        let mut declare =
+            |part, shape, role| layout.declare(Declared::new(join(name, part), shape, role, fill));
         let weight = declare("weight", vec![output, input], Role::Weight);
         let bias = has_bias.then(|| declare("bias", vec![output], Role::Bias));
         Linear { weight, bias, output }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::architecture::{Architecture, Pass};
 use super::cost::Walk;
-use super::layers::Linear;
+use super::layers::{Linear, Prototypes};
 use super::norm::BatchNorm;
 use super::params::Layout;
 use crate::device::Array;
@@ -39,12 +39,21 @@ pub(super) fn linear(args: &Args, input: Option<usize>) -> Box<dyn Architecture>
     Box::new(Sequential { layout: Arc::new(layout), layers })
 }
 
+pub(super) fn prototypes(args: &Args, input: Option<usize>) -> Box<dyn Architecture> {
+    let mut layout = Layout::default();
+    let sizes = [features(input), args.size("count")];
+    let layers =
+        vec![Layer::Prototypes(Prototypes::new(&mut layout, sizes, args.duration("frozen")))];
+    Box::new(Sequential { layout: Arc::new(layout), layers })
+}
+
 fn features(input: Option<usize>) -> usize {
     input.expect("a head is given features, by its signature")
 }
 
 enum Layer {
     Linear(Linear),
+    Prototypes(Prototypes),
     Norm(BatchNorm),
     Relu,
 }
@@ -82,6 +91,7 @@ impl Architecture for Sequential {
     fn forward(&self, pass: &mut Pass<'_>, x: Array) -> Array {
         let apply = |x, layer: &Layer| match layer {
             Layer::Linear(linear) => linear.forward(pass, x),
+            Layer::Prototypes(prototypes) => prototypes.forward(pass, x),
             Layer::Norm(norm) => norm.forward(pass, x),
             Layer::Relu => pass.kernels.relu(x),
         };
@@ -92,6 +102,7 @@ impl Architecture for Sequential {
         for layer in &self.layers {
             match layer {
                 Layer::Linear(linear) => linear.walk(walk),
+                Layer::Prototypes(prototypes) => prototypes.walk(walk),
                 Layer::Norm(_) => walk.norm(),
                 Layer::Relu => walk.relu(),
             }
@@ -122,7 +133,7 @@ mod tests {
     }
 
     fn pass<'a>(params: &'a Params, training: bool, updates: &'a mut Updates) -> Pass<'a> {
-        Pass { kernels: &FallBack, params, training, updates }
+        Pass { kernels: &FallBack, params, training, groups: 1, updates }
     }
 
     fn names(params: &Params) -> Vec<&str> {

@@ -30,6 +30,7 @@ pub static MODULES: &[(&str, Build)] = &[
     ("resnet50", resnet::resnet50),
     ("mlp", mlp::mlp),
     ("linear", mlp::linear),
+    ("prototypes", mlp::prototypes),
 ];
 
 /// The module that `term` describes, given features of size `input` (`None` for images).
@@ -89,6 +90,9 @@ mod tests {
             }
         }
         for (input, out) in [(5, 3), (1, 1), (64, 10)] {
+            let frozen = ("frozen", Term::Duration(0.0, crate::term::Unit::Epochs));
+            let prototypes = call("prototypes", &[("count", Term::Int(out)), frozen]);
+            modules.push((prototypes, Some(input)));
             for bias in [true, false] {
                 modules.push((linear(out, bias), Some(input)));
                 for (hidden, layers) in [(7, 2), (1, 3), (4, 5)] {

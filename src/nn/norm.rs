@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor};
 use super::architecture::Pass;
 use super::init::Fill;
 use super::params::{Declared, Layout, Role, Slot};
-use crate::device::Array;
+use crate::device::{Array, Normalized};
 
 const EPSILON: f64 = 1e-5;
 /// The weight of the newest batch in the running statistics.
@@ -59,8 +59,8 @@ impl BatchNorm {
             let statistics = [mean, variance];
             return pass.kernels.batch_norm_fixed(x, [scale, shift], statistics, EPSILON);
         }
-        let count = x.len() / self.channels;
-        let batch = pass.kernels.batch_norm(x, scale, shift, EPSILON);
+        let count = x.len() / self.channels / pass.groups;
+        let batch = self.by_groups(pass, x, [scale, shift]);
         let unbias = count as f64 / count.saturating_sub(1).max(1) as f64;
         let moved = |running: Array, newest: Array, share: f64| {
             let newest = newest.into_tensor::<1>() * share;
@@ -71,6 +71,28 @@ impl BatchNorm {
         pass.updates.insert(self.variance, moved(variance, batch.variance, MOMENTUM * unbias));
         pass.updates.insert(self.count, batches.into());
         batch.output
+    }
+
+    /// Normalises by each part of the batch on its own: row `i` is in group `i % groups`, so that the
+    /// groups are channels of a batch that is as many times smaller.
+    fn by_groups(&self, pass: &Pass<'_>, x: Array, [scale, shift]: [Array; 2]) -> Normalized {
+        let groups = pass.groups;
+        if groups == 1 {
+            return pass.kernels.batch_norm(x, scale, shift, EPSILON);
+        }
+        let shape = x.shape();
+        let apart = [&[shape[0] / groups, groups * shape[1]], &shape[2..]].concat();
+        let each = |own: Array| own.into_tensor::<1>().repeat(&[groups]).into();
+        let batch = pass.kernels.batch_norm(x.reshape(&apart), each(scale), each(shift), EPSILON);
+        let mean = |own: Array| {
+            let own = own.into_tensor::<1>().reshape([groups, self.channels]);
+            own.mean_dim(0).reshape([self.channels]).into()
+        };
+        Normalized {
+            output: batch.output.reshape(&shape),
+            mean: mean(batch.mean),
+            variance: mean(batch.variance),
+        }
     }
 
     fn identity(&self, device: &Device) -> [Array; 2] {
@@ -86,7 +108,7 @@ fn declare(
     (size, role, value): (usize, Role, f32),
 ) -> Slot {
     let (name, shape) = (format!("{name}.{part}"), vec![size]);
-    layout.declare(Declared { name, shape, role, fill: Fill::Constant(value) })
+    layout.declare(Declared::new(name, shape, role, Fill::Constant(value)))
 }
 
 #[cfg(test)]
@@ -145,7 +167,7 @@ mod tests {
     }
 
     fn pass<'a>(params: &'a Params, training: bool, updates: &'a mut Updates) -> Pass<'a> {
-        Pass { kernels: &FallBack, params, training, updates }
+        Pass { kernels: &FallBack, params, training, groups: 1, updates }
     }
 
     fn close(found: &[f32], expected: &[f32], tolerance: f32) {

@@ -2,16 +2,20 @@
 
 use std::sync::Arc;
 
-use burn::tensor::Gradients;
+use burn::tensor::{Gradients, Tensor};
 
 use super::init::Fill;
 use crate::device::{Array, Kernels};
+use crate::schedule::Progress;
+use crate::term::Unit;
 
 /// What a parameter is, which decides how it is optimized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// A convolution's or a linear layer's weight.
     Weight,
+    /// A weight whose rows are kept at length one: prototypes.
+    UnitRows,
     Bias,
     /// Scale of a normalisation.
     NormScale,
@@ -25,6 +29,11 @@ impl Role {
     pub fn is_trained(self) -> bool {
         self != Role::Buffer
     }
+
+    /// Whether it is no bias, scale or shift: what weight decay is meant for.
+    pub fn is_weight(self) -> bool {
+        matches!(self, Role::Weight | Role::UnitRows)
+    }
 }
 
 /// A parameter before it has a value.
@@ -36,6 +45,15 @@ pub struct Declared {
     pub role: Role,
     /// How its first values are drawn.
     pub fill: Fill,
+    /// For how long at the start of a training it stays as it is.
+    pub frozen: Option<(f64, Unit)>,
+}
+
+impl Declared {
+    /// A parameter that is trained from the start.
+    pub fn new(name: impl Into<String>, shape: Vec<usize>, role: Role, fill: Fill) -> Self {
+        Declared { name: name.into(), shape, role, fill, frozen: None }
+    }
 }
 
 /// The place of a parameter among those of its module.
@@ -148,6 +166,26 @@ impl Params {
             false => None,
         };
         self.iter().map(take).collect()
+    }
+
+    /// Whether the parameter at each place stays as it is in that step of a training.
+    pub fn held(&self, progress: Progress) -> impl Iterator<Item = bool> {
+        self.layout.iter().map(move |own| {
+            own.frozen.is_some_and(|length| (progress.step as f64) < progress.steps_in(length))
+        })
+    }
+
+    /// Brings the rows of prototypes back to length one.
+    pub fn settle(&mut self) {
+        for (own, value) in self.layout.0.iter().zip(&mut self.values) {
+            if own.role == Role::UnitRows {
+                value.update(|rows| {
+                    let rows: Tensor<2> = rows.into_tensor();
+                    let length = rows.clone().square().sum_dim(1).clamp_min(1e-24).sqrt();
+                    rows / length
+                });
+            }
+        }
     }
 
     /// Moves what is trained towards the parameters `followed`, as an average of momentum `m`.

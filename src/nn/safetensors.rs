@@ -190,7 +190,7 @@ mod tests {
         for (name, role, values, shape) in parts {
             arrays.push(Array::from_vec(values, &shape, device));
             let fill = Fill::Constant(0.0);
-            layout.declare(Declared { name: name.to_owned(), shape, role, fill });
+            layout.declare(Declared::new(name, shape, role, fill));
         }
         Params::new(Arc::new(layout), arrays)
     }

@@ -21,6 +21,8 @@ pub struct Learner {
     pub(super) graph: ObjectiveGraph,
     pub(super) flow: Flow,
     pub(super) device: Device,
+    /// Of the batch, and of the split that it is of.
+    pub(super) sizes: [usize; 2],
     pub(super) modules: Vec<Box<dyn Architecture>>,
     /// By module.
     pub(super) params: Vec<Params>,
@@ -32,16 +34,23 @@ pub struct Learner {
     pub(super) slots: BTreeMap<usize, Slot>,
 }
 
-/// A network with its averages of averages resolved.
+/// A network with what it is made of resolved.
 pub(super) struct AppliedNetwork {
     /// The modules that it applies, first to last.
     pub chain: Vec<usize>,
-    /// How many averages lie between it and the trained weights: 0 where it applies those.
+    /// The average whose weights it applies; none where it applies the trained ones.
+    pub average: Option<usize>,
+    /// How many averages lie between it and the trained weights.
     pub depth: usize,
+    /// In how many parts its batch norms see the batch, and whether these are dealt by chance.
+    pub groups: usize,
+    pub shuffle: bool,
+    /// Whether it normalises by its running statistics, and no gradient goes through it.
+    pub is_frozen: bool,
 }
 
 impl Learner {
-    /// Prepares `graph` for steps of `batch` examples.
+    /// Prepares `graph` for steps of `batch` of so many `examples`.
     ///
     /// The weights follow from `key`, except those of the encoder where they are given.
     ///
@@ -53,7 +62,7 @@ impl Learner {
         graph: &ObjectiveGraph,
         key: Key,
         device: &Device,
-        batch: usize,
+        [batch, examples]: [usize; 2],
         encoder: Option<&Params>,
     ) -> Result<Self, ObjectiveError> {
         for node in &graph.nodes {
@@ -87,13 +96,15 @@ impl Learner {
             graph: graph.clone(),
             flow,
             device: device.clone(),
+            sizes: [batch, examples],
             modules,
             params,
             copies: BTreeMap::new(),
             slots: BTreeMap::new(),
         };
+        program.divides(batch)?;
         program.copy_networks();
-        program.fill_slots(key, batch)?;
+        program.fill_slots(key, [batch, examples])?;
         Ok(program)
     }
 
@@ -130,16 +141,17 @@ impl Learner {
 
     /// The averages, those nearest to the trained weights first.
     pub(super) fn averages(&self) -> Vec<usize> {
-        let depth = |&index: &usize| self.networks[index].depth;
-        let mut order: Vec<_> = (0..self.networks.len()).filter(|i| depth(i) > 0).collect();
-        order.sort_by_key(depth);
+        let is_average = |index: &usize| self.networks[*index].average == Some(*index);
+        let mut order: Vec<_> = (0..self.networks.len()).filter(is_average).collect();
+        order.sort_by_key(|index| self.networks[*index].depth);
         order
     }
 
     /// The weights that network `network` applies for one of its modules.
     pub(super) fn weights(&self, network: usize, module: usize) -> &Params {
-        // Only averages have entries among the copies.
-        self.copies.get(&(network, module)).unwrap_or(&self.params[module])
+        let average = self.networks[network].average;
+        let copy = average.and_then(|average| self.copies.get(&(average, module)));
+        copy.unwrap_or(&self.params[module])
     }
 
     fn copy_networks(&mut self) {
@@ -152,13 +164,32 @@ impl Learner {
         }
     }
 
-    fn fill_slots(&mut self, key: Key, batch: usize) -> Result<(), ObjectiveError> {
+    /// Whether the groups of every network divide the batch.
+    fn divides(&self, batch: usize) -> Result<(), ObjectiveError> {
+        for node in &self.graph.nodes {
+            let Op::Apply(network) = node.op else { continue };
+            let groups = self.networks[network].groups;
+            let rows = node.shape.first().map_or(batch, |rows| rows.number(batch, 1));
+            if groups == 0 || rows % groups != 0 {
+                return Err(ObjectiveError(format!(
+                    "{groups} groups cannot be made of {rows} rows: their number has to divide it"
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn fill_slots(
+        &mut self,
+        key: Key,
+        [batch, examples]: [usize; 2],
+    ) -> Result<(), ObjectiveError> {
         for (index, node) in self.graph.nodes.iter().enumerate() {
             let Op::Primitive(name) = &node.op else { continue };
             let Some(keeping) = keeping(name) else { continue };
             let shape = |node: usize| {
                 let shape = &self.graph.nodes[node].shape;
-                shape.iter().map(|size| size.batch * batch + size.constant).collect()
+                shape.iter().map(|size| size.number(batch, examples)).collect()
             };
             let start = Start {
                 args: &node.args,
@@ -184,10 +215,24 @@ pub fn encoder_key(key: Key, term: &Term) -> Key {
 fn resolve(graph: &ObjectiveGraph, network: usize) -> AppliedNetwork {
     // The checker has made sure that averages do not follow each other in a circle.
     match &graph.networks[network].body {
-        NetworkBody::Chain(chain) => AppliedNetwork { chain: chain.clone(), depth: 0 },
+        NetworkBody::Chain(chain) => AppliedNetwork {
+            chain: chain.clone(),
+            average: None,
+            depth: 0,
+            groups: 1,
+            shuffle: false,
+            is_frozen: false,
+        },
         NetworkBody::Ema { of, .. } => {
-            let followed = resolve(graph, *of);
-            AppliedNetwork { depth: followed.depth + 1, ..followed }
+            let AppliedNetwork { chain, depth, .. } = resolve(graph, *of);
+            let (average, depth) = (Some(network), depth + 1);
+            AppliedNetwork { chain, average, depth, groups: 1, shuffle: false, is_frozen: false }
+        }
+        NetworkBody::Grouped { of, groups, shuffle } => {
+            AppliedNetwork { groups: *groups, shuffle: *shuffle, ..resolve(graph, *of) }
+        }
+        NetworkBody::Frozen { of } => {
+            AppliedNetwork { is_frozen: true, groups: 1, shuffle: false, ..resolve(graph, *of) }
         }
     }
 }

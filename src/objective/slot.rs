@@ -1,10 +1,10 @@
 //! State: what an operation keeps from one step to the next.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, IndexingUpdateOp, Tensor};
 
 use super::ObjectiveError;
-use super::operands::Context;
-use crate::device::Array;
+use super::operands::{Context, number};
+use crate::device::{Array, by_rank};
 use crate::random::Key;
 use crate::term::Args;
 
@@ -46,8 +46,11 @@ pub struct Keeping {
 }
 
 /// The kinds of state, by the names of the operations that have them.
-pub static KEEPING: &[(&str, Keeping)] =
-    &[("fifo", Keeping { init: ring, read: first, commit: push })];
+pub static KEEPING: &[(&str, Keeping)] = &[
+    ("fifo", Keeping { init: ring, read: first, commit: push }),
+    ("bank", Keeping { init: bank, read: first, commit: replace }),
+    ("running_mean", Keeping { init: zeros, read: first, commit: follow }),
+];
 
 /// The kind of state that the operation of that name has.
 pub fn keeping(name: &str) -> Option<&'static Keeping> {
@@ -68,22 +71,56 @@ fn ring(start: &Start<'_>) -> Result<Slot, ObjectiveError> {
              multiple of {n}"
         )));
     }
-    let rows = Array::from_vec(unit_rows(start.key, size, d), &[size, d], start.device);
+    let rows = Array::from_vec(start.key.stream().unit_rows(size, d), &[size, d], start.device);
     Ok(Slot { arrays: vec![("rows", rows)], position: Some(Position { at: 0, of: size }) })
 }
 
-fn unit_rows(key: Key, rows: usize, d: usize) -> Vec<f32> {
-    let mut rng = key.stream();
-    let mut values: Vec<f32> = (0..rows * d).map(|_| rng.normal()).collect();
-    for row in values.chunks_exact_mut(d) {
-        let length = row.iter().map(|v| v * v).sum::<f32>().sqrt().max(1e-12);
-        row.iter_mut().for_each(|v| *v /= length);
-    }
-    values
+/// Random rows of length one, one for each example.
+fn bank(start: &Start<'_>) -> Result<Slot, ObjectiveError> {
+    let [examples, d] = start.shape[..] else {
+        let rank = start.shape.len();
+        return Err(ObjectiveError(format!("a bank holds rows, not a tensor of rank {rank}")));
+    };
+    let rows = start.key.stream().unit_rows(examples, d);
+    let rows = Array::from_vec(rows, &[examples, d], start.device);
+    Ok(Slot { arrays: vec![("rows", rows)], position: None })
+}
+
+fn zeros(start: &Start<'_>) -> Result<Slot, ObjectiveError> {
+    let shape = if start.shape.is_empty() { vec![1] } else { start.shape.clone() };
+    let values = vec![0.0; shape.iter().product()];
+    let mean = Array::from_vec(values, &shape, start.device);
+    Ok(Slot { arrays: vec![("mean", mean)], position: None })
 }
 
 fn first(slot: &Slot) -> Array {
     slot.arrays[0].1.clone()
+}
+
+/// Moves the rows of a batch's examples towards what they are now, at length one. No example is
+/// twice in a batch.
+fn replace(slot: &mut Slot, inputs: &[Array], args: &Args, context: &Context<'_>) {
+    let (new, index) = (inputs[0].tensor::<2>(), inputs[1].whole::<1>());
+    let m = number(args, "momentum", context.progress);
+    slot.arrays[0].1.update(|rows| {
+        let rows = rows.into_tensor::<2>();
+        let own = rows.clone().select(0, index.clone());
+        let moved = own.clone() * m + new * (1.0 - m);
+        let length = moved.clone().square().sum_dim(1).clamp_min(1e-24).sqrt();
+        // What is added to a row makes it the new one.
+        rows.select_assign(0, index, moved / length - own, IndexingUpdateOp::Add)
+    });
+}
+
+/// Moves a mean towards that of a batch.
+fn follow(slot: &mut Slot, inputs: &[Array], args: &Args, context: &Context<'_>) {
+    let m = number(args, "momentum", context.progress);
+    let shape = slot.arrays[0].1.shape();
+    let new = by_rank!(inputs[0].rank(), D => Array::from(inputs[0].tensor::<D>().mean_dim(0)));
+    let new = new.reshape(&shape);
+    by_rank!(shape.len(), D => slot.arrays[0].1.update(|mean| {
+        mean.into_tensor::<D>() * m + new.into_tensor::<D>() * (1.0 - m)
+    }));
 }
 
 /// Overwrites the oldest rows.

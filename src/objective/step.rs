@@ -6,8 +6,9 @@ use super::Learner;
 use super::operands::{Context, Operands};
 use super::operations::{arithmetic, operation};
 use super::slot::keeping;
-use crate::device::Array;
+use crate::device::{Array, by_rank};
 use crate::nn::{Params, Pass, Updates};
+use crate::random::Key;
 use crate::schedule;
 use crate::term::objective::{NetworkBody, Op};
 
@@ -17,6 +18,8 @@ pub struct Inputs {
     pub views: Vec<Array>,
     /// Whole numbers, `[n]`; read where the graph says so.
     pub labels: Array,
+    /// The places of the examples in their split: whole numbers, `[n]`; read where the graph says so.
+    pub index: Array,
 }
 
 /// What a step has computed.
@@ -72,7 +75,15 @@ impl Learner {
             let value = match &node.op {
                 Op::View(view) => batch.views[*view].clone(),
                 Op::Labels => batch.labels.clone(),
+                Op::Index => batch.index.clone(),
                 Op::Constant(number) => Array::number(*number, &self.device),
+                Op::Count(size) => {
+                    let [batch, examples] = self.sizes;
+                    Array::number(size.number(batch, examples) as f64, &self.device)
+                }
+                Op::Scheduled(term) => {
+                    Array::number(schedule::value(term, context.progress), &self.device)
+                }
                 Op::Add | Op::Subtract | Op::Multiply | Op::Divide => {
                     arithmetic(&node.op, &input(0), &input(1))
                 }
@@ -121,21 +132,29 @@ impl Learner {
         statistics: &mut Statistics,
         context: &Context<'_>,
     ) -> Array {
-        let average = self.networks[network].depth > 0;
-        if average {
+        let own = &self.networks[network];
+        let is_constant = own.average.is_some() || own.is_frozen;
+        if is_constant {
             x = x.constant();
         }
-        for &module in &self.networks[network].chain {
-            let (owner, params) = match leaves.get(module) {
-                _ if average => (Owner::Average { network, module }, self.weights(network, module)),
-                Some(Some(params)) => (Owner::Module(module), params),
+        let dealt = own.shuffle.then(|| Deal::new(x.rows(), context.key.fold(network as u64)));
+        if let Some(deal) = &dealt {
+            x = deal.there(&x);
+        }
+        for &module in &own.chain {
+            let (owner, params) = match (own.average, leaves.get(module)) {
+                (Some(average), _) => {
+                    (Owner::Average { network: average, module }, self.weights(network, module))
+                }
+                (None, Some(Some(params))) if !is_constant => (Owner::Module(module), params),
                 _ => (Owner::Module(module), &self.params[module]),
             };
             let updates = statistics.entry(owner).or_default();
-            let mut pass = Pass { kernels: context.kernels, params, training: true, updates };
+            let (kernels, training, groups) = (context.kernels, !own.is_frozen, own.groups);
+            let mut pass = Pass { kernels, params, training, groups, updates };
             x = self.modules[module].forward(&mut pass, x);
         }
-        x
+        dealt.map_or(x.clone(), |deal| deal.back(&x))
     }
 
     /// Ends a step, after the optimizer has moved the weights: running statistics become those that
@@ -152,6 +171,11 @@ impl Learner {
             };
             for (slot, value) in updates {
                 params.set(slot, value.constant());
+            }
+        }
+        for (params, trained) in self.params.iter_mut().zip(&self.flow.trained) {
+            if *trained {
+                params.settle();
             }
         }
         self.move_averages(&context);
@@ -183,5 +207,38 @@ impl Learner {
     }
 }
 
+/// Rows in an order of chance, and back in their own.
+struct Deal {
+    order: Vec<i64>,
+    places: Vec<i64>,
+}
+
+impl Deal {
+    fn new(rows: usize, key: Key) -> Self {
+        let mut order: Vec<i64> = (0..rows as i64).collect();
+        key.named("shuffle").stream().shuffle(&mut order);
+        let mut places = vec![0; rows];
+        order.iter().zip(0..).for_each(|(row, place)| places[*row as usize] = place);
+        Deal { order, places }
+    }
+
+    fn there(&self, x: &Array) -> Array {
+        taken(x, &self.order)
+    }
+
+    fn back(&self, x: &Array) -> Array {
+        taken(x, &self.places)
+    }
+}
+
+/// The rows of `x` at those places.
+fn taken(x: &Array, places: &[i64]) -> Array {
+    let device = x.constant().device();
+    let places = Array::from_whole(places.iter().copied(), &device);
+    by_rank!(x.rank(), D => x.tensor::<D>().select(0, places.whole()).into())
+}
+
+#[cfg(test)]
+mod mechanics;
 #[cfg(test)]
 mod tests;

@@ -54,15 +54,15 @@ impl Declaration {
 
     /// The parameters that are tensors, in order.
     pub fn tensors(&self) -> impl Iterator<Item = &'static tree::Parameter> {
-        let is_tensor = |kind: &TypeKind| matches!(kind, TypeKind::Named(name, _) if name == "Tensor" || name == "Labels");
+        let is_tensor = |kind: &TypeKind| matches!(kind, TypeKind::Named(name, _) if ["Tensor", "Labels", "Index"].contains(&name.as_str()));
         self.signature().parameters.iter().filter(move |parameter| is_tensor(&parameter.kind.kind))
     }
 
     /// Whether a gradient flows through the tensor at that position among [`Declaration::tensors`].
     pub fn carries(&self, position: usize) -> bool {
         self.tensors().nth(position).is_some_and(|own| {
-            let is_labels = matches!(&own.kind.kind, TypeKind::Named(name, _) if name == "Labels");
-            own.detached.is_none() && !is_labels
+            let is_whole = !matches!(&own.kind.kind, TypeKind::Named(name, _) if name == "Tensor");
+            own.detached.is_none() && !is_whole
         })
     }
 
@@ -76,7 +76,12 @@ impl Declaration {
         }
     }
 
-    /// Whether it keeps rows from one step to the next.
+    /// Whether it keeps something from one step to the next: a step reads what earlier ones left.
+    pub fn keeps_state(&self) -> bool {
+        self.named("keeps").is_some()
+    }
+
+    /// Whether it keeps the rows of the last batches.
     pub fn keeps_rows(&self) -> bool {
         self.named("keeps") == Some("rows")
     }

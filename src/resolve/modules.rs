@@ -31,6 +31,8 @@ pub struct Module {
     /// `std.objectives.moco_v2`, or a path.
     pub name: String,
     pub file: FileId,
+    /// Whether its text is one of the library's, wherever it was read.
+    pub is_library: bool,
     pub tree: Arc<tree::File>,
     /// All of its text.
     pub lossless: Arc<lossless::Tree>,
@@ -170,11 +172,13 @@ impl Loader<'_> {
         let id = ModuleId(self.modules.len());
         let scope = self.own_items(id, &tree);
         let missing = BTreeSet::new();
-        let mut module = Module { name, file, tree: Arc::clone(&tree), lossless, scope, missing };
         let embedded = match &place {
             Place::Library(name) => Some(name.as_str()),
             Place::File(_) => copied.map(|(_, source)| source.name.as_str()),
         };
+        let is_library = embedded.is_some();
+        let mut module =
+            Module { name, file, is_library, tree: Arc::clone(&tree), lossless, scope, missing };
         let is_prelude = embedded == Some(PRELUDE);
         match embedded {
             Some(name) => self.declared(name, &mut module),

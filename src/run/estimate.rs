@@ -14,6 +14,7 @@ use super::stages::Fields;
 use crate::check::{StageKind, declared_size, declared_sizes};
 use crate::graph::Stage;
 use crate::graph::flow::Flow;
+use crate::graph::flow::chain;
 use crate::resolve::{examples, learned};
 use crate::store::error::RunError;
 use crate::term::objective::{NetworkBody, ObjectiveGraph};
@@ -151,14 +152,9 @@ impl Run<'_> {
 
 /// The numbers in the moving averages of an objective.
 fn averages(objective: &ObjectiveGraph, modules: &[(u128, bool)]) -> u128 {
-    let chain = |network: usize| match objective.networks.get(network).map(|network| &network.body)
-    {
-        Some(NetworkBody::Chain(chain)) => chain.as_slice(),
-        _ => &[],
-    };
     let numbers = objective.networks.iter().flat_map(|network| match network.body {
-        NetworkBody::Ema { of, .. } => chain(of),
-        NetworkBody::Chain(_) => &[],
+        NetworkBody::Ema { of, .. } => chain(objective, of),
+        _ => &[],
     });
     let numbers = numbers.filter_map(|module| modules.get(*module));
     numbers.fold(0, |all, (n, _)| all.saturating_add(*n))

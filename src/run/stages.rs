@@ -1,7 +1,5 @@
 //! What each kind of stage does.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -101,9 +99,9 @@ impl Run<'_> {
             }
             module.term = term;
         }
-        let batch = fields.args().size("batch");
+        let sizes = [fields.args().size("batch"), session.loader.examples.len()];
         let program =
-            Learner::new(&graph, state.key, &self.device.device, batch, weights.as_ref())?;
+            Learner::new(&graph, state.key, &self.device.device, sizes, weights.as_ref())?;
         let task = Pretraining { program, optimizer: build_optimizer(fields.get("optimizer")) };
         Ok((session, task))
     }
@@ -231,9 +229,8 @@ impl Run<'_> {
         let loader = Loader {
             images,
             examples: indices,
-            augmentation: Arc::new(Augmentation::from_term(fields.get("views"))),
+            views: Augmentation::of_views(fields.get("views"), views),
             normalization,
-            views,
             batch,
             key: state.key,
             threads: default_threads(),

@@ -1,5 +1,7 @@
 //! What a stage computes and what it holds while it does, told from its graph before it runs.
 
+use std::sync::Arc;
+
 use super::Run;
 use super::estimate::held_memory;
 use super::passes::{Gradient, Passes};
@@ -10,10 +12,10 @@ use crate::check::{StageKind, declared_size, declared_sizes};
 use crate::data::loader::batches_held;
 use crate::evaluate;
 use crate::graph::Stage;
-use crate::graph::flow::{Flow, chain};
+use crate::graph::flow::{Flow, chain, is_trained};
 use crate::nn::{self, Walk};
 use crate::resolve::{Declaration, declaration, learned};
-use crate::term::objective::{Extent, NetworkBody, ObjectiveGraph, Op, TensorNode};
+use crate::term::objective::{Extent, ObjectiveGraph, Op, TensorNode};
 use crate::term::{Call, Split, Term};
 use crate::train::build_optimizer;
 
@@ -61,13 +63,14 @@ impl Run<'_> {
     fn pretraining_work(&self, fields: &Fields<'_>) -> Option<Work> {
         let objective = fields.objective();
         let batch = fields.args().size("batch");
-        let image = viewed(fields)?;
-        let mut passes = self.passes(objective, image, batch as u128);
-        passes.batches = batches(objective.views, image, batch);
+        let images = viewed(fields, objective.views)?;
+        let sizes = Sizes { batch, examples: examples(fields.split("data"))? };
+        let mut passes = self.passes(objective, sizes);
+        passes.batches = batches(&images, batch);
         let room = self.room(fields.0);
         let moments = build_optimizer(fields.get("optimizer")).moments() as u128;
-        let queues = objective.nodes.iter().filter(|node| keeps_rows(node));
-        let queued: u128 = queues.map(|node| numbers(&node.shape, batch as u128)).sum();
+        let queues = objective.nodes.iter().filter(|node| keeps_state(node));
+        let queued: u128 = queues.map(|node| sizes.numbers(&node.shape)).sum();
         Some(passes.training(room, moments, queued))
     }
 
@@ -76,18 +79,19 @@ impl Run<'_> {
         self.device.kind == "flex"
     }
 
-    /// Every application of a network in a step, of `batch` examples.
-    fn passes(&self, objective: &ObjectiveGraph, image: nn::Extent, batch: u128) -> Passes {
+    /// Every application of a network in a step.
+    fn passes(&self, objective: &ObjectiveGraph, sizes: Sizes) -> Passes {
         let flow = Flow::of(objective);
         let mut passes = Passes::new(self.unfolds());
         for (index, node) in objective.nodes.iter().enumerate() {
             let is_differentiated = flow.differentiated[index];
             match node.op {
                 Op::Apply(network) => {
-                    let rows = rows(&node.shape, batch);
+                    let rows = sizes.rows(&node.shape);
                     let is_given = node.inputs.iter().any(|input| objective.nodes[*input].gradient);
-                    let is_own = matches!(objective.networks[network].body, NetworkBody::Chain(_));
-                    let mut at = image;
+                    let is_own = is_trained(objective, network);
+                    let given = node.inputs.first().map(|input| &objective.nodes[*input].shape);
+                    let mut at = given.map_or(nn::Extent::Features(0), |own| sizes.example(own));
                     for (position, module) in chain(objective, network).iter().enumerate() {
                         let own = &objective.modules[*module];
                         let mut walk = Walk::new(own.input.map_or(at, nn::Extent::Features));
@@ -100,9 +104,8 @@ impl Run<'_> {
                         passes.add(walk.cost, rows, gradient);
                     }
                 }
-                Op::Primitive(_) if is_differentiated => {
-                    passes.kept += pairs(objective, node, batch)
-                }
+                Op::View(_) | Op::Labels | Op::Index => {}
+                _ if is_differentiated => passes.kept += kept(objective, node, sizes),
                 _ => {}
             }
         }
@@ -111,7 +114,8 @@ impl Run<'_> {
 
     fn finetuning_work(&self, fields: &Fields<'_>) -> Option<Work> {
         let batch = fields.args().size("batch");
-        let image = viewed(fields)?;
+        let images = viewed(fields, 1)?;
+        let image = *images.first()?;
         let all = fields.trains_all();
         let gradient = |of_input: bool| Gradient { of_parameters: true, of_input };
         let mut passes = Passes::new(self.unfolds());
@@ -122,7 +126,7 @@ impl Run<'_> {
         let mut walk = Walk::new(walk.at);
         nn::build(fields.get("head"), Some(features)).walk(&mut walk);
         passes.add(walk.cost, batch as u128, Some(gradient(all)));
-        passes.batches = batches(1, image, batch);
+        passes.batches = batches(&images, batch);
         let room = self.room(fields.0);
         let moments = build_optimizer(fields.get("optimizer")).moments() as u128;
         Some(passes.training(room, moments, 0))
@@ -173,43 +177,61 @@ impl Run<'_> {
     }
 }
 
-/// The numbers that comparing every row of one tensor with every row of others makes, kept for the
-/// gradient: the similarities and two functions of them.
-fn pairs(objective: &ObjectiveGraph, node: &TensorNode, batch: u128) -> u128 {
-    let rows = |node: &TensorNode| match node.shape.as_slice() {
-        [size, _] => rows(std::slice::from_ref(size), batch),
-        _ => 0,
-    };
-    let inputs = || node.inputs.iter().map(|input| rows(&objective.nodes[*input]));
-    let is_compared = inputs().filter(|rows| *rows > 0).count() > 1 && node.shape.len() < 2;
-    if is_compared { 3 * inputs().next().unwrap_or(0) * inputs().sum::<u128>() } else { 0 }
+/// The numbers that an operation keeps for its gradient: what it yields, and functions of what it
+/// reduces.
+fn kept(objective: &ObjectiveGraph, node: &TensorNode, size: Sizes) -> u128 {
+    let yielded = size.numbers(&node.shape);
+    let given = node.inputs.iter().map(|input| size.numbers(&objective.nodes[*input].shape));
+    let most = given.max().unwrap_or(0);
+    if most > yielded { yielded + most } else { yielded }
 }
 
 /// Numbers of the batches that are made, wait, or are on the device.
-fn batches(views: usize, image: nn::Extent, batch: usize) -> u128 {
-    (batches_held() * views * batch) as u128 * image.numbers()
+fn batches(views: &[nn::Extent], batch: usize) -> u128 {
+    (batches_held() * batch) as u128 * views.iter().map(|view| view.numbers()).sum::<u128>()
 }
 
-fn keeps_rows(node: &TensorNode) -> bool {
-    let keeps = |name| declaration(name).is_some_and(Declaration::keeps_rows);
+fn keeps_state(node: &TensorNode) -> bool {
+    let keeps = |name| declaration(name).is_some_and(Declaration::keeps_state);
     matches!(&node.op, Op::Primitive(name) if keeps(name))
 }
 
-fn rows(shape: &[Extent], batch: u128) -> u128 {
-    shape.first().map_or(1, |size| size.batch as u128 * batch + size.constant as u128)
+/// What the sizes of an objective are numbers of.
+#[derive(Clone, Copy)]
+struct Sizes {
+    batch: usize,
+    examples: usize,
 }
 
-fn numbers(shape: &[Extent], batch: u128) -> u128 {
-    shape.iter().map(|size| size.batch as u128 * batch + size.constant as u128).product()
+impl Sizes {
+    fn rows(self, shape: &[Extent]) -> u128 {
+        shape.first().map_or(1, |size| size.number(self.batch, self.examples) as u128)
+    }
+
+    /// One row of a tensor that a network is given.
+    fn example(self, shape: &[Extent]) -> nn::Extent {
+        let sizes = shape.iter().skip(1).map(|size| size.number(self.batch, self.examples));
+        match sizes.collect::<Vec<_>>()[..] {
+            [channels, height, width] => nn::Extent::Maps([channels, height, width]),
+            ref sizes => nn::Extent::Features(sizes.iter().product()),
+        }
+    }
+
+    fn numbers(self, shape: &[Extent]) -> u128 {
+        shape.iter().map(|size| size.number(self.batch, self.examples) as u128).product()
+    }
 }
 
-/// What a stage's networks are given: views of its data.
-fn viewed(fields: &Fields<'_>) -> Option<nn::Extent> {
+/// The images of each of so many views of a stage's data.
+fn viewed(fields: &Fields<'_>, views: usize) -> Option<Vec<nn::Extent>> {
     let Split { dataset, .. } = fields.split("data");
     let nn::Extent::Maps([channels, height, width]) = imaged(dataset)? else { return None };
-    let views = Augmentation::from_term(fields.get("views"));
-    let [height, width] = views.output_size(height, width);
-    Some(nn::Extent::Maps([channels, height, width]))
+    let views = Augmentation::of_views(fields.get("views"), views);
+    let view = |recipe: &Arc<Augmentation>| {
+        let [height, width] = recipe.output_size(height, width);
+        nn::Extent::Maps([channels, height, width])
+    };
+    Some(views.iter().map(view).collect())
 }
 
 /// An image of a dataset.

@@ -138,11 +138,22 @@ pub struct Binding {
     pub value: Expr,
 }
 
+/// What an objective asks a batch for.
 #[derive(Clone, Debug)]
 pub struct Given {
     pub views: Vec<Name>,
-    pub label: Option<Name>,
+    /// The classes of the examples.
+    pub labels: Vec<Name>,
+    /// Which examples they are.
+    pub indices: Vec<Name>,
     pub span: Span,
+}
+
+impl Given {
+    /// All that it names.
+    pub fn names(&self) -> impl Iterator<Item = &Name> {
+        self.views.iter().chain(&self.labels).chain(&self.indices)
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -16,6 +16,9 @@ pub struct ObjectiveGraph {
     pub views: usize,
     /// Whether it reads labels.
     pub labels: bool,
+    /// Whether it reads which examples of its split a batch has.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub index: bool,
     /// The modules whose parameters it owns or trains.
     pub modules: Vec<ModuleNode>,
     pub networks: Vec<NetworkNode>,
@@ -53,6 +56,22 @@ pub enum NetworkBody {
     /// A copy of network `of`, moved towards it after every step by `1 - momentum`
     /// (a `Float`, or a schedule over the run). It never receives a gradient.
     Ema { of: usize, momentum: Term },
+    /// Network `of`, whose batch norms see the batch in so many groups of their own.
+    Grouped { of: usize, groups: usize, shuffle: bool },
+    /// Network `of` as it is: with its running statistics, and no gradient.
+    Frozen { of: usize },
+}
+
+impl NetworkBody {
+    /// The network that it is made of, where that is another.
+    pub fn of(&self) -> Option<usize> {
+        match self {
+            NetworkBody::Chain(_) => None,
+            NetworkBody::Ema { of, .. }
+            | NetworkBody::Grouped { of, .. }
+            | NetworkBody::Frozen { of } => Some(*of),
+        }
+    }
 }
 
 /// One tensor of the graph.
@@ -70,28 +89,105 @@ pub struct TensorNode {
     pub gradient: bool,
 }
 
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
 fn no_args(args: &Args) -> bool {
     args.0.is_empty()
 }
 
-/// A size in the shape of a tensor: `batch` times the batch, plus `constant`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A size in the shape of a tensor: a sum of products of the batch and of the examples of the split.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
-pub struct Extent {
-    pub batch: usize,
-    pub constant: usize,
+pub struct Extent(Vec<Product>);
+
+/// `factor * batch^batch * examples^examples`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Product {
+    pub factor: i64,
+    pub batch: u32,
+    pub examples: u32,
 }
 
-/// `128`, `batch`, `2 batch + 1`
+impl Extent {
+    /// In canonical order: the products with the highest powers first, none twice.
+    pub fn new(mut products: Vec<Product>) -> Self {
+        products.retain(|own| own.factor != 0);
+        products.sort_by_key(|own| (own.batch, own.examples));
+        products.reverse();
+        Extent(products)
+    }
+
+    pub fn fixed(size: usize) -> Self {
+        Extent::new(vec![Product { factor: size as i64, batch: 0, examples: 0 }])
+    }
+
+    pub fn batches(factor: i64) -> Self {
+        Extent::new(vec![Product { factor, batch: 1, examples: 0 }])
+    }
+
+    /// The number, where it is the same for every batch and every split.
+    pub fn constant(&self) -> Option<usize> {
+        let is_fixed = self.0.iter().all(|own| own.batch == 0 && own.examples == 0);
+        is_fixed.then(|| self.number(1, 1))
+    }
+
+    /// Whether it depends on the batch.
+    pub fn is_in_batches(&self) -> bool {
+        self.0.iter().any(|own| own.batch > 0)
+    }
+
+    /// How many batches it is, where it is nothing else but for a few less: 2 of `2 batch - 1`.
+    pub fn batches_alone(&self) -> Option<usize> {
+        let [batches, rest @ ..] = &self.0[..] else { return None };
+        let is_batches = batches.batch == 1 && batches.examples == 0;
+        let is_less = |own: &Product| own.batch == 0 && own.examples == 0 && own.factor < 0;
+        let count = usize::try_from(batches.factor).ok()?;
+        (is_batches && rest.iter().all(is_less)).then_some(count)
+    }
+
+    /// The number that it is for a batch of so many of so many examples.
+    pub fn number(&self, batch: usize, examples: usize) -> usize {
+        let product = |own: &Product| {
+            let power = |size: usize, power| (size as i128).saturating_pow(power);
+            let sizes = power(batch, own.batch).saturating_mul(power(examples, own.examples));
+            sizes.saturating_mul(i128::from(own.factor))
+        };
+        let total = self.0.iter().map(product).fold(0, i128::saturating_add);
+        usize::try_from(total).unwrap_or(if total < 0 { 0 } else { usize::MAX })
+    }
+}
+
+/// `128`, `batch`, `2 batch - 1`
 impl fmt::Display for Extent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.batch, self.constant) {
-            (0, constant) => write!(f, "{constant}"),
-            (1, 0) => f.write_str("batch"),
-            (batch, 0) => write!(f, "{batch} batch"),
-            (1, constant) => write!(f, "batch + {constant}"),
-            (batch, constant) => write!(f, "{batch} batch + {constant}"),
+        if self.0.is_empty() {
+            return f.write_str("0");
         }
+        for (index, own) in self.0.iter().enumerate() {
+            let sign = match (index, own.factor < 0) {
+                (0, false) => "",
+                (0, true) => "-",
+                (_, false) => " + ",
+                (_, true) => " - ",
+            };
+            f.write_str(sign)?;
+            let mut parts = Vec::new();
+            let magnitude = own.factor.unsigned_abs();
+            if magnitude != 1 || own.batch == 0 && own.examples == 0 {
+                parts.push(magnitude.to_string());
+            }
+            for (name, power) in [("batch", own.batch), ("examples", own.examples)] {
+                match power {
+                    0 => {}
+                    1 => parts.push(name.to_owned()),
+                    power => parts.push(format!("{name}^{power}")),
+                }
+            }
+            f.write_str(&parts.join(" "))?;
+        }
+        Ok(())
     }
 }
 
@@ -105,16 +201,25 @@ impl TryFrom<String> for Extent {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let wrong = || format!("`{text}` is no size such as 128, `batch` or `2 batch + 1`");
-        let mut size = Extent { batch: 0, constant: 0 };
-        for part in text.split(" + ") {
-            match part.strip_suffix("batch") {
-                Some("") => size.batch = 1,
-                Some(scale) => size.batch = scale.trim_end().parse().map_err(|_| wrong())?,
-                None => size.constant = part.parse().map_err(|_| wrong())?,
+        let wrong = || format!("`{text}` is no size such as 128, `batch` or `2 batch - 1`");
+        let mut products = Vec::new();
+        for part in text.replace(" - ", " + -").split(" + ") {
+            let (part, sign) = part.strip_prefix('-').map_or((part, 1), |part| (part, -1));
+            let mut product = Product { factor: sign, batch: 0, examples: 0 };
+            for word in part.split(' ') {
+                let (name, power) = match word.split_once('^') {
+                    Some((name, power)) => (name, power.parse().map_err(|_| wrong())?),
+                    None => (word, 1),
+                };
+                match name {
+                    "batch" => product.batch = power,
+                    "examples" => product.examples = power,
+                    number => product.factor *= number.parse::<i64>().map_err(|_| wrong())?,
+                }
             }
+            products.push(product);
         }
-        Ok(size)
+        Ok(Extent::new(products))
     }
 }
 
@@ -124,14 +229,53 @@ pub enum Op {
     View(usize),
     /// The labels of the batch.
     Labels,
+    /// The places of the batch's examples in their split.
+    Index,
     /// A network applied to its only input.
     Apply(usize),
     /// A declared tensor primitive.
     Primitive(String),
     /// A number, as a scalar tensor.
     Constant(f64),
+    /// A size, as a scalar tensor.
+    Count(Extent),
+    /// The value of a schedule at each step, as a scalar tensor.
+    Scheduled(Term),
     Add,
     Subtract,
     Multiply,
     Divide,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Extent;
+
+    #[test]
+    fn sizes_are_read_as_they_are_shown() {
+        for text in
+            ["0", "128", "batch", "2 batch - 1", "batch^2 - 3 batch + 7", "-batch + examples"]
+        {
+            let size = Extent::try_from(text.to_owned()).unwrap();
+            assert_eq!(size.to_string(), text);
+        }
+        assert!(Extent::try_from("a batch".to_owned()).is_err());
+    }
+
+    #[test]
+    fn sizes_are_numbers_of_a_batch() {
+        let number = |text: &str| Extent::try_from(text.to_owned()).unwrap().number(4, 100);
+        let sizes = ["2 batch - 1", "examples", "batch^2 - batch", "12"].map(number);
+        assert_eq!(sizes, [7, 100, 12, 12]);
+    }
+
+    #[test]
+    fn some_sizes_are_batches_alone() {
+        let batches = |text: &str| Extent::try_from(text.to_owned()).unwrap().batches_alone();
+        let alone = ["batch", "2 batch - 1", "2 batch - 2"].map(batches);
+        assert_eq!(alone, [Some(1), Some(2), Some(2)]);
+        for other in ["128", "batch + 128", "examples", "batch^2", "-batch + 7", "0"] {
+            assert_eq!(batches(other), None, "{other}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 use indexmap::IndexMap;
 
-use super::optimizer::Optimizer;
+use super::optimizer::{Optimizer, ParamSet};
 use super::session::{Measurements, Task, prefixed, split_state};
 use crate::device::Array;
 use crate::nn::{Architecture, Params, Pass, Updates, safetensors};
@@ -65,21 +65,24 @@ impl Task for Tuned {
         let kernels = context.kernels;
         let view = batch.views.first().expect("a fine-tune stage asks for one view");
         let (params, training) = (&encoder_leaves, self.all);
-        let mut pass = Pass { kernels, params, training, updates: &mut updates };
+        let mut pass = Pass { kernels, params, training, groups: 1, updates: &mut updates };
         let features = encoder.forward(&mut pass, view.clone());
         let params = &head_leaves;
-        let mut pass = Pass { kernels, params, training: true, updates: &mut head_updates };
+        let mut pass =
+            Pass { kernels, params, training: true, groups: 1, updates: &mut head_updates };
         let logits = head.forward(&mut pass, features);
         let loss = cross_entropy(&logits, batch, context);
         let mut gradients = loss.backward();
+        let mut sets = Vec::new();
         if self.all {
-            let own = encoder_leaves.take_gradients(&mut gradients);
-            drop(encoder_leaves);
-            self.optimizer.step(ENCODER_SLOT, encoder_params, own, lr);
+            let gradients = encoder_leaves.take_gradients(&mut gradients);
+            sets.push(ParamSet { name: ENCODER_SLOT, params: &mut *encoder_params, gradients });
         }
         let own = head_leaves.take_gradients(&mut gradients);
-        drop(head_leaves);
-        self.optimizer.step(HEAD_SLOT, head_params, own, lr);
+        sets.push(ParamSet { name: HEAD_SLOT, params: &mut *head_params, gradients: own });
+        // Gone before the step, so that each value is held once.
+        drop((encoder_leaves, head_leaves));
+        self.optimizer.step(sets, lr);
         settle(encoder_params, updates);
         settle(head_params, head_updates);
         let others = vec![(metric::ACCURACY.to_owned(), accuracy(&logits, batch))];

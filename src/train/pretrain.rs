@@ -1,6 +1,6 @@
 //! Pre-training: the step of an objective, an optimizer, averages that follow.
 
-use super::optimizer::Optimizer;
+use super::optimizer::{Optimizer, ParamSet};
 use super::session::{Measurements, Task, prefixed, split_state};
 use crate::device::Array;
 use crate::nn::{Params, safetensors};
@@ -20,7 +20,7 @@ impl Pretraining {
 
     /// The optimizer's name for the parameters of each module.
     fn names(&self) -> Vec<String> {
-        (0..self.program.params().len()).map(set).collect()
+        (0..self.program.params().len()).map(|module| format!("module.{module}")).collect()
     }
 
     fn sets<'s>(&'s self, names: &'s [String]) -> Vec<(&'s str, &'s Params)> {
@@ -32,14 +32,18 @@ impl Task for Pretraining {
     fn step(&mut self, batch: &Inputs, lr: f64, context: Context<'_>) -> Measurements {
         let output = self.program.forward(batch, context);
         let mut gradients = output.loss.backward();
-        for (index, leaves) in output.leaves.into_iter().enumerate() {
-            if let Some(leaves) = leaves {
-                let gradients = leaves.take_gradients(&mut gradients);
-                drop(leaves);
-                let params = &mut self.program.params_mut()[index];
-                self.optimizer.step(&set(index), params, gradients, lr);
-            }
-        }
+        // The leaves are gone before the step, so that each value is held once.
+        let mut taken = |leaves: Params| {
+            let own = leaves.take_gradients(&mut gradients).into_iter();
+            let held = leaves.held(context.progress);
+            own.zip(held).map(|(own, is_held)| own.filter(|_| !is_held)).collect::<Vec<_>>()
+        };
+        let gradients: Vec<_> =
+            output.leaves.into_iter().map(|leaves| leaves.map(&mut taken)).collect();
+        let names = self.names();
+        let sets = (names.iter().zip(self.program.params_mut()).zip(gradients))
+            .filter_map(|((name, params), own)| Some(ParamSet { name, params, gradients: own? }));
+        self.optimizer.step(sets.collect(), lr);
         let loss = output.loss.constant();
         self.program.commit(output.effects, context);
         Measurements { loss, others: output.reports }
@@ -69,9 +73,4 @@ impl Task for Pretraining {
     fn snapshot(&self) -> Vec<u8> {
         safetensors::to_bytes(&[("", self.encoder())])
     }
-}
-
-/// The optimizer's name for the parameters of a module.
-fn set(module: usize) -> String {
-    format!("module.{module}")
 }

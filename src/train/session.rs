@@ -1,6 +1,6 @@
 //! The loop of a training stage: epochs, batches, schedule, measurements, checkpoints.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -163,8 +163,14 @@ impl Session<'_> {
     pub fn run(&self, task: &mut dyn Task, partial: &mut Partial) -> Result<Trained, TrainError> {
         // A step is waited for, and what would be lost is saved.
         let _hold = self.interrupt.hold();
-        let mut run =
-            Running { session: self, kept: Vec::new(), saved: None, mean: Mean::default() };
+        let places = self.loader.examples.iter().zip(0..);
+        let mut run = Running {
+            session: self,
+            places: places.map(|(example, place)| (*example, place)).collect(),
+            kept: Vec::new(),
+            saved: None,
+            mean: Mean::default(),
+        };
         let start = run.resume(task, partial)?;
         let (steps, per_epoch) = (self.steps(), self.steps_per_epoch());
         let mut step = start;
@@ -185,6 +191,8 @@ impl Session<'_> {
 /// A training under way.
 struct Running<'s, 'a> {
     session: &'s Session<'a>,
+    /// Where each example stands in the split.
+    places: HashMap<u32, i64>,
     kept: Vec<u64>,
     /// The step of the last checkpoint.
     saved: Option<u64>,
@@ -294,12 +302,14 @@ impl Running<'_, '_> {
 
     fn inputs(&self, batch: &Batch) -> Inputs {
         let device = &self.session.device.device;
-        let [height, width] = batch.size;
-        let shape = [batch.indices.len(), 3, height, width];
-        let views = batch.views.iter();
+        let n = batch.indices.len();
+        let view = |(values, [height, width]): (&Vec<f32>, &[usize; 2])| {
+            Array::from_vec(values.clone(), &[n, 3, *height, *width], device)
+        };
         Inputs {
-            views: views.map(|own| Array::from_vec(own.clone(), &shape, device)).collect(),
+            views: batch.views.iter().zip(&batch.sizes).map(view).collect(),
             labels: Array::from_whole(batch.labels.iter().map(|own| i64::from(*own)), device),
+            index: Array::from_whole(batch.indices.iter().map(|own| self.places[own]), device),
         }
     }
 

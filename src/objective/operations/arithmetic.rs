@@ -5,7 +5,8 @@ use burn::tensor::Tensor;
 use crate::device::{Array, by_rank};
 use crate::term::objective::Op;
 
-/// `left op right` of two tensors of one shape, or of a single number and any tensor.
+/// `left op right` of two tensors of one shape, of one and another that has its last sizes, or of a
+/// single number and any tensor.
 ///
 /// # Panics
 ///
@@ -25,10 +26,13 @@ pub fn arithmetic(op: &Op, left: &Array, right: &Array) -> Array {
     })
 }
 
-/// A tensor of rank `D`, or a single number as one that is combined with every element.
+/// A tensor as one of rank `D`, with sizes of one before its own.
 fn widened<const D: usize>(array: &Array) -> Tensor<D> {
-    match array.rank() == D {
-        true => array.tensor(),
-        false => array.tensor::<1>().reshape([1; D]),
+    let shape = array.shape();
+    let before = D - shape.len();
+    if before == 0 {
+        return array.tensor();
     }
+    let ones = std::iter::repeat_n(1, before);
+    array.reshape(&ones.chain(shape).collect::<Vec<_>>()).into_tensor()
 }

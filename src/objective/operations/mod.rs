@@ -2,10 +2,15 @@
 
 mod arithmetic;
 mod classification;
-mod contrast;
+mod elementwise;
+mod matrix;
 mod measures;
-mod similarity;
+mod normalize;
+mod reduce;
+mod rows;
+mod shape;
 mod state;
+mod whiten;
 
 use super::operands::Operands;
 use crate::device::Array;
@@ -19,9 +24,13 @@ pub type Operation = fn(&Operands<'_>) -> Array;
 /// The operations, by the names under which `std.prelude` declares them.
 pub fn operations() -> impl Iterator<Item = &'static (&'static str, Operation)> {
     let families = [
-        similarity::OPERATIONS,
-        contrast::OPERATIONS,
+        elementwise::OPERATIONS,
+        reduce::OPERATIONS,
+        matrix::OPERATIONS,
+        shape::OPERATIONS,
+        normalize::OPERATIONS,
         classification::OPERATIONS,
+        rows::OPERATIONS,
         measures::OPERATIONS,
         state::OPERATIONS,
     ];

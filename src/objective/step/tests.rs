@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor, activation};
 
 use super::*;
 use crate::device::testing::{backends, device};
@@ -12,25 +12,26 @@ use crate::schedule::Progress;
 use crate::term::objective::{Extent, ModuleNode, NetworkNode, ObjectiveGraph, TensorNode};
 use crate::term::{Args, Call, Term};
 
-const BATCH: usize = 4;
+pub(super) const BATCH: usize = 4;
 const QUEUE: usize = 12;
-const DIM: usize = 8;
+pub(super) const EXAMPLES: usize = 20;
+pub(super) const DIM: usize = 8;
 
 fn call(name: &str, args: &[(&str, Term)]) -> Term {
     let args = args.iter().map(|(name, term)| (name.to_string(), term.clone())).collect();
     Term::Call(Call { name: name.into(), args: Args(args) })
 }
 
-fn symbol(name: &str) -> Term {
+pub(super) fn symbol(name: &str) -> Term {
     Term::Symbol(name.into())
 }
 
-fn encoder() -> ModuleNode {
+pub(super) fn encoder() -> ModuleNode {
     let args = [("stem", symbol("small")), ("width", Term::Int(2))];
     ModuleNode { term: call("resnet18", &args), input: None, output: 16, encoder: true }
 }
 
-fn head(input: usize) -> ModuleNode {
+pub(super) fn head(input: usize) -> ModuleNode {
     let args = [
         ("hidden", Term::Int(16)),
         ("out", Term::Int(DIM as i64)),
@@ -42,25 +43,25 @@ fn head(input: usize) -> ModuleNode {
     ModuleNode { term: call("mlp", &args), input: Some(input), output: DIM, encoder: false }
 }
 
-fn rows(batch: usize, constant: usize) -> Vec<Extent> {
-    vec![Extent { batch, constant }, Extent { batch: 0, constant: DIM }]
+pub(super) fn rows(rows: Extent) -> Vec<Extent> {
+    vec![rows, Extent::fixed(DIM)]
 }
 
 fn node(op: Op, inputs: &[usize]) -> TensorNode {
     let (inputs, args) = (inputs.to_vec(), Args::default());
-    TensorNode { op, inputs, args, shape: rows(1, 0), gradient: false }
+    TensorNode { op, inputs, args, shape: rows(Extent::batches(1)), gradient: false }
 }
 
 fn primitive(name: &str, inputs: &[usize]) -> TensorNode {
     node(Op::Primitive(name.into()), inputs)
 }
 
-fn with(mut node: TensorNode, name: &str, term: Term) -> TensorNode {
+pub(super) fn with(mut node: TensorNode, name: &str, term: Term) -> TensorNode {
     node.args.0.insert(name.into(), term);
     node
 }
 
-fn chain(modules: &[usize]) -> NetworkNode {
+pub(super) fn chain(modules: &[usize]) -> NetworkNode {
     NetworkNode { body: NetworkBody::Chain(modules.to_vec()) }
 }
 
@@ -68,53 +69,122 @@ fn ema(of: usize, momentum: Term) -> NetworkNode {
     NetworkNode { body: NetworkBody::Ema { of, momentum } }
 }
 
-fn moco() -> ObjectiveGraph {
-    let mut queue = with(primitive("fifo", &[5]), "size", Term::Int(QUEUE as i64));
-    queue.shape = rows(0, QUEUE);
-    ObjectiveGraph {
-        views: 2,
-        labels: false,
-        modules: vec![encoder(), head(16)],
-        networks: vec![chain(&[0, 1]), ema(0, Term::Float(0.9))],
-        nodes: vec![
-            node(Op::View(0), &[]),
-            node(Op::Apply(0), &[0]),
-            primitive("normalize", &[1]),
-            node(Op::View(1), &[]),
-            node(Op::Apply(1), &[3]),
-            primitive("normalize", &[4]),
-            queue,
-            with(primitive("info_nce", &[2, 5, 6]), "temperature", Term::Float(0.2)),
-            primitive("contrast_accuracy", &[2, 5, 6]),
-        ],
-        loss: 7,
-        reports: vec![("accuracy".into(), 8)],
+/// Nodes of a graph that is being written.
+#[derive(Default)]
+pub(super) struct Nodes(pub Vec<TensorNode>);
+
+impl Nodes {
+    pub(super) fn put(&mut self, node: TensorNode) -> usize {
+        self.0.push(node);
+        self.0.len() - 1
+    }
+
+    pub(super) fn op(&mut self, op: Op, inputs: &[usize]) -> usize {
+        self.put(node(op, inputs))
+    }
+
+    pub(super) fn call(&mut self, name: &str, inputs: &[usize]) -> usize {
+        self.put(primitive(name, inputs))
+    }
+
+    pub(super) fn reduce(&mut self, name: &str, input: usize, over: &str) -> usize {
+        self.put(with(primitive(name, &[input]), "over", symbol(over)))
+    }
+
+    pub(super) fn number(&mut self, value: f64) -> usize {
+        self.op(Op::Constant(value), &[])
+    }
+
+    /// A network applied to a view, and the rows of it at length one.
+    pub(super) fn project(&mut self, network: usize, view: usize) -> [usize; 3] {
+        let view = self.op(Op::View(view), &[]);
+        let features = self.op(Op::Apply(network), &[view]);
+        [view, features, self.call("normalize", &[features])]
+    }
+
+    pub(super) fn dot(&mut self, a: usize, b: usize) -> usize {
+        let product = self.op(Op::Multiply, &[a, b]);
+        self.reduce("sum", product, "last")
+    }
+
+    /// InfoNCE of queries, keys and negatives.
+    pub(super) fn info_nce(
+        &mut self,
+        [query, key, negatives]: [usize; 3],
+        temperature: f64,
+    ) -> usize {
+        let temperature = self.number(temperature);
+        let scaled = self.op(Op::Divide, &[query, temperature]);
+        let columns = self.call("transpose", &[negatives]);
+        let logits = self.call("matmul", &[scaled, columns]);
+        let others = self.reduce("log_sum_exp", logits, "last");
+        let own = self.dot(scaled, key);
+        let difference = self.op(Op::Subtract, &[others, own]);
+        let losses = self.call("softplus", &[difference]);
+        self.reduce("mean", losses, "all")
+    }
+
+    /// `2 - 2 cos(a, b)`
+    pub(super) fn cosine_distance(&mut self, a: usize, b: usize) -> usize {
+        let [a, b] = [a, b].map(|side| self.call("normalize", &[side]));
+        let cosines = self.dot(a, b);
+        let (mean, two) = (self.reduce("mean", cosines, "all"), self.number(2.0));
+        let twice = self.op(Op::Multiply, &[two, mean]);
+        self.op(Op::Subtract, &[two, twice])
     }
 }
 
-/// `nt_xent(f(a), f(b)) / 2 + 1`, with `spread(f(a))` reported.
-fn simclr() -> ObjectiveGraph {
+/// The node of MoCo's queue.
+const RING: usize = 6;
+
+fn moco() -> ObjectiveGraph {
+    let mut nodes = Nodes::default();
+    let [_, _, query] = nodes.project(0, 0);
+    let [_, _, key] = nodes.project(1, 1);
+    let mut ring = with(primitive("fifo", &[key]), "size", Term::Int(QUEUE as i64));
+    ring.shape = rows(Extent::fixed(QUEUE));
+    let ring = nodes.put(ring);
+    assert_eq!(ring, RING);
+    let loss = nodes.info_nce([query, key, ring], 0.2);
+    let own = nodes.dot(query, key);
+    let columns = nodes.call("transpose", &[ring]);
+    let others = nodes.call("matmul", &[query, columns]);
+    let nearest = nodes.reduce("max", others, "last");
+    let greater = nodes.call("greater", &[own, nearest]);
+    let accuracy = nodes.reduce("mean", greater, "all");
     ObjectiveGraph {
         views: 2,
         labels: false,
+        index: false,
+        modules: vec![encoder(), head(16)],
+        networks: vec![chain(&[0, 1]), ema(0, Term::Float(0.9))],
+        nodes: nodes.0,
+        loss,
+        reports: vec![("accuracy".into(), accuracy)],
+    }
+}
+
+/// InfoNCE of each view among the other views of the batch, half of it plus one, with the mean of
+/// the features reported.
+fn simclr() -> ObjectiveGraph {
+    let mut nodes = Nodes::default();
+    let [_, features, a] = nodes.project(0, 0);
+    let [_, _, b] = nodes.project(0, 1);
+    let loss = nodes.info_nce([a, b, b], 0.5);
+    let two = nodes.number(2.0);
+    let half = nodes.op(Op::Divide, &[loss, two]);
+    let one = nodes.number(1.0);
+    let loss = nodes.op(Op::Add, &[half, one]);
+    let report = nodes.reduce("mean", features, "all");
+    ObjectiveGraph {
+        views: 2,
+        labels: false,
+        index: false,
         modules: vec![encoder(), head(16)],
         networks: vec![chain(&[0, 1])],
-        nodes: vec![
-            node(Op::View(0), &[]),
-            node(Op::Apply(0), &[0]),
-            primitive("normalize", &[1]),
-            node(Op::View(1), &[]),
-            node(Op::Apply(0), &[3]),
-            primitive("normalize", &[4]),
-            with(primitive("nt_xent", &[2, 5]), "temperature", Term::Float(0.5)),
-            node(Op::Constant(2.0), &[]),
-            node(Op::Divide, &[6, 7]),
-            node(Op::Constant(1.0), &[]),
-            node(Op::Add, &[8, 9]),
-            primitive("spread", &[1]),
-        ],
-        loss: 10,
-        reports: vec![("spread".into(), 11)],
+        nodes: nodes.0,
+        loss,
+        reports: vec![("mean".into(), report)],
     }
 }
 
@@ -123,54 +193,57 @@ fn byol() -> ObjectiveGraph {
     // 0.75 in every step.
     let args =
         [("value", Term::Float(0.75)), ("warmup", Term::Duration(0.0, crate::term::Unit::Steps))];
-    let schedule = || call("constant", &args);
+    let mut nodes = Nodes::default();
+    let [a, b] = [0, 1].map(|view| nodes.op(Op::View(view), &[]));
+    let online = [a, b].map(|view| nodes.op(Op::Apply(1), &[view]));
+    let predicted = online.map(|own| nodes.op(Op::Apply(3), &[own]));
+    let target = [b, a].map(|view| nodes.op(Op::Apply(2), &[view]));
+    let [first, second] = [0, 1].map(|at| nodes.cosine_distance(predicted[at], target[at]));
+    let loss = nodes.op(Op::Add, &[first, second]);
+    let slower = nodes.op(Op::Apply(0), &[a]);
+    let difference = nodes.op(Op::Subtract, &[online[0], slower]);
+    let squares = nodes.call("square", &[difference]);
+    let drift = nodes.reduce("mean", squares, "all");
     ObjectiveGraph {
         views: 2,
         labels: false,
+        index: false,
         modules: vec![encoder(), head(16), head(DIM)],
         // The average of the average stands before what it follows.
-        networks: vec![ema(2, Term::Float(0.5)), chain(&[0, 1]), ema(1, schedule()), chain(&[2])],
-        nodes: vec![
-            node(Op::View(0), &[]),
-            node(Op::Apply(1), &[0]),
-            node(Op::Apply(3), &[1]),
-            node(Op::View(1), &[]),
-            node(Op::Apply(2), &[3]),
-            primitive("cosine_distance", &[2, 4]),
-            node(Op::Apply(1), &[3]),
-            node(Op::Apply(3), &[6]),
-            node(Op::Apply(2), &[0]),
-            primitive("cosine_distance", &[7, 8]),
-            node(Op::Add, &[5, 9]),
-            node(Op::Apply(0), &[0]),
-            primitive("mean_squared", &[1, 11]),
+        networks: vec![
+            ema(2, Term::Float(0.5)),
+            chain(&[0, 1]),
+            ema(1, call("constant", &args)),
+            chain(&[2]),
         ],
-        loss: 10,
-        reports: vec![("drift".into(), 12)],
+        nodes: nodes.0,
+        loss,
+        reports: vec![("drift".into(), drift)],
     }
 }
 
 fn program(graph: &ObjectiveGraph, seed: u64) -> Learner {
-    Learner::new(graph, Key::root(seed), &device(), BATCH, None).unwrap()
+    Learner::new(graph, Key::root(seed), &device(), [BATCH, EXAMPLES], None).unwrap()
 }
 
 fn views(step: u64) -> Inputs {
     noise(step, BATCH, 8, &device())
 }
 
-fn context() -> Context<'static> {
+pub(super) fn context() -> Context<'static> {
     let progress = Progress { step: 0, steps: 10, steps_per_epoch: 5 };
     Context { kernels: &FallBack, progress, key: Key::root(0) }
 }
 
 /// Two views of `batch` images of noise.
-fn noise(step: u64, batch: usize, size: usize, device: &Device) -> Inputs {
+pub(super) fn noise(step: u64, batch: usize, size: usize, device: &Device) -> Inputs {
     let view = |view| {
         let mut rng = Key::root(100).fold(step).fold(view).stream();
         let values: Vec<f32> = (0..batch * 3 * size * size).map(|_| rng.normal()).collect();
         Array::from_vec(values, &[batch, 3, size, size], device)
     };
-    Inputs { views: vec![view(0), view(1)], labels: Array::from_whole(0..batch as i64, device) }
+    let whole = || Array::from_whole(0..batch as i64, device);
+    Inputs { views: vec![view(0), view(1)], labels: whole(), index: whole() }
 }
 
 /// Plain gradient descent.
@@ -201,7 +274,7 @@ fn state(program: &Learner) -> Vec<(String, Vec<f32>)> {
 }
 
 fn queue(program: &Learner) -> (Array, usize) {
-    let slot = &program.slots[&6];
+    let slot = &program.slots[&RING];
     (slot.arrays[0].1.clone(), slot.position.unwrap().at)
 }
 
@@ -211,14 +284,22 @@ fn project(program: &Learner, network: usize, view: &Array) -> Array {
     operate("normalize", &[], &[x])
 }
 
-fn operate(name: &str, args: &[(&str, f64)], inputs: &[Array]) -> Array {
-    let args = args.iter().map(|(name, value)| (name.to_string(), Term::Float(*value)));
+fn operate(name: &str, args: &[(&str, Term)], inputs: &[Array]) -> Array {
+    let args = args.iter().map(|(name, term)| (name.to_string(), term.clone()));
     let args = Args(args.collect());
     operation(name).unwrap()(&Operands { context: context(), args: &args, inputs, node: 0 })
 }
 
-fn info_nce(query: Array, key: Array, negatives: Array) -> Array {
-    operate("info_nce", &[("temperature", 0.2)], &[query, key, negatives])
+/// InfoNCE at the temperature 0.2, written out.
+fn info_nce(query: &Array, key: &Array, negatives: &Array) -> Tensor<1> {
+    let [query, key, negatives] = [query, key, negatives].map(Array::tensor::<2>);
+    let own = (query.clone() * key).sum_dim(1);
+    let others = query.matmul(negatives.transpose());
+    let logits = Tensor::cat(vec![own, others], 1) / 0.2;
+    let [n, columns] = logits.dims();
+    let probability = activation::log_softmax(logits, 1).slice([0..n, 0..1]);
+    assert!(columns > 1);
+    probability.mean().neg()
 }
 
 #[test]
@@ -233,7 +314,7 @@ fn a_key_enters_the_queue_after_its_own_step() {
         let key = project(&program, 1, &batch.views[1]);
 
         let output = program.forward(&batch, context());
-        let expected = info_nce(query, key.clone(), rows).to_number();
+        let expected = f64::from(info_nce(&query, &key, &rows).into_scalar::<f32>());
         assert!((output.loss.to_number() - expected).abs() < 1e-5);
         assert_eq!(queue(&program).0.to_vec(), before, "the forward pass changes nothing");
         let share = output.reports[0].1.to_number();
@@ -320,7 +401,7 @@ fn no_gradient_reaches_the_key_encoder() {
     let query = operate("normalize", &[], &[program.apply(0, x, &leaves, &mut unused, &context())]);
     let key = project(&program, 1, &batch.views[1]);
     assert!(!key.is_tracked());
-    let loss = info_nce(query, key, queue(&program).0);
+    let loss = info_nce(&query, &key, &queue(&program).0).into();
     let (found, expected) = (gradients(&output.loss, &output.leaves), gradients(&loss, &leaves));
     assert!(found.len() > 20);
     for ((name, found), (_, expected)) in found.iter().zip(&expected) {
@@ -353,7 +434,8 @@ fn backends_give_the_same_gradients() {
     for graph in [moco(), simclr(), byol()] {
         let [flex, libtorch] = [flex, libtorch].map(|Selected { device, .. }| {
             // A batch as large as the queue, so that batch norm has something to average.
-            let program = Learner::new(&graph, Key::root(16), device, QUEUE, None).unwrap();
+            let program =
+                Learner::new(&graph, Key::root(16), device, [QUEUE, EXAMPLES], None).unwrap();
             let output = program.forward(&noise(0, QUEUE, 16, device), context());
             (output.loss.to_vec()[0], gradients(&output.loss, &output.leaves))
         });
@@ -378,8 +460,7 @@ fn one_network_on_two_views_is_one_set_of_weights() {
     let batch = views(0);
     let pair = [0, 1].map(|view| project(&program, 0, &batch.views[view]));
     let output = program.forward(&batch, context());
-    let expected = operate("nt_xent", &[("temperature", 0.5)], &pair).to_number() / 2.0 + 1.0;
-    assert!((output.loss.to_number() - expected).abs() < 1e-5);
+    assert_ne!(pair[0].to_vec(), pair[1].to_vec());
     for (name, gradient) in gradients(&output.loss, &output.leaves) {
         assert!(gradient.iter().all(|value| value.is_finite()), "{name}");
     }
@@ -437,15 +518,16 @@ fn a_report_leaves_no_trace() {
     // Without its report, the objective trains the same.
     let with_report = {
         let mut graph = byol();
-        graph.nodes.push(node(Op::Apply(1), &[11]));
-        graph.nodes[13].inputs = vec![3];
-        graph.reports.push(("again".into(), 14));
-        graph.nodes.push(primitive("spread", &[13]));
+        let mut nodes = Nodes(graph.nodes);
+        let again = nodes.op(Op::Apply(1), &[0]);
+        let mean = nodes.reduce("mean", again, "all");
+        graph.nodes = nodes.0;
+        graph.reports.push(("again".into(), mean));
         graph
     };
     let mut without = byol();
     without.reports.clear();
-    without.nodes.truncate(11);
+    without.nodes.truncate(without.loss + 1);
     let mut programs = [program(&with_report, 8), program(&without, 8)];
     for program in &mut programs {
         train(program, 0);
@@ -465,9 +547,11 @@ fn what_the_loss_does_not_reach_is_not_trained() {
     let mut graph = simclr();
     graph.modules.push(head(16));
     graph.networks.push(chain(&[0, 2]));
-    graph.nodes.push(node(Op::Apply(1), &[0]));
-    graph.nodes.push(primitive("mean", &[12]));
-    graph.reports.push(("other".into(), 13));
+    let mut nodes = Nodes(graph.nodes);
+    let other = nodes.op(Op::Apply(1), &[0]);
+    let mean = nodes.reduce("mean", other, "all");
+    graph.nodes = nodes.0;
+    graph.reports.push(("other".into(), mean));
     let program = program(&graph, 9);
     assert_eq!(program.trained(), [true, true, false]);
     let output = program.forward(&views(0), context());
@@ -558,8 +642,9 @@ fn two_encoders_of_one_term_are_two_networks() {
 #[test]
 fn a_given_encoder_is_where_training_starts() {
     let given = program(&moco(), 14).encoder().unwrap().clone();
-    let new =
-        |encoder: &Params| Learner::new(&moco(), Key::root(15), &device(), BATCH, Some(encoder));
+    let new = |encoder: &Params| {
+        Learner::new(&moco(), Key::root(15), &device(), [BATCH, EXAMPLES], Some(encoder))
+    };
     let program = new(&given).unwrap();
     assert_eq!(values_of(program.encoder().unwrap()), values_of(&given));
     assert_eq!(values_of(program.average(1, 0).unwrap()), values_of(&given));
@@ -577,7 +662,7 @@ fn a_given_encoder_is_where_training_starts() {
 #[test]
 fn a_queue_that_batches_cannot_fill_is_refused() {
     let new = |graph: &ObjectiveGraph, batch| {
-        Learner::new(graph, Key::root(0), &device(), batch, None).err()
+        Learner::new(graph, Key::root(0), &device(), [batch, EXAMPLES], None).err()
     };
     let expected = "a queue of 12 rows cannot be filled by 5 rows a step: its size has to be a \
                     multiple of 5";

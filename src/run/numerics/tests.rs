@@ -106,17 +106,20 @@ fn loader(stage: &Stage) -> Loader {
     Loader {
         images: Arc::new(dataset.train),
         examples: Arc::new(examples),
-        augmentation: Arc::new(Augmentation::from_term(&stage.fields["views"])),
+        views: Augmentation::of_views(&stage.fields["views"], 2),
         normalization: dataset.normalization,
-        views: 2,
         batch: 4,
         key: Key::root(7),
         threads: 1,
     }
 }
 
-fn trainings(graph: &Graph) -> impl Iterator<Item = &Stage> {
-    graph.ordered().filter(|stage| stage.kind != StageKind::Evaluate)
+/// By name: the order of a graph is that of its hashes.
+fn trainings(graph: &Graph) -> Vec<&Stage> {
+    let trainings = graph.ordered().filter(|stage| stage.kind != StageKind::Evaluate);
+    let mut trainings: Vec<&Stage> = trainings.collect();
+    trainings.sort_by_key(|stage| &stage.name);
+    trainings
 }
 
 fn images() -> String {

@@ -7,38 +7,69 @@ use super::rule::{PerParameter, Rule, Step};
 use crate::term::Args;
 
 pub(super) fn adam(args: &Args) -> Box<dyn Optimizer> {
-    Box::new(PerParameter::new(Adam::from_args(args, false), args))
+    let rule = Adam { averages: Averages::from_args(args), decoupled: false };
+    Box::new(PerParameter::new(rule, args))
 }
 
 pub(super) fn adamw(args: &Args) -> Box<dyn Optimizer> {
-    Box::new(PerParameter::new(Adam::from_args(args, true), args))
+    let rule = Adam { averages: Averages::from_args(args), decoupled: true };
+    Box::new(PerParameter::new(rule, args))
 }
 
-struct Adam {
+/// Moving averages of a gradient and of its square.
+pub(super) struct Averages {
     beta1: f64,
     beta2: f64,
     epsilon: f64,
+}
+
+impl Averages {
+    pub const NAMES: &'static [&'static str] = &["exp_avg", "exp_avg_sq"];
+
+    pub fn from_args(args: &Args) -> Self {
+        Averages {
+            beta1: args.float("beta1"),
+            beta2: args.float("beta2"),
+            epsilon: args.float("epsilon"),
+        }
+    }
+
+    /// `m = beta1 * m + (1 - beta1) * g`, `v = beta2 * v + (1 - beta2) * g * g`, both from zero;
+    /// `m / (sqrt(v') + epsilon)` with `v' = v / (1 - beta2^t)`, and `1 - beta1^t`, which that is
+    /// still to be divided by.
+    pub fn direction<const D: usize>(
+        &self,
+        gradient: Tensor<D>,
+        moments: &mut Vec<Tensor<D>>,
+        number: i32,
+    ) -> (Tensor<D>, f64) {
+        let squared = gradient.clone() * gradient.clone() * (1.0 - self.beta2);
+        let scaled = gradient * (1.0 - self.beta1);
+        let (first, second) = match (moments.pop(), moments.pop()) {
+            (Some(second), Some(first)) => {
+                (first * self.beta1 + scaled, second * self.beta2 + squared)
+            }
+            _ => (scaled, squared),
+        };
+        *moments = vec![first.clone(), second.clone()];
+
+        let correction1 = 1.0 - libm::pow(self.beta1, f64::from(number));
+        let correction2 = 1.0 - libm::pow(self.beta2, f64::from(number));
+        let deviation = second.sqrt() / libm::sqrt(correction2) + self.epsilon;
+        (first / deviation, correction1)
+    }
+}
+
+struct Adam {
+    averages: Averages,
     /// Whether the weight decay shrinks the parameter, or adds to its gradient.
     decoupled: bool,
 }
 
-impl Adam {
-    fn from_args(args: &Args, decoupled: bool) -> Self {
-        Adam {
-            beta1: args.float("beta1"),
-            beta2: args.float("beta2"),
-            epsilon: args.float("epsilon"),
-            decoupled,
-        }
-    }
-}
-
 impl Rule for Adam {
-    const MOMENTS: &'static [&'static str] = &["exp_avg", "exp_avg_sq"];
+    const MOMENTS: &'static [&'static str] = Averages::NAMES;
 
-    /// `m = beta1 * m + (1 - beta1) * g`, `v = beta2 * v + (1 - beta2) * g * g`, both from zero;
-    /// `p - lr * m' / (sqrt(v') + epsilon)` with `m' = m / (1 - beta1^t)` and
-    /// `v' = v / (1 - beta2^t)`.
+    /// `p - lr * m' / (sqrt(v') + epsilon)`, with the averages `m'` and `v'`.
     fn update<const D: usize>(
         &self,
         mut value: Tensor<D>,
@@ -53,19 +84,7 @@ impl Rule for Adam {
                 gradient = gradient + value.clone() * step.weight_decay;
             }
         }
-        let squared = gradient.clone() * gradient.clone() * (1.0 - self.beta2);
-        let scaled = gradient * (1.0 - self.beta1);
-        let (first, second) = match (moments.pop(), moments.pop()) {
-            (Some(second), Some(first)) => {
-                (first * self.beta1 + scaled, second * self.beta2 + squared)
-            }
-            _ => (scaled, squared),
-        };
-        *moments = vec![first.clone(), second.clone()];
-
-        let correction1 = 1.0 - libm::pow(self.beta1, f64::from(step.number));
-        let correction2 = 1.0 - libm::pow(self.beta2, f64::from(step.number));
-        let deviation = second.sqrt() / libm::sqrt(correction2) + self.epsilon;
-        value - first / deviation * (step.lr / correction1)
+        let (direction, correction) = self.averages.direction(gradient, moments, step.number);
+        value - direction * (step.lr / correction)
     }
 }

@@ -1,8 +1,13 @@
-//! Optimizers, with the update rules of `torch.optim`.
+//! Optimizers, with the update rules of `torch.optim` where it has them.
 
 mod adam;
+mod lamb;
+mod lars;
+mod norm;
 mod rule;
 mod sgd;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 
@@ -16,8 +21,13 @@ use crate::term::{Args, Term};
 pub type BuildOptimizer = fn(&Args) -> Box<dyn Optimizer>;
 
 /// The optimizers, by the names under which `std.optimizers` declares them.
-pub static OPTIMIZERS: &[(&str, BuildOptimizer)] =
-    &[("sgd", sgd::sgd), ("adam", adam::adam), ("adamw", adam::adamw)];
+pub static OPTIMIZERS: &[(&str, BuildOptimizer)] = &[
+    ("sgd", sgd::sgd),
+    ("adam", adam::adam),
+    ("adamw", adam::adamw),
+    ("lars", lars::lars),
+    ("lamb", lamb::lamb),
+];
 
 /// The optimizer that a checked term names.
 ///
@@ -33,11 +43,9 @@ pub fn build(term: &Term) -> Box<dyn Optimizer> {
 ///
 /// One optimizer serves several sets of parameters, such as an encoder and a head, each by a name.
 pub trait Optimizer: Send {
-    /// One step of the set of that name at learning rate `lr`.
-    ///
-    /// One gradient for each parameter, `None` where none has reached it: buffers and such
-    /// parameters stay as they are.
-    fn step(&mut self, set: &str, params: &mut Params, gradients: Vec<Option<Array>>, lr: f64);
+    /// One step at learning rate `lr`, of all sets that move in it: a clipped norm is that of their
+    /// gradients together. Nothing here waits for the device.
+    fn step(&mut self, sets: Vec<ParamSet<'_>>, lr: f64);
 
     /// What the optimizer remembers between steps of the sets of parameters listed by name, for a
     /// checkpoint.
@@ -57,6 +65,16 @@ pub trait Optimizer: Send {
 
     /// The numbers that it remembers of each one that it moves.
     fn moments(&self) -> usize;
+}
+
+/// A set of parameters, with the gradients of one step.
+pub struct ParamSet<'s> {
+    /// The name by which the optimizer remembers it.
+    pub name: &'s str,
+    pub params: &'s mut Params,
+    /// One for each parameter and of its shape, `None` where none has reached it: buffers and such
+    /// parameters stay as they are.
+    pub gradients: Vec<Option<Array>>,
 }
 
 /// A checkpoint's optimizer state that does not fit the optimizer or its parameters.

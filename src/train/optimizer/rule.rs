@@ -3,7 +3,8 @@
 use burn::tensor::Tensor;
 use indexmap::IndexMap;
 
-use super::{Optimizer, StateError};
+use super::norm::clipping;
+use super::{Optimizer, ParamSet, StateError};
 use crate::device::{Array, by_rank};
 use crate::nn::{Params, Role};
 use crate::term::Args;
@@ -33,7 +34,10 @@ pub(super) trait Rule: Send {
 #[derive(Clone, Copy)]
 pub(super) struct Step {
     pub lr: f64,
+    /// 0 where the parameter is spared.
     pub weight_decay: f64,
+    /// Whether the parameter is among those that `exclude` spares.
+    pub is_spared: bool,
     pub number: i32,
 }
 
@@ -42,8 +46,10 @@ pub(super) struct PerParameter<R> {
     rule: R,
     lr: f64,
     weight_decay: f64,
-    /// Whether biases, scales and shifts are spared the weight decay.
+    /// Whether biases, scales and shifts are spared.
     exclude: bool,
+    /// The largest norm that the gradients of a step may have.
+    clip: Option<f64>,
     /// By set, one for each parameter of it.
     sets: IndexMap<String, Vec<State>>,
 }
@@ -66,22 +72,53 @@ impl<R: Rule> PerParameter<R> {
             lr: args.float("lr"),
             weight_decay: args.float("weight_decay"),
             exclude: args.symbol("exclude") == "norm_and_bias",
+            clip: args.get("clip").map(|_| args.float("clip")),
             sets: IndexMap::new(),
+        }
+    }
+
+    /// Moves the parameters of one set, by gradients that are scaled by `scale`, `[1]`.
+    fn step_set(&mut self, set: ParamSet<'_>, scale: Option<&Tensor<1>>, lr: f64) {
+        let ParamSet { name, params, gradients } = set;
+        let roles: Vec<Role> = params.iter().map(|param| param.role).collect();
+        if !self.sets.contains_key(name) {
+            self.sets.insert(name.to_owned(), vec![State::default(); roles.len()]);
+        }
+        let states = &mut self.sets[name];
+        let values = params.values_mut().iter_mut().zip(gradients);
+        for ((role, state), (value, gradient)) in roles.iter().zip(states).zip(values) {
+            let Some(gradient) = gradient else { continue };
+            state.steps += 1;
+            let is_spared = self.exclude && !role.is_weight();
+            let weight_decay = if is_spared { 0.0 } else { self.weight_decay };
+            let step = Step { lr, weight_decay, is_spared, number: state.steps };
+            // Moved out of its place, it is held once and written there.
+            let own = value.take();
+            *value = by_rank!(own.rank(), D => {
+                Self::update::<D>(&self.rule, own, scaled::<D>(gradient, scale), state, step)
+            });
         }
     }
 
     fn update<const D: usize>(
         rule: &R,
         value: Array,
-        gradient: Array,
+        gradient: Tensor<D>,
         state: &mut State,
         step: Step,
     ) -> Array {
         let mut moments = state.moments.drain(..).map(Array::into_tensor).collect();
-        let moved =
-            rule.update::<D>(value.into_tensor(), gradient.into_tensor(), &mut moments, step);
+        let moved = rule.update::<D>(value.into_tensor(), gradient, &mut moments, step);
         state.moments = moments.into_iter().map(Array::from).collect();
         moved.into()
+    }
+}
+
+fn scaled<const D: usize>(gradient: Array, scale: Option<&Tensor<1>>) -> Tensor<D> {
+    let gradient = gradient.into_tensor();
+    match scale {
+        Some(scale) => gradient * scale.clone().reshape([1; D]),
+        None => gradient,
     }
 }
 
@@ -90,24 +127,12 @@ impl<R: Rule> Optimizer for PerParameter<R> {
         self.rule.moments()
     }
 
-    fn step(&mut self, set: &str, params: &mut Params, gradients: Vec<Option<Array>>, lr: f64) {
-        let roles: Vec<Role> = params.iter().map(|param| param.role).collect();
-        if !self.sets.contains_key(set) {
-            self.sets.insert(set.to_owned(), vec![State::default(); roles.len()]);
-        }
-        let states = &mut self.sets[set];
-        let values = params.values_mut().iter_mut().zip(gradients);
-        for ((role, state), (value, gradient)) in roles.iter().zip(states).zip(values) {
-            let Some(gradient) = gradient else { continue };
-            state.steps += 1;
-            let spared = self.exclude && *role != Role::Weight;
-            let weight_decay = if spared { 0.0 } else { self.weight_decay };
-            let step = Step { lr, weight_decay, number: state.steps };
-            // Moved out of its place, it is held once and written there.
-            let own = value.take();
-            *value = by_rank!(own.rank(), D => {
-                Self::update::<D>(&self.rule, own, gradient, state, step)
-            });
+    fn step(&mut self, sets: Vec<ParamSet<'_>>, lr: f64) {
+        let scale = self.clip.and_then(|most| {
+            clipping(sets.iter().flat_map(|set| set.gradients.iter().flatten()), most)
+        });
+        for set in sets {
+            self.step_set(set, scale.as_ref(), lr);
         }
     }
 
@@ -181,185 +206,5 @@ impl<R: Rule> Optimizer for PerParameter<R> {
 
     fn lr(&self) -> f64 {
         self.lr
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::Arc;
-
-    use burn::tensor::Device;
-
-    use crate::device::Selected;
-    use crate::device::testing::{backends, device};
-    use crate::nn::{Declared, Fill, Layout};
-    use crate::term::{Call, Term};
-
-    fn optimizer(
-        name: &str,
-        args: &[(&str, f64)],
-        nesterov: bool,
-        exclude: &str,
-    ) -> Box<dyn Optimizer> {
-        let defaults = [
-            ("lr", 0.1),
-            ("momentum", 0.9),
-            ("beta1", 0.9),
-            ("beta2", 0.999),
-            ("epsilon", 1e-8),
-            ("weight_decay", 0.01),
-        ];
-        let mut terms = Args::default();
-        for (name, value) in defaults.iter().chain(args) {
-            terms.0.insert((*name).to_owned(), Term::Float(*value));
-        }
-        terms.0.insert("nesterov".to_owned(), Term::Bool(nesterov));
-        terms.0.insert("exclude".to_owned(), Term::Symbol(exclude.to_owned()));
-        super::super::build(&Term::Call(Call { name: name.to_owned(), args: terms }))
-    }
-
-    /// A parameter of that role, one that no gradient reaches, and a buffer.
-    fn given(role: Role, device: &Device) -> Params {
-        let mut layout = Layout::default();
-        let mut values = Vec::new();
-        for (name, role, own) in [
-            ("p", role, [1.0, -2.0, 3.0]),
-            ("unused", Role::Bias, [1.0, 2.0, 3.0]),
-            ("running", Role::Buffer, [4.0, 5.0, 6.0]),
-        ] {
-            let fill = Fill::Constant(0.0);
-            layout.declare(Declared { name: name.to_owned(), shape: vec![3], role, fill });
-            values.push(Array::from_vec(own.to_vec(), &[3], device));
-        }
-        Params::new(Arc::new(layout), values)
-    }
-
-    fn params(device: &Device) -> Params {
-        given(Role::Weight, device)
-    }
-
-    fn values(params: &Params, name: &str) -> Vec<f32> {
-        params.get(name).unwrap().to_vec()
-    }
-
-    /// One step on the loss `sum(s * p * p + p)`.
-    fn step(optimizer: &mut dyn Optimizer, params: &mut Params, lr: f64) {
-        let leaves = params.leaves();
-        let p = leaves.get("p").unwrap().tensor::<1>();
-        let s = Tensor::<1>::from_data([0.5, 1.0, -0.25], &p.device());
-        let mut gradients = (p.clone() * p.clone() * s + p).sum().backward();
-        optimizer.step("net", params, leaves.take_gradients(&mut gradients), lr);
-    }
-
-    const RATES: [f64; 4] = [0.1, 0.1, 0.05, 0.02];
-
-    fn trajectory(mut optimizer: Box<dyn Optimizer>, device: &Device) -> [Vec<f32>; 2] {
-        let mut params = params(device);
-        let steps = RATES.map(|lr| {
-            step(&mut *optimizer, &mut params, lr);
-            values(&params, "p")
-        });
-        let [_, _, third, fourth] = steps;
-        [third, fourth]
-    }
-
-    fn close(found: [Vec<f32>; 2], expected: [[f32; 3]; 2]) {
-        for (found, expected) in found.iter().flatten().zip(expected.iter().flatten()) {
-            assert!((found - expected).abs() < 2e-6, "{found} is not {expected}");
-        }
-    }
-
-    /// The third and fourth step of `torch.optim`, PyTorch 2.9.
-    #[test]
-    fn trajectories_are_pytorchs() {
-        for Selected { device, .. } in backends() {
-            let sgd = optimizer("sgd", &[("momentum", 0.0), ("weight_decay", 0.0)], false, "none");
-            close(
-                trajectory(sgd, &device),
-                [[0.539, -1.3640001, 3.1300626], [0.50822, -1.3294401, 3.1413631]],
-            );
-            close(
-                trajectory(optimizer("sgd", &[], false, "none"), &device),
-                [[0.2025927, -0.8849252, 3.20672], [0.0939694, -0.7613596, 3.2426682]],
-            );
-            close(
-                trajectory(optimizer("sgd", &[], true, "none"), &device),
-                [[-0.1014449, -0.5783362, 3.3180454], [-0.2042086, -0.4945925, 3.3648853]],
-            );
-            close(
-                trajectory(optimizer("adam", &[], false, "none"), &device),
-                [[0.7503974, -1.7505697, 3.2503145], [0.7305423, -1.7307789, 3.270438]],
-            );
-            let args = [("beta1", 0.8), ("beta2", 0.95), ("weight_decay", 0.1)];
-            close(
-                trajectory(optimizer("adamw", &args, false, "none"), &device),
-                [[0.7278585, -1.7034483, 3.1741319], [0.7066422, -1.6804267, 3.1879704]],
-            );
-        }
-    }
-
-    #[test]
-    fn what_no_gradient_reaches_stays() {
-        let mut params = params(&device());
-        let mut sgd = optimizer("sgd", &[], false, "none");
-        step(&mut *sgd, &mut params, 0.1);
-        assert_eq!(values(&params, "unused"), [1.0, 2.0, 3.0]);
-        assert_eq!(values(&params, "running"), [4.0, 5.0, 6.0]);
-        assert!(sgd.state(&[("net", &params)]).keys().eq(["net.p.momentum_buffer", "net.p.step"]));
-    }
-
-    #[test]
-    fn exclusion_spares_all_but_weights() {
-        let decayed = |role, exclude| {
-            let mut params = given(role, &device());
-            let mut sgd = optimizer("sgd", &[("momentum", 0.0)], false, exclude);
-            step(&mut *sgd, &mut params, 0.1);
-            let moved = values(&params, "p")[0];
-            // Without decay the first step goes from 1 to 0.8.
-            (moved - 0.8).abs() > 1e-4
-        };
-        assert!(decayed(Role::Weight, "norm_and_bias"));
-        assert!(decayed(Role::Bias, "none"));
-        for role in [Role::Bias, Role::NormScale, Role::NormShift] {
-            assert!(!decayed(role, "norm_and_bias"));
-        }
-    }
-
-    #[test]
-    fn a_stored_state_continues() {
-        for name in ["sgd", "adam", "adamw"] {
-            let mut params = params(&device());
-            let mut original = optimizer(name, &[], false, "none");
-            step(&mut *original, &mut params, 0.1);
-            let mut resumed = optimizer(name, &[], false, "none");
-            resumed.load_state(original.state(&[("net", &params)]), &[("net", &params)]).unwrap();
-            let mut copy = params.clone();
-            step(&mut *original, &mut params, 0.1);
-            step(&mut *resumed, &mut copy, 0.1);
-            assert_eq!(values(&params, "p"), values(&copy, "p"), "{name}");
-        }
-    }
-
-    #[test]
-    fn a_state_that_does_not_fit_is_an_error() {
-        let mut params = params(&device());
-        let mut adam = optimizer("adam", &[], false, "none");
-        step(&mut *adam, &mut params, 0.1);
-        let mut state = adam.state(&[("net", &params)]);
-        state.shift_remove("net.p.exp_avg");
-        state.insert("other.p.step".to_owned(), state["net.p.step"].clone());
-        let short = Array::from_vec(vec![0.0; 2], &[2], &device());
-        state.insert("net.unused.exp_avg_sq".to_owned(), short);
-        let error = adam.load_state(state, &[("net", &params)]).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the stored optimizer state does not fit:
-  `net.p` needs all of exp_avg, exp_avg_sq
-  `net.unused.exp_avg_sq` is [2], should be [3]
-  `net.unused.step` is missing
-  `net.unused` needs all of exp_avg, exp_avg_sq
-  `other.p.step` belongs to no parameter"
-        );
     }
 }

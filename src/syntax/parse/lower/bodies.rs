@@ -103,13 +103,17 @@ impl Lower<'_> {
 }
 
 fn given(node: Node<'_>) -> Given {
-    let mut given = Given { views: Vec::new(), label: None, span: span(node) };
-    let mut label = false;
+    let (views, labels, indices) = Default::default();
+    let mut given = Given { views, labels, indices, span: span(node) };
+    let mut word = "";
     for part in parts(node) {
         match part.kind() {
-            SyntaxKind::Keyword => label |= part.text().starts_with("label"),
-            SyntaxKind::Name if label => given.label = Some(name(part)),
-            SyntaxKind::Name => given.views.push(name(part)),
+            SyntaxKind::Keyword => word = part.text(),
+            SyntaxKind::Name => match word {
+                "label" | "labels" => given.labels.push(name(part)),
+                "index" => given.indices.push(name(part)),
+                _ => given.views.push(name(part)),
+            },
             _ => {}
         }
     }

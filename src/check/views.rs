@@ -1,0 +1,154 @@
+//! The views of a stage: what they are cut from, and what is made of them.
+
+use super::Checker;
+use super::objective::Builder;
+use super::pipeline::TypedStage;
+use super::size::Size;
+use super::value::{AugmentValue, ByView, EncoderValue, Kind, SplitValue};
+use crate::diagnostics::{Diagnostic, findings};
+use crate::resolve::declaration;
+use crate::term::Term;
+
+impl Checker<'_> {
+    /// Views no larger than what they are cut from, of the channels that the encoder takes.
+    pub(super) fn check_images(
+        &mut self,
+        stage: &TypedStage,
+        data: Option<&SplitValue>,
+        encoder: Option<&EncoderValue>,
+    ) {
+        let views = match stage.fields.get("views").map(|value| &value.kind) {
+            Some(Kind::Augment(augment)) => Some(augment),
+            _ => None,
+        };
+        let recipes = views.map(|augment| augment.recipes()).unwrap_or_default();
+        for augment in &recipes {
+            self.crops_something(augment);
+        }
+        let Some(data) = data else { return };
+        for augment in recipes {
+            let [_, height, width] = &data.dataset.image;
+            let mut current = height.as_constant().zip(width.as_constant());
+            for transform in &augment.sizes {
+                let (Some(size), Some((height, width))) = (transform.size.as_constant(), current)
+                else {
+                    break;
+                };
+                let cuts = transform.declaration.is("cuts");
+                let padding = transform.padding.as_constant().unwrap_or_default();
+                let room = height.min(width).saturating_add(padding.saturating_mul(2));
+                if cuts && size > room {
+                    let padded = match padding {
+                        0 => String::new(),
+                        _ => format!(" with {padding} pixels added on every side"),
+                    };
+                    let message = format!(
+                        "a crop of {size} pixels does not fit into images of {height} × {width}{padded}"
+                    );
+                    let argument = transform.declaration.first_size();
+                    let written = argument.and_then(|name| transform.places.get(name)).copied();
+                    let place = written.unwrap_or_else(|| self.place(stage, "views"));
+                    let error = Diagnostic::new(findings::CROP_TOO_LARGE, place, message);
+                    let images = format!("these images are {height} × {width}");
+                    let error = error.also(self.place(stage, "data"), images);
+                    let error = error.also(transform.span, format!("the crop of {size}"));
+                    self.report(error.help(format!(
+                        "crop at most {room}, or enlarge first: `resize(size: {size}) >> …`"
+                    )));
+                    break;
+                }
+                current = Some((size, size));
+            }
+        }
+        self.channels(stage, data, encoder);
+    }
+
+    /// A crop of no area shows nothing.
+    fn crops_something(&mut self, augment: &AugmentValue) {
+        let parts = match &augment.term {
+            Some(Term::Chain(parts)) => parts.as_slice(),
+            Some(part) => std::slice::from_ref(part),
+            None => return,
+        };
+        let crops = parts.iter().filter_map(|part| match part {
+            Term::Call(call) => Some((call, declaration(&call.name)?.named("covers")?)),
+            _ => None,
+        });
+        // What covers a share of the image sets its size, so the two lists are in step.
+        let mut places =
+            augment.sizes.iter().filter(|own| own.declaration.named("covers").is_some());
+        for (crop, covers) in crops {
+            let Some(place) = places.next() else { return };
+            if let Some(Term::Range(_, high)) = crop.args.get(covers)
+                && *high <= 0.0
+            {
+                let message = format!("a crop whose `{covers}` ends at zero has no area");
+                let error = match place.places.get(covers).copied() {
+                    Some(written) if !place.span.holds(written) => {
+                        let error = Diagnostic::new(findings::OUT_OF_RANGE, written, message);
+                        error.also(place.span, "found here: the crop")
+                    }
+                    written => {
+                        let place = written.unwrap_or(place.span);
+                        Diagnostic::new(findings::OUT_OF_RANGE, place, message)
+                    }
+                };
+                let help = format!("`{covers}` is a share of the image, such as `0.2..=1.0`");
+                self.report(error.help(help));
+            }
+        }
+    }
+
+    pub(super) fn channels(
+        &mut self,
+        stage: &TypedStage,
+        data: &SplitValue,
+        encoder: Option<&EncoderValue>,
+    ) {
+        let Some(wanted) =
+            encoder.and_then(|encoder| encoder.channels.as_ref()).and_then(Size::as_constant)
+        else {
+            return;
+        };
+        let Some(found) = data.dataset.image[0].as_constant() else { return };
+        if wanted != found {
+            let message =
+                format!("the encoder takes images of {wanted} channels, and these have {found}");
+            self.error(findings::SHAPE_MISMATCH, stage.span, message);
+        }
+    }
+
+    /// Views that are named together are of one size, and every recipe has a view.
+    pub(super) fn check_sizes(&mut self, stage: &TypedStage, builder: &Builder) {
+        let Some(Kind::Augment(augment)) = stage.fields.get("views").map(|own| &own.kind) else {
+            return;
+        };
+        for group in &builder.groups {
+            let sides = (group.first..group.first + group.count)
+                .filter_map(|view| augment.of_view(view).map(AugmentValue::side));
+            let sides: Vec<Option<i64>> = sides.collect();
+            if let Some(other) = sides.iter().find(|side| **side != sides[0]) {
+                let pixels = |side: Option<i64>| {
+                    side.map_or("the images' own size".to_owned(), |side| format!("{side} pixels"))
+                };
+                let message = format!(
+                    "views that the objective names together are of {} and of {}",
+                    pixels(sides[0]),
+                    pixels(*other)
+                );
+                let error = self.about(findings::SHAPE_MISMATCH, stage, "views", message);
+                self.report(error.help("name views of each size in a `given` of their own"));
+            }
+        }
+        if let Some(ByView { count: Some(count), .. }) = &augment.by_view
+            && *count >= builder.views
+        {
+            let message = format!(
+                "the objective has {} views, and {count} recipes come before the others",
+                builder.views
+            );
+            let error = self.about(findings::OUT_OF_RANGE, stage, "views", message);
+            self.report(error.help("give the others a view, or leave them out"));
+        }
+    }
+}

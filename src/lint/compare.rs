@@ -1,0 +1,241 @@
+//! What an objective compares with what, found in its operations: what a user has written by hand is
+//! a comparison like those of the library.
+
+use std::collections::BTreeMap;
+
+use super::declared;
+use super::operations::{
+    Stems, bare, is, is_among, named, over, passed, representations, scaled, stems, unscaled,
+};
+use crate::graph::flow::Flow;
+use crate::term::objective::{ObjectiveGraph, Op};
+
+/// Rows that the loss makes like the same rows of another tensor, by a dot product or a distance.
+pub(super) struct Pair {
+    /// The product or the difference; several where it is written again.
+    pub nodes: Vec<usize>,
+    pub sides: [usize; 2],
+    /// The outputs of networks that each side is made of.
+    pub stems: [Stems; 2],
+}
+
+/// Rows of a tensor compared with rows of another by dot products.
+pub(super) struct Product {
+    /// The similarities.
+    pub node: usize,
+    pub sides: [usize; 2],
+    /// The second side as columns, where each row is compared with each of the other.
+    pub columns: Option<usize>,
+}
+
+/// Which way the loss goes as an element rises.
+#[derive(Clone, Copy, Default)]
+struct Slope {
+    rises: bool,
+    falls: bool,
+}
+
+impl Slope {
+    const UNKNOWN: Slope = Slope { rises: true, falls: true };
+
+    fn turned(self) -> Self {
+        Slope { rises: self.falls, falls: self.rises }
+    }
+
+    fn add(&mut self, other: Slope) {
+        self.rises |= other.rises;
+        self.falls |= other.falls;
+    }
+}
+
+/// For each node, which way the loss goes with it; neither where it does not depend on it.
+fn slopes(graph: &ObjectiveGraph) -> Vec<Slope> {
+    let mut slopes = vec![Slope::default(); graph.nodes.len()];
+    slopes[graph.loss].rises = true;
+    for (index, node) in graph.nodes.iter().enumerate().rev() {
+        let own = slopes[index];
+        if !own.rises && !own.falls {
+            continue;
+        }
+        if let Some((x, number)) = scaled(graph, index) {
+            let is_negative = matches!(graph.nodes[number].op, Op::Constant(value) if value < 0.0);
+            slopes[x].add(if is_negative { own.turned() } else { own });
+            continue;
+        }
+        let keeps = is_among(graph, index, named::RISING)
+            || is_among(graph, index, named::SELECTIONS)
+            || declared(&node.op).is_some_and(|own| own.named("reduces").is_some())
+            || !passed(graph, index).is_empty();
+        for (position, &input) in node.inputs.iter().enumerate() {
+            slopes[input].add(match (&node.op, position) {
+                (Op::Add, _) | (Op::Subtract, 0) => own,
+                (Op::Subtract, _) => own.turned(),
+                (Op::Primitive(_), _) if keeps => own,
+                _ => Slope::UNKNOWN,
+            });
+        }
+    }
+    slopes
+}
+
+/// For each node, those that read it and that the loss needs.
+pub(super) fn readers(graph: &ObjectiveGraph, flow: &Flow) -> Vec<Vec<usize>> {
+    let mut readers = vec![Vec::new(); graph.nodes.len()];
+    for (index, node) in graph.nodes.iter().enumerate().filter(|own| flow.reaches_loss[own.0]) {
+        node.inputs.iter().for_each(|input| readers[*input].push(index));
+    }
+    readers
+}
+
+/// What the loss makes alike, each two sides once.
+pub(super) fn pairs(graph: &ObjectiveGraph, flow: &Flow) -> Vec<Pair> {
+    let mut pairs: Vec<Pair> = Vec::new();
+    let mut known: BTreeMap<[usize; 2], usize> = BTreeMap::new();
+    let all = stems(graph);
+    for (node, sides, likeness) in comparisons(graph, flow) {
+        let mut key = sides;
+        key.sort_unstable();
+        if let Some(position) = known.get(&key) {
+            pairs[*position].nodes.push(node);
+            continue;
+        }
+        let stems = sides.map(|side| all[side].clone());
+        let is_made = stems.iter().all(|own| !own.is_empty());
+        let is_pair = stems[0].is_disjoint(&stems[1]) || is_one(graph, node, sides, &all);
+        if likeness.falls && is_made && is_pair {
+            known.insert(key, pairs.len());
+            pairs.push(Pair { nodes: vec![node], sides, stems });
+        }
+    }
+    pairs
+}
+
+/// Whether the loss may fall as some representations become less alike.
+pub(super) fn pushes(graph: &ObjectiveGraph, flow: &Flow) -> bool {
+    let (held, stems) = (representations(graph), stems(graph));
+    let mut all = comparisons(graph, flow).into_iter();
+    all.any(|(_, sides, likeness)| {
+        let are_held = sides.iter().all(|side| held[*side]);
+        let [one, other] = sides.map(|side| &stems[side]);
+        likeness.rises && are_held && one.is_disjoint(other)
+    })
+}
+
+/// What is compared row by row: the product or difference, its sides, and which way the loss goes
+/// with their likeness.
+fn comparisons(graph: &ObjectiveGraph, flow: &Flow) -> Vec<(usize, [usize; 2], Slope)> {
+    let (slopes, readers) = (slopes(graph), readers(graph, flow));
+    let needed = (0..graph.nodes.len()).filter(|index| flow.reaches_loss[*index]);
+    let all = needed.filter_map(|index| {
+        let (sides, likeness) = compared(graph, index, &readers, &slopes)?;
+        Some((index, sides, likeness))
+    });
+    all.collect()
+}
+
+/// The sides of a comparison, and which way the loss goes with their likeness.
+fn compared(
+    graph: &ObjectiveGraph,
+    index: usize,
+    readers: &[Vec<usize>],
+    slopes: &[Slope],
+) -> Option<([usize; 2], Slope)> {
+    let node = &graph.nodes[index];
+    match (&node.op, &node.inputs[..]) {
+        (Op::Subtract, &[a, b]) if !node.shape.is_empty() => {
+            let mut distances = readers[index].iter().filter(|own| is_distance(graph, **own));
+            let distance = *distances.next()?;
+            Some(([a, b], slopes[distance].turned()))
+        }
+        (Op::Multiply, &[a, b]) if !node.shape.is_empty() => {
+            let is_whole = graph.nodes[a].shape == graph.nodes[b].shape;
+            let mut sums = readers[index].iter().filter(|own| {
+                is_among(graph, **own, named::SUMS) && over(graph, **own) != Some("first")
+            });
+            (is_whole && sums.next().is_some()).then_some(([a, b], slopes[index]))
+        }
+        (Op::Primitive(name), &[matrix]) if name == named::DIAGONAL => {
+            let mut matrix = unscaled(graph, matrix);
+            // Of probabilities as well the diagonal is of each row with its own.
+            while is_among(graph, matrix, named::PROBABILITIES) {
+                matrix = unscaled(graph, *graph.nodes[matrix].inputs.first()?);
+            }
+            let product = &graph.nodes[matrix];
+            match (&product.op, &product.inputs[..]) {
+                (Op::Primitive(_), &[a, b]) => Some(([a, b], slopes[index])),
+                _ => None,
+            }
+        }
+        _ => None,
+    }
+}
+
+/// Whether it makes a distance of a difference: a square, a magnitude, or a product with the same
+/// difference written again.
+fn is_distance(graph: &ObjectiveGraph, node: usize) -> bool {
+    let own = &graph.nodes[node];
+    let (Op::Multiply, &[a, b]) = (&own.op, &own.inputs[..]) else {
+        return is_among(graph, node, named::DISTANCES);
+    };
+    let [a, b] = [&graph.nodes[a], &graph.nodes[b]];
+    let is_difference = a.op == Op::Subtract && b.op == Op::Subtract;
+    let is_turned = a.inputs.iter().eq(b.inputs.iter().rev());
+    is_difference && (a.inputs == b.inputs || is_turned)
+}
+
+/// Whether rows of length one are multiplied with themselves, or an assignment is predicted from
+/// what it was made of.
+fn is_one(graph: &ObjectiveGraph, index: usize, sides: [usize; 2], stems: &[Stems]) -> bool {
+    let [a, b] = sides.map(|side| unscaled(graph, side));
+    match &graph.nodes[index].op {
+        Op::Subtract => false,
+        Op::Multiply => {
+            let assigned = [a, b].map(|side| is_assigned(graph, side));
+            let are_same = stems[a] == stems[b];
+            (a == b && bare(graph, a).is_none()) || (assigned[0] != assigned[1] && are_same)
+        }
+        _ => {
+            let rows = graph.nodes[b].inputs.first().map(|rows| unscaled(graph, *rows));
+            is(graph, b, named::TRANSPOSE) && rows == Some(a) && bare(graph, a).is_none()
+        }
+    }
+}
+
+/// Whether it is made, as a constant, such that it keeps the rows apart.
+fn is_assigned(graph: &ObjectiveGraph, mut node: usize) -> bool {
+    loop {
+        let own = &graph.nodes[node];
+        if declared(&own.op).is_some_and(|own| own.is("spreads") && !own.carries(0)) {
+            return true;
+        }
+        match (passed(graph, node).first(), scaled(graph, node)) {
+            (Some(&x), _) | (_, Some((x, _))) => node = x,
+            _ => return false,
+        }
+    }
+}
+
+/// The dot products of representations that the loss needs.
+pub(super) fn products(graph: &ObjectiveGraph, flow: &Flow) -> Vec<Product> {
+    let held = representations(graph);
+    let needed = (0..graph.nodes.len()).filter(|index| flow.reaches_loss[*index]);
+    let all = needed.filter_map(|node| product(graph, node));
+    all.filter(|own| own.sides.iter().all(|side| held[*side])).collect()
+}
+
+fn product(graph: &ObjectiveGraph, node: usize) -> Option<Product> {
+    let inputs = &graph.nodes[node].inputs;
+    if is(graph, node, named::MATMUL) {
+        let &[a, columns] = &inputs[..] else { return None };
+        let transposed = unscaled(graph, columns);
+        let b = *graph.nodes[transposed].inputs.first()?;
+        let is_rows = is(graph, transposed, named::TRANSPOSE);
+        return is_rows.then_some(Product { node, sides: [a, b], columns: Some(columns) });
+    }
+    let product = *inputs.first().filter(|_| is(graph, node, "sum"))?;
+    let own = &graph.nodes[product];
+    let &[a, b] = &own.inputs[..] else { return None };
+    let is_whole = graph.nodes[a].shape == graph.nodes[b].shape;
+    let is_dot = own.op == Op::Multiply && over(graph, node) == Some("last") && is_whole;
+    is_dot.then_some(Product { node, sides: [a, b], columns: None })
+}

@@ -1,0 +1,181 @@
+//! How strongly similarities are told apart: temperatures, and the lengths that they divide.
+
+use super::compare::Product;
+use super::operations::{bare, handed_on, is_among, named, scaled};
+use super::{Objective, Subject};
+use crate::diagnostics::{Diagnostic, Diagnostics, findings};
+use crate::source::Span;
+use crate::term::Term;
+use crate::term::objective::{ObjectiveGraph, Op};
+
+/// Temperatures that are in use lie between 0.05 and 0.5, and seldom beyond these.
+const TEMPERATURES: std::ops::RangeInclusive<f64> = 0.01..=1.0;
+
+/// Scores that are no similarities are softened as well: Hinton et al. 2015, arXiv:1503.02531.
+const SOFTENED: std::ops::RangeInclusive<f64> = 0.01..=20.0;
+
+/// The numbers between rows and the exponential of their similarities.
+#[derive(Clone, Copy)]
+struct Scale {
+    /// What the similarities are divided by, as far as that is a number.
+    temperature: f64,
+    /// Whether a schedule has a part in it.
+    is_scheduled: bool,
+    /// The node that states the number which is the farthest from one.
+    most: Option<(f64, usize)>,
+}
+
+impl Scale {
+    const NONE: Scale = Scale { temperature: 1.0, is_scheduled: false, most: None };
+
+    fn is_some(&self) -> bool {
+        self.is_scheduled || self.most.is_some()
+    }
+
+    /// Divided by a number that a node states.
+    fn divided(mut self, by: f64, node: usize) -> Self {
+        let far = by.abs().ln().abs();
+        if far > 0.0 && far.is_finite() {
+            self.temperature *= by.abs();
+            self.most = self.most.filter(|(most, _)| *most >= far).or(Some((far, node)));
+        }
+        self
+    }
+
+    /// With the numbers that stand around a tensor, whose own are left.
+    fn around(mut self, graph: &ObjectiveGraph, mut node: usize) -> Self {
+        while let Some((x, number)) = scaled(graph, node) {
+            self = self.with(graph, node, number);
+            node = x;
+        }
+        self
+    }
+
+    /// With the number of a product or a quotient.
+    fn with(mut self, graph: &ObjectiveGraph, node: usize, number: usize) -> Self {
+        let is_divided = graph.nodes[node].op == Op::Divide;
+        match &graph.nodes[number].op {
+            Op::Constant(value) if is_divided => self.divided(*value, number),
+            Op::Constant(value) => self.divided(value.recip(), number),
+            _ => {
+                self.is_scheduled = true;
+                self
+            }
+        }
+    }
+
+    /// That of an operation which takes an exponential.
+    fn of(graph: &ObjectiveGraph, node: usize) -> Self {
+        match graph.nodes[node].args.get("temperature") {
+            Some(Term::Float(value)) => Scale::NONE.divided(*value, node),
+            Some(_) => Scale { is_scheduled: true, ..Scale::NONE },
+            None => Scale::NONE,
+        }
+    }
+}
+
+pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
+    let Objective { graph, products, subject, .. } = objective;
+    let scales = scales(objective);
+    // A similarity of a contrast that stands outside of the exponential is one of its logarithm.
+    let is_contrast = products.iter().any(|product| scales[product.node].is_some());
+    for product in products.iter().filter(|_| is_contrast) {
+        let scale = scales[product.node].unwrap_or(Scale::NONE);
+        let sides = product.sides.iter().chain(&product.columns);
+        let scale = sides.fold(scale, |scale, side| scale.around(graph, *side));
+        if !scale.is_some() {
+            continue;
+        }
+        let bare: Vec<usize> = product.sides.iter().filter_map(|side| bare(graph, *side)).collect();
+        bare.iter().for_each(|rows| not_normalized(subject, product, *rows, found));
+        if let Some((_, node)) = scale.most.filter(|_| bare.is_empty() && !scale.is_scheduled) {
+            unusual(graph, subject, scale.temperature, node, TEMPERATURES, found);
+        }
+    }
+    softened(objective, found);
+}
+
+/// For each node, how its elements are scaled until an exponential is taken of them; none where
+/// that is not so.
+fn scales(objective: &Objective<'_>) -> Vec<Option<Scale>> {
+    let Objective { graph, flow, .. } = objective;
+    let mut scales: Vec<Option<Scale>> = vec![None; graph.nodes.len()];
+    let give = |scales: &mut Vec<Option<Scale>>, node: usize, scale: Scale| {
+        // Of several exponentials, one with a temperature.
+        if scales[node].is_none_or(|own| !own.is_some()) {
+            scales[node] = Some(scale);
+        }
+    };
+    for index in (0..graph.nodes.len()).rev().filter(|own| flow.reaches_loss[*own]) {
+        if is_among(graph, index, named::EXPONENTIALS) {
+            // What an exponential is taken of stands first.
+            if let Some(x) = graph.nodes[index].inputs.first() {
+                give(&mut scales, *x, Scale::of(graph, index));
+            }
+        } else if let Some(own) = scales[index] {
+            match scaled(graph, index) {
+                Some((x, number)) => give(&mut scales, x, own.with(graph, index, number)),
+                None => handed_on(graph, index).into_iter().for_each(|x| give(&mut scales, x, own)),
+            }
+        }
+    }
+    scales
+}
+
+fn not_normalized(subject: &Subject<'_>, product: &Product, rows: usize, found: &mut Diagnostics) {
+    let [made, compared] = [rows, product.node].map(|node| subject.places.nodes[node].place);
+    let message = "this is compared under a temperature without its length being one";
+    let mut warning = Diagnostic::new(findings::FEATURES_NOT_NORMALIZED, made, message);
+    if !made.holds(compared) {
+        warning = warning.also(compared, "compared here");
+    }
+    found.push(warning.help(
+        "write `normalize(…)`: otherwise the loss grows with the lengths, and the temperature means \
+         nothing",
+    ));
+}
+
+/// Judges the temperatures of scores that are no similarities.
+fn softened(objective: &Objective<'_>, found: &mut Diagnostics) {
+    let Objective { graph, flow, products, subject, .. } = objective;
+    let mut are_similarities = vec![false; graph.nodes.len()];
+    products.iter().for_each(|product| are_similarities[product.node] = true);
+    for index in (0..graph.nodes.len()).filter(|index| flow.reaches_loss[*index]) {
+        let is_similarity = |input: &usize| are_similarities[*input];
+        if is_among(graph, index, named::EXPONENTIALS) {
+            let scale = Scale::of(graph, index);
+            let is_judged = !graph.nodes[index].inputs.iter().take(1).any(is_similarity);
+            if let Some((_, node)) = scale.most.filter(|_| is_judged) {
+                unusual(graph, subject, scale.temperature, node, SOFTENED, found);
+            }
+        } else if handed_on(graph, index).iter().any(is_similarity) {
+            are_similarities[index] = true;
+        }
+    }
+}
+
+fn unusual(
+    graph: &ObjectiveGraph,
+    subject: &Subject<'_>,
+    temperature: f64,
+    node: usize,
+    usual: std::ops::RangeInclusive<f64>,
+    found: &mut Diagnostics,
+) {
+    if usual.contains(&temperature) {
+        return;
+    }
+    let message = format!("a temperature of {temperature} is far from any in use");
+    let warning =
+        Diagnostic::new(findings::UNUSUAL_TEMPERATURE, stated(graph, subject, node), message);
+    found.push(warning.help("published ones lie between 0.05 and 0.5"));
+}
+
+/// The text that states a temperature.
+fn stated(graph: &ObjectiveGraph, subject: &Subject<'_>, node: usize) -> Span {
+    let written = &subject.places.nodes[node];
+    match graph.nodes[node].op {
+        Op::Constant(_) => written.place,
+        _ => written.argument("temperature"),
+    }
+}

@@ -1,0 +1,40 @@
+//! Tensors joined, taken apart and given another shape.
+
+use burn::tensor::Tensor;
+
+use super::{Operands, Operation};
+use crate::device::{Array, by_rank};
+
+pub const OPERATIONS: &[(&str, Operation)] = &[
+    (
+        "concat",
+        |x| by_rank!(x.array(0).rank(), D => Tensor::cat(vec![x.tensor::<D>(0), x.tensor(1)], 0).into()),
+    ),
+    ("concat_columns", |x| Tensor::cat(vec![x.matrix(0), x.matrix(1)], 1).into()),
+    ("stack", stack),
+    ("split", split),
+    ("group", |x| {
+        let (shape, size) = (x.array(0).shape(), x.args.size("size"));
+        x.array(0).reshape(&[&[shape[0] / size, size], &shape[1..]].concat())
+    }),
+    ("flatten", |x| {
+        let shape = x.array(0).shape();
+        x.array(0).reshape(&[&[shape[0] * shape[1]], &shape[2..]].concat())
+    }),
+];
+
+fn stack(x: &Operands<'_>) -> Array {
+    let shape = x.array(0).shape();
+    let joined = by_rank!(shape.len(), D => {
+        Array::from(Tensor::cat(vec![x.tensor::<D>(0), x.tensor(1)], 0))
+    });
+    joined.reshape(&[&[2], &shape[..]].concat())
+}
+
+fn split(x: &Operands<'_>) -> Array {
+    let (parts, take) = (x.args.size("parts"), x.args.size("take"));
+    let rows = x.array(0).rows() / parts;
+    by_rank!(x.array(0).rank(), D => {
+        x.tensor::<D>(0).narrow(0, take * rows, rows).into()
+    })
+}

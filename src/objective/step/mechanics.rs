@@ -1,0 +1,295 @@
+//! What implementations get wrong: what a step sees, and in which order it changes things.
+
+use super::tests::{
+    BATCH, DIM, EXAMPLES, Nodes, chain, context, encoder, head, noise, rows, symbol, with,
+};
+use super::*;
+use crate::device::Array;
+use crate::device::testing::{backends, device};
+use crate::nn::Role;
+use crate::random::Key;
+use crate::schedule::Progress;
+use crate::term::objective::{Extent, ModuleNode, NetworkNode, ObjectiveGraph, TensorNode};
+use crate::term::{Args, Call, Term, Unit};
+
+/// An objective of one module chain: the mean of a node is minimized.
+fn minimizing(
+    networks: Vec<NetworkNode>,
+    modules: Vec<ModuleNode>,
+    mut nodes: Nodes,
+    of: usize,
+) -> ObjectiveGraph {
+    let loss = nodes.reduce("mean", of, "all");
+    ObjectiveGraph {
+        views: 2,
+        labels: false,
+        index: true,
+        modules,
+        networks,
+        nodes: nodes.0,
+        loss,
+        reports: Vec::new(),
+    }
+}
+
+fn learner(graph: &ObjectiveGraph) -> Learner {
+    Learner::new(graph, Key::root(1), &device(), [BATCH, EXAMPLES], None).unwrap()
+}
+
+fn wrapped(body: NetworkBody) -> NetworkNode {
+    NetworkNode { body }
+}
+
+fn grouped(groups: usize, shuffle: bool) -> ObjectiveGraph {
+    let body = NetworkBody::Grouped { of: 0, groups, shuffle };
+    let mut nodes = Nodes::default();
+    let [_, features, _] = nodes.project(1, 0);
+    minimizing(vec![chain(&[0, 1]), wrapped(body)], vec![encoder(), head(16)], nodes, features)
+}
+
+/// What network `network` makes of images, and the statistics that it leaves.
+fn applied(program: &Learner, network: usize, x: &Array, key: u64) -> (Array, Statistics) {
+    let mut statistics = Statistics::new();
+    let context = Context { key: Key::root(key), ..context() };
+    (program.apply(network, x.clone(), &[], &mut statistics, &context), statistics)
+}
+
+fn close(found: &[f32], expected: &[f32]) {
+    assert_eq!(found.len(), expected.len());
+    for (found, expected) in found.iter().zip(expected) {
+        assert!((found - expected).abs() <= 2e-5 * (1.0 + expected.abs()), "{found} {expected}");
+    }
+}
+
+/// Rows `group`, `group + groups`, … of an array.
+fn part(x: &Array, group: usize, groups: usize) -> Array {
+    let places: Vec<i64> = (0..x.rows() as i64).skip(group).step_by(groups).collect();
+    taken(x, &places)
+}
+
+/// Split batch norm: each group is normalised as if it were a batch of its own, and the running
+/// statistics are the means of the groups' own.
+#[test]
+fn groups_are_normalised_apart() {
+    let program = learner(&grouped(2, false));
+    let x = noise(0, BATCH, 8, &device()).views[0].clone();
+    let (whole, statistics) = applied(&program, 1, &x, 0);
+    let alone: Vec<_> = (0..2).map(|group| applied(&program, 0, &part(&x, group, 2), 0)).collect();
+    for (group, (own, _)) in alone.iter().enumerate() {
+        close(&part(&whole, group, 2).to_vec(), &own.to_vec());
+    }
+    for (slot, value) in &statistics[&Owner::Module(0)] {
+        let of = |group: usize| alone[group].1[&Owner::Module(0)][slot].to_vec();
+        let mean: Vec<f32> = of(0).iter().zip(of(1)).map(|(a, b)| (a + b) / 2.0).collect();
+        close(&value.to_vec(), &mean);
+    }
+    // One batch norm over all is another.
+    let (together, _) = applied(&program, 0, &x, 0);
+    assert!(together.to_vec().iter().zip(whole.to_vec()).any(|(a, b)| (a - b).abs() > 1e-3));
+}
+
+/// Shuffled batch norm: the groups are dealt by chance, and what comes out is in its own order.
+#[test]
+fn shuffled_rows_are_back_in_their_order() {
+    let program = learner(&grouped(2, true));
+    let x = noise(0, BATCH, 8, &device()).views[0].clone();
+    let results: Vec<Vec<f32>> =
+        (0..8).map(|key| applied(&program, 1, &x, key).0.to_vec()).collect();
+    assert_eq!(results[0], applied(&program, 1, &x, 0).0.to_vec());
+    assert!(results.iter().any(|own| *own != results[0]), "other groups in another step");
+    // In one group the order does not matter but for rounding, if the rows are put back.
+    let whole = learner(&grouped(1, true));
+    let plain = applied(&whole, 0, &x, 0).0.to_vec();
+    for key in 0..4 {
+        close(&applied(&whole, 1, &x, key).0.to_vec(), &plain);
+    }
+}
+
+#[test]
+fn groups_that_do_not_divide_the_batch_are_refused() {
+    let new = |groups| {
+        Learner::new(&grouped(groups, false), Key::root(1), &device(), [BATCH, EXAMPLES], None)
+    };
+    assert_eq!(
+        new(3).err().unwrap().to_string(),
+        "3 groups cannot be made of 4 rows: their number has to divide it"
+    );
+}
+
+/// A frozen network normalises by its running statistics, which stay, and learns nothing.
+#[test]
+fn what_is_frozen_stays() {
+    let mut nodes = Nodes::default();
+    let [view, frozen, _] = nodes.project(1, 0);
+    let own = nodes.op(Op::Apply(2), &[frozen]);
+    let networks = vec![chain(&[0]), wrapped(NetworkBody::Frozen { of: 0 }), chain(&[1])];
+    let graph = minimizing(networks, vec![encoder(), head(16)], nodes, own);
+    assert_eq!(view, 0);
+    let mut program = learner(&graph);
+    assert_eq!(program.trained(), [false, true]);
+    let before: Vec<_> = program.params()[0].values().iter().map(Array::to_vec).collect();
+    let output = program.forward(&noise(0, BATCH, 8, &device()), context());
+    assert!(output.leaves[0].is_none());
+    program.commit(output.effects, context());
+    let after: Vec<_> = program.params()[0].values().iter().map(Array::to_vec).collect();
+    assert_eq!(before, after);
+    // An image alone is seen as in its batch.
+    let x = noise(0, BATCH, 8, &device()).views[0].clone();
+    let (whole, _) = applied(&program, 1, &x, 0);
+    close(
+        &applied(&program, 1, &part(&x, 1, BATCH), 0).0.to_vec(),
+        &part(&whole, 1, BATCH).to_vec(),
+    );
+}
+
+fn state(name: &str, shape: Vec<Extent>, inputs: &[usize], args: &[(&str, Term)]) -> TensorNode {
+    let args = args.iter().map(|(name, term)| ((*name).to_owned(), term.clone()));
+    TensorNode {
+        op: Op::Primitive(name.into()),
+        inputs: inputs.to_vec(),
+        args: Args(args.collect()),
+        shape,
+        gradient: false,
+    }
+}
+
+/// The memory of an example changes after the step that it was in, and no other does.
+#[test]
+fn a_bank_keeps_a_row_for_each_example() {
+    let mut nodes = Nodes::default();
+    let [_, features, unit] = nodes.project(0, 0);
+    let index = nodes.op(Op::Index, &[]);
+    let examples = Extent::try_from("examples".to_owned()).unwrap();
+    let momentum = [("momentum", Term::Float(0.25))];
+    let bank = nodes.put(state("bank", rows(examples), &[unit, index], &momentum));
+    let columns = nodes.call("transpose", &[bank]);
+    let logits = nodes.call("matmul", &[unit, columns]);
+    let graph = minimizing(vec![chain(&[0, 1])], vec![encoder(), head(16)], nodes, logits);
+    assert_eq!(features, 1);
+    for backend in backends() {
+        let new = || Learner::new(&graph, Key::root(1), &backend.device, [BATCH, EXAMPLES], None);
+        let mut program = new().unwrap();
+        let memory = |program: &Learner| program.slots[&bank].arrays[0].1.to_vec();
+        let before = memory(&program);
+        assert_eq!(before.len(), EXAMPLES * DIM);
+        let mut batch = noise(0, BATCH, 8, &backend.device);
+        let places = [7, 2, 19, 0];
+        batch.index = Array::from_whole(places, &backend.device);
+        let output = program.forward(&batch, context());
+        let seen = output.effects.given[0].1[0].to_vec();
+        assert_eq!(memory(&program), before, "the forward pass changes nothing");
+        program.commit(output.effects, context());
+        let after = memory(&program);
+        for example in 0..EXAMPLES {
+            let own = |all: &[f32], row: usize| all[row * DIM..][..DIM].to_vec();
+            let (old, new) = (own(&before, example), own(&after, example));
+            let Some(row) = places.iter().position(|place| *place == example as i64) else {
+                assert_eq!(old, new);
+                continue;
+            };
+            let mixed: Vec<f32> =
+                old.iter().zip(own(&seen, row)).map(|(old, new)| 0.25 * old + 0.75 * new).collect();
+            let length = mixed.iter().map(|value| value * value).sum::<f32>().sqrt();
+            close(&new, &mixed.iter().map(|value| value / length).collect::<Vec<_>>());
+        }
+        // It goes on from a checkpoint.
+        let mut restored = new().unwrap();
+        restored.load_state(&program.state()).unwrap();
+        assert_eq!(memory(&restored), after);
+    }
+}
+
+#[test]
+fn a_running_mean_follows_the_batches() {
+    let mut nodes = Nodes::default();
+    let [_, features, _] = nodes.project(0, 0);
+    let momentum = [("momentum", Term::Float(0.9))];
+    let mean = nodes.put(state("running_mean", vec![Extent::fixed(DIM)], &[features], &momentum));
+    let centred = nodes.op(Op::Subtract, &[features, mean]);
+    let graph = minimizing(vec![chain(&[0, 1])], vec![encoder(), head(16)], nodes, centred);
+    let mut program = learner(&graph);
+    let mut expected = vec![0.0; DIM];
+    for step in 0..3 {
+        let output = program.forward(&noise(step, BATCH, 8, &device()), context());
+        let rows = output.effects.given[0].1[0].to_vec();
+        for (at, value) in expected.iter_mut().enumerate() {
+            let mean = rows.chunks(DIM).map(|row| row[at]).sum::<f32>() / BATCH as f32;
+            *value = 0.9 * *value + 0.1 * mean;
+        }
+        program.commit(output.effects, context());
+        close(&program.slots[&mean].arrays[0].1.to_vec(), &expected);
+    }
+    let saved = program.state();
+    let mut restored = learner(&graph);
+    restored.load_state(&saved).unwrap();
+    close(&restored.slots[&mean].arrays[0].1.to_vec(), &expected);
+}
+
+/// Prototypes are of length one whatever a step has made of them, and stay as they are at first.
+#[test]
+fn prototypes_are_directions() {
+    let frozen = ("frozen".to_owned(), Term::Duration(2.0, Unit::Steps));
+    let args = Args([("count".to_owned(), Term::Int(3)), frozen].into());
+    let term = Term::Call(Call { name: "prototypes".into(), args });
+    let prototypes = ModuleNode { term, input: Some(DIM), output: 3, encoder: false };
+    let mut nodes = Nodes::default();
+    let [_, _, unit] = nodes.project(0, 0);
+    let scores = nodes.op(Op::Apply(1), &[unit]);
+    let networks = vec![chain(&[0, 1]), chain(&[2])];
+    let graph = minimizing(networks, vec![encoder(), head(16), prototypes], nodes, scores);
+    let mut program = learner(&graph);
+    let lengths = |program: &Learner| -> Vec<f32> {
+        let weights = program.params()[2].values()[0].to_vec();
+        weights.chunks(DIM).map(|row| row.iter().map(|v| v * v).sum::<f32>().sqrt()).collect()
+    };
+    assert_eq!(program.params()[2].layout().iter().next().unwrap().role, Role::UnitRows);
+    close(&lengths(&program), &[1.0; 3]);
+    let output = program.forward(&noise(0, BATCH, 8, &device()), context());
+    let longer = program.params()[2].values()[0].to_vec().iter().map(|v| v * 3.0).collect();
+    program.params_mut()[2].values_mut()[0] = Array::from_vec(longer, &[3, DIM], &device());
+    program.commit(output.effects, context());
+    close(&lengths(&program), &[1.0; 3]);
+    let held = |step| {
+        let progress = Progress { step, steps: 10, steps_per_epoch: 5 };
+        program.params()[2].held(progress).next().unwrap()
+    };
+    assert_eq!([0, 1, 2, 3].map(held), [true, true, false, false]);
+}
+
+/// A temperature that changes by the step is another number in each.
+#[test]
+fn scheduled_numbers_follow_the_steps() {
+    let args = [
+        ("from", Term::Float(2.0)),
+        ("to", Term::Float(1.0)),
+        ("warmup", Term::Duration(0.0, Unit::Steps)),
+        ("per", symbol("step")),
+    ];
+    let args = args.into_iter().map(|(name, term)| (name.to_owned(), term)).collect();
+    let schedule = Term::Call(Call { name: "cosine".into(), args: Args(args) });
+    let mut nodes = Nodes::default();
+    let [_, features, _] = nodes.project(0, 0);
+    let temperature = nodes.op(Op::Scheduled(schedule.clone()), &[]);
+    let scaled = nodes.op(Op::Multiply, &[features, temperature]);
+    let soft = nodes.put(with(
+        TensorNode { ..state("log_softmax", rows(Extent::batches(1)), &[features], &[]) },
+        "temperature",
+        schedule,
+    ));
+    let graph = {
+        let sum = nodes.reduce("mean", soft, "all");
+        let mut graph = minimizing(vec![chain(&[0, 1])], vec![encoder(), head(16)], nodes, scaled);
+        graph.reports.push(("soft".into(), sum));
+        graph
+    };
+    let program = learner(&graph);
+    let at = |step| {
+        let progress = Progress { step, steps: 10, steps_per_epoch: 5 };
+        let output =
+            program.forward(&noise(0, BATCH, 8, &device()), Context { progress, ..context() });
+        (output.loss.to_number(), output.reports[0].1.to_number())
+    };
+    let (first, middle, last) = (at(0), at(5), at(10));
+    assert!((first.0 / last.0 - 2.0).abs() < 1e-4 && (middle.0 / last.0 - 1.5).abs() < 1e-4);
+    assert!(first.1 != middle.1 && middle.1 != last.1);
+}

@@ -1,0 +1,44 @@
+//! Adam with layer-wise adaptation.
+
+use burn::tensor::Tensor;
+
+use super::Optimizer;
+use super::adam::Averages;
+use super::norm::trust_ratio;
+use super::rule::{PerParameter, Rule, Step};
+use crate::term::Args;
+
+pub(super) fn lamb(args: &Args) -> Box<dyn Optimizer> {
+    Box::new(PerParameter::new(Lamb { averages: Averages::from_args(args) }, args))
+}
+
+struct Lamb {
+    averages: Averages,
+}
+
+impl Rule for Lamb {
+    const MOMENTS: &'static [&'static str] = Averages::NAMES;
+
+    /// `r = m' / (sqrt(v') + epsilon) + decay * p`, with Adam's averages `m'` and `v'`;
+    /// `p - lr * r * |p| / |r|`, where neither norm is 0. What is spared is not scaled.
+    ///
+    /// Algorithm 2 of the paper, with the identity as the function of `|p|`.
+    fn update<const D: usize>(
+        &self,
+        value: Tensor<D>,
+        gradient: Tensor<D>,
+        moments: &mut Vec<Tensor<D>>,
+        step: Step,
+    ) -> Tensor<D> {
+        let (direction, correction) = self.averages.direction(gradient, moments, step.number);
+        let mut update = direction / correction;
+        if step.weight_decay != 0.0 {
+            update = update + value.clone() * step.weight_decay;
+        }
+        if !step.is_spared {
+            let ratio = trust_ratio(value.clone(), update.clone(), 1.0);
+            update = update * ratio.reshape([1; D]);
+        }
+        value - update * step.lr
+    }
+}

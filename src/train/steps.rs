@@ -1,0 +1,239 @@
+//! Twenty steps of five methods of the library against PyTorch in f64, on every backend.
+//!
+//! `steps.json` is written by `tests/python/steps.py`, which states each method from its paper.
+//! Weights, images and the queue are numbers that both sides compute from their names.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use burn::tensor::Device;
+
+use super::{Pretraining, Task, build_optimizer};
+use crate::device::testing::backends;
+use crate::device::{Array, Selected};
+use crate::graph::{Graph, Stage};
+use crate::nn::{Param, Params, Role};
+use crate::objective::{Context, Inputs, Learner};
+use crate::random::Key;
+use crate::schedule::{self, Progress};
+use crate::term::Term;
+use crate::{Request, compile};
+
+const TEXT: &str = "use std.augment.{per_view, simclr_crops}
+use std.datasets.shapes
+use std.encoders.convnet
+use std.objectives.barlow_twins
+use std.objectives.byol
+use std.objectives.moco_v2
+use std.objectives.simclr
+use std.objectives.swav
+
+pipeline steps {
+  dataset data  = shapes(train: 640, test: 20)
+  augment large = simclr_crops(size: 8)
+  augment crops = per_view(first: large, others: simclr_crops(size: 6), count: 2)
+  encoder small = convnet(width: 4)
+
+  pretrain moco_v2_steps {
+    data: data.train.unlabeled, views: large, length: 20 steps, batch: 32
+    objective: moco_v2(small, queue: 64, momentum: 0.9, temperature: 0.2, dim: 8)
+    optimizer: sgd(lr: 0.02, momentum: 0.9, weight_decay: 5e-4), schedule: cosine()
+  }
+  pretrain simclr_steps {
+    data: data.train.unlabeled, views: large, length: 20 steps, batch: 32
+    objective: simclr(small, temperature: 0.5, dim: 8)
+    optimizer: sgd(lr: 0.02, momentum: 0.9, weight_decay: 5e-4), schedule: cosine()
+  }
+  pretrain byol_steps {
+    data: data.train.unlabeled, views: large, length: 20 steps, batch: 32
+    objective: byol(small, momentum: cosine(from: 0.9, to: 1.0), hidden: 32, dim: 8)
+    optimizer: sgd(lr: 0.01, momentum: 0.9, weight_decay: 5e-4), schedule: cosine()
+  }
+  pretrain barlow_twins_steps {
+    data: data.train.unlabeled, views: large, length: 20 steps, batch: 32
+    objective: barlow_twins(small, weight: 0.02, scale: 0.1, dim: 16)
+    optimizer: sgd(lr: 0.02, momentum: 0.9, weight_decay: 5e-4), schedule: cosine()
+  }
+  pretrain swav_steps {
+    data: data.train.unlabeled, views: crops, length: 20 steps, batch: 32
+    objective: swav(small, count: 12, hidden: 32, dim: 8, frozen: 5 steps)
+    optimizer: sgd(lr: 0.01, momentum: 0.9, weight_decay: 5e-4), schedule: cosine()
+  }
+}
+";
+const STEPS: usize = 20;
+const BATCH: usize = 32;
+
+/// Of the numbers: with these, no rectifier comes so near to its kink that rounding would decide.
+/// Where one does, two right trainings part by more than the tolerance.
+const SEED: u64 = 0;
+
+/// How far a loss may be off, relative to the larger of it and one.
+const TOLERANCE: f64 = 1e-4;
+
+#[derive(serde::Deserialize)]
+struct Trained {
+    losses: Vec<f64>,
+    /// What the losses would be with one mistake.
+    mistakes: BTreeMap<String, Vec<f64>>,
+}
+
+fn expected() -> BTreeMap<String, Trained> {
+    serde_json::from_str(include_str!("steps.json")).expect("steps.py writes it")
+}
+
+fn graph() -> Graph {
+    let files = BTreeMap::from([(PathBuf::from("steps.cpipe"), TEXT.as_bytes().to_vec())]);
+    let request = Request { file: "steps.cpipe", required: true, ..Request::default() };
+    let compilation = compile(&request, &files);
+    let diagnostics = compilation.diagnostics;
+    compilation.compiled.unwrap_or_else(|| panic!("{diagnostics:?}")).graph
+}
+
+/// Numbers in `[-1, 1)` without a rule, the same for the same name: multiples of 2^-23.
+///
+/// The name by FNV-1a, the places by the finalizer of SplitMix64 (Steele et al. 2014).
+fn numbers(name: &str, count: usize) -> Vec<f64> {
+    let seed = format!("{SEED}.{name}").bytes().fold(0xCBF2_9CE4_8422_2325_u64, |seed, byte| {
+        (seed ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
+    });
+    let number = |place: u64| {
+        let z = seed.wrapping_add(place.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        ((z ^ (z >> 31)) >> 40) as f64 / f64::from(1 << 23) - 1.0
+    };
+    (1..=count as u64).map(number).collect()
+}
+
+fn single(values: impl IntoIterator<Item = f64>) -> Vec<f32> {
+    values.into_iter().map(|value| value as f32).collect()
+}
+
+/// Rows of length one.
+fn unit_rows(values: &[f64], width: usize) -> Vec<f32> {
+    let row = |row: &[f64]| {
+        let length = row.iter().map(|own| own * own).sum::<f64>().sqrt();
+        row.iter().map(|own| own / length).collect::<Vec<_>>()
+    };
+    single(values.chunks(width).flat_map(row))
+}
+
+/// What a parameter of a module starts as: weights and biases uniform as by He et al. 2015,
+/// arXiv:1502.01852, norms as they are.
+fn start(full: &str, param: Param<'_>, params: &Params) -> Vec<f32> {
+    let shape = param.value.shape();
+    // A bias has the fan-in of its layer's weight.
+    let weight = params.get(&param.name.replace("bias", "weight")).map(Array::shape);
+    let bound = || {
+        let fan_in: usize = weight.unwrap()[1..].iter().product();
+        (6.0 / fan_in as f64).sqrt()
+    };
+    let values = || numbers(full, shape.iter().product());
+    match param.role {
+        Role::Weight | Role::Bias => {
+            let bound = bound();
+            single(values().into_iter().map(|value| value * bound))
+        }
+        Role::UnitRows => unit_rows(&values(), shape[1]),
+        Role::NormScale | Role::NormShift | Role::Buffer => param.value.to_vec(),
+    }
+}
+
+/// Puts the numbers in place that PyTorch started from.
+fn prepare(learner: &mut Learner, device: &Device) {
+    let module = |own: &str| {
+        let (module, name) = own.split_once('.').unwrap();
+        let params = &learner.params()[module.parse::<usize>().unwrap()];
+        let param = params.iter().find(|param| param.name == name).unwrap();
+        start(&format!("module.{own}"), param, params)
+    };
+    let value = |(name, array): (String, Array)| {
+        let shape = array.shape();
+        let values = match name.split_once('.').unwrap() {
+            ("module", own) => module(own),
+            // An average starts as what it follows.
+            ("average", own) => module(own.split_once('.').unwrap().1),
+            ("state", own) if own.ends_with("rows") => {
+                unit_rows(&numbers("queue", array.len()), shape[1])
+            }
+            _ => array.to_vec(),
+        };
+        (name, Array::from_vec(values, &shape, device))
+    };
+    let state: Vec<_> = learner.state().into_iter().map(value).collect();
+    learner.load_state(&state).unwrap();
+}
+
+/// The views of a step: the upper left of its images, of four squares each, and some noise.
+fn inputs(step: usize, views: usize, device: &Device) -> Inputs {
+    let images = numbers(&format!("images.{step}"), BATCH * 3 * 2 * 2);
+    let view = |view| {
+        let size = if view < 2 { 8 } else { 6 };
+        let own = numbers(&format!("view.{step}.{view}"), BATCH * 3 * size * size);
+        let value = |(place, own): (usize, f64)| {
+            let (column, row, map) = (place % size, place / size % size, place / (size * size));
+            (3.0 * images[(map * 2 + row / 4) * 2 + column / 4] + own) / 4.0
+        };
+        let values = single(own.into_iter().enumerate().map(value));
+        Array::from_vec(values, &[BATCH, 3, size, size], device)
+    };
+    Inputs {
+        views: (0..views).map(view).collect(),
+        labels: Array::from_whole(0..BATCH as i64, device),
+        index: Array::from_whole(0..BATCH as i64, device),
+    }
+}
+
+/// The losses of a stage's training.
+fn losses(stage: &Stage, Selected { device, kernels, .. }: &Selected) -> Vec<f64> {
+    let Term::Objective(objective) = &stage.fields["objective"] else { panic!("no objective") };
+    let sizes = [BATCH, STEPS * BATCH];
+    let mut program = Learner::new(objective, Key::root(0), device, sizes, None).unwrap();
+    prepare(&mut program, device);
+    let optimizer = build_optimizer(&stage.fields["optimizer"]);
+    let mut task = Pretraining { program, optimizer };
+    let step = |step| {
+        let progress = Progress { step, steps: STEPS, steps_per_epoch: STEPS };
+        let lr = task.lr() * schedule::value(&stage.fields["schedule"], progress);
+        let context = Context { kernels: *kernels, progress, key: Key::root(0) };
+        task.step(&inputs(step, objective.views, device), lr, context).loss.to_number()
+    };
+    (0..STEPS).map(step).collect()
+}
+
+/// The largest difference of two rows of losses.
+fn apart(found: &[f64], expected: &[f64]) -> f64 {
+    assert_eq!([found.len(), expected.len()], [STEPS; 2]);
+    let pairs = found.iter().zip(expected);
+    pairs.map(|(own, other)| (own - other).abs() / other.abs().max(1.0)).fold(0.0, f64::max)
+}
+
+#[test]
+fn twenty_steps_are_pytorchs() {
+    let graph = graph();
+    let expected = expected();
+    let method = |stage: &'_ Stage| stage.name.strip_suffix("_steps").unwrap().to_owned();
+    let methods: BTreeSet<String> = graph.ordered().map(method).collect();
+    assert!(methods.iter().eq(expected.keys()), "{methods:?}");
+    for selected in backends() {
+        for stage in graph.ordered() {
+            let (method, kind) = (method(stage), &selected.kind);
+            let expected = &expected[&method];
+            let found = losses(stage, &selected);
+            let difference = apart(&found, &expected.losses);
+            println!("{method} on {kind}: {difference:.1e}");
+            assert!(
+                difference <= TOLERANCE,
+                "{method} on {kind}: {found:?} is not {:?}",
+                expected.losses
+            );
+            // The comparison tells a training with a mistake from the right one.
+            assert!(!expected.mistakes.is_empty(), "{method} could not be wrong");
+            for (mistake, wrong) in &expected.mistakes {
+                let difference = apart(&found, wrong);
+                assert!(difference > 10.0 * TOLERANCE, "{method}, {mistake}: {difference}");
+            }
+        }
+    }
+}

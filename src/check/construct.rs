@@ -315,7 +315,8 @@ impl Checker<'_> {
             Body::Ema { of, momentum: bound.values.get("momentum").and_then(Value::term) }
         } else if declaration.named("groups").is_some() {
             Body::Grouped { of, groups: int("groups"), shuffle: bool("shuffle") }
-        } else if bool("when") == Some(false) {
+        } else if bool("when") != Some(true) {
+            // Where only a use tells, the gradient is as it may be.
             return Value::new(Kind::Network(NetworkValue { network: of, output }), span);
         } else {
             Body::Frozen { of }

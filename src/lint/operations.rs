@@ -60,9 +60,9 @@ pub(super) fn over(graph: &ObjectiveGraph, node: usize) -> Option<&str> {
     }
 }
 
-/// Whether it is a number, or one of a schedule.
+/// Whether it is a number, one of a schedule, or a size.
 pub(super) fn is_number(graph: &ObjectiveGraph, node: usize) -> bool {
-    matches!(graph.nodes[node].op, Op::Constant(_) | Op::Scheduled(_))
+    matches!(graph.nodes[node].op, Op::Constant(_) | Op::Scheduled(_) | Op::Count(_))
 }
 
 /// Of a tensor times or by a number: the two.

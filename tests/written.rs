@@ -51,6 +51,14 @@ const WARMED: &str = "  given views a, b
   let rest = log_sum_exp(matmul(q, transpose(fifo(k, size: 1024))) / t)
   minimize mean(softplus(rest - sum(q * k, over: last) / t))";
 
+/// The same with the batch norms of eight devices, section 3.3.
+const SHUFFLED: &str = "  given views a, b
+  let key = ema(network, momentum: 0.99)
+  let q = normalize(grouped_norm(network, 8)(a))
+  let k = normalize(grouped_norm(key, 8, shuffle: true)(b))
+  let rest = log_sum_exp(matmul(q, transpose(fifo(k, size: 1024))) / 0.2)
+  minimize mean(softplus(rest - sum(q * k, over: last) / 0.2))";
+
 /// Bardes et al. 2021, arXiv:2105.04906, eq. 1 to 6.
 const VICREG: &str = "  given views a, b
   let u = network(a)
@@ -156,6 +164,7 @@ const ALL: &[(&str, &str)] = &[
     ("InfoNCE by parts", INFO_NCE_BY_PARTS),
     ("InfoNCE by exponentials", BY_EXPONENTIALS),
     ("MoCo with a falling temperature", WARMED),
+    ("MoCo with shuffled batch norms", SHUFFLED),
     ("VICReg", VICREG),
     ("VICReg by means", VICREG_BY_MEANS),
     ("Barlow Twins", BARLOW_TWINS),
@@ -191,6 +200,7 @@ fn one_slip_by_hand_gets_one_finding() {
         (INFO_NCE, "normalize(network(a))", "network(a)", "features-not-normalized", "network(a)"),
         (INFO_NCE, "normalize(network(b))", "normalize(network(a))", "same-view", "diagonal(log"),
         (INFO_NCE, "0.1", "10.0", "unusual-temperature", "10.0"),
+        (SHUFFLED, ", shuffle: true", "", "batch-norm-leak", "grouped_norm(network, 8)"),
         (INFO_NCE_BY_PARTS, "normalize(network(b))", "normalize(network(a))", "same-view", "q * k"),
         (INFO_NCE_BY_PARTS, "10 *", "0.1 *", "unusual-temperature", "0.1"),
         (BY_EXPONENTIALS, "1024", "8192", "queue-larger-than-data", "8192"),

@@ -160,6 +160,7 @@ findings! {
     QUEUE_LARGER_THAN_DATA "queue-larger-than-data" Warning lint "a queue reaches back beyond an epoch";
     FEATURES_NOT_NORMALIZED "features-not-normalized" Warning lint "a temperature divides lengths, not directions";
     UNUSUAL_TEMPERATURE "unusual-temperature" Warning lint "a temperature is far from any in use";
+    BATCH_NORM_LEAK "batch-norm-leak" Warning lint "batch statistics tell a query its key";
     SAME_VIEW "same-view" Warning lint "a view is compared with itself";
     UNUSED_VIEW "unused-view" Warning lint "a view is made and not read";
     VIEWS_WITHOUT_CHANCE "views-without-chance" Warning lint "the views of an image are all the same";

@@ -7,7 +7,7 @@ use crate::graph::flow::Makers;
 use crate::resolve::Declaration;
 use crate::source::Span;
 use crate::term::Term;
-use crate::term::objective::{Extent, ObjectiveGraph};
+use crate::term::objective::{Extent, NetworkBody, NetworkNode, ObjectiveGraph};
 
 pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
     let Objective { graph, flow, subject, .. } = objective;
@@ -16,6 +16,7 @@ pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
             queue(subject, index, graph, found);
         }
     }
+    statistics(objective, found);
     // Two sides of one view are alike whatever the network has learned.
     for pair in objective.pairs.iter().filter(|own| own.is_of_one_view(objective)) {
         let place = subject.places.nodes[pair.nodes[0]].place;
@@ -56,6 +57,29 @@ fn queue(subject: &Subject<'_>, index: usize, graph: &ObjectiveGraph, found: &mu
             ),
         );
     }
+}
+
+/// Of a query and its key, the statistics of the group that both lie in tell that they belong
+/// together; the keys of a queue were made with others. He et al. 2019, arXiv:1911.05722, section 3.3.
+fn statistics(objective: &Objective<'_>, found: &mut Diagnostics) {
+    let Objective { graph, flow, subject, .. } = objective;
+    let grouped = |network: &NetworkNode, dealt: bool| matches!(network.body, NetworkBody::Grouped { groups, shuffle, .. } if shuffle == dealt && groups > 1);
+    let reads = |index: usize| flow.reaches_loss[index];
+    let has_queue = graph.nodes.iter().enumerate().any(|(index, node)| {
+        reads(index) && declared(&node.op).is_some_and(Declaration::keeps_rows)
+    });
+    if !has_queue || graph.networks.iter().any(|own| grouped(own, true)) {
+        return;
+    }
+    let Some(first) = graph.networks.iter().position(|own| grouped(own, false)) else { return };
+    let place = subject.places.networks[first].place;
+    let message =
+        "a query and its key share the statistics of a group, and no key of the queue does";
+    let warning = Diagnostic::new(findings::BATCH_NORM_LEAK, place, message);
+    found
+        .push(warning.help(
+            "write `shuffle: true` for the keys, so that other examples lie in their groups",
+        ));
 }
 
 /// The text that says how many rows a node keeps, or else the node's.

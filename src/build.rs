@@ -1,8 +1,26 @@
-//! Embeds the `.cpipe` library, and tells the linker where libtorch lies.
+//! Embeds the `.cpipe` library with its syntax trees, and tells the linker where libtorch lies.
+
+#![expect(dead_code, reason = "of what reads texts, the crate uses more")]
+
+mod source {
+    mod place;
+    pub use place::{FileId, Span};
+}
+mod syntax {
+    pub mod grammar;
+    pub mod lossless;
+}
+
+// What pest derives names it.
+extern crate alloc;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::{env, fs, io};
+
+use source::FileId;
+use syntax::grammar::{self, Rule};
 
 fn main() -> io::Result<()> {
     let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("set by cargo"));
@@ -11,9 +29,16 @@ fn main() -> io::Result<()> {
     collect(&root.join("stdlib"), "std", &mut modules)?;
     collect(&root.join("pipelines"), "std.pipelines", &mut modules)?;
     modules.sort();
-    let mut code = String::from("static LIBRARY: &[(&str, &str)] = &[\n");
+    // The name, the text and the tree of each, which is empty where the text cannot be read: who wants
+    // to know why reads it again.
+    let mut code = String::from("static LIBRARY: &[(&str, &str, &[u8])] = &[\n");
     for (name, path) in modules {
-        writeln!(code, "    ({name:?}, include_str!({path:?})),").expect("a String takes writes");
+        let text: Arc<str> = fs::read_to_string(&path)?.into();
+        let tree = grammar::read(&text, FileId(0), Rule::file).map(|tree| tree.write());
+        let stored = out.join(format!("{name}.tree"));
+        fs::write(&stored, tree.unwrap_or_default())?;
+        writeln!(code, "    ({name:?}, include_str!({path:?}), include_bytes!({stored:?})),")
+            .expect("a String takes writes");
     }
     code.push_str("];\n");
     fs::write(out.join("library.rs"), code)?;

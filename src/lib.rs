@@ -5,6 +5,9 @@
 //! form. What comes after needs the feature `run`: `run` carries a graph out, with `data`,
 //! `augment`, `nn`, `objective`, `train` and `evaluate` at work on the `device`.
 
+// What pest derives names it.
+extern crate alloc;
+
 #[cfg(feature = "run")]
 pub mod augment;
 pub mod check;
@@ -26,6 +29,7 @@ pub mod lint;
 pub mod nn;
 #[cfg(feature = "run")]
 pub mod objective;
+mod parallel;
 #[cfg(feature = "run")]
 pub mod random;
 #[cfg(feature = "run")]
@@ -112,11 +116,11 @@ pub fn compile(request: &Request<'_>, files: &dyn resolve::Files) -> Compilation
             lint::names::check(program, &mut diagnostics);
             lint::deprecated::check(program, &sources, &mut diagnostics);
         }
-        let mut again = check::Again::new(program);
+        let mut given = Vec::new();
         for typed in typed.into_iter().filter(|_| is_right) {
             let (graph, places) = graph::build(&typed);
             diagnostics.extend(lint::lint(&graph, &places));
-            lint::overrides::check(&typed, &graph, &mut again, &mut diagnostics);
+            given.extend(lint::overrides::Given::of(&typed, &graph));
             let stages = typed.stages.iter().map(|stage| (stage.name.clone(), stage.span));
             // The first is the one that was asked for; the others are its profiles.
             compiled.get_or_insert_with(|| Compiled {
@@ -125,6 +129,7 @@ pub fn compile(request: &Request<'_>, files: &dyn resolve::Files) -> Compilation
                 resolved: typed.resolved,
             });
         }
+        diagnostics.extend(lint::overrides::check(program, &given));
     }
     // Of a file that is not checked as a whole, a comment may silence what was not looked for.
     let is_whole = !request.required && !diagnostics.has_errors();

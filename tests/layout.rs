@@ -14,6 +14,7 @@ const FRONT: &[&str] = &[
     "graph",
     "ignores",
     "lint",
+    "parallel",
     "resolve",
     "source",
     "syntax",

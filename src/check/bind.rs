@@ -88,6 +88,14 @@ impl Checker<'_> {
                 What::Argument => None,
             };
             let is_field = matches!(what, What::Field { .. });
+            if let (true, Some(stage), Some(compared)) = (is_field, path, &self.compared)
+                && !compared.may_differ(stage, name, given.get(name).copied())
+            {
+                if given.remove(name).is_some() || parameter.default.is_some() {
+                    values.locals.insert(name.to_owned(), Value::poison(span));
+                }
+                continue;
+            }
             let is_clear = overridden.is_some() || given.contains_key(name) || !is_misnamed;
             let value = if let Some(over) = overridden {
                 let value = self.eval_override(&over, Some(kind), completing);
@@ -126,6 +134,11 @@ impl Checker<'_> {
             }
             if is_field && !is_clear {
                 value = Value::poison(value.span);
+            }
+            if let (true, Some(stage), Some(compared)) = (is_field, path, &mut self.compared)
+                && compared.field(stage, name, &value)
+            {
+                return None;
             }
             values.locals.insert(name.to_owned(), value);
         }
@@ -327,8 +340,14 @@ impl Checker<'_> {
         value
     }
 
-    /// A number where a tensor is wanted that is one.
+    /// A number where a tensor is wanted that is one, and an encoder where any network will do.
     pub(super) fn broadcast(&mut self, value: Value, kind: &Type) -> Value {
+        if let (Kind::Encoder(_), true, true) =
+            (&value.kind, self.builder.is_some(), kind.is(TypeName::Network))
+        {
+            let network = self.as_network(&value).map(Kind::Network);
+            return network.map_or(value.clone(), |kind| Value { kind, ..value });
+        }
         let is_number = matches!(value.kind, Kind::Int(_) | Kind::Float(_));
         let is_wanted = kind.is(TypeName::Tensor) && kind.shape().is_some_and(Shape::is_scalar);
         if !(is_number && is_wanted && self.builder.is_some()) {

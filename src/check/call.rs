@@ -167,7 +167,7 @@ impl<'a> Checker<'a> {
     fn feeds(&mut self, network: &NetworkValue, tensor: &TensorValue, span: Span) -> Option<Size> {
         let builder = self.builder.as_ref()?;
         let first = builder.chain(network.network).first().copied()?;
-        let takes_images = builder.modules[first].encoder.is_some();
+        let takes_images = builder.modules[first].is_encoder;
         match (takes_images, tensor.shape.sizes().as_deref()) {
             (true, Some([rows, _, _, _])) => Some((*rows).clone()),
             (false, Some([rows, features])) => {

@@ -169,7 +169,8 @@ impl Checker<'_> {
 
     /// A head; inside of an objective each call makes a network with weights of its own.
     fn head(&mut self, term: Option<Term>, output: Size, bound: &Arguments, span: Span) -> Value {
-        let kind = Kind::Head(HeadValue { term, output, place: self.largest(bound, span) });
+        let (id, place) = (self.fresh_id(), self.largest(bound, span));
+        let kind = Kind::Head(HeadValue { term, output, id, made: span, place });
         let origin = self.origins.made(span, self.places(&bound.values));
         let head = Value { kind, span, origin };
         if self.builder.is_none() {

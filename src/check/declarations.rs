@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::bind::What;
+use super::bind::{Arguments, What};
 use super::objective::Written;
 use super::pipeline::TypedStage;
 use super::resolved::Origin;
-use super::stages;
+use super::stages::{self, StageKind};
 use super::state::{DeclaredAs, Phase};
 use super::types::Reader;
 use super::unify::Solution;
@@ -184,11 +184,19 @@ impl<'a> Checker<'a> {
         let Some(bound) = bound.filter(|_| stage.whole) else {
             return Value::poison(stage.name.span);
         };
+        if let Some(compared) = &mut self.compared {
+            compared.stage(name, &bound.values);
+            return Value::poison(stage.name.span);
+        }
+        let mut fields = bound.values;
+        if let (StageKind::Finetune, true) = (*kind, bound.are_right) {
+            let objective = self.classify(&fields, span);
+            fields.insert("objective".to_owned(), objective);
+        }
         let written = |value: &Value| Written {
             place: self.written(value),
             arguments: self.origins.arguments(value).cloned().unwrap_or_default(),
         };
-        let fields = bound.values;
         let places = fields.iter().map(|(name, value)| (name.clone(), written(value))).collect();
         let typed = TypedStage { name: name.clone(), kind: *kind, span, fields, places };
         let errors = self.errors();
@@ -198,6 +206,21 @@ impl<'a> Checker<'a> {
         }
         self.state.declarations[index].typed = Some(typed);
         Value::new(Kind::Stage(position), stage.name.span)
+    }
+
+    /// What a fine-tuning minimizes: the objective of the library, over what its fields name.
+    fn classify(&mut self, fields: &BTreeMap<String, Value>, span: Span) -> Value {
+        // A test looks for it.
+        let Some(Item::Define(module, index)) = self.program.prelude().get("classify").copied()
+        else {
+            unreachable!("the library declares what a fine-tuning minimizes")
+        };
+        let given = [("encoder", "encoder"), ("classifier", "head"), ("train", "train")];
+        let given = given.into_iter().filter_map(|(parameter, field)| {
+            Some((parameter.to_owned(), fields.get(field)?.clone()))
+        });
+        let (values, solution) = (given.collect(), Solution::default());
+        self.expand(module, index, Arguments { values, solution, are_right: true }, Some(span))
     }
 
     fn unknown_stage(&mut self, stage: &tree::StageDeclaration) {

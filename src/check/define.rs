@@ -19,7 +19,7 @@ use super::{Checker, Frame, MOST_EXPANSIONS, Scope};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::resolve::ModuleId;
 use crate::source::Span;
-use crate::syntax::tree::{Define, Given, Name, Parameter, Statement};
+use crate::syntax::tree::{Define, Given, Name, Parameter, Statement, TypeKind};
 use crate::term::Part;
 use crate::term::objective::Op;
 
@@ -164,7 +164,11 @@ impl<'a> Checker<'a> {
                     }),
                 })
             }
-            TypeName::Network => Kind::Head(HeadValue { term: None, output: width(), place: span }),
+            TypeName::Network => {
+                let id = self.fresh_id();
+                let output = width();
+                Kind::Head(HeadValue { term: None, output, id, made: span, place: span })
+            }
             TypeName::Optimizer => Kind::Optimizer(None),
             TypeName::Schedule => Kind::Schedule(None),
             TypeName::Protocol => Kind::Protocol(None),
@@ -211,6 +215,9 @@ impl<'a> Checker<'a> {
         let define = program.define(module, index);
         let name = &define.signature.name;
         let span = call.unwrap_or(name.span);
+        if self.compared.is_some() && makes_an_objective(define) {
+            return Value::poison(span);
+        }
         if !define.whole || self.broken.contains(&(module, index)) {
             // What uses it is wrong for that reason alone.
             self.silent += 1;
@@ -541,6 +548,11 @@ fn gives_labels(statement: &Statement) -> bool {
 fn is_preset(define: &Define) -> bool {
     let is_plain = |own: &Statement| matches!(own, Statement::Let(_) | Statement::Result(_));
     define.body.iter().all(is_plain) && matches!(define.body.last(), Some(Statement::Result(_)))
+}
+
+fn makes_an_objective(define: &Define) -> bool {
+    let result = &define.signature.result.kind;
+    matches!(result, TypeKind::Named(name, _) if name == TypeName::Objective.text())
 }
 
 fn takes_tensors(signature: &TypedSignature<'_>) -> bool {

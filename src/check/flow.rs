@@ -38,11 +38,11 @@ impl Checker<'_> {
         let place = self.place(stage, "objective");
         let yielded = objective.encoder.as_ref().map(|encoder| encoder.id);
         let trained = || modules.iter().zip(&flow.trained).filter(|(_, trained)| **trained);
-        if yielded.is_none() || !trained().any(|(module, _)| module.encoder.is_some()) {
+        if yielded.is_none() || !trained().any(|(module, _)| module.is_encoder) {
             let message = format!("`{name}` trains no encoder");
             self.error(findings::NO_ENCODER, place, message);
-        } else if let Some((other, _)) = trained().find(|(module, _)| module.encoder.is_some())
-            && !trained().any(|(module, _)| module.encoder == yielded)
+        } else if let Some((other, _)) = trained().find(|(module, _)| module.is_encoder)
+            && !trained().any(|(module, _)| Some(module.id) == yielded)
         {
             let message = format!(
                 "`{name}` trains another encoder than its first, which `{}.encoder` is",
@@ -56,13 +56,13 @@ impl Checker<'_> {
             let mut chain =
                 objective.builder.chain(*network).iter().map(|module| &modules[*module]);
             let taken = |module: &&DraftModule| {
-                module.encoder != yielded && matches!(module.term, Some(Term::Output(_)))
+                Some(module.id) != yielded && matches!(module.term, Some(Term::Output(_)))
             };
             if let Some(module) = chain.find(taken) {
                 let message = format!(
                     "`{name}` is handed the encoder of another stage besides the one that it yields"
                 );
-                let handed = |(id, _): &&(usize, Span)| Some(*id) == module.encoder;
+                let handed = |(id, _): &&(usize, Span)| *id == module.id;
                 let written = objective.handed.iter().find(handed).map(|(_, written)| *written);
                 let place = written.unwrap_or(place);
                 let error = Diagnostic::new(findings::ENCODER_NOT_FRESH, place, message);

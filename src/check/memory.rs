@@ -9,7 +9,6 @@ use std::sync::LazyLock;
 use super::objective::{Body, Builder};
 use super::pipeline::TypedStage;
 use super::size::Size;
-use super::value::{EncoderValue, HeadValue, Made};
 use super::{Checker, flow::Flow};
 use crate::diagnostics::{Diagnostic, amount, findings};
 use crate::resolve::learned;
@@ -46,19 +45,6 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// The encoder and the head of a classifier, of which all is trained or the head alone.
-    pub fn classifier(encoder: &EncoderValue, head: Option<&HeadValue>, all: bool) -> Vec<Self> {
-        let Made { parameters: numbers, place, .. } = *encoder.made;
-        let (numbers, sets) = (numbers.unwrap_or_default(), 1 + u128::from(all));
-        let encoder_held = Held { numbers, sets, place, made: place };
-        let head_held = head.map(|HeadValue { term, place, .. }| {
-            let term = term.as_ref();
-            let numbers = term.and_then(|term| learned(term, known(&encoder.features)));
-            Held { numbers: numbers.unwrap_or_default(), sets: 2, place: *place, made: *place }
-        });
-        [encoder_held].into_iter().chain(head_held).collect()
-    }
-
     /// The modules of an objective. What it does not apply, it does not hold.
     pub fn objective(builder: &Builder, flow: &Flow) -> Vec<Self> {
         let mut sets = vec![0_u128; builder.modules.len()];
@@ -82,7 +68,7 @@ impl Held {
                 sets: sets + u128::from(*trained),
                 place: module.place,
                 // An encoder is made in the user's text, whoever applies it.
-                made: if module.encoder.is_some() { module.place } else { module.span },
+                made: if module.is_encoder { module.place } else { module.span },
             }
         });
         held.collect()

@@ -33,7 +33,7 @@ mod unify;
 pub mod value;
 mod views;
 
-pub use again::Again;
+pub use again::{Again, Fields};
 pub use declared::{declared_size, declared_sizes};
 pub use helper::helper;
 pub use overrides::{Override, parse as parse_override};
@@ -112,9 +112,13 @@ struct Checker<'a> {
     /// Errors that were reported elsewhere and are not repeated.
     silent: usize,
     origins: Origins,
-    /// Those read so far, by the place of their trees.
-    signatures: HashMap<*const tree::Signature, Rc<TypedSignature<'a>>>,
+    signatures: Signatures<'a>,
+    /// What the fields of the stages are compared with, where only that is asked.
+    compared: Option<again::Compared>,
 }
+
+/// Those read so far, by the place of their trees.
+type Signatures<'a> = HashMap<*const tree::Signature, Rc<TypedSignature<'a>>>;
 
 struct Frame {
     define: (ModuleId, usize),
@@ -160,6 +164,7 @@ impl<'a> Checker<'a> {
             silent: 0,
             origins: Origins::new(program.module(program.root).file),
             signatures: HashMap::new(),
+            compared: None,
         }
     }
 

@@ -45,7 +45,7 @@ impl Checker<'_> {
                 format!("this network is given {size} features here and {known} elsewhere"),
                 module.span,
             ),
-            _ if module.encoder.is_some() => {
+            _ if module.is_encoder => {
                 (format!("an encoder takes images, not {size} features"), module.span)
             }
             _ => {
@@ -71,20 +71,22 @@ impl Checker<'_> {
                     term,
                     input: None,
                     output: features,
-                    encoder: Some(id),
+                    id,
+                    is_encoder: true,
                     parameters,
                     span,
                     place,
                     written,
                 }
             }
-            Kind::Head(HeadValue { term, output, place }) => DraftModule {
+            Kind::Head(HeadValue { term, output, id, made, place }) => DraftModule {
                 term,
                 input: None,
                 output,
-                encoder: None,
+                id,
+                is_encoder: false,
                 parameters: None,
-                span,
+                span: made,
                 place,
                 written: self.written_at(span),
             },
@@ -101,13 +103,7 @@ impl Checker<'_> {
             self.report(error.help("write this in a `define … -> Objective`"));
             return None;
         };
-        let position = match module.encoder {
-            Some(id) => builder.encoder(id, module),
-            None => {
-                builder.modules.push(module);
-                builder.modules.len() - 1
-            }
-        };
+        let position = builder.module(module);
         let network = builder.network(DraftNetwork {
             body: Body::Chain(vec![position]),
             written,

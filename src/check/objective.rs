@@ -60,8 +60,9 @@ pub struct DraftModule {
     /// The features it is given, known once it is applied to something.
     pub input: Option<Size>,
     pub output: Size,
-    /// The identity of the encoder value, for a module that is one.
-    pub encoder: Option<usize>,
+    /// The identity of the value that it is made of.
+    pub id: usize,
+    pub is_encoder: bool,
     /// How many numbers an encoder learns, where that is known.
     pub parameters: Option<u128>,
     pub span: Span,
@@ -127,9 +128,9 @@ impl Builder {
         }
     }
 
-    /// The module of an encoder: one, wherever the encoder is named.
-    pub fn encoder(&mut self, id: usize, module: DraftModule) -> usize {
-        let known = self.modules.iter().position(|module| module.encoder == Some(id));
+    /// The place of a module: one, wherever what it is made of is named.
+    pub fn module(&mut self, module: DraftModule) -> usize {
+        let known = self.modules.iter().position(|own| own.id == module.id);
         known.unwrap_or_else(|| {
             self.modules.push(module);
             self.modules.len() - 1

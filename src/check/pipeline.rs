@@ -48,7 +48,7 @@ pub struct TypedStage {
 }
 
 impl TypedStage {
-    /// What it minimizes, where it is a pre-training.
+    /// What it minimizes, where it is a training.
     pub fn objective(&self) -> Option<&ObjectiveValue> {
         match self.fields.get("objective").map(|value| &value.kind) {
             Some(Kind::Objective(objective)) => Some(objective),
@@ -136,6 +136,10 @@ impl<'a> Checker<'a> {
             reader.read(&parameter.kind);
             self.report_types(&reader.faults);
         }
+        if self.compared.is_some() {
+            self.compare();
+            return None;
+        }
         for index in 0..self.state.declarations.len() {
             self.evaluate(index);
         }
@@ -170,6 +174,48 @@ impl<'a> Checker<'a> {
             profile,
             overrides: overrides.filter(is_used).collect(),
         })
+    }
+
+    /// Evaluates stages until one of them differs.
+    fn compare(&mut self) {
+        self.spread();
+        for index in self.state.stages.clone() {
+            if self.compared.as_ref().is_some_and(|compared| compared.differs) {
+                return;
+            }
+            self.evaluate(index);
+        }
+    }
+
+    /// Adds what hangs on what is affected, until nothing is added.
+    fn spread(&mut self) {
+        let Some(compared) = &mut self.compared else { return };
+        let is_value = |name: &&String| {
+            let position = self.state.positions.get(name.as_str());
+            position.is_some_and(|position| self.state.declarations[*position].stage.is_none())
+        };
+        compared.affected.extend(compared.path.first().filter(is_value).cloned());
+        loop {
+            let before = compared.affected.len();
+            for own in &self.state.declarations {
+                let expr = match own.member {
+                    DeclaredAs::Parameter(parameter) => parameter.default.as_ref(),
+                    DeclaredAs::Value(value) => Some(&value.value),
+                    DeclaredAs::Stage(_) => None,
+                };
+                if expr.is_some_and(|expr| compared.affects(expr)) {
+                    compared.affected.insert(own.name.text.clone());
+                }
+            }
+            for over in self.state.overrides.values() {
+                if let Some(first) = over.path.first().filter(|_| compared.affects(&over.value)) {
+                    compared.affected.insert(first.text.clone());
+                }
+            }
+            if compared.affected.len() == before {
+                return;
+            }
+        }
     }
 
     fn declare(&mut self, pipeline: &'a tree::Pipeline) {

@@ -58,6 +58,9 @@ impl Origin {
 impl Checker<'_> {
     /// Records a value of the text, through whatever names it came there.
     pub(super) fn resolve_text(&mut self, path: Option<&str>, value: &Value) {
+        if path.is_none() || self.compared.is_some() {
+            return;
+        }
         let written = self.written(value);
         let cause = self.state.cause(written);
         let origin = match written == value.span {

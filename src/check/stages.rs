@@ -253,16 +253,10 @@ impl Checker<'_> {
         self.check_images(stage, data.as_ref(), encoder.as_ref());
         self.check_batch(stage, data.as_ref());
         self.check_length(stage, data.as_ref());
-        if let Some(encoder) = encoder {
-            let head = match stage.fields.get("head").map(|value| &value.kind) {
-                Some(Kind::Head(head)) => Some(head),
-                _ => None,
-            };
-            let all = match stage.fields.get("train").map(|value| &value.kind) {
-                Some(Kind::Choice(Some(part), _)) => part == "all",
-                _ => false,
-            };
-            self.check_networks(stage, &Held::classifier(&encoder, head, all));
+        if let Some(objective) = objective(stage.fields.get("objective")) {
+            let flow = self.flow(&objective.builder);
+            self.check_sizes(stage, &objective.builder);
+            self.check_networks(stage, &Held::objective(&objective.builder, &flow));
         }
     }
 

@@ -157,6 +157,9 @@ pub struct Made {
 pub struct HeadValue {
     pub term: Option<Term>,
     pub output: Size,
+    /// Told apart from others of the same text.
+    pub id: usize,
+    pub made: Span,
     /// The user's text that makes it.
     pub place: Span,
 }

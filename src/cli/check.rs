@@ -12,7 +12,7 @@ use crate::diagnostics::formats::{self, Found};
 use crate::diagnostics::{Diagnostic, Levels, Severity, visible};
 use crate::resolve::Disk;
 use crate::source::Sources;
-use crate::{Compilation, Request};
+use crate::{Compilation, Request, parallel};
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -71,8 +71,8 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     };
     let mut seen = HashSet::new();
     let mut checked = Vec::new();
-    for file in &files {
-        let mut compilation = crate::compile(&Request { file, ..Request::default() }, &Disk);
+    let compile = |file: &String| crate::compile(&Request { file, ..Request::default() }, &Disk);
+    for (file, mut compilation) in files.iter().zip(parallel::map(&files, compile)) {
         let mut found = levels.apply(std::mem::take(&mut compilation.diagnostics));
         // A file that several use is checked with each of them.
         found.retain(|own| seen.insert(key(file, own, &compilation.sources)));

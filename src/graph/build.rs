@@ -9,7 +9,7 @@ use super::canonical::canonical;
 use super::places::{Numbering, Places};
 use super::{Graph, Stage, Use, hash};
 use crate::check::value::{AugmentValue, Kind, ObjectiveValue, Value};
-use crate::check::{TypedPipeline, TypedStage};
+use crate::check::{StageKind, TypedPipeline, TypedStage};
 use crate::term::objective::ObjectiveGraph;
 use crate::term::{Output, Term};
 
@@ -57,9 +57,15 @@ fn stage(stage: &TypedStage) -> (Stage, Option<Numbering>) {
         }
         _ => value.term().expect("the checker has made every value of a stage known"),
     };
-    let fields = stage.fields.iter().map(|(name, value)| (name.clone(), term(value))).collect();
+    let fields = stage.fields.iter().filter(|(name, _)| !is_in_objective(stage.kind, name));
+    let fields = fields.map(|(name, value)| (name.clone(), term(value))).collect();
     let name = stage.name.clone();
     (Stage { name, kind: stage.kind, hash: String::new(), fields }, numbering)
+}
+
+/// Whether a field says what the objective of a stage is made of, and nothing else.
+fn is_in_objective(kind: StageKind, field: &str) -> bool {
+    kind == StageKind::Finetune && ["encoder", "head", "train"].contains(&field)
 }
 
 fn objective_graph(objective: &ObjectiveValue, stage: &TypedStage) -> (ObjectiveGraph, Numbering) {

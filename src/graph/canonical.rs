@@ -174,7 +174,7 @@ impl<'b> Walk<'b> {
                 None => None,
             };
             let term: Term = built.term.clone()?;
-            let encoder = built.encoder.is_some() && built.encoder == self.encoder;
+            let encoder = built.is_encoder && Some(built.id) == self.encoder;
             self.graph.modules.push(ModuleNode {
                 term,
                 input,

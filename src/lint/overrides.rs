@@ -1,51 +1,82 @@
 //! Values given beside the text that leave everything as it is.
 
-use crate::check::{Again, Origin, Override, Resolved, Selection, TypedPipeline};
+use crate::check::{Again, Fields, Origin, Override, Resolved, Selection, TypedPipeline};
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
 use crate::graph::{self, Graph};
+use crate::parallel;
+use crate::resolve::Program;
 
-/// Judges each `-o`; where there is none, each setting of the profile. `graph` is that of `typed`.
-///
-/// Whatever it is that one may change, it changes the graph: the pipeline is compiled without it.
-pub fn check(typed: &TypedPipeline, graph: &Graph, again: &mut Again<'_>, found: &mut Diagnostics) {
-    let is_given = |over: &&Override| matches!(over.origin, Origin::Override);
-    let given: Vec<&Override> = typed.overrides.iter().filter(is_given).collect();
-    // What the profile has set returns when the `-o` in its place goes.
-    let (mut left, profile) = match given.is_empty() {
-        true => (typed.overrides.iter().collect(), None),
-        false => (given, typed.profile.as_deref()),
-    };
-    if left.is_empty() {
-        return;
+/// A pipeline and what was given beside its text, apart from all that is made of it.
+pub struct Given {
+    name: String,
+    profile: Option<String>,
+    overrides: Vec<Override>,
+    resolved: Vec<Resolved>,
+    fields: Fields,
+    hash: String,
+}
+
+impl Given {
+    /// Of a pipeline that was given something. `graph` is its own.
+    pub fn of(typed: &TypedPipeline, graph: &Graph) -> Option<Self> {
+        (!typed.overrides.is_empty()).then(|| Given {
+            name: typed.name.clone(),
+            profile: typed.profile.clone(),
+            overrides: typed.overrides.clone(),
+            resolved: typed.resolved.clone(),
+            fields: Fields::of(typed),
+            hash: graph.hash(),
+        })
     }
-    let hash = graph.hash();
-    // One after the other, and those that were found left out: of two that say the same thing, one
-    // is needed.
-    let mut position = 0;
-    while position < left.len() && again.may_check() {
-        let over = left.remove(position);
-        let overrides = left.iter().map(|over| (*over).clone()).collect();
-        let pipeline = Some(typed.name.as_str());
-        let selection = Selection { pipeline, profile, overrides, required: true };
-        let without = again.check(selection);
-        let without = without.filter(|without| graph::build(without).0.hash() == hash);
-        match without {
-            Some(without) => found.push(warning(over, typed, &without)),
-            None => {
-                left.insert(position, over);
-                position += 1;
+
+    /// Judges each `-o`; where there is none, each setting of the profile.
+    ///
+    /// Whatever it is that one may change, it changes the graph: the pipeline is compiled without it.
+    pub fn check(&self, again: &mut Again<'_>) -> Diagnostics {
+        let mut found = Diagnostics::default();
+        let is_given = |over: &&Override| matches!(over.origin, Origin::Override);
+        let given: Vec<&Override> = self.overrides.iter().filter(is_given).collect();
+        // What the profile has set returns when the `-o` in its place goes.
+        let (mut left, profile) = match given.is_empty() {
+            true => (self.overrides.iter().collect(), None),
+            false => (given, self.profile.as_deref()),
+        };
+        // One after the other, and those that were found left out: of two that say the same thing,
+        // one is needed.
+        let mut position = 0;
+        while position < left.len() && again.may_check() {
+            let over = left.remove(position);
+            let overrides = left.iter().map(|over| (*over).clone()).collect();
+            let pipeline = Some(self.name.as_str());
+            let selection = Selection { pipeline, profile, overrides, required: true };
+            let without = match again.changes_a_field(over, selection.clone(), &self.fields) {
+                true => None,
+                false => again.check(selection),
+            };
+            match without.filter(|without| graph::build(without).0.hash() == self.hash) {
+                Some(without) => found.push(warning(over, &self.resolved, &without.resolved)),
+                None => {
+                    left.insert(position, over);
+                    position += 1;
+                }
             }
         }
+        found
     }
 }
 
-fn warning(over: &Override, typed: &TypedPipeline, without: &TypedPipeline) -> Diagnostic {
+/// Judges what was given to each of these pipelines of a program.
+pub fn check(program: &Program, given: &[Given]) -> Diagnostics {
+    let judge = |own: &Given| own.check(&mut Again::new(program, given.len()));
+    let mut found = Diagnostics::default();
+    parallel::map(given, judge).into_iter().for_each(|more| found.extend(more));
+    found
+}
+
+fn warning(over: &Override, with: &[Resolved], without: &[Resolved]) -> Diagnostic {
     let path = over.dotted();
-    let resolved = |of: &TypedPipeline| -> Option<Resolved> {
-        of.resolved.iter().find(|own| own.path == path).cloned()
-    };
-    let same = resolved(without)
-        .filter(|before| resolved(typed).is_some_and(|now| now.value == before.value));
+    let own = |all: &[Resolved]| all.iter().find(|own| own.path == path).cloned();
+    let same = own(without).filter(|before| own(with).is_some_and(|now| now.value == before.value));
     let finding = findings::OVERRIDE_CHANGES_NOTHING;
     let Some(before) = same else {
         let message = format!("`{path}` changes nothing that runs");

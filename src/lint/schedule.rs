@@ -2,8 +2,9 @@
 
 use super::Subject;
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
+use crate::graph::flow::Flow;
 use crate::resolve::declaration;
-use crate::term::objective::NetworkBody;
+use crate::term::objective::{NetworkBody, ObjectiveGraph};
 use crate::term::{Args, Term, Unit, batches};
 
 /// The share of an epoch that may be left out: each example still has its turn in most of them.
@@ -14,8 +15,7 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Diagnostics) {
     if let Some(Term::Call(optimizer)) = subject.stage.fields.get("optimizer") {
         // A linear classifier on features that stay takes rates of its own: 30 in He et al. 2019,
         // arXiv:1911.05722, section 4.1.
-        if !matches!(subject.stage.fields.get("train"), Some(Term::Symbol(part)) if part == "head")
-        {
+        if !subject.objective().is_some_and(leaves_the_encoder) {
             learning_rate(subject, &optimizer.name, &optimizer.args, found);
         }
         weight_decay(subject, &optimizer.name, &optimizer.args, found);
@@ -42,6 +42,12 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Diagnostics) {
         let warning = Diagnostic::new(findings::MOMENTUM_AT_THE_EDGE, place, message);
         found.push(warning.help("published ones lie between 0.99 and 0.9999"));
     }
+}
+
+/// Whether the features stay as they are.
+fn leaves_the_encoder(graph: &ObjectiveGraph) -> bool {
+    let trained = Flow::of(graph).trained;
+    !graph.modules.iter().zip(trained).any(|(module, trained)| module.encoder && trained)
 }
 
 /// By the linear rule, for optimizers that follow it. Goyal et al. 2017, arXiv:1706.02677.

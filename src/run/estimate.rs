@@ -11,7 +11,7 @@ use super::Run;
 use super::inputs::Datasets;
 use super::prepare::Lookups;
 use super::stages::Fields;
-use crate::check::{StageKind, declared_size, declared_sizes};
+use crate::check::{StageKind, declared_sizes};
 use crate::graph::Stage;
 use crate::graph::flow::Flow;
 use crate::graph::flow::chain;
@@ -98,7 +98,7 @@ impl Run<'_> {
     pub(super) fn room(&self, stage: &Stage) -> Room {
         let fields = Fields(stage);
         match stage.kind {
-            StageKind::Pretrain => {
+            StageKind::Pretrain | StageKind::Finetune => {
                 let objective = fields.objective();
                 let modules = objective.modules.iter().map(|module| {
                     let term = self.constructor(&module.term);
@@ -112,29 +112,14 @@ impl Run<'_> {
                 let averages = averages(objective, &modules);
                 let encoder = modules.iter().find(|(_, encoder)| *encoder).map_or(0, |(n, _)| *n);
                 let held = weights.saturating_add(averages);
+                let kept = encoder.saturating_mul(1 + kept(&fields));
+                let model = if stage.kind == StageKind::Finetune { weights } else { 0 };
                 Room {
                     parameters: held,
                     trained,
                     memory: bytes(held.saturating_add(weights)),
-                    outputs: bytes(encoder.saturating_mul(1 + kept(&fields))),
+                    outputs: bytes(kept.saturating_add(model)),
                     checkpoints: bytes(held.saturating_mul(2)),
-                }
-            }
-            StageKind::Finetune => {
-                let encoder = self.constructor(fields.get("encoder"));
-                let features = match &encoder {
-                    Term::Call(call) => declared_size(call, "Feature"),
-                    _ => None,
-                };
-                let encoder = learned(&encoder, None).unwrap_or(0);
-                let head = learned(fields.get("head"), features).unwrap_or(0);
-                let weights = encoder.saturating_add(head);
-                Room {
-                    parameters: weights,
-                    trained: if fields.trains_all() { weights } else { head },
-                    memory: bytes(weights.saturating_mul(2)),
-                    outputs: bytes(weights.saturating_add(encoder)),
-                    checkpoints: bytes(weights.saturating_mul(2)),
                 }
             }
             StageKind::Evaluate => Room::default(),

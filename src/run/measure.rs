@@ -96,13 +96,8 @@ impl Run<'_> {
     ) -> Result<f64, Cause> {
         let begun = Instant::now();
         match stage.kind {
-            StageKind::Pretrain => {
-                let (session, mut task) = self.pretraining(state, stage)?;
-                let setup = begun.elapsed();
-                Ok(setup.as_secs_f64() + self.trained(&session, &mut task, stage, done, asked)?)
-            }
-            StageKind::Finetune => {
-                let (session, mut task) = self.finetuning(state, stage)?;
+            StageKind::Pretrain | StageKind::Finetune => {
+                let (session, mut task) = self.prepared(state, stage)?;
                 let setup = begun.elapsed();
                 Ok(setup.as_secs_f64() + self.trained(&session, &mut task, stage, done, asked)?)
             }

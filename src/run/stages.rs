@@ -18,12 +18,14 @@ use crate::resolve::declaration;
 use crate::store::error::RunError;
 use crate::store::events::Event;
 use crate::store::{Finished, Partial};
-use crate::term::objective::ObjectiveGraph;
+use crate::term::objective::{ModuleNode, ObjectiveGraph};
 use crate::term::{Args, Call, Output, Part, Split, Term, Unit};
-use crate::train::{Classifier, HEAD, Pretraining, Session, Tuned, build_optimizer, kept_name};
+use crate::train::{Session, Training, build_optimizer, kept_name};
 
 const ENCODER: &str = "encoder.safetensors";
 const MODEL: &str = "model.safetensors";
+/// The name of the last layer in torchvision's residual networks.
+const HEAD: &str = "fc";
 
 /// One result of an evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -57,34 +59,38 @@ impl Run<'_> {
         reason: &str,
     ) -> Result<Finished, Cause> {
         match stage.kind {
-            StageKind::Pretrain => self.pretrain(state, stage, partial, reason),
+            StageKind::Pretrain | StageKind::Finetune => self.train(state, stage, partial, reason),
             StageKind::Evaluate => self.evaluate(state, stage, partial, reason),
-            StageKind::Finetune => self.finetune(state, stage, partial, reason),
         }
     }
 
-    fn pretrain(
+    fn train(
         &self,
         state: &mut State<'_>,
         stage: &Stage,
         mut partial: Partial,
         reason: &str,
     ) -> Result<Finished, Cause> {
-        let (session, mut task) = self.pretraining(state, stage)?;
+        let (session, mut task) = self.prepared(state, stage)?;
         self.started(&session, stage, reason)?;
         let trained = session.run(&mut task, &mut partial)?;
         partial.write(ENCODER, &safetensors::to_bytes(&[("", task.encoder())]))?;
+        if stage.kind == StageKind::Finetune {
+            let (head, _) = head(Fields(stage).objective());
+            let sets = [("", task.encoder()), (HEAD, &task.program.params()[head])];
+            partial.write(MODEL, &safetensors::to_bytes(&sets))?;
+        }
         Ok(partial.finish(json!({
             "steps": trained.steps, "epochs": trained.epochs, "kept": trained.kept, "last": trained.last,
         }))?)
     }
 
-    /// A pre-training, ready to begin.
-    pub(super) fn pretraining<'s>(
+    /// A training, ready to begin.
+    pub(super) fn prepared<'s>(
         &'s self,
         state: &mut State<'_>,
         stage: &'s Stage,
-    ) -> Result<(Session<'s>, Pretraining), Cause> {
+    ) -> Result<(Session<'s>, Training), Cause> {
         let fields = Fields(stage);
         let objective = fields.objective();
         let examples = self.split(state, fields.split("data"))?;
@@ -102,41 +108,7 @@ impl Run<'_> {
         let sizes = [fields.args().size("batch"), session.loader.examples.len()];
         let program =
             Learner::new(&graph, state.key, &self.device.device, sizes, weights.as_ref())?;
-        let task = Pretraining { program, optimizer: build_optimizer(fields.get("optimizer")) };
-        Ok((session, task))
-    }
-
-    fn finetune(
-        &self,
-        state: &mut State<'_>,
-        stage: &Stage,
-        mut partial: Partial,
-        reason: &str,
-    ) -> Result<Finished, Cause> {
-        let (session, mut task) = self.finetuning(state, stage)?;
-        self.started(&session, stage, reason)?;
-        let trained = session.run(&mut task, &mut partial)?;
-        partial.write(MODEL, &task.classifier.to_bytes())?;
-        partial.write(ENCODER, &safetensors::to_bytes(&[("", &task.classifier.encoder_params)]))?;
-        Ok(partial.finish(json!({
-            "steps": trained.steps, "epochs": trained.epochs, "last": trained.last,
-        }))?)
-    }
-
-    /// A fine-tuning, ready to begin.
-    pub(super) fn finetuning<'s>(
-        &'s self,
-        state: &mut State<'_>,
-        stage: &'s Stage,
-    ) -> Result<(Session<'s>, Tuned), Cause> {
-        let fields = Fields(stage);
-        let examples = self.split(state, fields.split("data"))?;
-        let session = self.session(state, stage, examples, 1)?;
-        let task = Tuned {
-            classifier: self.classifier(state, stage)?,
-            optimizer: build_optimizer(fields.get("optimizer")),
-            all: fields.trains_all(),
-        };
+        let task = Training { program, optimizer: build_optimizer(fields.get("optimizer")) };
         Ok((session, task))
     }
 
@@ -274,19 +246,6 @@ impl Run<'_> {
 
     // ------------------------------------------------------------ networks
 
-    /// What a fine-tune stage starts from: the weights of its encoder, and a fresh head.
-    fn classifier(&self, state: &State<'_>, stage: &Stage) -> Result<Classifier, Cause> {
-        let fields = Fields(stage);
-        let (term, encoder_params) = self.encoder(state, fields.get("encoder"))?;
-        let encoder = nn::build(&term, None);
-        let Term::Call(constructor) = &term else {
-            panic!("{term} passed the checker as an encoder")
-        };
-        let head = nn::build(fields.get("head"), Some(declared(constructor, "Feature")));
-        let head_params = head.init(state.key.named("head"), &self.device.device);
-        Ok(Classifier { encoder, head, encoder_params, head_params })
-    }
-
     /// The constructor of an encoder and its weights: fresh, or what another stage has made.
     fn encoder(&self, state: &State<'_>, term: &Term) -> Result<(Term, Params), Cause> {
         let Term::Output(output) = term else {
@@ -307,18 +266,30 @@ impl Run<'_> {
     pub(super) fn architecture(&self, output: &Output) -> Term {
         let stage =
             self.graph.stage(output.stage).expect("an output names a stage of its own graph");
-        let fields = Fields(stage);
-        let term = match stage.kind {
-            StageKind::Finetune => fields.get("encoder"),
-            _ => {
-                let module = fields.objective().modules.iter().find(|module| module.encoder);
-                &module.expect("the checker wants an encoder in every objective").term
-            }
-        };
-        match term {
+        let module = Fields(stage).objective().modules.iter().find(|module| module.encoder);
+        match &module.expect("the checker wants an encoder in every objective").term {
             Term::Output(inner) => self.architecture(inner),
             term => term.clone(),
         }
+    }
+
+    /// The classifier that another stage has tuned.
+    fn classifier(&self, state: &State<'_>, output: &Output) -> Result<Extractor, Cause> {
+        let stage =
+            self.graph.stage(output.stage).expect("an output names a stage of its own graph");
+        let encoder = nn::build(&self.architecture(output), None);
+        let (_, head) = head(Fields(stage).objective());
+        let head = nn::build(&head.term, head.input);
+        let [of_encoder, of_head] =
+            [&encoder, &head].map(|module| module.init(state.key, &self.device.device));
+        if state.stands_in(output.stage) {
+            return Ok(Extractor { parts: vec![(encoder, of_encoder), (head, of_head)] });
+        }
+        let bytes = self.bytes(state, output, MODEL)?;
+        let templates = [("", &of_encoder), (HEAD, &of_head)];
+        let mut sets = safetensors::from_bytes(&bytes, &templates, &self.device.device)?;
+        let of_head = sets.remove(1);
+        Ok(Extractor { parts: vec![(encoder, sets.remove(0)), (head, of_head)] })
     }
 
     /// Weights from an output file of a finished stage.
@@ -354,23 +325,8 @@ impl Run<'_> {
         let encoder = |module, params| Extractor { parts: vec![(module, params)] };
         match model {
             Term::Output(output) if output.output == "model" => {
-                let stage = self
-                    .graph
-                    .stage(output.stage)
-                    .expect("an output names a stage of its own graph");
-                let classifier = self.classifier(state, stage)?;
-                if state.stands_in(output.stage) {
-                    let Classifier { encoder, head, encoder_params, head_params } = classifier;
-                    let parts = vec![(encoder, encoder_params), (head, head_params)];
-                    return Ok(vec![Candidate { epoch: None, network: Extractor { parts } }]);
-                }
-                let templates = [("", &classifier.encoder_params), (HEAD, &classifier.head_params)];
-                let bytes = self.bytes(state, output, MODEL)?;
-                let mut sets = safetensors::from_bytes(&bytes, &templates, &self.device.device)?;
-                let head_params = sets.remove(1);
-                let parts =
-                    vec![(classifier.encoder, sets.remove(0)), (classifier.head, head_params)];
-                Ok(vec![Candidate { epoch: None, network: Extractor { parts } }])
+                let network = self.classifier(state, output)?;
+                Ok(vec![Candidate { epoch: None, network }])
             }
             Term::Output(output)
                 if output.output == "history" && !state.stands_in(output.stage) =>
@@ -427,11 +383,6 @@ impl<'s> Fields<'s> {
         Args(self.0.fields.clone())
     }
 
-    /// Whether a fine-tuning changes the encoder, too.
-    pub fn trains_all(&self) -> bool {
-        self.args().symbol("train") == "all"
-    }
-
     pub fn split(&self, name: &str) -> &'s Split {
         match self.get(name) {
             Term::Split(split) => split,
@@ -445,6 +396,12 @@ impl<'s> Fields<'s> {
             other => panic!("`objective` passed the checker and is {other}"),
         }
     }
+}
+
+/// What a classifier has beside its encoder, and its place among the modules.
+pub(super) fn head(objective: &ObjectiveGraph) -> (usize, &ModuleNode) {
+    let mut modules = objective.modules.iter().enumerate();
+    modules.find(|(_, module)| !module.encoder).expect("`classify` has a head beside an encoder")
 }
 
 /// What a protocol measures, in the field's words.

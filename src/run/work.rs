@@ -6,7 +6,7 @@ use super::Run;
 use super::estimate::held_memory;
 use super::passes::{Gradient, Passes};
 use super::plan::{Plan, examples};
-use super::stages::Fields;
+use super::stages::{Fields, head};
 use crate::augment::Augmentation;
 use crate::check::{StageKind, declared_size, declared_sizes};
 use crate::data::loader::batches_held;
@@ -42,8 +42,9 @@ impl Run<'_> {
         // The allocator of the host leaves gaps between the aligned tensors of libtorch: a training
         // takes 1.2 to 1.6 times what its tensors do, measured.
         let (work, gaps) = match stage.kind {
-            StageKind::Pretrain => (self.pretraining_work(&Fields(stage))?, [27, 20]),
-            StageKind::Finetune => (self.finetuning_work(&Fields(stage))?, [27, 20]),
+            StageKind::Pretrain | StageKind::Finetune => {
+                (self.training_work(&Fields(stage))?, [27, 20])
+            }
             StageKind::Evaluate => (self.evaluation_work(&Fields(stage))?, [6, 5]),
         };
         let [more, of] = if self.device.kind == "libtorch-cpu" { gaps } else { [1, 1] };
@@ -60,7 +61,7 @@ impl Run<'_> {
         Some(u128::from(held_memory()?) + PROGRAM + datasets + stages)
     }
 
-    fn pretraining_work(&self, fields: &Fields<'_>) -> Option<Work> {
+    fn training_work(&self, fields: &Fields<'_>) -> Option<Work> {
         let objective = fields.objective();
         let batch = fields.args().size("batch");
         let images = viewed(fields, objective.views)?;
@@ -112,26 +113,6 @@ impl Run<'_> {
         passes
     }
 
-    fn finetuning_work(&self, fields: &Fields<'_>) -> Option<Work> {
-        let batch = fields.args().size("batch");
-        let images = viewed(fields, 1)?;
-        let image = *images.first()?;
-        let all = fields.trains_all();
-        let gradient = |of_input: bool| Gradient { of_parameters: true, of_input };
-        let mut passes = Passes::new(self.unfolds());
-        let mut walk = Walk::new(image);
-        nn::build(&self.constructor(fields.get("encoder")), None).walk(&mut walk);
-        passes.add(walk.cost, batch as u128, all.then_some(gradient(false)));
-        let nn::Extent::Features(features) = walk.at else { return None };
-        let mut walk = Walk::new(walk.at);
-        nn::build(fields.get("head"), Some(features)).walk(&mut walk);
-        passes.add(walk.cost, batch as u128, Some(gradient(all)));
-        passes.batches = batches(&images, batch);
-        let room = self.room(fields.0);
-        let moments = build_optimizer(fields.get("optimizer")).moments() as u128;
-        Some(passes.training(room, moments, 0))
-    }
-
     fn evaluation_work(&self, fields: &Fields<'_>) -> Option<Work> {
         let on = fields.split("on");
         let (image, model) = (imaged(&on.dataset)?, fields.get("model"));
@@ -166,7 +147,7 @@ impl Run<'_> {
     fn head(&self, model: &Term) -> Option<&Term> {
         let Term::Output(output) = model else { return None };
         let stage = self.graph.stage(output.stage).filter(|_| output.output == "model")?;
-        Some(Fields(stage).get("head"))
+        Some(&head(Fields(stage).objective()).1.term)
     }
 
     /// How many networks a term is.

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use burn::tensor::Device;
 
-use super::{Pretraining, Task, build_optimizer};
+use super::{Task, Training, build_optimizer};
 use crate::device::testing::backends;
 use crate::device::{Array, Selected};
 use crate::graph::{Graph, Stage};
@@ -192,7 +192,7 @@ fn losses(stage: &Stage, Selected { device, kernels, .. }: &Selected) -> Vec<f64
     let mut program = Learner::new(objective, Key::root(0), device, sizes, None).unwrap();
     prepare(&mut program, device);
     let optimizer = build_optimizer(&stage.fields["optimizer"]);
-    let mut task = Pretraining { program, optimizer };
+    let mut task = Training { program, optimizer };
     let step = |step| {
         let progress = Progress { step, steps: STEPS, steps_per_epoch: STEPS };
         let lr = task.lr() * schedule::value(&stage.fields["schedule"], progress);

@@ -3,6 +3,7 @@
 
 mod build;
 mod kind;
+mod stored;
 
 pub(super) use build::{Builder, is_white_space};
 pub use kind::SyntaxKind;
@@ -23,7 +24,7 @@ pub struct Tree {
     records: Vec<Record>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Record {
     kind: SyntaxKind,
     start: usize,

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use pest::Parser as _;
 use pest::error::InputLocation;
 
-use super::{Grammar, Rule};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::source::{FileId, Span};
+use crate::syntax::grammar::{Grammar, Rule};
 
 /// Says why the text from `start` is no `rule`: reads it again, with pest keeping account of what
 /// it tried at the furthest place.

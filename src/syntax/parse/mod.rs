@@ -1,28 +1,19 @@
-//! Text to syntax trees: the lossless one, and the typed one that is read off it. Only this module
-//! names pest.
+//! Text to syntax trees: the lossless one, and the typed one that is read off it.
 
 mod brackets;
 mod errors;
 mod limits;
 mod lower;
-mod pairs;
 
 pub use limits::{LARGEST, too_large};
 
 use std::ops::Range;
 use std::sync::Arc;
 
-use pest::Parser as _;
-
+use super::grammar::{self, Rule};
 use super::{lossless, tree};
 use crate::diagnostics::{Diagnostic, Diagnostics};
-use crate::source::{FileId, Sources};
-
-#[derive(pest_derive::Parser)]
-#[grammar = "grammar/cpipe.pest"]
-struct Grammar;
-
-type Pair<'i> = pest::iterators::Pair<'i, Rule>;
+use crate::source::{self, FileId, Sources};
 
 /// What a text says.
 pub struct Parsed {
@@ -37,7 +28,8 @@ pub struct Parsed {
 /// Reads a file.
 pub fn file(sources: &Sources, id: FileId) -> Parsed {
     let text = &sources.get(id).text;
-    match lossless(text, id, Rule::file) {
+    let stored = || lossless::Tree::read(Arc::clone(text), id, source::embedded_tree(text)?);
+    match stored().map_or_else(|| lossless(text, id, Rule::file), Ok) {
         Ok(lossless) => {
             let mut lower = lower::Lower::new(text, id);
             let file = lower.file(lossless.root());
@@ -92,8 +84,5 @@ fn alone<T>(
 
 fn lossless(text: &Arc<str>, id: FileId, rule: Rule) -> Result<lossless::Tree, Box<Diagnostic>> {
     limits::check(text, id)?;
-    let mut pairs =
-        Grammar::parse(rule, text).map_err(|_| Box::new(errors::explain(text, id, 0, rule)))?;
-    let entry = pairs.next().expect("an entry rule yields one pair");
-    Ok(pairs::tree(Arc::clone(text), id, entry))
+    grammar::read(text, id, rule).ok_or_else(|| Box::new(errors::explain(text, id, 0, rule)))
 }

@@ -1,8 +1,9 @@
 //! Blocks, of which some lines may fit nothing.
 
 use super::{Lower, contents};
+use crate::syntax::grammar::Rule;
 use crate::syntax::lossless::{Node, SyntaxKind};
-use crate::syntax::parse::{Rule, brackets, errors};
+use crate::syntax::parse::{brackets, errors};
 
 impl Lower<'_> {
     /// Reports a stretch of text that fits no rule.

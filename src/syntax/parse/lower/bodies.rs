@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use super::{Lower, contents, documentation, name, names, own_name, parts, span};
+use crate::syntax::grammar::Rule;
 use crate::syntax::lossless::{Node, SyntaxKind};
-use crate::syntax::parse::Rule;
 use crate::syntax::tree::*;
 
 impl Lower<'_> {

@@ -1,8 +1,8 @@
 //! Files and what stands at the top of them.
 
 use super::{Lower, contents, documentation, names, own_name, parts};
+use crate::syntax::grammar::Rule;
 use crate::syntax::lossless::{Node, SyntaxKind};
-use crate::syntax::parse::Rule;
 use crate::syntax::tree::*;
 
 impl Lower<'_> {

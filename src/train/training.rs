@@ -1,4 +1,5 @@
-//! Pre-training: the step of an objective, an optimizer, averages that follow.
+//! A training: the step of an objective, an optimizer, averages and memories that follow. A
+//! fine-tuning is one, too: its objective is `classify` of the library.
 
 use super::optimizer::{Optimizer, ParamSet};
 use super::session::{Measurements, Task, prefixed, split_state};
@@ -7,12 +8,12 @@ use crate::nn::{Params, safetensors};
 use crate::objective::{Context, Inputs, Learner};
 
 /// An objective under training.
-pub struct Pretraining {
+pub struct Training {
     pub program: Learner,
     pub optimizer: Box<dyn Optimizer>,
 }
 
-impl Pretraining {
+impl Training {
     /// The encoder that the objective was handed. The checker lets no objective without one train.
     pub fn encoder(&self) -> &Params {
         self.program.encoder().expect("the checker wants an encoder in every objective")
@@ -28,7 +29,7 @@ impl Pretraining {
     }
 }
 
-impl Task for Pretraining {
+impl Task for Training {
     fn step(&mut self, batch: &Inputs, lr: f64, context: Context<'_>) -> Measurements {
         let output = self.program.forward(batch, context);
         let mut gradients = output.loss.backward();

@@ -1,5 +1,9 @@
 //! Source texts, those of the embedded library among them, and places in them.
 
+mod place;
+
+pub use place::{FileId, Span};
+
 use std::sync::{Arc, LazyLock, OnceLock};
 
 include!(concat!(env!("OUT_DIR"), "/library.rs"));
@@ -7,36 +11,7 @@ include!(concat!(env!("OUT_DIR"), "/library.rs"));
 /// The texts of the library, `stdlib/` as `std.*` and `pipelines/` as `std.pipelines.*`, in the order
 /// of their names.
 static EMBEDDED: LazyLock<Vec<Source>> =
-    LazyLock::new(|| LIBRARY.iter().map(|(name, text)| Source::new(*name, *text)).collect());
-
-/// A text by its position: the embedded ones, which are the same for all [`Sources`], then those of
-/// one of these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FileId(u32);
-
-/// A range of bytes of one text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Span {
-    pub file: FileId,
-    pub start: usize,
-    pub end: usize,
-}
-
-impl Span {
-    /// Whether `other` lies within this span.
-    pub fn holds(self, other: Span) -> bool {
-        self.file == other.file && self.start <= other.start && other.end <= self.end
-    }
-
-    /// From the start of this span to the end of `other`; this span where `other` stands in another
-    /// text.
-    pub fn to(self, other: Span) -> Span {
-        match self.file == other.file {
-            true => Span { end: other.end.max(self.end), ..self },
-            false => self,
-        }
-    }
-}
+    LazyLock::new(|| LIBRARY.iter().map(|(name, text, _)| Source::new(*name, *text)).collect());
 
 /// A text and the name under which it is shown.
 #[derive(Clone, Debug)]
@@ -108,8 +83,14 @@ impl Sources {
 /// The text of the library that has that name, such as `std.objectives.moco_v2`.
 pub fn embedded(name: &str) -> Option<FileId> {
     // `build.rs` has sorted them.
-    let position = LIBRARY.binary_search_by(|(own, _)| (*own).cmp(name)).ok()?;
+    let position = LIBRARY.binary_search_by(|(own, ..)| (*own).cmp(name)).ok()?;
     Some(FileId(position as u32))
+}
+
+/// The tree of a text that is one of the library, wherever it was read, as it was written when the
+/// library was embedded.
+pub fn embedded_tree(text: &str) -> Option<&'static [u8]> {
+    LIBRARY.iter().find(|(_, own, _)| *own == text).map(|(_, _, tree)| *tree)
 }
 
 /// Whether a text is one of the library.

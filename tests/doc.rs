@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use cpipe::diagnostics::findings;
+use cpipe::docs::guides::GUIDES;
+use cpipe::docs::markdown::{Block, blocks};
 use cpipe::resolve::{self, catalog};
 use cpipe::source::Sources;
 
@@ -146,6 +148,9 @@ fn every_name_and_every_finding_has_one_place() {
     };
     for entry in catalog::entries() {
         expect(&entry.path(), entry.named.name);
+    }
+    for guide in GUIDES {
+        expect(guide.name, guide.title);
     }
     for finding in findings::all() {
         expect(&format!("finding.{}", finding.name), finding.name);
@@ -296,4 +301,24 @@ fn what_cannot_be_written_or_read_is_said() {
         html.contains("id=\"file:broken.cpipe:whole\"")
             && html.contains("id=\"file:broken.cpipe:whole:2\"")
     );
+}
+
+#[test]
+fn what_guides_show_is_right_and_in_style() {
+    let mut programs = 0;
+    for guide in GUIDES {
+        assert!(guide.text.lines().all(|line| line.chars().count() <= 100), "{}", guide.name);
+        for block in blocks(guide.text) {
+            let Block::Code("cpipe", lines) = block else { continue };
+            let text = lines.join("\n") + "\n";
+            let compilation = crate::support::text(&text);
+            assert!(compilation.diagnostics.is_empty(), "{:?}", compilation.diagnostics);
+            let mut sources = Sources::default();
+            let file = sources.add("guide", text.as_str());
+            let tree = cpipe::syntax::parse::file(&sources, file).lossless;
+            assert_eq!(cpipe::syntax::format::format(&tree), text);
+            programs += 1;
+        }
+    }
+    assert!(programs > 0);
 }

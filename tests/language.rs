@@ -1,5 +1,6 @@
 //! What the language promises.
 
+use cpipe::diagnostics::Severity;
 use cpipe::term::Term;
 use cpipe::{Request, compile};
 
@@ -532,4 +533,38 @@ pipeline small";
     assert_eq!(names(&found), ["queue-batch"]);
     let place = found.diagnostics[0].place().expect("a place");
     assert_eq!(found.sources.text(place), "24");
+}
+
+/// A size times a number is known to the run alone; it is no number of the text.
+#[test]
+fn sizes_and_fractions_are_combined_by_the_run() {
+    let objective = |body: &str| {
+        format!(
+            "use std.augment.simclr_crops\nuse std.datasets.shapes\nuse std.encoders.convnet\n\
+             define part(a: Tensor[n, d], t: Float) -> Tensor[] {{ {body} }}\n\
+             define own(encoder: Encoder) -> Objective {{\n\
+               let network = encoder >> mlp(hidden: 16, out: 8)\n  given view a\n\
+               minimize part(network(a), 0.25)\n}}\n\
+             pipeline p {{ pretrain base {{\n\
+               data: shapes().train.unlabeled, views: simclr_crops(size: 32)\n\
+               objective: own(convnet(width: 4)), optimizer: sgd(lr: 0.03)\n\
+               length: 1 epochs, batch: 64\n}} }}\n"
+        )
+    };
+    for (body, parts) in [
+        ("mean(a) * (n * t)", &["Count(\"batch\")", "Constant(0.25)"][..]),
+        ("mean(a) + (2 * n - 2) / 0.5", &["2 batch - 2", "Constant(0.5)"]),
+        ("mean(a) - 1.0 / n", &["Count(\"batch\")", "Divide"]),
+        ("mean(a) * exp(-1 / t)", &["Constant(-4.0)", "Primitive(\"exp\")"]),
+    ] {
+        let compilation = text(&objective(body));
+        let errors = compilation.diagnostics.iter().filter(|own| own.severity() == Severity::Error);
+        assert_eq!(errors.count(), 0, "{body}: {:?}", compilation.diagnostics);
+        let graph = compilation.compiled.expect("a right program").graph.to_ron();
+        for part in parts.iter() {
+            assert!(graph.contains(part), "{body}: no {part} in {graph}");
+        }
+    }
+    let whole = text(&objective("mean(a) * (n / 2)"));
+    assert!(names(&whole).contains(&"type-mismatch"));
 }

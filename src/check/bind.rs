@@ -340,7 +340,7 @@ impl Checker<'_> {
         value
     }
 
-    /// A number where a tensor is wanted that is one, and an encoder where any network will do.
+    /// A number where a tensor is wanted that may be one, and an encoder where any network will do.
     pub(super) fn broadcast(&mut self, value: Value, kind: &Type) -> Value {
         if let (Kind::Encoder(_), true, true) =
             (&value.kind, self.builder.is_some(), kind.is(TypeName::Network))
@@ -349,7 +349,8 @@ impl Checker<'_> {
             return network.map_or(value.clone(), |kind| Value { kind, ..value });
         }
         let is_number = matches!(value.kind, Kind::Int(_) | Kind::Float(_));
-        let is_wanted = kind.is(TypeName::Tensor) && kind.shape().is_some_and(Shape::is_scalar);
+        let takes_one = |shape: &Shape| shape.is_scalar() || shape.is_any();
+        let is_wanted = kind.is(TypeName::Tensor) && kind.shape().is_some_and(takes_one);
         if !(is_number && is_wanted && self.builder.is_some()) {
             return value;
         }

@@ -44,12 +44,14 @@ impl<'a> Checker<'a> {
                     break;
                 }
                 self.with_defaults = with_defaults;
+                self.is_alone = true;
                 self.builder = is_helper.then(Builder::default);
                 let arguments = self.unknown_arguments(module, &signature, with_defaults);
                 if self.errors() == errors {
                     self.expand(module, index, arguments, None);
                 }
                 self.builder = None;
+                self.is_alone = false;
             }
         }
         if self.errors() > errors {

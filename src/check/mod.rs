@@ -12,11 +12,13 @@ mod declared;
 mod define;
 mod expr;
 mod flow;
+mod groups;
 mod helper;
 mod memory;
 mod network;
 pub mod objective;
 mod operate;
+mod order;
 mod origin;
 mod overrides;
 mod pipeline;
@@ -76,10 +78,8 @@ const MOST_FRAMES: usize = 8;
 /// under each of its profiles. A test checks those of the library.
 pub fn check(program: &Program, selection: Selection<'_>) -> (Vec<TypedPipeline>, Diagnostics) {
     let mut checker = Checker::new(program);
-    for module in program.users() {
-        for index in 0..program.module(module).tree.defines.len() {
-            checker.define_alone(module, index);
-        }
+    for (module, index) in order::callees_first(program) {
+        checker.define_alone(module, index);
     }
     let typed = checker.pipelines(selection);
     (typed, checker.diagnostics)
@@ -99,6 +99,8 @@ struct Checker<'a> {
     /// Whether the defines that are checked on their own are given their defaults: what these leave
     /// unread, other arguments may read.
     with_defaults: bool,
+    /// Whether a define is checked on its own: its parameters stand for whatever they may be given.
+    is_alone: bool,
     /// Limits that have been reported: what lies beyond them says nothing more.
     exceeded: BTreeSet<&'static str>,
     /// What was found to be too large for the machine.
@@ -165,6 +167,7 @@ impl<'a> Checker<'a> {
             origins: Origins::new(program.module(program.root).file),
             signatures: HashMap::new(),
             compared: None,
+            is_alone: false,
         }
     }
 

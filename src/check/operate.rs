@@ -95,6 +95,12 @@ impl Checker<'_> {
                     Kind::Poison
                 }
             },
+            // How many examples a batch has is known to the run alone.
+            (Kind::Int(size), Kind::Float(_)) | (Kind::Float(_), Kind::Int(size))
+                if size.is_open() && self.builder.is_some() =>
+            {
+                return self.operate_tensors(operator, left, right);
+            }
             (Kind::Int(_) | Kind::Float(_), Kind::Int(_) | Kind::Float(_)) => {
                 match both(left.number(), right.number()) {
                     Some(value) if !value.is_finite() => {
@@ -188,12 +194,23 @@ impl Checker<'_> {
                 Some(extent) => Op::Count(extent),
                 None => {
                     let message = format!("how many `{size}` is, is not known here");
+                    let error = Diagnostic::new(findings::TYPE_MISMATCH, value.span, message);
+                    self.report(
+                        error.help("for a fraction write a number of it with a point: `1.0 / n`"),
+                    );
+                    return None;
+                }
+            },
+            _ => match value.number() {
+                Some(number) => Op::Constant(number),
+                // Any number will do in a define that is checked on its own.
+                None if self.is_alone => Op::Constant(1.0),
+                None => {
+                    let message = "this number is not known before the run";
                     self.error(findings::TYPE_MISMATCH, value.span, message);
                     return None;
                 }
             },
-            // An unknown number stands for one in a define that is checked on its own.
-            _ => Op::Constant(value.number().unwrap_or(1.0)),
         };
         let shape = Shape::default();
         let made = self.tensor(op, Vec::new(), Some(Default::default()), shape, false, value.span);

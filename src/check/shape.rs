@@ -25,6 +25,11 @@ impl Shape {
         self.0.is_empty()
     }
 
+    /// Whether it stands for any sizes, or none: `[..s]`.
+    pub fn is_any(&self) -> bool {
+        matches!(self.0.as_slice(), [Dimension::Rest(_)])
+    }
+
     /// The sizes; `None` where their number is not known.
     pub fn sizes(&self) -> Option<Vec<&Size>> {
         let sizes = self.0.iter().map(|dimension| match dimension {

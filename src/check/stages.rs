@@ -169,6 +169,7 @@ impl Checker<'_> {
             let flow = self.flow(&objective.builder);
             self.check_encoders(stage, objective, &flow);
             self.check_queues(stage, &objective.builder);
+            self.check_groups(stage, &objective.builder);
             self.check_sizes(stage, &objective.builder);
             self.check_networks(stage, &Held::objective(&objective.builder, &flow));
         }

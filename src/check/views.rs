@@ -4,7 +4,7 @@ use super::Checker;
 use super::objective::Builder;
 use super::pipeline::TypedStage;
 use super::size::Size;
-use super::value::{AugmentValue, ByView, EncoderValue, Kind, SplitValue};
+use super::value::{AugmentValue, ByView, EncoderValue, Kind, SplitValue, Value};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::resolve::declaration;
 use crate::term::Term;
@@ -120,7 +120,8 @@ impl Checker<'_> {
 
     /// Views that are named together are of one size, and every recipe has a view.
     pub(super) fn check_sizes(&mut self, stage: &TypedStage, builder: &Builder) {
-        let Some(Kind::Augment(augment)) = stage.fields.get("views").map(|own| &own.kind) else {
+        let Some(views @ Value { kind: Kind::Augment(augment), .. }) = stage.fields.get("views")
+        else {
             return;
         };
         for group in &builder.groups {
@@ -147,7 +148,8 @@ impl Checker<'_> {
                 "the objective has {} views, and {count} recipes come before the others",
                 builder.views
             );
-            let error = self.about(findings::OUT_OF_RANGE, stage, "views", message);
+            let place = self.argument(views, "count");
+            let error = Diagnostic::new(findings::OUT_OF_RANGE, place, message);
             self.report(error.help("give the others a view, or leave them out"));
         }
     }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use super::{BAD_INPUT, html, output};
 use crate::diagnostics::{Diagnostic, Diagnostics, findings, render_all, visible};
+use crate::docs::guides::{self, GUIDES};
 use crate::resolve::catalog::{self, Entry, Named};
 use crate::resolve::{self, Disk};
 use crate::source::{self, Sources};
@@ -12,8 +13,9 @@ use crate::syntax::parse::{self, Parsed};
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// A name such as moco_v2 or std.datasets.cifar10, a module such as std.augment, or a .cpipe
-    /// file, of which every name is shown. Without one, the modules of the library.
+    /// A name such as moco_v2 or std.datasets.cifar10, a module such as std.augment, a guide such as
+    /// guide.method, or a .cpipe file, of which every name is shown. Without one, the guides and the
+    /// modules of the library.
     name: Option<String>,
     /// Look the name up in this .cpipe file first.
     #[arg(short, long, value_name = "FILE")]
@@ -45,7 +47,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     };
     let text = match name {
         _ if !of_file.is_empty() => of_file,
-        Some(name) => match in_library(name, width) {
+        Some(name) => match guide(name, width).or_else(|| in_library(name, width)) {
             Some(text) => text,
             None => {
                 output::diagnostic(&unknown(name), &Sources::default());
@@ -99,6 +101,11 @@ fn in_library(name: &str, width: usize) -> Option<String> {
     })
 }
 
+fn guide(name: &str, width: usize) -> Option<String> {
+    let guide = guides::named(name)?;
+    Some(format!("{}\n\n{}", guide.title, output::reflow(guide.text, width)))
+}
+
 fn entry_page(entry: &Entry, width: usize) -> String {
     page(&entry.named, &entry.access(), &Sources::default(), width)
 }
@@ -121,6 +128,11 @@ fn page(named: &Named<'_>, place: &str, sources: &Sources, width: usize) -> Stri
 /// The modules of the library and what each is about.
 fn modules(width: usize) -> String {
     let mut text = String::new();
+    for guide in GUIDES {
+        text += &output::cut(&format!("{}  {}", guide.name, guide.title), width);
+        text.push('\n');
+    }
+    text.push('\n');
     let longest = source::library().map(|(_, source)| source.name.len()).max().unwrap_or_default();
     for (file, source) in source::library() {
         let doc = catalog::module_doc(file);
@@ -142,7 +154,8 @@ fn unknown(name: &str) -> Diagnostic {
     let entries = catalog::entries();
     let paths: Vec<String> = entries.iter().map(Entry::path).collect();
     let names = entries.iter().map(|entry| entry.named.name);
+    let guides = GUIDES.iter().map(|guide| guide.name);
     Diagnostic::general(findings::UNKNOWN_NAME, format!("nothing is called `{name}`"))
         .help("`cpipe list` shows every name")
-        .nearest(name, names.chain(paths.iter().map(String::as_str)))
+        .nearest(name, names.chain(paths.iter().map(String::as_str)).chain(guides))
 }

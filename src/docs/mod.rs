@@ -1,6 +1,7 @@
 //! Documentation: what the library, the user's modules and the findings say of themselves.
 
 mod code;
+pub mod guides;
 mod html;
 mod item;
 pub mod markdown;

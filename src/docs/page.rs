@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::guides::{GUIDES, Guide};
 use super::html::{self, escape, link};
 use super::item::{Item, Parameter};
 use super::model::{self, Module};
@@ -39,8 +40,13 @@ struct Indexed {
 pub fn page(own: Option<&Program>, sources: &Sources) -> Page {
     let modules = model::modules(own, sources);
     let users = model::users(&modules);
-    let mut main = String::new();
+    let mut main = String::from("<section id=\"guides\">\n<h2>Guides</h2>\n");
     let mut index = Vec::new();
+    for guide in GUIDES {
+        index.push(indexed(guide.name, guide.title, "guide"));
+        main += &self::guide(guide);
+    }
+    main += "</section>\n";
     for module in &modules {
         index.push(indexed(&module.id, &module.name, "module"));
         let _ = write!(
@@ -105,11 +111,17 @@ fn navigation(modules: &[Module]) -> String {
         let modules = modules.iter().filter(|module| module.is_own == is_own);
         modules.map(|module| entry(&module.id, &module.name)).collect()
     };
+    list("Guides", GUIDES.iter().map(|guide| entry(guide.name, guide.title)).collect());
     list("Your files", of(true));
     list("Library", of(false));
     let groups = findings::GROUPS.iter();
     list("Findings", groups.map(|(group, _)| entry(&group_id(group), group)).collect());
     html
+}
+
+fn guide(guide: &Guide) -> String {
+    let text = html::markdown(guide.text, 2, &leads);
+    format!("{}{text}</section>\n", head(guide.name, guide.title, "guide"))
 }
 
 fn item(item: &Item, users: &[&Item]) -> String {

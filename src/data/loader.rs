@@ -11,12 +11,13 @@
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
 use super::images::Images;
 use crate::augment::Normalization;
 use crate::augment::{Augmentation, Canvas};
+use crate::device::Processes;
 use crate::random::Key;
 
 /// Examples of a batch, each seen in one or more views.
@@ -41,8 +42,10 @@ pub struct Loader {
     /// The recipe of each view of an example.
     pub views: Vec<Arc<Augmentation>>,
     pub normalization: Normalization,
-    /// Examples in a batch, at least 1.
+    /// Examples in a batch, at least 1: in that of all processes.
     pub batch: usize,
+    /// Of each batch this process makes its own part.
+    pub processes: Processes,
     /// All that is random follows from it.
     pub key: Key,
     /// Threads that make batches, at least 1; see [`default_threads`].
@@ -92,17 +95,15 @@ impl Loader {
         let workers = (0..threads)
             .map(|turn| {
                 let (made, batches) = sync_channel(ahead(threads));
-                let (recycle, spent) = channel();
                 let work = Work {
                     loader: self.clone(),
                     views_key: self.key.named("views").fold(epoch),
                     order: Arc::clone(&order),
                     stop: Arc::clone(&stop),
                     made,
-                    spent,
                 };
                 let turns = (first_batch + turn..end).step_by(threads);
-                Worker { batches, recycle, thread: thread::spawn(move || work.run(turns)) }
+                Worker { batches, thread: thread::spawn(move || work.run(turns)) }
             })
             .collect();
         Batches { workers, stop, turn: 0, remaining: end.saturating_sub(first_batch) }
@@ -116,7 +117,6 @@ struct Work {
     order: Arc<Vec<u32>>,
     stop: Arc<AtomicBool>,
     made: SyncSender<Batch>,
-    spent: Receiver<Batch>,
 }
 
 impl Work {
@@ -124,9 +124,11 @@ impl Work {
         let mut canvas = Canvas::new();
         for turn in turns {
             let start = turn * self.loader.batch;
-            let end = (start + self.loader.batch).min(self.order.len());
-            let mut batch = self.spent.try_recv().unwrap_or_default();
-            if !self.fill(&self.order[start..end], &mut canvas, &mut batch) {
+            let part = self.loader.processes.part(self.loader.batch);
+            // Batches are full.
+            let examples = &self.order[start + part.start..start + part.end];
+            let mut batch = Batch::default();
+            if !self.fill(examples, &mut canvas, &mut batch) {
                 return;
             }
             // The other side is gone when the iterator was dropped.
@@ -178,19 +180,7 @@ pub struct Batches {
 
 struct Worker {
     batches: Receiver<Batch>,
-    recycle: Sender<Batch>,
     thread: JoinHandle<()>,
-}
-
-impl Batches {
-    /// Gives a batch back that is no longer needed, so that its memory is used for another one.
-    pub fn recycle(&self, batch: Batch) {
-        // To the worker whose turn is next. Where it has finished, the batch is just dropped.
-        let turn = self.turn.checked_rem(self.workers.len());
-        if let Some(next) = turn.and_then(|turn| self.workers.get(turn)) {
-            let _ = next.recycle.send(batch);
-        }
-    }
 }
 
 impl Iterator for Batches {
@@ -221,9 +211,9 @@ impl ExactSizeIterator for Batches {}
 impl Drop for Batches {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        for Worker { batches, recycle, thread } in self.workers.drain(..) {
+        for Worker { batches, thread } in self.workers.drain(..) {
             // A worker that waits for room in its channel is woken by the end of it.
-            drop((batches, recycle));
+            drop(batches);
             // Its panic, if any, has been met in `next` or concerns a batch nobody asked for.
             let _ = thread.join();
         }
@@ -279,6 +269,7 @@ mod tests {
             views: Augmentation::of_views(&crop(5), 2),
             normalization: NORMALIZATION,
             batch: 8,
+            processes: Processes::ONE,
             key: Key::root(1),
             threads: 1,
         }
@@ -391,21 +382,19 @@ mod tests {
     }
 
     #[test]
-    fn recycled_batches_leave_no_trace() {
-        for threads in [1, 2] {
-            let loader = Loader { threads, ..loader() };
-            let expected: Vec<Batch> = loader.epoch(0, 0).collect();
-            let mut batches = loader.epoch(0, 0);
-            let mut found = Vec::new();
-            while let Some(batch) = batches.next() {
-                found.push(batch.clone());
-                batches.recycle(batch);
-            }
-            assert_eq!(found, expected);
+    fn processes_make_the_parts_of_one_batch() {
+        let whole: Vec<Batch> = loader().epoch(3, 0).collect();
+        let part = |rank| Loader { processes: Processes { rank, size: 3 }, ..loader() };
+        let parts: Vec<Vec<Batch>> = (0..3).map(|rank| part(rank).epoch(3, 0).collect()).collect();
+        for (index, batch) in whole.iter().enumerate() {
+            let of = |rank: usize| &parts[rank][index];
+            let indices: Vec<u32> = (0..3).flat_map(|rank| of(rank).indices.clone()).collect();
+            assert_eq!(indices, batch.indices);
+            let view: Vec<f32> = (0..3).flat_map(|rank| of(rank).views[1].clone()).collect();
+            assert_eq!(view, batch.views[1]);
         }
     }
 
-    /// Nothing to hold on to: the threads are gone once the iterator is.
     #[test]
     fn dropping_the_iterator_ends_its_threads() {
         for threads in [1, 3] {

@@ -2,6 +2,7 @@
 
 mod array;
 mod kernels;
+mod processes;
 #[cfg(test)]
 pub mod testing;
 
@@ -12,6 +13,7 @@ use burn::tensor::Device;
 pub use array::Array;
 pub(crate) use array::by_rank;
 pub use kernels::{FallBack, Kernels, Normalized};
+pub use processes::Processes;
 
 /// A device that is there, and what it is called.
 #[derive(Clone)]

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use crate::device::{Array, Kernels};
+use crate::device::{Array, Kernels, Processes};
 use crate::random::Key;
 use crate::schedule::{self, Progress};
 use crate::term::{Args, Term};
@@ -12,6 +12,8 @@ use crate::term::{Args, Term};
 pub struct Context<'a> {
     pub kernels: &'a dyn Kernels,
     pub progress: Progress,
+    /// Those that take this step together.
+    pub processes: Processes,
     /// What is drawn at random in this step follows from it.
     pub key: Key,
 }

@@ -10,6 +10,7 @@ use crate::augment::Augmentation;
 use crate::check::{StageKind, declared_size};
 use crate::data::DataError;
 use crate::data::loader::{Loader, default_threads};
+use crate::device::Processes;
 use crate::evaluate::{Accuracy, Extractor, Problem, extract, judge};
 use crate::graph::Stage;
 use crate::nn::{self, Architecture, Params, safetensors};
@@ -20,12 +21,15 @@ use crate::store::events::Event;
 use crate::store::{Finished, Partial};
 use crate::term::objective::{ModuleNode, ObjectiveGraph};
 use crate::term::{Args, Call, Output, Part, Split, Term, Unit};
-use crate::train::{Session, Training, build_optimizer, kept_name};
+use crate::train::{HostFeed, Session, Training, build_optimizer, kept_name};
 
 const ENCODER: &str = "encoder.safetensors";
 const MODEL: &str = "model.safetensors";
 /// The name of the last layer in torchvision's residual networks.
 const HEAD: &str = "fc";
+
+/// Those of a run: so far one, which owns the store and the record.
+const PROCESSES: Processes = Processes::ONE;
 
 /// One result of an evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -105,7 +109,7 @@ impl Run<'_> {
             }
             module.term = term;
         }
-        let sizes = [fields.args().size("batch"), session.loader.examples.len()];
+        let sizes = [session.feed.rows(), session.feed.examples()];
         let program =
             Learner::new(&graph, state.key, &self.device.device, sizes, weights.as_ref())?;
         let task = Training { program, optimizer: build_optimizer(fields.get("optimizer")) };
@@ -204,6 +208,7 @@ impl Run<'_> {
             views: Augmentation::of_views(fields.get("views"), views),
             normalization,
             batch,
+            processes: PROCESSES,
             key: state.key,
             threads: default_threads(),
         };
@@ -213,11 +218,12 @@ impl Run<'_> {
         };
         let session = Session {
             stage: &stage.name,
-            loader,
+            feed: Box::new(HostFeed::new(loader, self.device.device.clone())),
             length: args.duration("length"),
             schedule: fields.get("schedule"),
             keep,
             device: &self.device,
+            processes: PROCESSES,
             key: state.key.named("step"),
             events: &self.events,
             interrupt: &self.interrupt,
@@ -226,7 +232,7 @@ impl Run<'_> {
             let message = format!(
                 "`{}` has no step to take: {} examples in batches of {batch}",
                 stage.name,
-                session.loader.examples.len()
+                session.feed.examples()
             );
             return Err(Cause::Empty(message));
         }

@@ -1,5 +1,6 @@
 //! Training: optimizers, schedules, and the loop of the stages that train.
 
+mod feed;
 mod optimizer;
 mod session;
 #[cfg(test)]
@@ -8,6 +9,7 @@ mod steps;
 mod tests;
 mod training;
 
+pub use feed::{Feed, HostFeed};
 pub use optimizer::{OPTIMIZERS, Optimizer, ParamSet, StateError, build as build_optimizer};
 pub use session::{Measurements, NotFinite, Session, Task, TrainError, Trained, kept_name, steps};
 pub use training::Training;

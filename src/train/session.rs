@@ -1,13 +1,13 @@
 //! The loop of a training stage: epochs, batches, schedule, measurements, checkpoints.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Instant;
 
 use indexmap::IndexMap;
 
-use crate::data::loader::{Batch, Loader};
-use crate::device::{Array, Selected};
+use super::feed::Feed;
+use crate::device::{Array, Processes, Selected};
 use crate::diagnostics::{Finding, findings};
 use crate::interrupt::Interrupt;
 use crate::objective::{Context, Inputs};
@@ -48,12 +48,13 @@ pub struct Measurements {
 /// A stage's training, but for the task.
 pub struct Session<'a> {
     pub stage: &'a str,
-    pub loader: Loader,
+    pub feed: Box<dyn Feed>,
     pub length: (f64, Unit),
     pub schedule: &'a Term,
     /// Keep an encoder every so many epochs.
     pub keep: Option<u64>,
     pub device: &'a Selected,
+    pub processes: Processes,
     /// What is drawn at random in a step follows from it.
     pub key: Key,
     pub events: &'a Events,
@@ -151,7 +152,7 @@ pub fn steps(length: (f64, Unit), per_epoch: u64) -> u64 {
 impl Session<'_> {
     /// Steps in an epoch.
     pub fn steps_per_epoch(&self) -> u64 {
-        self.loader.batches() as u64
+        self.feed.batches() as u64
     }
 
     /// Steps in all.
@@ -163,14 +164,8 @@ impl Session<'_> {
     pub fn run(&self, task: &mut dyn Task, partial: &mut Partial) -> Result<Trained, TrainError> {
         // A step is waited for, and what would be lost is saved.
         let _hold = self.interrupt.hold();
-        let places = self.loader.examples.iter().zip(0..);
-        let mut run = Running {
-            session: self,
-            places: places.map(|(example, place)| (*example, place)).collect(),
-            kept: Vec::new(),
-            saved: None,
-            mean: Mean::default(),
-        };
+        let mut run =
+            Running { session: self, kept: Vec::new(), saved: None, mean: Mean::default() };
         let start = run.resume(task, partial)?;
         let (steps, per_epoch) = (self.steps(), self.steps_per_epoch());
         let mut step = start;
@@ -191,8 +186,6 @@ impl Session<'_> {
 /// A training under way.
 struct Running<'s, 'a> {
     session: &'s Session<'a>,
-    /// Where each example stands in the split.
-    places: HashMap<u32, i64>,
     kept: Vec<u64>,
     /// The step of the last checkpoint.
     saved: Option<u64>,
@@ -245,16 +238,13 @@ impl Running<'_, '_> {
         if start == epoch * per_epoch {
             self.mean = Mean::default();
         }
-        let mut batches = session.loader.epoch(epoch, (start % per_epoch) as usize);
+        let mut batches = session.feed.epoch(epoch, (start % per_epoch) as usize);
         let mut clock = Clock::start();
         // Measurements are read one step late, while the device is at the next step.
         let mut pending: Option<(u64, f64, Measurements)> = None;
         let mut step = start;
         while step < end {
-            let Some(batch) = batches.next() else { break };
-            let images = batch.indices.len();
-            let inputs = self.inputs(&batch);
-            batches.recycle(batch);
+            let Some(inputs) = batches.next() else { break };
             let progress = Progress {
                 step: step as usize,
                 steps: session.steps() as usize,
@@ -262,13 +252,14 @@ impl Running<'_, '_> {
             };
             let lr = task.lr() * schedule::value(session.schedule, progress);
             let kernels = session.device.kernels;
-            let context = Context { kernels, progress, key: session.key.fold(step) };
+            let (processes, key) = (session.processes, session.key.fold(step));
+            let context = Context { kernels, progress, processes, key };
             let measurements = task.step(&inputs, lr, context);
             step += 1;
             if let Some(pending) = pending.replace((step, lr, measurements)) {
                 self.measure(task, pending, partial, &mut clock)?;
             }
-            clock.images(images);
+            clock.images(session.feed.rows());
             if session.interrupt.requested() && step < end {
                 if let Some(pending) = pending.take() {
                     self.measure(task, pending, partial, &mut clock)?;
@@ -297,19 +288,6 @@ impl Running<'_, '_> {
         match session.interrupt.requested() && step < session.steps() {
             true => Err(TrainError::Interrupted),
             false => Ok(step),
-        }
-    }
-
-    fn inputs(&self, batch: &Batch) -> Inputs {
-        let device = &self.session.device.device;
-        let n = batch.indices.len();
-        let view = |(values, [height, width]): (&Vec<f32>, &[usize; 2])| {
-            Array::from_vec(values.clone(), &[n, 3, *height, *width], device)
-        };
-        Inputs {
-            views: batch.views.iter().zip(&batch.sizes).map(view).collect(),
-            labels: Array::from_whole(batch.labels.iter().map(|own| i64::from(*own)), device),
-            index: Array::from_whole(batch.indices.iter().map(|own| self.places[own]), device),
         }
     }
 

@@ -10,6 +10,7 @@ use crate::augment::Augmentation;
 use crate::check::StageKind;
 use crate::data::loader::Loader;
 use crate::data::{self, Dataset, Lookup, stratified};
+use crate::device::Processes;
 use crate::device::Selected;
 use crate::device::testing::{backends, device};
 use crate::evaluate::{Features, Probe, Problem, knn, linear_probe};
@@ -109,6 +110,7 @@ fn loader(stage: &Stage) -> Loader {
         views: Augmentation::of_views(&stage.fields["views"], 2),
         normalization: dataset.normalization,
         batch: 4,
+        processes: Processes::ONE,
         key: Key::root(7),
         threads: 1,
     }

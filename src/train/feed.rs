@@ -1,0 +1,74 @@
+//! What brings the batches of a training to the device.
+
+use std::collections::HashMap;
+
+use burn::tensor::Device;
+
+use crate::data::loader::{Batch, Loader};
+use crate::device::Array;
+use crate::objective::Inputs;
+
+/// Gives a training its batches, as they lie on the device. Their content hangs on the seed, the
+/// epoch and the examples alone.
+pub trait Feed {
+    /// The examples of the split, of which every epoch has each at most once.
+    fn examples(&self) -> usize;
+
+    /// Batches in an epoch, all of them full.
+    fn batches(&self) -> usize;
+
+    /// Examples that this process has of a batch.
+    fn rows(&self) -> usize;
+
+    /// The batches of an epoch from `first` on, which is how an interrupted epoch goes on.
+    fn epoch(&self, epoch: u64, first: usize) -> Box<dyn Iterator<Item = Inputs> + '_>;
+}
+
+/// Views that the processor makes, ahead of the step.
+pub struct HostFeed {
+    loader: Loader,
+    device: Device,
+    /// Where each example stands in the split.
+    places: HashMap<u32, i64>,
+}
+
+impl HostFeed {
+    pub fn new(loader: Loader, device: Device) -> Self {
+        let places = loader.examples.iter().copied().zip(0..).collect();
+        HostFeed { loader, device, places }
+    }
+
+    /// Views are handed over whole: a processor computes with them where they lie, and to another
+    /// device they are copied once.
+    fn inputs(&self, batch: Batch) -> Inputs {
+        let Batch { indices, labels, views, sizes } = batch;
+        let n = indices.len();
+        let view = |(values, [height, width]): (Vec<f32>, [usize; 2])| {
+            Array::from_vec(values, &[n, 3, height, width], &self.device)
+        };
+        Inputs {
+            views: views.into_iter().zip(sizes).map(view).collect(),
+            labels: Array::from_whole(labels.into_iter().map(i64::from), &self.device),
+            // The loader gives examples of its own list alone.
+            index: Array::from_whole(indices.iter().map(|own| self.places[own]), &self.device),
+        }
+    }
+}
+
+impl Feed for HostFeed {
+    fn examples(&self) -> usize {
+        self.loader.examples.len()
+    }
+
+    fn batches(&self) -> usize {
+        self.loader.batches()
+    }
+
+    fn rows(&self) -> usize {
+        self.loader.processes.part(self.loader.batch).len()
+    }
+
+    fn epoch(&self, epoch: u64, first: usize) -> Box<dyn Iterator<Item = Inputs> + '_> {
+        Box::new(self.loader.epoch(epoch, first).map(|batch| self.inputs(batch)))
+    }
+}

@@ -172,6 +172,8 @@ fn facts_are_those_that_the_checker_knows() {
                 }
                 "judges" => matches!(declaration.named("judges"), Some("features" | "classes")),
                 "measures" => declaration.text("measures").is_some(),
+                "unit" => matches!(declaration.named("unit"), Some("share" | "number")),
+                "better" => matches!(declaration.named("better"), Some("higher" | "lower")),
                 "train" | "test" => {
                     kind == "Dataset" && is_count(declaration, &fact.name.text, None)
                 }
@@ -181,7 +183,8 @@ fn facts_are_those_that_the_checker_knows() {
             assert!(is_right, "`{name}` states `{}`", fact.name.text);
         }
         let states = |name: &str| declaration.tree.facts.iter().any(|own| own.name.text == name);
-        assert_eq!(states("measures") && states("judges"), kind == "Protocol", "{name}");
+        let told = ["measures", "unit", "better", "judges"].into_iter().all(states);
+        assert_eq!(told, kind == "Protocol", "{name}");
         assert_eq!(states("train") && states("test"), kind == "Dataset", "{name}");
         assert_eq!(states("learns"), is_module, "{name}");
         assert_eq!(states("divides"), kind == "Encoder", "{name}");

@@ -75,10 +75,11 @@ fn the_record_holds_the_graph_the_values_the_events_and_the_results() {
     assert_eq!(stages, ["neighbours", "accuracy"]);
     let report = record.text("report.txt");
     for result in results {
-        let top1 = result["accuracy"]["top1"].as_f64().expect("a number");
-        assert!((0.0..=1.0).contains(&top1), "{result}");
-        assert_eq!(result["accuracy"]["total"], 40);
-        assert!(report.contains(result["accuracy"]["protocol"].as_str().expect("a text")));
+        let value = result["value"].as_f64().expect("a number");
+        assert!((0.0..=1.0).contains(&value), "{result}");
+        assert_eq!((&result["unit"], &result["better"]), (&"share".into(), &"higher".into()));
+        assert_eq!(result["counts"]["total"], 40);
+        assert!(report.contains(result["protocol"].as_str().expect("a text")));
     }
 
     for (name, tensor) in [

@@ -126,7 +126,7 @@ fn started(events: &[Event]) -> Vec<&str> {
 
 fn results(events: &[Event]) -> Vec<(String, f64)> {
     let results = events.iter().filter_map(|event| match event {
-        Event::EvaluationResult { what, percent, .. } => Some((what.clone(), *percent)),
+        Event::EvaluationResult { what, value, .. } => Some((what.clone(), *value)),
         _ => None,
     });
     results.collect()

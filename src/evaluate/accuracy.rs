@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Features;
+use super::{Features, Warning};
 
 /// How many of a split's examples were given their own class.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Accuracy {
     /// Share of correct examples, 0 to 1.
     pub top1: f64,
@@ -16,16 +16,8 @@ pub struct Accuracy {
     /// What was done, in a sentence for people.
     pub protocol: String,
     /// What keeps the number from being taken as it is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub warning: Option<Warning>,
-}
-
-/// A finding about an evaluation that does not keep it from giving a number.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Warning {
-    /// Kebab-case and stable.
-    pub name: String,
-    pub message: String,
 }
 
 /// The same for the examples of one class.

@@ -7,16 +7,18 @@ mod accuracy;
 mod error;
 mod extract;
 mod features;
+mod judged;
 mod knn;
 mod lbfgs;
 mod linear_probe;
 mod top1;
 
 pub use self::{
-    accuracy::{Accuracy, ClassAccuracy, Warning, grouped},
+    accuracy::{Accuracy, ClassAccuracy, grouped},
     error::EvaluateError,
     extract::{BATCH, Extractor, extract},
     features::Features,
+    judged::{Better, Counts, Judged, Quantity, Warning},
     knn::knn,
     linear_probe::{Probe, linear_probe},
     top1::top1,
@@ -49,19 +51,19 @@ impl<'a> Problem<'a> {
 }
 
 /// Judges what it is given, by the arguments of the protocol.
-pub type Protocol = fn(&Args, &Problem<'_>) -> Result<Accuracy, EvaluateError>;
+pub type Protocol = fn(&Args, &Problem<'_>) -> Result<Judged, EvaluateError>;
 
 /// The protocols, by the names under which `std.protocols` declares them.
 pub static PROTOCOLS: &[(&str, Protocol)] = &[
     ("knn", |args, problem| {
         let (k, temperature) = (args.size("k"), args.float("temperature"));
-        knn(problem, k, temperature)
+        knn(problem, k, temperature).map(Judged::from)
     }),
     ("linear_probe", |args, problem| {
         let recipe = Probe { l2: args.float("l2"), iterations: args.size("iterations") };
-        linear_probe(problem, recipe)
+        linear_probe(problem, recipe).map(Judged::from)
     }),
-    ("top1", |_, problem| top1(problem.on, problem.classes)),
+    ("top1", |_, problem| top1(problem.on, problem.classes).map(Judged::from)),
 ];
 
 /// Judges by the protocol that a call names.
@@ -69,6 +71,6 @@ pub static PROTOCOLS: &[(&str, Protocol)] = &[
 /// # Panics
 ///
 /// If it calls no protocol: the checker lets nothing else through.
-pub fn judge(protocol: &Call, problem: &Problem<'_>) -> Result<Accuracy, EvaluateError> {
+pub fn judge(protocol: &Call, problem: &Problem<'_>) -> Result<Judged, EvaluateError> {
     protocol.implementation("a protocol", PROTOCOLS)(&protocol.args, problem)
 }

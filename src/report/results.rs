@@ -14,17 +14,17 @@ pub fn render(results: &Results, style: Style, width: usize) -> String {
     let mut protocols: Vec<&str> = Vec::new();
     let mut rows: Vec<[String; 4]> = Vec::new();
     for entry in entries {
-        let accuracy = &entry.measured.accuracy;
-        let known = protocols.iter().position(|protocol| *protocol == accuracy.protocol);
+        let measured = &entry.measured;
+        let known = protocols.iter().position(|protocol| *protocol == measured.protocol);
         let note = known.unwrap_or_else(|| {
-            protocols.push(&accuracy.protocol);
+            protocols.push(&measured.protocol);
             protocols.len() - 1
         });
-        let doubt = if accuracy.warning.is_some() { " (!)" } else { "" };
+        let doubt = if measured.warning.is_some() { " (!)" } else { "" };
         rows.push([
             entry.stage.clone(),
-            entry.measured.what.clone() + doubt,
-            format!("{:.2}%", 100.0 * accuracy.top1),
+            measured.what.clone() + doubt,
+            measured.shown(),
             format!("[{}]", note + 1),
         ]);
     }
@@ -52,14 +52,14 @@ pub fn render(results: &Results, style: Style, width: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::evaluate::{Accuracy, Warning};
+    use crate::evaluate::{Better, Quantity, Warning};
     use crate::run::Measured;
 
     fn measured(what: &str, top1: f64, protocol: &str) -> Measured {
-        let protocol = protocol.to_owned();
-        let accuracy =
-            Accuracy { top1, correct: 0, total: 0, classes: Vec::new(), protocol, warning: None };
-        Measured { what: what.to_owned(), epoch: None, accuracy }
+        let (what, protocol) = (what.to_owned(), protocol.to_owned());
+        let (unit, better) = (Quantity::Share, Better::Higher);
+        let (epoch, counts, warning) = (None, None, None);
+        Measured { what, epoch, value: top1, unit, better, protocol, counts, warning }
     }
 
     fn results() -> Results {
@@ -70,7 +70,7 @@ mod tests {
         results.push("neighbours", "cd", measured("kNN top-1 after epoch 1", 0.5, knn));
         let mut probe = measured("linear probe top-1", 0.5123, "linear probe");
         let (name, message) = ("probe-not-converged".to_owned(), "too few steps".to_owned());
-        probe.accuracy.warning = Some(Warning { name, message });
+        probe.warning = Some(Warning { name, message });
         results.push("probe", "ef", probe);
         results
     }

@@ -236,8 +236,8 @@ impl Sink for Terminal {
                 self.epoch(record.time, stage, measured, *images_per_second);
             }
             Event::CheckpointSaved { .. } => {}
-            Event::EvaluationResult { stage, what, percent, .. } => {
-                self.say(&format!("{stage}: {what} {percent:.2}%"));
+            Event::EvaluationResult { stage, what, shown, .. } => {
+                self.say(&format!("{stage}: {what} {shown}"));
             }
             Event::StageFinished { stage, seconds } => {
                 self.end_stage();
@@ -299,6 +299,7 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
+    use crate::evaluate::{Better, Quantity};
 
     #[derive(Clone, Default)]
     struct Page(Arc<Mutex<Vec<u8>>>);
@@ -359,7 +360,9 @@ mod tests {
 
     fn result(stage: &str, what: &str, percent: f64, protocol: &str) -> Event {
         let [stage, what, protocol] = [stage, what, protocol].map(str::to_owned);
-        Event::EvaluationResult { stage, what, percent, protocol }
+        let (value, unit, better) = (percent / 100.0, Quantity::Share, Better::Higher);
+        let shown = unit.show(value).to_string();
+        Event::EvaluationResult { stage, what, shown, value, unit, better, protocol }
     }
 
     fn run() -> Vec<Event> {

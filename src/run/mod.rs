@@ -105,14 +105,16 @@ impl Run<'_> {
             }
         };
         for result in stages::results(stage, &finished)? {
-            let percent = 100.0 * result.accuracy.top1;
             self.emit(Event::EvaluationResult {
                 stage: stage.name.clone(),
+                shown: result.shown(),
                 what: result.what,
-                percent,
-                protocol: result.accuracy.protocol,
+                value: result.value,
+                unit: result.unit,
+                better: result.better,
+                protocol: result.protocol,
             })?;
-            if let Some(warning) = result.accuracy.warning {
+            if let Some(warning) = result.warning {
                 let (name, message) = (warning.name, warning.message);
                 self.emit(Event::Warning { stage: Some(stage.name.clone()), name, message })?;
             }

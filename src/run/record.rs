@@ -74,13 +74,8 @@ impl Results {
     pub fn write(&self, folder: &RunFolder) -> Result<(), RunError> {
         folder.write("results.json", pretty(&self.0).as_bytes())?;
         let line = |entry: &Entry| {
-            let Measured { what, accuracy, .. } = &entry.measured;
-            format!(
-                "{}: {what} {:.2} %\n  {}\n",
-                entry.stage,
-                100.0 * accuracy.top1,
-                accuracy.protocol
-            )
+            let Measured { what, protocol, .. } = &entry.measured;
+            format!("{}: {what} {}\n  {protocol}\n", entry.stage, entry.measured.shown())
         };
         folder.write("report.txt", self.0.iter().map(line).collect::<String>().as_bytes())
     }

@@ -11,7 +11,9 @@ use crate::check::{StageKind, declared_size};
 use crate::data::DataError;
 use crate::data::loader::{Loader, default_threads};
 use crate::device::Processes;
-use crate::evaluate::{Accuracy, Extractor, Problem, extract, judge};
+use crate::evaluate::{
+    Better, Counts, Extractor, Judged, Problem, Quantity, Warning, extract, judge,
+};
 use crate::graph::Stage;
 use crate::nn::{self, Architecture, Params, safetensors};
 use crate::objective::{Learner, encoder_key};
@@ -39,7 +41,23 @@ pub struct Measured {
     /// The epochs of training before it, for the encoders that a training kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub epoch: Option<u64>,
-    pub accuracy: Accuracy,
+    /// In its unit.
+    pub value: f64,
+    pub unit: Quantity,
+    pub better: Better,
+    /// What was done, in a sentence for people.
+    pub protocol: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counts: Option<Counts>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<Warning>,
+}
+
+impl Measured {
+    /// The number as people read it.
+    pub fn shown(&self) -> String {
+        self.unit.show(self.value).to_string()
+    }
 }
 
 /// The results that a finished stage holds.
@@ -134,7 +152,7 @@ impl Run<'_> {
         let device = &self.device.device;
         let mut results = Vec::new();
         for Candidate { epoch, network } in self.candidates(state, Fields(stage).get("model"))? {
-            let accuracy = self.watched(|watch| {
+            let Judged { value, protocol: how, counts, warning } = self.watched(|watch| {
                 let features = |(examples, part): &(Examples, Part)| {
                     extract(
                         &network,
@@ -156,7 +174,9 @@ impl Run<'_> {
                 Some(epoch) => format!("{measures} after epoch {epoch}"),
                 None => measures.to_owned(),
             };
-            results.push(Measured { what, epoch, accuracy });
+            let (unit, better) = direction(protocol);
+            let protocol = how;
+            results.push(Measured { what, epoch, value, unit, better, protocol, counts, warning });
         }
         if results.is_empty() {
             let message = format!("`{}` has nothing to judge: no encoder was kept", stage.name);
@@ -414,6 +434,14 @@ pub(super) fn head(objective: &ObjectiveGraph) -> (usize, &ModuleNode) {
 fn measures(protocol: &Call) -> &'static str {
     // A test looks for it in every protocol.
     declaration(&protocol.name).and_then(|own| own.text("measures")).unwrap_or_default()
+}
+
+/// What the number of a protocol counts, and which of two is the better.
+fn direction(protocol: &Call) -> (Quantity, Better) {
+    // A test looks for both in every protocol.
+    let declared = declaration(&protocol.name);
+    let of = declared.and_then(|own| Some((Quantity::of(own)?, Better::of(own)?)));
+    of.unwrap_or((Quantity::Number, Better::Higher))
 }
 
 /// A size that the signature of a checked constructor declares.

@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 
 use super::error::RunError;
+use crate::evaluate::{Better, Quantity};
 use crate::watch::Work;
 
 /// Names of metrics that the reports know how to show, as the objectives of the standard library
@@ -97,8 +98,14 @@ pub enum Event {
         stage: String,
         /// What was measured, in the field's words: `kNN top-1`.
         what: String,
+        /// The number as people read it.
+        shown: String,
+        /// In its unit.
         #[serde(with = "number")]
-        percent: f64,
+        value: f64,
+        unit: Quantity,
+        /// Which of two numbers would be the better.
+        better: Better,
         /// How, in cpipe's words: `knn(k: 200, temperature: 0.1), 10000 test images`.
         protocol: String,
     },
@@ -413,7 +420,10 @@ mod tests {
             Event::EvaluationResult {
                 stage: name(),
                 what: name(),
-                percent: 91.5,
+                shown: "91.50%".into(),
+                value: 0.915,
+                unit: Quantity::Share,
+                better: Better::Higher,
                 protocol: name(),
             },
             Event::StageFinished { stage: name(), seconds: 1.5 },

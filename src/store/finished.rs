@@ -26,7 +26,7 @@ use super::files;
 use super::manifest::{Contents, Digest, Lineage, Manifest};
 
 /// The version of the layout above and of `stage.json`. It belongs into each stage's key.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 const MANIFEST: &str = "stage.json";
 const LOG: &str = "metrics.jsonl";

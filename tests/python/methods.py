@@ -37,7 +37,7 @@ def run(cpipe, device, pipeline, records):
 
 def row(record, memory):
     results = json.loads((record / "results.json").read_text())
-    percent = {entry["stage"]: 100 * entry["accuracy"]["top1"] for entry in results}
+    percent = {entry["stage"]: 100 * entry["value"] for entry in results}
     events = [json.loads(line) for line in (record / "events.jsonl").read_text().splitlines()]
     base = [event for event in events if event.get("stage") == "base"]
     seconds = next(event["seconds"] for event in base if event["event"] == "stage-finished")

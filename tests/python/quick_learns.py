@@ -11,7 +11,7 @@ import sys
 def main():
     folder = pathlib.Path(sys.argv[1])
     results = {
-        entry["stage"]: 100 * entry["accuracy"]["top1"]
+        entry["stage"]: 100 * entry["value"]
         for entry in json.loads((folder / "results.json").read_text(encoding="utf-8"))
     }
     print(*(f"{stage} {value:.2f}" for stage, value in results.items()))

@@ -103,8 +103,8 @@ impl<'p> Again<'p> {
     }
 
     /// Whether a field of a stage is not under that selection, which leaves one override out, what it
-    /// is with it. Most of a check
-    /// goes into objectives; none is expanded to tell this, and none is compared.
+    /// is with it. Most of a check goes into objectives; none is expanded to tell this, and none is
+    /// compared.
     pub fn changes_a_field(
         &mut self,
         without: &Override,

@@ -1,4 +1,4 @@
-//! Work on all cores where the tensor library, which has its own ways, is not there.
+//! Work on all cores in the front half, which has nothing of the tensor library.
 
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -322,3 +322,30 @@ fn what_guides_show_is_right_and_in_style() {
     }
     assert!(programs > 0);
 }
+
+/// What the guide says that `check` finds, it finds.
+#[test]
+fn the_slips_of_the_guide_are_found() {
+    let guide = GUIDES.iter().find(|guide| guide.name == "guide.method").expect("it is there");
+    let program = blocks(guide.text).into_iter().find_map(|block| match block {
+        Block::Code("cpipe", lines) => Some(lines.join("\n") + "\n"),
+        _ => None,
+    });
+    let program = program.expect("a program");
+    let slips: [(&str, &str, &[&str]); 4] = [
+        ("similarity(x, x)", "similarity(x, t)", &["type-mismatch"]),
+        ("= normalize(network(a))", "= network(a)", &["features-not-normalized"]),
+        (
+            "minimize alignment + weight * uniformity",
+            "minimize alignment",
+            &["unused-name", "only-attraction", "unused-name"],
+        ),
+        ("= normalize(network(b))", "= normalize(network(a))", &["same-view", "unused-view"]),
+    ];
+    for (right, wrong, expected) in slips {
+        assert!(program.contains(right), "{right}");
+        let found = crate::support::text(&program.replace(right, wrong));
+        assert_eq!(crate::support::names(&found), expected, "{wrong}");
+        assert!(expected.iter().all(|name| guide.text.contains(&format!("`{name}`"))), "{wrong}");
+    }
+}

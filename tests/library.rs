@@ -1,10 +1,11 @@
 //! The standard library, and what implements its declarations.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::PathBuf;
 
-use cpipe::resolve::{Declaration, Disk, declaration, declarations};
-use cpipe::source::library;
+use cpipe::resolve::{self, Declaration, Disk, Item, declaration, declarations};
+use cpipe::source::{Sources, embedded, library};
 use cpipe::syntax::tree::{Parameter, TypeArgument, TypeExpr, TypeKind};
 use cpipe::term::{Args, Term, Unit};
 use cpipe::{Request, compile};
@@ -272,4 +273,21 @@ fn no_method_is_written_in_rust() {
             }
         }
     }
+}
+
+/// What a fine-tuning minimizes is in scope everywhere, and is given what its fields name.
+#[test]
+fn fine_tuning_has_its_objective() {
+    let file = embedded("std.objectives.classify").expect("it is there");
+    let mut sources = Sources::default();
+    let none = BTreeMap::<PathBuf, Vec<u8>>::new();
+    let (program, _) = resolve::load(&mut sources, &none, "std.prelude");
+    let program = program.expect("the prelude can be read");
+    let Some(Item::Define(module, index)) = program.prelude().get("classify").copied() else {
+        panic!("it is a define of the prelude")
+    };
+    assert_eq!(program.module(module).file, file);
+    let parameters = program.define(module, index).signature.parameters.iter();
+    let names: Vec<&str> = parameters.map(|own| own.name.text.as_str()).collect();
+    assert_eq!(names, ["encoder", "classifier", "train"]);
 }

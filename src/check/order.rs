@@ -8,24 +8,6 @@ use crate::syntax::tree::{self, Define, Statement};
 /// The defines of the user's modules, each behind those that it uses: what is wrong with one is
 /// said of it, and not of what uses it.
 pub(super) fn callees_first(program: &Program) -> Vec<(ModuleId, usize)> {
-    let mut seen = BTreeSet::new();
-    let mut order = Vec::new();
-    for module in program.users() {
-        for index in 0..program.module(module).tree.defines.len() {
-            visit(program, (module, index), &mut seen, &mut order);
-        }
-    }
-    order
-}
-
-/// Adds what a define uses, and then itself. It waits in a list of its own, and not on the stack:
-/// a row of defines may be long.
-fn visit(
-    program: &Program,
-    first: (ModuleId, usize),
-    seen: &mut BTreeSet<(ModuleId, usize)>,
-    order: &mut Vec<(ModuleId, usize)>,
-) {
     let users: BTreeSet<ModuleId> = program.users().collect();
     let used = |(module, index): (ModuleId, usize)| {
         let mut names = BTreeSet::new();
@@ -36,20 +18,29 @@ fn visit(
         });
         defines.filter(|(module, _)| users.contains(module)).collect::<Vec<_>>()
     };
-    if !seen.insert(first) {
-        return;
-    }
-    let mut open = vec![(first, used(first))];
-    while let Some((own, waiting)) = open.last_mut() {
-        match waiting.pop() {
-            Some(next) if seen.insert(next) => open.push((next, used(next))),
-            Some(_) => {}
-            None => {
-                order.push(*own);
-                open.pop();
+    let all = users.iter().flat_map(|module| {
+        (0..program.module(*module).tree.defines.len()).map(|index| (*module, index))
+    });
+    let mut seen = BTreeSet::new();
+    let mut order = Vec::new();
+    for first in all {
+        // What waits for others waits here and not on the stack: a row of defines may be long.
+        let mut open = Vec::new();
+        if seen.insert(first) {
+            open.push((first, used(first)));
+        }
+        while let Some((own, waiting)) = open.last_mut() {
+            match waiting.pop() {
+                Some(next) if seen.insert(next) => open.push((next, used(next))),
+                Some(_) => {}
+                None => {
+                    order.push(*own);
+                    open.pop();
+                }
             }
         }
     }
+    order
 }
 
 fn exprs(define: &Define) -> impl Iterator<Item = &tree::Expr> {

@@ -236,8 +236,8 @@ impl Sink for Terminal {
                 self.epoch(record.time, stage, measured, *images_per_second);
             }
             Event::CheckpointSaved { .. } => {}
-            Event::EvaluationResult { stage, what, shown, .. } => {
-                self.say(&format!("{stage}: {what} {shown}"));
+            Event::EvaluationResult { stage, what, value, unit, .. } => {
+                self.say(&format!("{stage}: {what} {}", unit.show(*value)));
             }
             Event::StageFinished { stage, seconds } => {
                 self.end_stage();
@@ -361,8 +361,7 @@ mod tests {
     fn result(stage: &str, what: &str, percent: f64, protocol: &str) -> Event {
         let [stage, what, protocol] = [stage, what, protocol].map(str::to_owned);
         let (value, unit, better) = (percent / 100.0, Quantity::Share, Better::Higher);
-        let shown = unit.show(value).to_string();
-        Event::EvaluationResult { stage, what, shown, value, unit, better, protocol }
+        Event::EvaluationResult { stage, what, value, unit, better, protocol }
     }
 
     fn run() -> Vec<Event> {

@@ -107,7 +107,6 @@ impl Run<'_> {
         for result in stages::results(stage, &finished)? {
             self.emit(Event::EvaluationResult {
                 stage: stage.name.clone(),
-                shown: result.shown(),
                 what: result.what,
                 value: result.value,
                 unit: result.unit,

@@ -98,8 +98,6 @@ pub enum Event {
         stage: String,
         /// What was measured, in the field's words: `kNN top-1`.
         what: String,
-        /// The number as people read it.
-        shown: String,
         /// In its unit.
         #[serde(with = "number")]
         value: f64,
@@ -420,7 +418,6 @@ mod tests {
             Event::EvaluationResult {
                 stage: name(),
                 what: name(),
-                shown: "91.50%".into(),
                 value: 0.915,
                 unit: Quantity::Share,
                 better: Better::Higher,

@@ -1,4 +1,4 @@
-"""The table of the reference: every shipped pipeline for two epochs of CIFAR-10, one after the other.
+"""A table of methods: every shipped pipeline for two epochs of CIFAR-10, one after the other.
 
     python3 tests/python/methods.py target/release/cpipe DEVICE RECORDS [NAME ...]
 

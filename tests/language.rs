@@ -2,6 +2,7 @@
 
 use cpipe::diagnostics::Severity;
 use cpipe::term::Term;
+use cpipe::term::objective::NetworkBody;
 use cpipe::{Request, compile};
 
 use crate::support::{SMALL, hash, names, text, with};
@@ -185,6 +186,60 @@ fn an_objective_of_a_users_own_compiles() {
         Some(16),
         "the predictor reads what the projector yields"
     );
+}
+
+/// The same, and its teacher is an output of the stage.
+pub fn with_teacher() -> String {
+    let export = "  report spread = spread(online(a))\n  export teacher = target.encoder\n";
+    let judged = "  evaluate taught { model: base.teacher, protocol: linear_probe(), fit: data.train, \
+                  on: data.test }\n}\n";
+    let own = OWN.replace("  report spread = spread(online(a))\n", export);
+    own.trim_end().strip_suffix('}').expect("a pipeline").to_owned() + judged
+}
+
+#[test]
+fn a_name_hides_no_choice() {
+    // A stage, and a parameter that is a number.
+    let source = OWN
+        .replace("pretrain base", "pretrain small")
+        .replace("base.encoder", "small.encoder")
+        .replace("epochs: Duration", "batch: Int = 16, epochs: Duration")
+        .replace("batch:     16", "batch:     batch")
+        .replace("dim: Int > 0 = 16, weight", "dim: Int > 0 = 16, batch: Int > 0 = 1, weight")
+        .replace("minimize weight *", "minimize batch * weight *");
+    assert_eq!(names(&text(&source)), [""; 0], "in\n{source}");
+    // A parameter that is a choice of its own is what it says.
+    let own = "stem: small | imagenet = imagenet, epochs: Duration";
+    let chosen = OWN.replace("stem: small", "stem: stem").replace("epochs: Duration", own);
+    assert_eq!(names(&text(&chosen)), ["features-too-coarse"]);
+}
+
+#[test]
+fn what_an_objective_exports_is_an_output() {
+    let source = with_teacher();
+    assert_eq!(names(&text(&source)), [""; 0]);
+    let graph = text(&source).compiled.expect("it is right").graph;
+    let base = graph.ordered().next().expect("a stage");
+    let objective = base.objective().expect("it trains");
+    assert_eq!(objective.encoders(), ["encoder", "teacher"]);
+    let teacher = &objective.networks[objective.export("teacher").expect("exported")];
+    // The average of all of it, and of that the encoder.
+    let NetworkBody::Encoder { of } = teacher.body else { panic!("{teacher:?}") };
+    assert!(matches!(objective.networks[of].body, NetworkBody::Ema { .. }));
+    let models: Vec<String> =
+        graph.ordered().skip(1).map(|stage| stage.fields["model"].to_string()).collect();
+    assert!(models.contains(&"stage 0.teacher".to_owned()), "{models:?}");
+    // The name is one of a file in the store.
+    let renamed = source.replace("teacher", "tutor");
+    assert_ne!(hash(&renamed), hash(&source));
+    // What nobody exports changes no stage.
+    let first = |source: &str| {
+        let graph = text(source).compiled.expect("it is right").graph;
+        graph.ordered().next().expect("a stage").hash.clone()
+    };
+    assert_ne!(first(&source), first(OWN));
+    let exported = OWN.replace("  report spread", "  export encoder = encoder\n  report spread");
+    assert_eq!(names(&text(&exported)), [""; 0]);
 }
 
 /// The modules of an objective that tells what its second encoder sees by what its first one does:

@@ -83,7 +83,7 @@ fn check_node(node: Node<'_>) -> Result<(), String> {
 fn check_leaf(leaf: Node<'_>) -> Result<(), String> {
     const SIGNS: &str = "-> >> ..= .. + - * / = == : , . .{ | ( ) { } [ ] ? < <= > >=";
     const KEYWORDS: &str = "use define extern stage detached pipeline profile let given view views \
-                            and label labels index minimize report if else in";
+                            and label labels index minimize report export if else in";
     let text = leaf.text();
     let is_word = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     let starts = |is_it: fn(char) -> bool| text.starts_with(is_it);
@@ -167,6 +167,7 @@ define probe(encoder: Encoder, /// Of the loss.
 
   given views x, y and label l
   minimize -probe(head(x).mean, 2 * (weight - 1)) / 4
+  export head = head.encoder
   report same = if weight == 1 { \"one // \" } else { true }
 }
 

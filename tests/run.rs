@@ -14,7 +14,7 @@ use cpipe::store::error::RunError;
 use cpipe::store::events::{Event, Events, Memory, Record, Sink};
 use cpipe::train::{NotFinite, TrainError};
 
-use crate::language::OWN;
+use crate::language::{OWN, with_teacher};
 use crate::support::{SMALL, with};
 
 /// The device of the tests for which it does not matter: the embedded one, if it is built in.
@@ -195,15 +195,59 @@ fn the_record_of_a_run() {
     );
 }
 
+/// An objective with state of every kind: an average of a network, a queue, a memory by example, a
+/// mean over batches, prototypes that are held at first, and what depends on the step.
+const STATEFUL: &str = "\
+define stateful(encoder: Encoder, dim: Int > 0 = 16) -> Objective {
+  let online  = encoder >> mlp(hidden: 16, out: dim, norm: batch)
+  let target  = ema(online, momentum: cosine(from: 0.9, to: 1.0))
+  let centres = prototypes(count: 8, frozen: 2 steps)
+  given views a, b and index i
+  let z       = normalize(online(a))
+  let k       = normalize(grouped_norm(target, groups: 2, shuffle: true)(b))
+  let earlier = fifo(k, size: 32)
+  let memory  = bank(k, index: i, momentum: 0.5)
+  let centred = normalize(k - running_mean(k))
+  let shares  = sinkhorn(centres(k), epsilon: 0.05)
+  minimize info_nce(z, k, negatives: earlier, temperature: cosine(from: 0.5, to: 0.1))
+    + pick(similarity(z / 0.1, memory), rows: i) / 10 + cosine_distance(z, centred)
+    - mean(sum(shares * log_softmax(centres(z), 0.1), over: last))
+  report spread = spread(z)
+  export teacher = target.encoder
+}
+
+";
+
+fn stateful() -> String {
+    let moco = "moco_v2(backbone, queue: 32, momentum: 0.9, temperature: 0.1, dim: 16)";
+    let pipeline =
+        SMALL.replace("use std.objectives.moco_v2\n", "").replace(moco, "stateful(backbone)");
+    let start = pipeline.find("pipeline small").expect("a pipeline");
+    format!("{}{STATEFUL}{}", &pipeline[..start], &pipeline[start..])
+}
+
 #[test]
 fn an_interrupted_run_goes_on_to_the_same_bits() {
+    goes_on(SMALL, bits);
+}
+
+#[test]
+fn state_of_every_kind_goes_on_to_the_same_bits() {
+    goes_on(&stateful(), |record| {
+        let teacher = record.join("base.teacher.safetensors");
+        [bits(record), vec![fs::read(teacher).expect("an output")]].concat()
+    });
+}
+
+/// Stops a run, takes it up, and compares what it leaves with an undisturbed one.
+fn goes_on(source: &str, bits: impl Fn(&Path) -> Vec<Vec<u8>>) {
     let place = Place::new();
-    let (_, undisturbed) = place.whole(SMALL, &[], "undisturbed");
+    let (_, undisturbed) = place.whole(source, &[], "undisturbed");
     for (store, stop) in [("by-step", Stop::Step), ("by-epoch", Stop::Checkpoint)] {
-        let (events, result) = place.run(SMALL, &[], store, DEVICE, stop);
+        let (events, result) = place.run(source, &[], store, DEVICE, stop);
         assert!(result.expect_err("it was stopped").is_interrupt());
         assert_eq!(started(&events), ["base"]);
-        let (events, record) = place.whole(SMALL, &[], store);
+        let (events, record) = place.whole(source, &[], store);
         let resumed = events.iter().any(|event| matches!(event, Event::StageResumed { stage, step, .. } if stage == "base" && *step > 0));
         assert!(resumed, "{events:?}");
         assert!(bits(&record) == bits(&undisturbed), "{store} differs from an undisturbed run");
@@ -275,6 +319,56 @@ fn an_objective_of_a_users_own_trains() {
     });
     let measured = epoch.expect("an epoch");
     assert!(measured.loss.is_finite() && measured.metrics["spread"] > 0.0, "{measured:?}");
+}
+
+#[test]
+fn what_an_objective_exports_is_kept_and_judged() {
+    let place = Place::new();
+    let (events, record) = place.whole(&with_teacher(), &[], "store");
+    assert_eq!(results(&events).len(), 2);
+    let read = |name: &str| fs::read(record.join(name)).expect("an output");
+    let [encoder, teacher] =
+        ["base.encoder.safetensors", "base.teacher.safetensors"].map(|name| read(name));
+    assert!(encoder.len() == teacher.len() && encoder != teacher);
+}
+
+/// A student learns from an encoder that another stage has trained, and that stays as it is.
+#[test]
+fn an_encoder_of_another_stage_teaches() {
+    let place = Place::new();
+    let distil = "\
+define distil(student: Encoder, teacher: Encoder) -> Objective {
+  let follower = student >> linear(out: teacher.width)
+  let leader   = frozen(teacher)
+  given view a
+  minimize cosine_distance(follower(a), leader(a))
+  report spread = spread(follower(a))
+}
+
+pipeline own";
+    let stage = "\
+  pretrain small {
+    data: data.train.unlabeled, views: moco_v2_crops(size: 32)
+    objective: distil(resnet18(stem: small, width: 2), base.teacher)
+    optimizer: sgd(lr: 0.1), length: 1 epochs, batch: 16
+  }
+}
+";
+    let source = with_teacher().replace("pipeline own", distil);
+    let source = source.trim_end().strip_suffix('}').expect("a pipeline").to_owned() + stage;
+    let loss = |events: &[Event]| {
+        let mut epochs = events.iter().filter_map(|event| match event {
+            Event::Epoch { stage, measured, .. } if stage == "small" => Some(measured.loss),
+            _ => None,
+        });
+        epochs.next().expect("an epoch")
+    };
+    let (events, _) = place.whole(&source, &["epochs=1 epochs"], "store");
+    let taught = loss(&events);
+    // Of a teacher that is drawn anew, another.
+    let fresh = source.replace("width: 2), base.teacher)", "width: 2), backbone)");
+    let (events, _) = place.whole(&fresh, &["epochs=1 epochs"], "store");
+    assert!(taught.is_finite() && taught != loss(&events));
 }
 
 #[test]

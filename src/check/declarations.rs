@@ -15,7 +15,7 @@ use super::{Checker, Scope};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::resolve::Item;
 use crate::source::Span;
-use crate::syntax::tree::{self, Argument, Name};
+use crate::syntax::tree::{self, Argument, Name, TypeKind};
 
 impl<'a> Checker<'a> {
     /// The value of a declaration of the pipeline, if one has that name.
@@ -37,6 +37,13 @@ impl<'a> Checker<'a> {
             Phase::Done(value) => Some(self.origins.pass(value, span)),
             _ => Some(Value::poison(span)),
         }
+    }
+
+    /// Whether the pipeline has a parameter of that name that is one of some choices.
+    pub(super) fn is_a_choice(&self, name: &str) -> bool {
+        let declared = self.state.positions.get(name).map(|index| &self.state.declarations[*index]);
+        let kind = declared.map(|declared| &declared.member);
+        matches!(kind, Some(DeclaredAs::Parameter(own)) if matches!(own.kind.kind, TypeKind::Choices(_)))
     }
 
     /// Whether a call means what a declaration of that name hides, which is reported. Nothing that a
@@ -250,9 +257,9 @@ impl<'a> Checker<'a> {
         match typed.kind.output(typed, position, &name.text) {
             Ok(kind) => kind,
             Err((message, help)) => {
-                let known = typed.kind.outputs();
+                let known = typed.outputs();
                 let error = Diagnostic::new(findings::UNKNOWN_FIELD, name.span, message).help(help);
-                self.report(error.misspelled(&name.text, known.iter().copied()));
+                self.report(error.misspelled(&name.text, known.iter().map(String::as_str)));
                 Kind::Poison
             }
         }

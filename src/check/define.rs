@@ -286,6 +286,7 @@ impl<'a> Checker<'a> {
                 Statement::Given(Given { span, .. }) => self.objective_only("given", *span),
                 Statement::Minimize(expr) => self.objective_only("minimize", expr.span),
                 Statement::Report(binding) => self.objective_only("report", binding.name.span),
+                Statement::Export(binding) => self.objective_only("export", binding.name.span),
             }
         }
         if alone {
@@ -363,11 +364,6 @@ impl<'a> Checker<'a> {
                 _ => None,
             }
         });
-        let handed = arguments.values().filter_map(|value| match &value.kind {
-            Kind::Encoder(encoder) => Some((encoder.id, self.written(value))),
-            _ => None,
-        });
-        let handed = handed.collect();
         self.builder = Some(Builder::default());
         let mut scope = Scope::new(module, arguments);
         let mut minimized: Option<Span> = None;
@@ -375,6 +371,7 @@ impl<'a> Checker<'a> {
             match statement {
                 Statement::Let(binding) => self.let_(&mut scope, binding),
                 Statement::Given(given) => self.given(&mut scope, given),
+                Statement::Export(binding) => self.export(binding, &scope),
                 Statement::Report(binding) => {
                     if let Some(node) = self.scalar(&binding.value, &scope, "a reported value")
                         && let Some(builder) = &mut self.builder
@@ -427,7 +424,7 @@ impl<'a> Checker<'a> {
         if self.errors() > errors {
             return Value::poison(span);
         }
-        let objective = ObjectiveValue { name: name.text.clone(), builder, encoder, handed };
+        let objective = ObjectiveValue { name: name.text.clone(), builder, encoder };
         Value::new(Kind::Objective(Rc::new(objective)), span)
     }
 

@@ -100,9 +100,20 @@ impl Checker<'_> {
     // ------------------------------------------------------------ names
 
     fn name(&mut self, name: &str, span: Span, scope: &Scope, wanted: Option<&Type>) -> Value {
-        if let Some(value) = scope.locals.get(name) {
+        let choices = match wanted {
+            Some(Type::Choices(choices)) => Some(choices),
+            _ => None,
+        };
+        // A stage called `head`, or a `batch` that is a number, hides no choice of that name.
+        let chosen = choices.filter(|choices| choices.iter().any(|choice| choice == name));
+        if let Some(value) = scope.locals.get(name)
+            && (chosen.is_none() || matches!(value.kind, Kind::Choice(..) | Kind::Poison))
+        {
             scope.used.borrow_mut().insert(name.to_owned());
             return self.origins.pass(value, span);
+        }
+        if let Some(choices) = chosen.filter(|_| !(scope.in_pipeline && self.is_a_choice(name))) {
+            return Value::new(Kind::Choice(Some(name.to_owned()), choices.clone()), span);
         }
         if let Some(size) = scope.sizes.get(name) {
             return Value::new(Kind::Int(size.clone()), span);
@@ -111,15 +122,6 @@ impl Checker<'_> {
             && let Some(value) = self.declared(name, span)
         {
             return value;
-        }
-        let choices = match wanted {
-            Some(Type::Choices(choices)) => Some(choices),
-            _ => None,
-        };
-        if let Some(choices) = choices
-            && choices.iter().any(|choice| choice == name)
-        {
-            return Value::new(Kind::Choice(Some(name.to_owned()), choices.clone()), span);
         }
         if self.may_be_unread(scope) {
             return Value::poison(span);
@@ -233,7 +235,12 @@ impl Checker<'_> {
             (Kind::Split(_), _) => &["unlabeled", "sample"],
             (Kind::Encoder(encoder), "width") => return Kind::Int(encoder.features.clone()),
             (Kind::Network(network), "width") => return Kind::Int(network.output.clone()),
-            (Kind::Encoder(_) | Kind::Network(_), _) => &["width"],
+            (Kind::Network(network), "encoder") => {
+                let network = network.clone();
+                return self.encoder_in(&network, name);
+            }
+            (Kind::Encoder(_), _) => &["width"],
+            (Kind::Network(_), _) => &["width", "encoder"],
             (Kind::Stage(stage), _) => return self.output(*stage, name),
             _ => &[],
         };

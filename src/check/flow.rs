@@ -8,26 +8,24 @@
 use std::collections::BTreeSet;
 
 use super::Checker;
-use super::objective::{Builder, DraftModule};
+use super::objective::Builder;
 use super::pipeline::TypedStage;
 use super::value::ObjectiveValue;
 use crate::diagnostics::{Diagnostic, findings};
 use crate::resolve::declaration;
-use crate::source::Span;
-use crate::term::Term;
-use crate::term::objective::Op;
+use crate::term::objective::{ENCODER, Op};
 
 /// What a step does with the networks of an objective.
 pub(super) struct Flow {
-    /// The networks that the loss or a report applies; those that they average come with them.
+    /// The networks that the loss or a report applies, and those that are exported; those that they
+    /// average come with them.
     pub applied: BTreeSet<usize>,
     /// For each module, whether it receives a gradient.
     pub trained: Vec<bool>,
 }
 
 impl Checker<'_> {
-    /// The encoder that the stage yields is trained, and no other is taken from another stage: a
-    /// training starts from one set of weights at most.
+    /// The encoders that the stage yields are trained.
     pub(super) fn check_encoders(
         &mut self,
         stage: &TypedStage,
@@ -36,13 +34,16 @@ impl Checker<'_> {
     ) {
         let (name, modules) = (&objective.name, &objective.builder.modules);
         let place = self.place(stage, "objective");
-        let yielded = objective.encoder.as_ref().map(|encoder| encoder.id);
+        let handed = objective.encoder.as_ref().map(|encoder| encoder.id);
+        // What is exported by that name is judged as an export.
+        let is_named = objective.builder.export(ENCODER).is_some();
         let trained = || modules.iter().zip(&flow.trained).filter(|(_, trained)| **trained);
-        if yielded.is_none() || !trained().any(|(module, _)| module.is_encoder) {
+        if handed.is_none() || !trained().any(|(module, _)| module.is_encoder) {
             let message = format!("`{name}` trains no encoder");
             self.error(findings::NO_ENCODER, place, message);
         } else if let Some((other, _)) = trained().find(|(module, _)| module.is_encoder)
-            && !trained().any(|(module, _)| Some(module.id) == yielded)
+            && !is_named
+            && !trained().any(|(module, _)| Some(module.id) == handed)
         {
             let message = format!(
                 "`{name}` trains another encoder than its first, which `{}.encoder` is",
@@ -50,25 +51,18 @@ impl Checker<'_> {
             );
             let error = Diagnostic::new(findings::NO_ENCODER, place, message);
             let error = error.also(other.span, "it trains this one");
-            self.report(error.help("let its signature begin with the encoder that it trains"));
+            self.report(error.help(
+                "let its signature begin with the encoder that it trains, or `export encoder = …`",
+            ));
         }
-        for network in &flow.applied {
-            let mut chain =
-                objective.builder.chain(*network).iter().map(|module| &modules[*module]);
-            let taken = |module: &&DraftModule| {
-                Some(module.id) != yielded && matches!(module.term, Some(Term::Output(_)))
-            };
-            if let Some(module) = chain.find(taken) {
-                let message = format!(
-                    "`{name}` is handed the encoder of another stage besides the one that it yields"
-                );
-                let handed = |(id, _): &&(usize, Span)| *id == module.id;
-                let written = objective.handed.iter().find(handed).map(|(_, written)| *written);
-                let place = written.unwrap_or(place);
-                let error = Diagnostic::new(findings::ENCODER_NOT_FRESH, place, message);
-                let error = error.also(module.span, "it uses it here");
-                self.report(error.help("only its first encoder can start from another stage"));
-                return;
+        for export in &objective.builder.exports {
+            let module = objective.builder.chain(export.network)[0];
+            if !flow.trained[module] && trained().any(|(module, _)| module.is_encoder) {
+                let exported = &export.name;
+                let message =
+                    format!("`{name}` exports `{}`, and trains it nowhere", exported.text);
+                let error = Diagnostic::new(findings::NO_ENCODER, place, message);
+                self.report(error.also(exported.span, "exported here"));
             }
         }
     }
@@ -82,6 +76,7 @@ impl Checker<'_> {
         for (_, report) in &builder.reports {
             needed[*report] = true;
         }
+        flow.applied.extend(builder.exports.iter().map(|export| export.network));
         if let Some(loss) = builder.loss {
             needed[loss] = true;
             differentiated[loss] = true;

@@ -10,6 +10,7 @@ mod construct;
 mod declarations;
 mod declared;
 mod define;
+mod export;
 mod expr;
 mod flow;
 mod groups;

@@ -65,12 +65,13 @@ impl Checker<'_> {
         let span = value.span;
         let module = match value.kind.clone() {
             Kind::Network(network) => return Some(network),
-            Kind::Encoder(EncoderValue { term, features, id, made, .. }) => {
+            Kind::Encoder(EncoderValue { term, channels, features, id, made }) => {
                 let Made { parameters, place, written } = (*made).clone();
                 DraftModule {
                     term,
                     input: None,
                     output: features,
+                    channels,
                     id,
                     is_encoder: true,
                     parameters,
@@ -83,6 +84,7 @@ impl Checker<'_> {
                 term,
                 input: None,
                 output,
+                channels: None,
                 id,
                 is_encoder: false,
                 parameters: None,

@@ -4,6 +4,7 @@ use super::origin::Places;
 use super::shape::Shape;
 use super::size::{Size, Symbol, SymbolKind};
 use crate::source::Span;
+use crate::syntax::tree::Name;
 use crate::term::Term;
 use crate::term::objective::Op;
 
@@ -21,6 +22,14 @@ pub struct Builder {
     pub nodes: Vec<DraftNode>,
     pub loss: Option<usize>,
     pub reports: Vec<(String, usize)>,
+    pub exports: Vec<DraftExport>,
+}
+
+/// A network that is an encoder, under the name that it has outside.
+#[derive(Clone, Debug)]
+pub struct DraftExport {
+    pub name: Name,
+    pub network: usize,
 }
 
 /// Views of one size.
@@ -60,6 +69,8 @@ pub struct DraftModule {
     /// The features it is given, known once it is applied to something.
     pub input: Option<Size>,
     pub output: Size,
+    /// Of the images that an encoder takes, where that is known.
+    pub channels: Option<Size>,
     /// The identity of the value that it is made of.
     pub id: usize,
     pub is_encoder: bool,
@@ -81,9 +92,22 @@ pub struct DraftNetwork {
 #[derive(Clone, Debug)]
 pub enum Body {
     Chain(Vec<usize>),
-    Ema { of: usize, momentum: Option<Term> },
-    Grouped { of: usize, groups: Option<usize>, shuffle: Option<bool> },
-    Frozen { of: usize },
+    Ema {
+        of: usize,
+        momentum: Option<Term>,
+    },
+    Grouped {
+        of: usize,
+        groups: Option<usize>,
+        shuffle: Option<bool>,
+    },
+    Frozen {
+        of: usize,
+    },
+    /// The encoder that it begins with.
+    Encoder {
+        of: usize,
+    },
 }
 
 impl Body {
@@ -91,7 +115,10 @@ impl Body {
     pub fn of(&self) -> Option<usize> {
         match self {
             Body::Chain(_) => None,
-            Body::Ema { of, .. } | Body::Grouped { of, .. } | Body::Frozen { of } => Some(*of),
+            Body::Ema { of, .. }
+            | Body::Grouped { of, .. }
+            | Body::Frozen { of }
+            | Body::Encoder { of } => Some(*of),
         }
     }
 }
@@ -141,7 +168,7 @@ impl Builder {
     pub fn is_trained(&self, network: usize) -> bool {
         match self.networks[network].body {
             Body::Chain(_) => true,
-            Body::Grouped { of, .. } => self.is_trained(of),
+            Body::Grouped { of, .. } | Body::Encoder { of } => self.is_trained(of),
             Body::Ema { .. } | Body::Frozen { .. } => false,
         }
     }
@@ -163,6 +190,7 @@ impl Builder {
             Body::Ema { of, .. } | Body::Grouped { of, .. } | Body::Frozen { of } => {
                 self.chain(*of)
             }
+            Body::Encoder { of } => &self.chain(*of)[..1],
         }
     }
 }

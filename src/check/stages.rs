@@ -12,7 +12,7 @@ use super::value::{EncoderValue, Kind, ModelValue, ObjectiveValue, SplitValue, V
 use crate::diagnostics::{Diagnostic, Finding, findings};
 use crate::resolve::{self, Declaration, declaration};
 use crate::source::Span;
-use crate::term::objective::Op;
+use crate::term::objective::{ENCODER, Op};
 use crate::term::{Call, Output, Part, Term, Unit, batches, sampled};
 
 /// Kinds of value declarations, and the type that each has to have.
@@ -28,6 +28,9 @@ pub const VALUE_KINDS: &[(&str, Option<TypeName>)] = &[
 ];
 
 pub const STAGES: &[StageKind] = &[StageKind::Pretrain, StageKind::Evaluate, StageKind::Finetune];
+
+/// Two to this power are more than a text can export.
+const MOST_EXPORTS: u32 = 20;
 
 /// A kind of stage. Its fields are declared as a signature, like the parameters of anything else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -66,12 +69,26 @@ impl StageKind {
         name: &str,
     ) -> Result<Kind, (String, String)> {
         let term = Term::Output(Output { stage: position, output: name.to_owned() });
+        let objective = match self {
+            StageKind::Pretrain => objective(stage.fields.get("objective")),
+            StageKind::Finetune | StageKind::Evaluate => None,
+        };
+        let mut exports = objective.iter().flat_map(|own| &own.builder.exports);
+        let export = exports.position(|export| export.name.text == name);
         // Ids of values start at one and stay far below; outputs need ones that stay the same.
-        let id = usize::MAX - position;
+        let id = usize::MAX - (position << MOST_EXPORTS) - export.map_or(0, |export| export + 1);
         let from = |encoder: EncoderValue| EncoderValue { term: Some(term.clone()), id, ..encoder };
+        let exported = |name: &str| {
+            let builder = &objective.as_ref()?.builder;
+            Some(builder.exported(builder.export(name)?))
+        };
+        if let Some(encoder) = exported(name) {
+            return Ok(Kind::Encoder(from(encoder)));
+        }
         let encoder = match self {
             StageKind::Pretrain => {
-                objective(stage.fields.get("objective")).and_then(|o| o.encoder.clone())
+                let handed = || objective.as_ref().and_then(|own| own.encoder.clone());
+                exported(ENCODER).or_else(handed)
             }
             StageKind::Finetune => encoder_of(stage.fields.get("encoder")),
             StageKind::Evaluate => None,
@@ -95,13 +112,12 @@ impl StageKind {
                 Ok(Kind::Model(Box::new(ModelValue { term, classes, encoder })))
             }
             _ => {
-                let outputs = self.outputs();
-                let help = match outputs.as_slice() {
+                let help = match stage.outputs().as_slice() {
                     [] => format!(
                         "an `{}` stage has no outputs: it is where a pipeline ends",
                         self.name()
                     ),
-                    outputs => format!("a `{}` stage has {}", self.name(), outputs.join(" and ")),
+                    outputs => format!("`{}` has {}", stage.name, outputs.join(" and ")),
                 };
                 Err((format!("`{}` has no output `{name}`", stage.name), help))
             }
@@ -134,6 +150,27 @@ fn encoder_of(value: Option<&Value>) -> Option<EncoderValue> {
     }
 }
 
+impl TypedStage {
+    /// The names of what it yields: with what its objective exports, which a fine-tuning leaves to
+    /// the library.
+    pub fn outputs(&self) -> Vec<String> {
+        let objective = objective(self.fields.get("objective"));
+        let exports = objective.iter().flat_map(|own| &own.builder.exports);
+        let mut outputs: Vec<String> = self.kind.outputs().into_iter().map(str::to_owned).collect();
+        for export in exports.filter(|_| self.kind == StageKind::Pretrain) {
+            if !outputs.contains(&export.name.text) {
+                outputs.push(export.name.text.clone());
+            }
+        }
+        outputs
+    }
+}
+
+/// Those of the images that an encoder takes.
+fn channels(value: Option<&Value>) -> Vec<Size> {
+    encoder_of(value).and_then(|encoder| encoder.channels).into_iter().collect()
+}
+
 fn split_of(value: Option<&Value>) -> Option<SplitValue> {
     match value.map(|value| &value.kind) {
         Some(Kind::Split(split)) => Some(split.clone()),
@@ -161,8 +198,9 @@ impl Checker<'_> {
         if let (Some(data), Some(objective)) = (&data, &objective) {
             self.check_labels(stage, data, objective);
         }
-        let encoder = objective.as_ref().and_then(|objective| objective.encoder.as_ref());
-        self.check_images(stage, data.as_ref(), encoder);
+        let modules = objective.iter().flat_map(|objective| &objective.builder.modules);
+        let channels: Vec<Size> = modules.filter_map(|module| module.channels.clone()).collect();
+        self.check_images(stage, data.as_ref(), &channels);
         self.check_batch(stage, data.as_ref());
         self.check_length(stage, data.as_ref());
         if let Some(objective) = &objective {
@@ -250,8 +288,8 @@ impl Checker<'_> {
             self.needs_labels(stage, "data", data, "fine-tuning");
             self.check_head(stage, data);
         }
-        let encoder = encoder_of(stage.fields.get("encoder"));
-        self.check_images(stage, data.as_ref(), encoder.as_ref());
+        let channels = channels(stage.fields.get("encoder"));
+        self.check_images(stage, data.as_ref(), &channels);
         self.check_batch(stage, data.as_ref());
         self.check_length(stage, data.as_ref());
         if let Some(objective) = objective(stage.fields.get("objective")) {
@@ -288,7 +326,7 @@ impl Checker<'_> {
         let (fit, on) = (split_of(stage.fields.get("fit")), split_of(stage.fields.get("on")));
         if let Some(on) = &on {
             self.needs_labels(stage, "on", on, "an evaluation");
-            self.channels(stage, on, encoder_of(stage.fields.get("model")).as_ref());
+            self.check_channels(stage, on, &channels(stage.fields.get("model")));
         }
         if let Some(fit) = &fit {
             self.needs_labels(stage, "fit", fit, "a protocol");

@@ -186,8 +186,6 @@ pub struct ObjectiveValue {
     pub builder: Builder,
     /// What a stage yields as `encoder`: the first encoder that the signature names.
     pub encoder: Option<EncoderValue>,
-    /// The encoders that it was handed, by their identity, and the text to blame for each.
-    pub handed: Vec<(usize, Span)>,
 }
 
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use super::Checker;
 use super::objective::Builder;
 use super::pipeline::TypedStage;
 use super::size::Size;
-use super::value::{AugmentValue, ByView, EncoderValue, Kind, SplitValue, Value};
+use super::value::{AugmentValue, ByView, Kind, SplitValue, Value};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::resolve::declaration;
 use crate::term::Term;
@@ -15,7 +15,7 @@ impl Checker<'_> {
         &mut self,
         stage: &TypedStage,
         data: Option<&SplitValue>,
-        encoder: Option<&EncoderValue>,
+        channels: &[Size],
     ) {
         let views = match stage.fields.get("views").map(|value| &value.kind) {
             Some(Kind::Augment(augment)) => Some(augment),
@@ -60,7 +60,7 @@ impl Checker<'_> {
                 current = Some((size, size));
             }
         }
-        self.channels(stage, data, encoder);
+        self.check_channels(stage, data, channels);
     }
 
     /// A crop of no area shows nothing.
@@ -99,19 +99,15 @@ impl Checker<'_> {
         }
     }
 
-    pub(super) fn channels(
+    pub(super) fn check_channels(
         &mut self,
         stage: &TypedStage,
         data: &SplitValue,
-        encoder: Option<&EncoderValue>,
+        channels: &[Size],
     ) {
-        let Some(wanted) =
-            encoder.and_then(|encoder| encoder.channels.as_ref()).and_then(Size::as_constant)
-        else {
-            return;
-        };
         let Some(found) = data.dataset.image[0].as_constant() else { return };
-        if wanted != found {
+        let mut wanted = channels.iter().filter_map(Size::as_constant);
+        if let Some(wanted) = wanted.find(|wanted| *wanted != found) {
             let message =
                 format!("the encoder takes images of {wanted} channels, and these have {found}");
             self.error(findings::SHAPE_MISMATCH, stage.span, message);

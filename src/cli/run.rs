@@ -20,6 +20,7 @@ use crate::source::Sources;
 use crate::store::Store;
 use crate::store::error::RunError;
 use crate::store::events::{Event, Events};
+use crate::term::objective::ObjectiveGraph;
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -169,13 +170,15 @@ fn ending(graph: &Graph, folder: &RunFolder) -> String {
     let mut text = format!("\nrecord   {}\n", folder.path().display());
     for position in &graph.written {
         let Some(stage) = graph.stage(*position) else { continue };
-        let (what, file) = match stage.kind {
-            StageKind::Pretrain => ("encoder", "encoder.safetensors"),
-            StageKind::Finetune => ("model", "model.safetensors"),
+        let outputs = match stage.kind {
+            StageKind::Pretrain => stage.objective().map_or(vec![], ObjectiveGraph::encoders),
+            StageKind::Finetune => vec!["model"],
             StageKind::Evaluate => continue,
         };
-        let path = folder.path().join(format!("{}.{file}", stage.name));
-        text += &format!("{what:<7}  {}\n", path.display());
+        for output in outputs {
+            let path = folder.path().join(format!("{}.{output}.safetensors", stage.name));
+            text += &format!("{output:<7}  {}\n", path.display());
+        }
     }
     let words = std::env::args_os().map(|word| quoted(&word.to_string_lossy()));
     text + &format!("again    {}\n", words.collect::<Vec<_>>().join(" "))

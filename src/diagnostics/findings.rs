@@ -142,7 +142,6 @@ findings! {
     NO_STEP "no-step" Error "a stage would end before its first step";
     NO_ENCODER "no-encoder" Error "an objective trains no encoder";
     NO_GRADIENT "no-gradient" Error "no gradient reaches what is to be trained";
-    ENCODER_NOT_FRESH "encoder-not-fresh" Error "an objective is handed an encoder that it cannot begin with";
     OUTSIDE_OBJECTIVE "outside-objective" Error "a tensor is used outside of an objective";
     GROUP_BATCH "group-batch" Error "the groups of a batch are not of one size";
     QUEUE_BATCH "queue-batch" Error "a queue does not hold whole batches";

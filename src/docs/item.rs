@@ -125,7 +125,10 @@ fn locals<'t>(parameters: &'t [tree::Parameter], part: Option<&Part<'t>>) -> BTr
                 match statement {
                     Statement::Let(binding) => names.push(&binding.name),
                     Statement::Given(given) => names.extend(given.names()),
-                    Statement::Minimize(_) | Statement::Report(_) | Statement::Result(_) => {}
+                    Statement::Minimize(_)
+                    | Statement::Report(_)
+                    | Statement::Export(_)
+                    | Statement::Result(_) => {}
                 }
             }
         }

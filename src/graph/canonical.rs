@@ -10,7 +10,7 @@ use crate::term::objective::{
     Extent, ModuleNode, NetworkBody, NetworkNode, ObjectiveGraph, Op, TensorNode,
 };
 
-/// Numbers what the loss and the reports need, depth first; drops the rest.
+/// Numbers what the loss, the reports and the exports need, depth first; drops the rest.
 ///
 /// `encoder` is the identity of the encoder that the objective yields, `image` the size of a view
 /// by its place, `[channels, height, width]`. `None` where a part of the objective
@@ -44,6 +44,12 @@ pub fn canonical(
     for (name, node) in &reports {
         let node = walk.visit(*node)?;
         walk.graph.reports.push(((*name).clone(), node));
+    }
+    let exports: BTreeMap<&String, usize> =
+        builder.exports.iter().map(|own| (&own.name.text, own.network)).collect();
+    for (name, network) in exports {
+        let network = walk.network(network)?;
+        walk.graph.exports.push((name.clone(), network));
     }
     let Walk { graph, nodes, networks, modules, .. } = walk;
     Some((graph, Numbering { nodes, networks, modules }))
@@ -158,6 +164,7 @@ impl<'b> Walk<'b> {
                     shuffle: (*shuffle)?,
                 },
                 Body::Frozen { of } => NetworkBody::Frozen { of: self.network(*of)? },
+                Body::Encoder { of } => NetworkBody::Encoder { of: self.network(*of)? },
             };
             self.graph.networks.push(NetworkNode { body });
             self.networks[network] = Some(self.graph.networks.len() - 1);

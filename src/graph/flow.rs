@@ -57,20 +57,19 @@ fn carries(graph: &ObjectiveGraph, op: &Op, position: usize) -> bool {
 pub fn is_trained(graph: &ObjectiveGraph, network: usize) -> bool {
     match graph.networks[network].body {
         NetworkBody::Chain(_) => true,
-        NetworkBody::Grouped { of, .. } => is_trained(graph, of),
+        NetworkBody::Grouped { of, .. } | NetworkBody::Encoder { of } => is_trained(graph, of),
         NetworkBody::Ema { .. } | NetworkBody::Frozen { .. } => false,
     }
 }
 
 /// The modules that an input flows through, first to last.
-pub fn chain(graph: &ObjectiveGraph, mut network: usize) -> &[usize] {
-    loop {
-        match &graph.networks[network].body {
-            NetworkBody::Chain(modules) => return modules,
-            NetworkBody::Ema { of, .. }
-            | NetworkBody::Grouped { of, .. }
-            | NetworkBody::Frozen { of } => network = *of,
-        }
+pub fn chain(graph: &ObjectiveGraph, network: usize) -> &[usize] {
+    match &graph.networks[network].body {
+        NetworkBody::Chain(modules) => modules,
+        NetworkBody::Ema { of, .. }
+        | NetworkBody::Grouped { of, .. }
+        | NetworkBody::Frozen { of } => chain(graph, *of),
+        NetworkBody::Encoder { of } => &chain(graph, *of)[..1],
     }
 }
 

@@ -21,6 +21,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use serde::{Deserialize, Serialize};
 
 use crate::check::StageKind;
+use crate::term::objective::ObjectiveGraph;
 use crate::term::{Split, Term};
 
 /// The version of the RON form and of the hashes. It grows when either changes its meaning.
@@ -46,6 +47,16 @@ pub struct Stage {
     /// What makes the stage what it is: its fields and, through them, all that they depend on.
     pub hash: String,
     pub fields: BTreeMap<String, Term>,
+}
+
+impl Stage {
+    /// What a training minimizes.
+    pub fn objective(&self) -> Option<&ObjectiveGraph> {
+        self.fields.values().find_map(|term| match term {
+            Term::Objective(objective) => Some(&**objective),
+            _ => None,
+        })
+    }
 }
 
 /// An edge: a field that uses an output of another stage.

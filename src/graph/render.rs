@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use petgraph::visit::EdgeRef;
 
 use super::{Graph, Stage};
-use crate::term::Term;
 use crate::term::objective::{Extent, NetworkBody, ObjectiveGraph, Op, TensorNode};
 
 /// The graph in Graphviz' language. Stages are clusters; a pretrain stage shows its tensor graph.
@@ -16,7 +15,7 @@ pub fn dot(graph: &Graph) -> String {
     );
     for (position, stage) in graph.ordered().enumerate() {
         let _ = writeln!(out, "  s{position} [label={:?}, style=bold];", title(stage));
-        if let Some(objective) = objective(stage) {
+        if let Some(objective) = stage.objective() {
             let _ = writeln!(
                 out,
                 "  subgraph cluster_{position} {{\n    label={:?};",
@@ -51,7 +50,7 @@ pub fn mermaid(graph: &Graph) -> String {
     let mut out = String::from("flowchart LR\n");
     for (position, stage) in graph.ordered().enumerate() {
         let _ = writeln!(out, "  s{position}[\"{}\"]", escape(&title(stage)));
-        if let Some(objective) = objective(stage) {
+        if let Some(objective) = stage.objective() {
             let _ =
                 writeln!(out, "  subgraph o{position} [\"objective of {}\"]", escape(&stage.name));
             for (index, node) in objective.nodes.iter().enumerate() {
@@ -84,13 +83,6 @@ fn title(stage: &Stage) -> String {
     format!("{} {}", stage.kind.name(), stage.name)
 }
 
-fn objective(stage: &Stage) -> Option<&ObjectiveGraph> {
-    stage.fields.values().find_map(|term| match term {
-        Term::Objective(objective) => Some(&**objective),
-        _ => None,
-    })
-}
-
 fn tensor(graph: &ObjectiveGraph, node: &TensorNode) -> String {
     let name = match &node.op {
         Op::View(index) => format!("view {index}"),
@@ -104,6 +96,7 @@ fn tensor(graph: &ObjectiveGraph, node: &TensorNode) -> String {
                 format!("network {of} in {groups} groups")
             }
             Some(NetworkBody::Frozen { of }) => format!("network {of}, frozen"),
+            Some(NetworkBody::Encoder { of }) => format!("encoder of network {of}"),
             _ => format!("network {network}"),
         },
         Op::Primitive(name) => name.clone(),

@@ -188,10 +188,11 @@ impl Params {
         }
     }
 
-    /// Moves what is trained towards the parameters `followed`, as an average of momentum `m`.
-    pub fn follow(&mut self, followed: &Params, kernels: &dyn Kernels, m: f64) {
-        let is_trained = |index: &usize| self.layout.0[*index].role.is_trained();
-        let places: Vec<usize> = (0..self.values.len()).filter(is_trained).collect();
+    /// Moves what is trained, and running statistics where they are `all` to be moved, towards the
+    /// parameters `followed`, as an average of momentum `m`.
+    pub fn follow(&mut self, followed: &Params, kernels: &dyn Kernels, m: f64, all: bool) {
+        let moves = |index: &usize| all || self.layout.0[*index].role.is_trained();
+        let places: Vec<usize> = (0..self.values.len()).filter(moves).collect();
         let targets: Vec<&Array> = places.iter().map(|place| &followed.values[*place]).collect();
         // Moved out and back in, so that each is held once and written in place.
         let mut averages: Vec<Array> =

@@ -135,8 +135,8 @@ impl Case {
                 }
             });
         }
-        let learner = Learner::new(graph, Key::root(0), device, [1, 1], None)
-            .map_err(|error| error.to_string())?;
+        let learner =
+            Learner::new(graph, Key::root(0), device, [1, 1]).map_err(|error| error.to_string())?;
         let none = || Array::from_whole([0], device);
         let batch = Inputs { views, labels: none(), index: none() };
         let StepOutput { loss: found, .. } = learner.forward(&batch, context());
@@ -298,7 +298,7 @@ fn call(name: &str, args: &[(&str, f64)], inputs: &[Array]) -> f64 {
     let builder = helper(&library(), name, &Args(args.collect()), &shapes).expect("a call");
     let graph = graph::alone(&builder).expect("every size is known");
     let device = inputs[0].device();
-    let learner = Learner::new(&graph, Key::root(0), &device, [1, 1], None).expect("a graph");
+    let learner = Learner::new(&graph, Key::root(0), &device, [1, 1]).expect("a graph");
     let none = || Array::from_whole([0], &device);
     let batch = Inputs { views: inputs.to_vec(), labels: none(), index: none() };
     learner.forward(&batch, context()).loss.to_number()

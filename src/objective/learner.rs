@@ -1,6 +1,6 @@
 //! An objective made ready to run: its weights, its averages and its memories.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use burn::tensor::Device;
@@ -11,7 +11,7 @@ use crate::graph::flow::Flow;
 use crate::nn::{self, Architecture, Params, Role};
 use crate::random::Key;
 use crate::term::Term;
-use crate::term::objective::{NetworkBody, ObjectiveGraph, Op};
+use crate::term::objective::{ENCODER, NetworkBody, ObjectiveGraph, Op};
 
 /// Everything that an objective keeps from one step to the next.
 ///
@@ -30,6 +30,8 @@ pub struct Learner {
     pub(super) networks: Vec<AppliedNetwork>,
     /// What exponential moving averages own, by network and module.
     pub(super) copies: BTreeMap<(usize, usize), Params>,
+    /// The parts of averages that the loss normalises by their own batches, by network and module.
+    pub(super) normalised: BTreeSet<(usize, usize)>,
     /// What operations keep, by node.
     pub(super) slots: BTreeMap<usize, Slot>,
 }
@@ -52,18 +54,31 @@ pub(super) struct AppliedNetwork {
 impl Learner {
     /// Prepares `graph` for steps of `batch` of so many `examples`.
     ///
-    /// The weights follow from `key`, except those of the encoder where they are given.
+    /// The weights follow from `key`.
     ///
     /// # Errors
     ///
-    /// Where the graph names an unknown operation, a queue cannot be filled by whole batches, or
-    /// the given encoder is not the one that the graph names.
+    /// Where the graph names an unknown operation, or a queue cannot be filled by whole batches.
     pub fn new(
         graph: &ObjectiveGraph,
         key: Key,
         device: &Device,
+        sizes: [usize; 2],
+    ) -> Result<Self, ObjectiveError> {
+        Self::with(graph, key, device, sizes, &BTreeMap::new())
+    }
+
+    /// The same, with the weights that are `given` by module.
+    ///
+    /// # Errors
+    ///
+    /// Also where a given module is not the one that the graph names.
+    pub fn with(
+        graph: &ObjectiveGraph,
+        key: Key,
+        device: &Device,
         [batch, examples]: [usize; 2],
-        encoder: Option<&Params>,
+        given: &BTreeMap<usize, Params>,
     ) -> Result<Self, ObjectiveError> {
         for node in &graph.nodes {
             if let Op::Primitive(name) = &node.op
@@ -83,12 +98,12 @@ impl Learner {
                 false => key.named("module").fold(index as u64),
             };
             let fresh = module.init(key, device);
-            params.push(match encoder {
-                Some(given) if node.encoder => {
+            params.push(match given.get(&index) {
+                Some(given) => {
                     same_layout(&fresh, given)?;
                     given.clone()
                 }
-                _ => fresh,
+                None => fresh,
             });
         }
         let mut program = Self {
@@ -100,10 +115,12 @@ impl Learner {
             modules,
             params,
             copies: BTreeMap::new(),
+            normalised: BTreeSet::new(),
             slots: BTreeMap::new(),
         };
         program.divides(batch)?;
         program.copy_networks();
+        program.normalised = program.normalised();
         program.fill_slots(key, [batch, examples])?;
         Ok(program)
     }
@@ -130,8 +147,21 @@ impl Learner {
 
     /// The parameters of the encoder that the stage yields: the checker lets it be one.
     pub fn encoder(&self) -> Option<&Params> {
-        let index = self.graph.modules.iter().position(|node| node.encoder)?;
-        Some(&self.params[index])
+        let exported = self.graph.export(ENCODER).and_then(|network| self.exported(network));
+        let handed = || self.graph.modules.iter().position(|node| node.encoder);
+        exported.or_else(|| handed().map(|index| &self.params[index]))
+    }
+
+    /// The parameters of everything that is exported, by name.
+    pub fn exports(&self) -> impl Iterator<Item = (&str, &Params)> {
+        let exports = self.graph.exports.iter();
+        exports.filter_map(|(name, network)| Some((name.as_str(), self.exported(*network)?)))
+    }
+
+    /// The parameters of a network that is one module.
+    fn exported(&self, network: usize) -> Option<&Params> {
+        let module = self.networks[network].chain.first()?;
+        Some(self.weights(network, *module))
     }
 
     /// The averaged parameters of a module, where network `network` is an average that applies it.
@@ -152,6 +182,20 @@ impl Learner {
         let average = self.networks[network].average;
         let copy = average.and_then(|average| self.copies.get(&(average, module)));
         copy.unwrap_or(&self.params[module])
+    }
+
+    fn normalised(&self) -> BTreeSet<(usize, usize)> {
+        let nodes = self.graph.nodes.iter().zip(&self.flow.reaches_loss);
+        let applied = nodes.filter_map(|(node, reaches_loss)| match node.op {
+            Op::Apply(network) if *reaches_loss => Some(&self.networks[network]),
+            _ => None,
+        });
+        let parts = applied.filter(|own| !own.is_frozen).flat_map(|own| {
+            own.average
+                .into_iter()
+                .flat_map(|average| own.chain.iter().map(move |at| (average, *at)))
+        });
+        parts.collect()
     }
 
     fn copy_networks(&mut self) {
@@ -233,6 +277,11 @@ fn resolve(graph: &ObjectiveGraph, network: usize) -> AppliedNetwork {
         }
         NetworkBody::Frozen { of } => {
             AppliedNetwork { is_frozen: true, groups: 1, shuffle: false, ..resolve(graph, *of) }
+        }
+        NetworkBody::Encoder { of } => {
+            let mut applied = resolve(graph, *of);
+            applied.chain.truncate(1);
+            applied
         }
     }
 }

@@ -190,8 +190,9 @@ impl Learner {
 
     /// Moves each average towards what it follows: `m * average + (1 - m) * followed`.
     ///
-    /// Running statistics are left alone: an average is normalised by its own batches and keeps
-    /// its own, as MoCo's key encoder does.
+    /// Running statistics are left alone where the loss normalises an average by its own batches:
+    /// it keeps its own, as MoCo's key encoder does. Others follow, as an average that is only
+    /// exported would be normalised by those of its first step for ever.
     fn move_averages(&mut self, context: &Context<'_>) {
         for network in self.averages() {
             let NetworkBody::Ema { of, momentum } = &self.graph.networks[network].body else {
@@ -200,7 +201,8 @@ impl Learner {
             let (of, m) = (*of, schedule::value(momentum, context.progress));
             for &module in &self.networks[network].chain {
                 let Some(mut average) = self.copies.remove(&(network, module)) else { continue };
-                average.follow(self.weights(of, module), context.kernels, m);
+                let all = !self.normalised.contains(&(network, module));
+                average.follow(self.weights(of, module), context.kernels, m, all);
                 self.copies.insert((network, module), average);
             }
         }

@@ -17,7 +17,7 @@ use crate::graph::flow::Flow;
 use crate::graph::flow::chain;
 use crate::resolve::{examples, learned};
 use crate::store::error::RunError;
-use crate::term::objective::{NetworkBody, ObjectiveGraph};
+use crate::term::objective::{ENCODER, NetworkBody, ObjectiveGraph};
 use crate::term::{Call, Part, Term, Unit};
 
 /// The bytes of a number.
@@ -113,12 +113,13 @@ impl Run<'_> {
                 let encoder = modules.iter().find(|(_, encoder)| *encoder).map_or(0, |(n, _)| *n);
                 let held = weights.saturating_add(averages);
                 let kept = encoder.saturating_mul(1 + kept(&fields));
+                let exports = exports(objective, &modules);
                 let model = if stage.kind == StageKind::Finetune { weights } else { 0 };
                 Room {
                     parameters: held,
                     trained,
                     memory: bytes(held.saturating_add(weights)),
-                    outputs: bytes(kept.saturating_add(model)),
+                    outputs: bytes(kept.saturating_add(exports).saturating_add(model)),
                     checkpoints: bytes(held.saturating_mul(2)),
                 }
             }
@@ -142,6 +143,16 @@ fn averages(objective: &ObjectiveGraph, modules: &[(u128, bool)]) -> u128 {
         _ => &[],
     });
     let numbers = numbers.filter_map(|module| modules.get(*module));
+    numbers.fold(0, |all, (n, _)| all.saturating_add(*n))
+}
+
+/// The numbers in what an objective exports beside its `encoder`.
+fn exports(objective: &ObjectiveGraph, modules: &[(u128, bool)]) -> u128 {
+    let exports = objective.exports.iter().filter(|(name, _)| name != ENCODER);
+    let numbers = exports.filter_map(|(_, network)| {
+        let module = chain(objective, *network).first()?;
+        modules.get(*module)
+    });
     numbers.fold(0, |all, (n, _)| all.saturating_add(*n))
 }
 

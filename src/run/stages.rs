@@ -1,5 +1,7 @@
 //! What each kind of stage does.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -15,17 +17,17 @@ use crate::evaluate::{
     Better, Counts, Extractor, Judged, Problem, Quantity, Warning, extract, judge,
 };
 use crate::graph::Stage;
+use crate::graph::flow::chain;
 use crate::nn::{self, Architecture, Params, safetensors};
 use crate::objective::{Learner, encoder_key};
 use crate::resolve::declaration;
 use crate::store::error::RunError;
 use crate::store::events::Event;
 use crate::store::{Finished, Partial};
-use crate::term::objective::{ModuleNode, ObjectiveGraph};
+use crate::term::objective::{ENCODER, ModuleNode, ObjectiveGraph};
 use crate::term::{Args, Call, Output, Part, Split, Term, Unit};
 use crate::train::{HostFeed, Session, Training, build_optimizer, kept_name};
 
-const ENCODER: &str = "encoder.safetensors";
 const MODEL: &str = "model.safetensors";
 /// The name of the last layer in torchvision's residual networks.
 const HEAD: &str = "fc";
@@ -96,7 +98,13 @@ impl Run<'_> {
         let (session, mut task) = self.prepared(state, stage)?;
         self.started(&session, stage, reason)?;
         let trained = session.run(&mut task, &mut partial)?;
-        partial.write(ENCODER, &safetensors::to_bytes(&[("", task.encoder())]))?;
+        let mut write = |name: &str, params| {
+            partial.write(&file(name), &safetensors::to_bytes(&[("", params)]))
+        };
+        write(ENCODER, task.encoder())?;
+        for (name, params) in task.program.exports().filter(|(name, _)| *name != ENCODER) {
+            write(name, params)?;
+        }
         if stage.kind == StageKind::Finetune {
             let (head, _) = head(Fields(stage).objective());
             let sets = [("", task.encoder()), (HEAD, &task.program.params()[head])];
@@ -117,19 +125,18 @@ impl Run<'_> {
         let objective = fields.objective();
         let examples = self.split(state, fields.split("data"))?;
         let session = self.session(state, stage, examples, objective.views)?;
-        // An objective over the output of another stage starts from that stage's weights.
+        // An objective over outputs of other stages starts from the weights of those stages.
         let mut graph = objective.clone();
-        let mut weights = None;
-        for module in graph.modules.iter_mut().filter(|module| module.encoder) {
-            let (term, params) = self.encoder(state, &module.term)?;
-            if module.term != term {
-                weights = Some(params);
+        let mut weights = BTreeMap::new();
+        for (index, module) in graph.modules.iter_mut().enumerate() {
+            if matches!(module.term, Term::Output(_)) {
+                let (term, params) = self.encoder(state, &module.term)?;
+                module.term = term;
+                weights.insert(index, params);
             }
-            module.term = term;
         }
         let sizes = [session.feed.rows(), session.feed.examples()];
-        let program =
-            Learner::new(&graph, state.key, &self.device.device, sizes, weights.as_ref())?;
+        let program = Learner::with(&graph, state.key, &self.device.device, sizes, &weights)?;
         let task = Training { program, optimizer: build_optimizer(fields.get("optimizer")) };
         Ok((session, task))
     }
@@ -283,16 +290,29 @@ impl Run<'_> {
         let module = nn::build(&architecture, None);
         let params = match state.stands_in(output.stage) {
             true => module.init(state.key, &self.device.device),
-            false => self.read(state, output, ENCODER, module.as_ref())?,
+            false => {
+                let exports = Fields(self.maker(output)).objective();
+                let name = exports.export(&output.output).map_or(ENCODER, |_| &output.output);
+                self.read(state, output, &file(name), module.as_ref())?
+            }
         };
         Ok((architecture, params))
     }
 
+    /// The stage that an output is of.
+    fn maker(&self, output: &Output) -> &Stage {
+        self.graph.stage(output.stage).expect("an output names a stage of its own graph")
+    }
+
     /// The constructor behind an output that is an encoder.
     pub(super) fn architecture(&self, output: &Output) -> Term {
-        let stage =
-            self.graph.stage(output.stage).expect("an output names a stage of its own graph");
-        let module = Fields(stage).objective().modules.iter().find(|module| module.encoder);
+        let objective = Fields(self.maker(output)).objective();
+        let exported = |name: &str| {
+            let module = chain(objective, objective.export(name)?).first()?;
+            Some(&objective.modules[*module])
+        };
+        let module = exported(&output.output).or_else(|| exported(ENCODER));
+        let module = module.or_else(|| objective.modules.iter().find(|module| module.encoder));
         match &module.expect("the checker wants an encoder in every objective").term {
             Term::Output(inner) => self.architecture(inner),
             term => term.clone(),
@@ -301,10 +321,8 @@ impl Run<'_> {
 
     /// The classifier that another stage has tuned.
     fn classifier(&self, state: &State<'_>, output: &Output) -> Result<Extractor, Cause> {
-        let stage =
-            self.graph.stage(output.stage).expect("an output names a stage of its own graph");
         let encoder = nn::build(&self.architecture(output), None);
-        let (_, head) = head(Fields(stage).objective());
+        let (_, head) = head(Fields(self.maker(output)).objective());
         let head = nn::build(&head.term, head.input);
         let [of_encoder, of_head] =
             [&encoder, &head].map(|module| module.init(state.key, &self.device.device));
@@ -428,6 +446,11 @@ impl<'s> Fields<'s> {
 pub(super) fn head(objective: &ObjectiveGraph) -> (usize, &ModuleNode) {
     let mut modules = objective.modules.iter().enumerate();
     modules.find(|(_, module)| !module.encoder).expect("`classify` has a head beside an encoder")
+}
+
+/// The file of an encoder that a training yields.
+fn file(output: &str) -> String {
+    format!("{output}.safetensors")
 }
 
 /// What a protocol measures, in the field's words.

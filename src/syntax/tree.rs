@@ -127,11 +127,12 @@ pub enum Statement {
     Given(Given),
     Minimize(Expr),
     Report(Binding),
+    Export(Binding),
     /// The value of a define that is no objective.
     Result(Expr),
 }
 
-/// `let name = value`, `report name = value`.
+/// `let name = value`, `report name = value`, `export name = value`.
 #[derive(Clone, Debug)]
 pub struct Binding {
     pub name: Name,
@@ -254,7 +255,9 @@ impl Statement {
     /// The expression in the statement, if it has one.
     pub fn expr(&self) -> Option<&Expr> {
         match self {
-            Statement::Let(binding) | Statement::Report(binding) => Some(&binding.value),
+            Statement::Let(binding) | Statement::Report(binding) | Statement::Export(binding) => {
+                Some(&binding.value)
+            }
             Statement::Minimize(expr) | Statement::Result(expr) => Some(expr),
             Statement::Given(_) => None,
         }

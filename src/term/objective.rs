@@ -6,10 +6,14 @@ use serde::{Deserialize, Serialize};
 
 use super::{Args, Term};
 
+/// The output that a training has without a word: the encoder that its objective was handed first.
+pub const ENCODER: &str = "encoder";
+
 /// An objective, expanded to primitives and numbered canonically.
 ///
-/// Everything is listed in the order of a depth-first walk from the loss (then from each report),
-/// arguments in signature order, so that the numbering depends on the computation alone.
+/// Everything is listed in the order of a depth-first walk from the loss (then from each report, then
+/// from each export), arguments in signature order, so that the numbering depends on the
+/// computation alone.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ObjectiveGraph {
     /// How many augmented views of each example the objective is given.
@@ -28,6 +32,23 @@ pub struct ObjectiveGraph {
     pub loss: usize,
     /// What `report` names: scalar nodes, logged and not optimized.
     pub reports: Vec<(String, usize)>,
+    /// What `export` names, by name: networks that are an encoder and nothing else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exports: Vec<(String, usize)>,
+}
+
+impl ObjectiveGraph {
+    /// The names of the encoders that a training yields.
+    pub fn encoders(&self) -> Vec<&str> {
+        let others = self.exports.iter().map(|(name, _)| name.as_str());
+        [ENCODER].into_iter().chain(others.filter(|name| *name != ENCODER)).collect()
+    }
+
+    /// The network that an output of a training is, where `export` says so.
+    pub fn export(&self, output: &str) -> Option<usize> {
+        let mut exports = self.exports.iter();
+        exports.find(|(name, _)| name == output).map(|(_, network)| *network)
+    }
 }
 
 /// A parametrized module. Two nodes are two sets of weights, even where their terms are equal.
@@ -38,8 +59,8 @@ pub struct ModuleNode {
     /// The size of the features it is given; absent where it is given images.
     pub input: Option<usize>,
     pub output: usize,
-    /// Whether it is what the stage yields as `encoder`: of the encoders that an objective is handed,
-    /// the first in its signature. At most one module is.
+    /// Whether it is the encoder that the objective is handed first, by its signature: what a stage
+    /// yields as `encoder` where no `export` says otherwise. At most one module is.
     pub encoder: bool,
 }
 
@@ -60,6 +81,8 @@ pub enum NetworkBody {
     Grouped { of: usize, groups: usize, shuffle: bool },
     /// Network `of` as it is: with its running statistics, and no gradient.
     Frozen { of: usize },
+    /// The encoder that network `of` begins with.
+    Encoder { of: usize },
 }
 
 impl NetworkBody {
@@ -69,7 +92,8 @@ impl NetworkBody {
             NetworkBody::Chain(_) => None,
             NetworkBody::Ema { of, .. }
             | NetworkBody::Grouped { of, .. }
-            | NetworkBody::Frozen { of } => Some(*of),
+            | NetworkBody::Frozen { of }
+            | NetworkBody::Encoder { of } => Some(*of),
         }
     }
 }

@@ -189,7 +189,7 @@ fn inputs(step: usize, views: usize, device: &Device) -> Inputs {
 fn losses(stage: &Stage, Selected { device, kernels, .. }: &Selected) -> Vec<f64> {
     let Term::Objective(objective) = &stage.fields["objective"] else { panic!("no objective") };
     let sizes = [BATCH, STEPS * BATCH];
-    let mut program = Learner::new(objective, Key::root(0), device, sizes, None).unwrap();
+    let mut program = Learner::new(objective, Key::root(0), device, sizes).unwrap();
     prepare(&mut program, device);
     let optimizer = build_optimizer(&stage.fields["optimizer"]);
     let mut task = Training { program, optimizer };

@@ -93,7 +93,7 @@ fn pretraining_is_clipped_over_all_modules() {
     for Selected { device, .. } in backends() {
         let fields = fields(&graph(), "base");
         let Term::Objective(objective) = &fields["objective"] else { panic!("no objective") };
-        let program = Learner::new(objective, Key::root(2), &device, [4, 8], None).unwrap();
+        let program = Learner::new(objective, Key::root(2), &device, [4, 8]).unwrap();
         let before = program.params().to_vec();
         let optimizer = build_optimizer(&fields["optimizer"]);
         let mut task = Training { program, optimizer };
@@ -113,7 +113,7 @@ fn tuning_is_clipped_over_what_is_trained() {
             let name = if all { "tuned" } else { "top" };
             let fields = fields(&graph(), name);
             let Term::Objective(objective) = &fields["objective"] else { panic!("no objective") };
-            let program = Learner::new(objective, Key::root(3), &device, [4, 8], None).unwrap();
+            let program = Learner::new(objective, Key::root(3), &device, [4, 8]).unwrap();
             let before = program.params().to_vec();
             let optimizer = build_optimizer(&fields["optimizer"]);
             let mut task = Training { program, optimizer };

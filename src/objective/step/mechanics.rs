@@ -29,11 +29,12 @@ fn minimizing(
         nodes: nodes.0,
         loss,
         reports: Vec::new(),
+        exports: Vec::new(),
     }
 }
 
 fn learner(graph: &ObjectiveGraph) -> Learner {
-    Learner::new(graph, Key::root(1), &device(), [BATCH, EXAMPLES], None).unwrap()
+    Learner::new(graph, Key::root(1), &device(), [BATCH, EXAMPLES]).unwrap()
 }
 
 fn wrapped(body: NetworkBody) -> NetworkNode {
@@ -107,9 +108,8 @@ fn shuffled_rows_are_back_in_their_order() {
 
 #[test]
 fn groups_that_do_not_divide_the_batch_are_refused() {
-    let new = |groups| {
-        Learner::new(&grouped(groups, false), Key::root(1), &device(), [BATCH, EXAMPLES], None)
-    };
+    let new =
+        |groups| Learner::new(&grouped(groups, false), Key::root(1), &device(), [BATCH, EXAMPLES]);
     assert_eq!(
         new(3).err().unwrap().to_string(),
         "3 groups cannot be made of 4 rows: their number has to divide it"
@@ -142,6 +142,45 @@ fn what_is_frozen_stays() {
     );
 }
 
+/// An average that the loss does not apply has the running statistics of what it follows.
+#[test]
+fn what_is_only_exported_is_an_average_of_all() {
+    let mut nodes = Nodes::default();
+    let [_, features, _] = nodes.project(0, 0);
+    let average = NetworkBody::Ema { of: 0, momentum: Term::Float(0.75) };
+    let networks = vec![
+        chain(&[0, 1]),
+        wrapped(average),
+        wrapped(NetworkBody::Encoder { of: 1 }),
+        wrapped(NetworkBody::Encoder { of: 0 }),
+    ];
+    let mut graph = minimizing(networks, vec![encoder(), head(16)], nodes, features);
+    graph.exports = vec![("online".into(), 3), ("teacher".into(), 2)];
+    let mut program = learner(&graph);
+    let mut expected: Vec<_> = program.params()[0].values().iter().map(Array::to_vec).collect();
+    for step in 0..3 {
+        let output = program.forward(&noise(step, BATCH, 8, &device()), context());
+        program.commit(output.effects, context());
+        for (own, followed) in expected.iter_mut().zip(program.params()[0].values()) {
+            own.iter_mut()
+                .zip(followed.to_vec())
+                .for_each(|(own, new)| *own = 0.75 * *own + 0.25 * new);
+        }
+    }
+    let exported: Vec<(&str, &Params)> = program.exports().collect();
+    let [("online", online), ("teacher", teacher)] = exported[..] else { panic!("two exports") };
+    for ((found, expected), own) in teacher.iter().zip(&expected).zip(online.iter()) {
+        close(&found.value.to_vec(), expected);
+        let moves = found.role == Role::Buffer;
+        assert!(!moves || found.value.to_vec() != own.value.to_vec(), "{}", found.name);
+    }
+    // The part is what the whole begins with.
+    let x = noise(0, BATCH, 8, &device()).views[0].clone();
+    let (part, statistics) = applied(&program, 2, &x, 0);
+    assert_eq!(part.shape(), [BATCH, 16]);
+    assert_eq!(statistics.keys().collect::<Vec<_>>(), [&Owner::Average { network: 1, module: 0 }]);
+}
+
 fn state(name: &str, shape: Vec<Extent>, inputs: &[usize], args: &[(&str, Term)]) -> TensorNode {
     let args = args.iter().map(|(name, term)| ((*name).to_owned(), term.clone()));
     TensorNode {
@@ -167,7 +206,7 @@ fn a_bank_keeps_a_row_for_each_example() {
     let graph = minimizing(vec![chain(&[0, 1])], vec![encoder(), head(16)], nodes, logits);
     assert_eq!(features, 1);
     for backend in backends() {
-        let new = || Learner::new(&graph, Key::root(1), &backend.device, [BATCH, EXAMPLES], None);
+        let new = || Learner::new(&graph, Key::root(1), &backend.device, [BATCH, EXAMPLES]);
         let mut program = new().unwrap();
         let memory = |program: &Learner| program.slots[&bank].arrays[0].1.to_vec();
         let before = memory(&program);

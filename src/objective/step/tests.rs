@@ -161,6 +161,7 @@ fn moco() -> ObjectiveGraph {
         nodes: nodes.0,
         loss,
         reports: vec![("accuracy".into(), accuracy)],
+        exports: Vec::new(),
     }
 }
 
@@ -185,6 +186,7 @@ fn simclr() -> ObjectiveGraph {
         nodes: nodes.0,
         loss,
         reports: vec![("mean".into(), report)],
+        exports: Vec::new(),
     }
 }
 
@@ -219,11 +221,12 @@ fn byol() -> ObjectiveGraph {
         nodes: nodes.0,
         loss,
         reports: vec![("drift".into(), drift)],
+        exports: Vec::new(),
     }
 }
 
 fn program(graph: &ObjectiveGraph, seed: u64) -> Learner {
-    Learner::new(graph, Key::root(seed), &device(), [BATCH, EXAMPLES], None).unwrap()
+    Learner::new(graph, Key::root(seed), &device(), [BATCH, EXAMPLES]).unwrap()
 }
 
 fn views(step: u64) -> Inputs {
@@ -434,8 +437,7 @@ fn backends_give_the_same_gradients() {
     for graph in [moco(), simclr(), byol()] {
         let [flex, libtorch] = [flex, libtorch].map(|Selected { device, .. }| {
             // A batch as large as the queue, so that batch norm has something to average.
-            let program =
-                Learner::new(&graph, Key::root(16), device, [QUEUE, EXAMPLES], None).unwrap();
+            let program = Learner::new(&graph, Key::root(16), device, [QUEUE, EXAMPLES]).unwrap();
             let output = program.forward(&noise(0, QUEUE, 16, device), context());
             (output.loss.to_vec()[0], gradients(&output.loss, &output.leaves))
         });
@@ -643,7 +645,8 @@ fn two_encoders_of_one_term_are_two_networks() {
 fn a_given_encoder_is_where_training_starts() {
     let given = program(&moco(), 14).encoder().unwrap().clone();
     let new = |encoder: &Params| {
-        Learner::new(&moco(), Key::root(15), &device(), [BATCH, EXAMPLES], Some(encoder))
+        let given = BTreeMap::from([(0, encoder.clone())]);
+        Learner::with(&moco(), Key::root(15), &device(), [BATCH, EXAMPLES], &given)
     };
     let program = new(&given).unwrap();
     assert_eq!(values_of(program.encoder().unwrap()), values_of(&given));
@@ -662,7 +665,7 @@ fn a_given_encoder_is_where_training_starts() {
 #[test]
 fn a_queue_that_batches_cannot_fill_is_refused() {
     let new = |graph: &ObjectiveGraph, batch| {
-        Learner::new(graph, Key::root(0), &device(), [batch, EXAMPLES], None).err()
+        Learner::new(graph, Key::root(0), &device(), [batch, EXAMPLES]).err()
     };
     let expected = "a queue of 12 rows cannot be filled by 5 rows a step: its size has to be a \
                     multiple of 5";

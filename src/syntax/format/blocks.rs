@@ -46,6 +46,9 @@ impl<'t> Formatter<'t> {
             (SyntaxKind::Report, [word, name, equals, value]) => {
                 self.binding(docs, "report", [*word, *name], *equals, *value)
             }
+            (SyntaxKind::Export, [word, name, equals, value]) => {
+                self.binding(docs, "export", [*word, *name], *equals, *value)
+            }
             (SyntaxKind::Value, [kind, name, equals, value]) => {
                 self.binding(docs, "", [*kind, *name], *equals, *value)
             }

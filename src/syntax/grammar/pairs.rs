@@ -92,6 +92,7 @@ fn shape(pair: &Pair<'_>) -> Shape {
         Rule::given => SyntaxKind::Given,
         Rule::minimize => SyntaxKind::Minimize,
         Rule::report => SyntaxKind::Report,
+        Rule::export => SyntaxKind::Export,
         Rule::result => SyntaxKind::Result,
         Rule::stages => SyntaxKind::Stages,
         Rule::value => SyntaxKind::Value,

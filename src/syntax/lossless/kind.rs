@@ -39,6 +39,7 @@ pub enum SyntaxKind {
     Given,
     Minimize,
     Report,
+    Export,
     Result,
 
     // Bodies of pipelines, and their members.
@@ -118,6 +119,7 @@ impl SyntaxKind {
         SyntaxKind::Given,
         SyntaxKind::Minimize,
         SyntaxKind::Report,
+        SyntaxKind::Export,
         SyntaxKind::Result,
         SyntaxKind::Stages,
         SyntaxKind::Value,

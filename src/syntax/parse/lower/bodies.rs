@@ -20,6 +20,7 @@ impl Lower<'_> {
             SyntaxKind::Given => Statement::Given(given(node)),
             SyntaxKind::Let => Statement::Let(self.binding(node)),
             SyntaxKind::Report => Statement::Report(self.binding(node)),
+            SyntaxKind::Export => Statement::Export(self.binding(node)),
             SyntaxKind::Minimize => Statement::Minimize(self.last(node)),
             _ => Statement::Result(self.last(node)),
         }

@@ -9,6 +9,10 @@ const STACK: usize = 8 << 20;
 
 /// What `work` makes of each of the items, in their order.
 pub fn map<I: Sync, T: Send>(items: &[I], work: impl Fn(&I) -> T + Sync) -> Vec<T> {
+    // To ask for the number of cores opens several files.
+    if let [only] = items {
+        return vec![work(only)];
+    }
     let next = AtomicUsize::new(0);
     let some = || {
         let mut done = Vec::new();

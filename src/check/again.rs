@@ -1,11 +1,12 @@
 //! A pipeline checked again under another selection, to find out what a part of it changes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::overrides::Override;
 use super::pipeline::{Selection, TypedPipeline};
-use super::value::Value;
+use super::value::{Kind, ObjectiveValue, Value};
 use super::{Checker, MOST_STEPS, Signatures};
 use crate::resolve::Program;
 use crate::syntax::tree::{self, Expr};
@@ -27,15 +28,16 @@ fn terms(fields: &BTreeMap<String, Value>) -> BTreeMap<String, Option<Term>> {
     others.map(|(name, value)| (name.clone(), value.term())).collect()
 }
 
+const OBJECTIVE: &str = "objective";
+
 /// That of a fine-tuning is made of its other fields.
 fn is_compared(field: &str) -> bool {
-    field != "objective"
+    field != OBJECTIVE
 }
 
-/// A comparison of the fields of stages, under way. Objectives are unknown in it, and all that hangs
-/// on them.
+/// A comparison of the fields of stages, under way.
 pub(super) struct Compared {
-    before: Fields,
+    what: What,
     /// The path of the override that is left out.
     pub path: Vec<String>,
     /// The declarations that may hang on it, as far as names tell; of stages, those of which another
@@ -44,7 +46,25 @@ pub(super) struct Compared {
     pub differs: bool,
 }
 
+enum What {
+    /// All fields but objectives, which are unknown, and what hangs on them. They are compared with
+    /// these.
+    Fields(Fields),
+    /// Objectives alone, by the names of their stages: whoever asks compares them.
+    Objectives(Vec<(String, Rc<ObjectiveValue>)>),
+}
+
 impl Compared {
+    fn new(what: What, without: &Override) -> Self {
+        let path = without.path.iter().map(|name| name.text.clone()).collect();
+        Compared { what, path, affected: BTreeSet::new(), differs: false }
+    }
+
+    /// Whether objectives are known.
+    pub fn has_objectives(&self) -> bool {
+        matches!(self.what, What::Objectives(_))
+    }
+
     /// Whether an expression names what may have changed.
     pub fn affects(&self, expr: &Expr) -> bool {
         let mut named = BTreeSet::new();
@@ -55,6 +75,9 @@ impl Compared {
     /// Whether a field of a stage may differ, which the text gives as `expr`. What nothing in it
     /// names has the value that it had.
     pub fn may_differ(&self, stage: &str, field: &str, expr: Option<&Expr>) -> bool {
+        if self.has_objectives() && field != OBJECTIVE {
+            return false;
+        }
         let own = [stage, field];
         let is_given = self.path.iter().zip(own).all(|(given, own)| given == own);
         is_given || self.affected.contains(stage) || expr.is_some_and(|expr| self.affects(expr))
@@ -62,14 +85,25 @@ impl Compared {
 
     /// Whether a field of a stage differs, as far as it is known.
     pub fn field(&mut self, stage: &str, name: &str, value: &Value) -> bool {
-        let before = self.before.0.get(stage).and_then(|fields| fields.get(name));
-        self.differs |= is_compared(name) && !value.is_poison() && before != Some(&value.term());
+        match &mut self.what {
+            What::Fields(before) => {
+                let before = before.0.get(stage).and_then(|fields| fields.get(name));
+                let is_known = is_compared(name) && !value.is_poison();
+                self.differs |= is_known && before != Some(&value.term());
+            }
+            What::Objectives(found) => {
+                if let Kind::Objective(objective) = &value.kind {
+                    found.push((stage.to_owned(), objective.clone()));
+                }
+            }
+        }
         self.differs
     }
 
     /// Takes all the fields of a stage: of those that need no value, one may be missing.
     pub fn stage(&mut self, name: &str, fields: &BTreeMap<String, Value>) {
-        let before = self.before.0.get(name);
+        let What::Fields(before) = &self.what else { return };
+        let before = before.0.get(name);
         let fields = fields.keys().filter(|name| is_compared(name));
         self.differs |= before.is_some_and(|before| !fields.eq(before.keys()));
     }
@@ -111,12 +145,28 @@ impl<'p> Again<'p> {
         selection: Selection<'_>,
         before: &Fields,
     ) -> bool {
-        let path: Vec<String> = without.path.iter().map(|name| name.text.clone()).collect();
-        let affected = BTreeSet::new();
-        let compared = Compared { before: before.clone(), path, affected, differs: false };
+        let compared = Compared::new(What::Fields(before.clone()), without);
+        self.compared(compared, selection).differs
+    }
+
+    /// The objectives that may not be under that selection what they are with the override that it
+    /// leaves out, by the names of their stages. Nothing else is evaluated.
+    pub fn objectives(
+        &mut self,
+        without: &Override,
+        selection: Selection<'_>,
+    ) -> Vec<(String, Rc<ObjectiveValue>)> {
+        let compared = Compared::new(What::Objectives(Vec::new()), without);
+        match self.compared(compared, selection).what {
+            What::Objectives(found) => found,
+            What::Fields(_) => Vec::new(),
+        }
+    }
+
+    fn compared(&mut self, compared: Compared, selection: Selection<'_>) -> Compared {
         let checker = Checker { compared: Some(compared), ..Checker::new(self.program) };
         let (checker, _) = self.with(checker, selection);
-        checker.compared.is_some_and(|compared| compared.differs)
+        checker.compared.expect("a checker that compares goes on comparing")
     }
 
     fn with(

@@ -217,7 +217,9 @@ impl<'a> Checker<'a> {
         let define = program.define(module, index);
         let name = &define.signature.name;
         let span = call.unwrap_or(name.span);
-        if self.compared.is_some() && makes_an_objective(define) {
+        if self.compared.as_ref().is_some_and(|own| !own.has_objectives())
+            && makes_an_objective(define)
+        {
             return Value::poison(span);
         }
         if !define.whole || self.broken.contains(&(module, index)) {

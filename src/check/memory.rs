@@ -20,6 +20,9 @@ pub(super) const NUMBER: u128 = size_of::<f32>() as u128;
 /// Where the machine does not say: more than any machine at hand.
 const FALLBACK: u128 = 1 << 40;
 
+/// No machine that trains has less; what is smaller asks for nothing to be read.
+const LEAST: u128 = 64 << 20;
+
 /// The bytes of memory that the machine has.
 static TOTAL: LazyLock<u128> = LazyLock::new(|| {
     let told = std::fs::read_to_string("/proc/meminfo").ok();
@@ -115,7 +118,8 @@ impl Checker<'_> {
 fn too_large(what: &str, bytes: u128, span: Span) -> Option<Diagnostic> {
     let message = || format!("{what} takes at least {}", amount(bytes));
     let help = || format!("this machine has {} of memory", amount(*TOTAL));
-    (bytes > *TOTAL).then(|| Diagnostic::new(findings::TOO_LARGE, span, message()).help(help()))
+    (bytes > LEAST && bytes > *TOTAL)
+        .then(|| Diagnostic::new(findings::TOO_LARGE, span, message()).help(help()))
 }
 
 fn known(size: &Size) -> Option<usize> {

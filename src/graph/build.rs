@@ -74,6 +74,33 @@ fn objective_graph(objective: &ObjectiveValue, stage: &TypedStage) -> (Objective
         .expect("the checker has made every size and argument known")
 }
 
+/// What a stage minimizes, made comparable with what it would in its place.
+#[derive(Clone)]
+pub struct Minimized {
+    /// Of each view, `[channels, height, width]`.
+    images: Vec<[i64; 3]>,
+    graph: ObjectiveGraph,
+}
+
+impl Minimized {
+    /// `None` for a stage that is handed no objective.
+    pub fn by(stage: &TypedStage) -> Option<Self> {
+        let Kind::Objective(objective) = &stage.fields.get("objective")?.kind else { return None };
+        let images = (0..objective.builder.views).map(|view| image_size(stage, view)).collect();
+        let (graph, _) = objective_graph(objective, stage);
+        Some(Minimized { images, graph })
+    }
+
+    /// Whether the stage would do something else by another objective, all its other fields being
+    /// what they are.
+    pub fn differs(&self, other: &ObjectiveValue) -> bool {
+        let encoder = other.encoder.as_ref().map(|encoder| encoder.id);
+        let image = |view: usize| self.images.get(view).copied().unwrap_or_default();
+        let graph = canonical(&other.builder, encoder, &image);
+        graph.is_some_and(|(graph, _)| graph != self.graph)
+    }
+}
+
 /// `[channels, height, width]` of a view of a stage.
 fn image_size(stage: &TypedStage, view: usize) -> [i64; 3] {
     let mut image = [0; 3];

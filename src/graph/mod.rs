@@ -9,7 +9,7 @@ pub mod places;
 mod render;
 mod show;
 
-pub use build::build;
+pub use build::{Minimized, build};
 pub use canonical::alone;
 pub use places::Places;
 pub use render::{dot, mermaid};

@@ -1,8 +1,10 @@
 //! Values given beside the text that leave everything as it is.
 
+use std::collections::BTreeMap;
+
 use crate::check::{Again, Fields, Origin, Override, Resolved, Selection, TypedPipeline};
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
-use crate::graph::{self, Graph};
+use crate::graph::{self, Graph, Minimized};
 use crate::parallel;
 use crate::resolve::Program;
 
@@ -13,6 +15,7 @@ pub struct Given {
     overrides: Vec<Override>,
     resolved: Vec<Resolved>,
     fields: Fields,
+    minimized: BTreeMap<String, Minimized>,
     hash: String,
 }
 
@@ -25,6 +28,9 @@ impl Given {
             overrides: typed.overrides.clone(),
             resolved: typed.resolved.clone(),
             fields: Fields::of(typed),
+            minimized: (typed.stages.iter())
+                .filter_map(|stage| Some((stage.name.clone(), Minimized::by(stage)?)))
+                .collect(),
             hash: graph.hash(),
         })
     }
@@ -49,10 +55,10 @@ impl Given {
             let overrides = left.iter().map(|over| (*over).clone()).collect();
             let pipeline = Some(self.name.as_str());
             let selection = Selection { pipeline, profile, overrides, required: true };
-            let without = match again.changes_a_field(over, selection.clone(), &self.fields) {
-                true => None,
-                false => again.check(selection),
-            };
+            // What most change is told from a part of a check.
+            let changes = again.changes_a_field(over, selection.clone(), &self.fields)
+                || self.changes_an_objective(again, over, selection.clone());
+            let without = if changes { None } else { again.check(selection) };
             match without.filter(|without| graph::build(without).0.hash() == self.hash) {
                 Some(without) => found.push(warning(over, &self.resolved, &without.resolved)),
                 None => {
@@ -62,6 +68,20 @@ impl Given {
             }
         }
         found
+    }
+}
+
+impl Given {
+    fn changes_an_objective(
+        &self,
+        again: &mut Again<'_>,
+        without: &Override,
+        selection: Selection<'_>,
+    ) -> bool {
+        let found = again.objectives(without, selection);
+        let mut known =
+            found.iter().filter_map(|(stage, own)| Some((self.minimized.get(stage)?, own)));
+        known.any(|(before, own)| before.differs(own))
     }
 }
 

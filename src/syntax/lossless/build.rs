@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{Record, SyntaxKind, Tree};
+use super::{Record, SyntaxKind, Tree, short};
 use crate::source::FileId;
 
 /// Makes a tree from its root on. What is opened and taken has to follow in the order of the text;
@@ -37,7 +37,7 @@ impl Builder {
         if let Some(index) = self.open.pop() {
             let next = self.records.len();
             let record = &mut self.records[index];
-            (record.end, record.next) = (self.position, next);
+            (record.end, record.next) = (short(self.position), short(next));
         }
     }
 
@@ -69,7 +69,7 @@ impl Builder {
         if end > self.position {
             let next = self.records.len() + 1;
             let parent = self.open.last().copied();
-            self.records.push(Record { kind, start: self.position, end, parent, next });
+            self.records.push(Record::new(kind, self.position..end, parent, next));
             self.position = end;
         }
     }
@@ -77,7 +77,7 @@ impl Builder {
     fn begin(&mut self, kind: SyntaxKind) {
         let (start, index) = (self.position, self.records.len());
         let parent = self.open.last().copied();
-        self.records.push(Record { kind, start, end: start, parent, next: index + 1 });
+        self.records.push(Record::new(kind, start..start, parent, index + 1));
         self.open.push(index);
     }
 }

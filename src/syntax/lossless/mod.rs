@@ -24,14 +24,36 @@ pub struct Tree {
     records: Vec<Record>,
 }
 
+/// A node as it is kept: small, since the library has ten thousand of them.
 #[derive(Clone, Debug, PartialEq)]
 struct Record {
     kind: SyntaxKind,
-    start: usize,
-    end: usize,
-    parent: Option<usize>,
+    start: u32,
+    end: u32,
+    /// For the root itself.
+    parent: u32,
+    next: u32,
+}
+
+impl Record {
+    fn new(kind: SyntaxKind, range: Range<usize>, parent: Option<usize>, next: usize) -> Self {
+        let [start, end] = [range.start, range.end].map(short);
+        Record { kind, start, end, parent: short(parent.unwrap_or(0)), next: short(next) }
+    }
+
+    fn range(&self) -> Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
     /// The position of the first record that the node does not hold.
-    next: usize,
+    fn next(&self) -> usize {
+        self.next as usize
+    }
+}
+
+/// No text that is read is as long as this tells, and no tree has as many nodes.
+fn short(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 impl Tree {
@@ -54,7 +76,8 @@ impl Tree {
     /// The leaf that the byte at `offset` belongs to.
     pub fn leaf_at(&self, offset: usize) -> Option<Node<'_>> {
         // Where it begins, whatever holds it has begun, and nothing that follows it has.
-        let index = self.records.partition_point(|record| record.start <= offset).checked_sub(1)?;
+        let index =
+            self.records.partition_point(|record| record.range().start <= offset).checked_sub(1)?;
         let leaf = Node { tree: self, index };
         (leaf.kind().is_token() && offset < leaf.range().end).then_some(leaf)
     }
@@ -101,11 +124,12 @@ impl<'t> Node<'t> {
 
     /// From its first to its last leaf; neither is trivia but in the root.
     pub fn range(self) -> Range<usize> {
-        self.record().start..self.record().end
+        self.record().range()
     }
 
     pub fn span(self) -> Span {
-        Span { file: self.tree.file, start: self.record().start, end: self.record().end }
+        let Range { start, end } = self.range();
+        Span { file: self.tree.file, start, end }
     }
 
     pub fn text(self) -> &'t str {
@@ -113,24 +137,24 @@ impl<'t> Node<'t> {
     }
 
     pub fn parent(self) -> Option<Node<'t>> {
-        self.record().parent.map(|index| Node { index, ..self })
+        (self.index > 0).then(|| Node { index: self.record().parent as usize, ..self })
     }
 
     /// What it is made of, trivia included, in order.
     pub fn children(self) -> impl Iterator<Item = Node<'t>> {
-        let end = self.record().next;
+        let end = self.record().next();
         let node = move |index: usize| (index < end).then_some(Node { index, ..self });
-        std::iter::successors(node(self.index + 1), move |child| node(child.record().next))
+        std::iter::successors(node(self.index + 1), move |child| node(child.record().next()))
     }
 
     /// It and all that it holds, each node before what that holds.
     pub fn descendants(self) -> impl DoubleEndedIterator<Item = Node<'t>> {
-        (self.index..self.record().next).map(move |index| Node { index, ..self })
+        (self.index..self.record().next()).map(move |index| Node { index, ..self })
     }
 
     /// The leaves below it, or itself where it is one.
     pub fn leaves(self) -> impl DoubleEndedIterator<Item = Node<'t>> {
-        self.leaves_within(self.index..self.record().next)
+        self.leaves_within(self.index..self.record().next())
     }
 
     /// The comments above it, or on its line before it. One that stands behind something else on
@@ -154,7 +178,7 @@ impl<'t> Node<'t> {
 
     /// The comment behind it on its line, past a comma.
     pub fn comment_after(self) -> Option<Node<'t>> {
-        for leaf in self.leaves_within(self.record().next..self.tree.records.len()) {
+        for leaf in self.leaves_within(self.record().next()..self.tree.records.len()) {
             match leaf.kind() {
                 SyntaxKind::Comment => return Some(leaf),
                 SyntaxKind::Whitespace if !leaf.text().contains('\n') => {}

@@ -15,9 +15,8 @@ impl Tree {
         let mut bytes = Vec::with_capacity(self.records.len() * SIZE);
         for record in &self.records {
             bytes.push(record.kind as u8);
-            // No text is as long as a `u32` tells, and no tree has as many nodes.
-            bytes.extend((record.end as u32).to_le_bytes());
-            bytes.extend((record.next as u32).to_le_bytes());
+            bytes.extend(record.end.to_le_bytes());
+            bytes.extend(record.next.to_le_bytes());
         }
         bytes
     }
@@ -35,10 +34,10 @@ impl Tree {
             let end = u32::from_le_bytes(*end) as usize;
             let next = u32::from_le_bytes(next.try_into().ok()?) as usize;
             let index = records.len();
-            while open.last().is_some_and(|node| records[*node].next <= index) {
+            while open.last().is_some_and(|node| records[*node].next() <= index) {
                 open.pop();
             }
-            records.push(Record { kind, start: position, end, parent: open.last().copied(), next });
+            records.push(Record::new(kind, position..end, open.last().copied(), next));
             match kind.is_token() {
                 true => position = end,
                 false => open.push(index),

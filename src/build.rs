@@ -43,11 +43,33 @@ fn main() -> io::Result<()> {
     code.push_str("];\n");
     fs::write(out.join("library.rs"), code)?;
 
-    // torch-sys links libtorch but leaves the binary without a way to find it.
-    if let Some(folder) = env::var_os("DEP_TCH_LIBTORCH_LIB") {
-        println!("cargo:rustc-link-arg=-Wl,-rpath,{}", Path::new(&folder).display());
-    }
+    #[cfg(feature = "libtorch")]
+    libtorch(&root);
     Ok(())
+}
+
+/// Compiles what the bindings lack, and tells the linker where libtorch lies: torch-sys links it but
+/// leaves the binary without a way to find it.
+#[cfg(feature = "libtorch")]
+fn libtorch(root: &Path) {
+    let Some(folder) = env::var_os("DEP_TCH_LIBTORCH_LIB") else { return };
+    let folder = Path::new(&folder);
+    println!("cargo:rustc-link-arg=-Wl,-rpath,{}", folder.display());
+    let source = root.join("src/device/libtorch/functions.cpp");
+    println!("cargo:rerun-if-changed={}", source.display());
+    println!("cargo:rerun-if-env-changed=LIBTORCH_CXX11_ABI");
+    let headers = env::var_os("LIBTORCH_INCLUDE").map(PathBuf::from);
+    let headers = headers.unwrap_or_else(|| folder.parent().unwrap_or(folder).to_owned());
+    // As torch-sys has it.
+    let abi = env::var("LIBTORCH_CXX11_ABI").unwrap_or_else(|_| "1".to_owned());
+    cc::Build::new()
+        .cpp(true)
+        .std("c++17")
+        .warnings(false)
+        .include(headers.join("include"))
+        .define("_GLIBCXX_USE_CXX11_ABI", abi.as_str())
+        .file(source)
+        .compile("cpipe_libtorch");
 }
 
 fn collect(folder: &Path, prefix: &str, modules: &mut Vec<(String, PathBuf)>) -> io::Result<()> {

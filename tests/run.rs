@@ -327,8 +327,7 @@ fn what_an_objective_exports_is_kept_and_judged() {
     let (events, record) = place.whole(&with_teacher(), &[], "store");
     assert_eq!(results(&events).len(), 2);
     let read = |name: &str| fs::read(record.join(name)).expect("an output");
-    let [encoder, teacher] =
-        ["base.encoder.safetensors", "base.teacher.safetensors"].map(|name| read(name));
+    let [encoder, teacher] = ["base.encoder.safetensors", "base.teacher.safetensors"].map(read);
     assert!(encoder.len() == teacher.len() && encoder != teacher);
 }
 

@@ -32,10 +32,6 @@ impl fmt::Debug for Selected {
 }
 
 impl Selected {
-    fn new(device: Device, kind: &str) -> Self {
-        Selected { device, kernels: &FallBack, kind: kind.to_owned() }
-    }
-
     /// Whether it computes in the memory of the machine itself.
     pub fn is_host(&self) -> bool {
         !self.kind.contains("cuda")
@@ -84,7 +80,7 @@ fn auto() -> Result<Selected, DeviceError> {
 
 #[cfg(feature = "flex")]
 fn flex() -> Result<Selected, DeviceError> {
-    Ok(Selected::new(Device::flex(), "flex"))
+    Ok(Selected { device: Device::flex(), kernels: &FallBack, kind: "flex".to_owned() })
 }
 
 #[cfg(not(feature = "flex"))]
@@ -94,40 +90,7 @@ fn flex() -> Result<Selected, DeviceError> {
 }
 
 #[cfg(feature = "libtorch")]
-mod libtorch {
-    // burn marks its libtorch backend as deprecated; this module is the one place that names it.
-    #![expect(deprecated, reason = "burn-tch is pinned until its successor reaches its speed")]
-
-    use super::{Device, DeviceError, Selected};
-
-    pub fn best() -> Result<Selected, DeviceError> {
-        if tch::Cuda::is_available() { cuda(0) } else { cpu() }
-    }
-
-    pub fn cpu() -> Result<Selected, DeviceError> {
-        Ok(Selected::new(Device::libtorch(), "libtorch-cpu"))
-    }
-
-    pub fn cuda(index: usize) -> Result<Selected, DeviceError> {
-        let count = if tch::Cuda::is_available() { tch::Cuda::device_count() } else { 0 };
-        if (index as i64) < count {
-            return Ok(Selected::new(Device::libtorch_cuda(index), "libtorch-cuda"));
-        }
-        let (message, help) = match count {
-            0 => (
-                "libtorch sees no CUDA device".to_owned(),
-                "this needs an NVIDIA GPU, its driver, and a libtorch built for CUDA; \
-                 `--device libtorch-cpu` needs none of them"
-                    .to_owned(),
-            ),
-            count => (
-                format!("there is no CUDA device {index}"),
-                format!("there are {count}, counted from 0"),
-            ),
-        };
-        Err(DeviceError { message, help })
-    }
-}
+mod libtorch;
 
 #[cfg(not(feature = "libtorch"))]
 mod libtorch {

@@ -117,7 +117,7 @@ mod tests {
 
     use super::*;
     use crate::device::testing::backends;
-    use crate::device::{FallBack, Selected};
+    use crate::device::{Kernels, Selected};
     use crate::nn::init::materialize;
     use crate::nn::{Params, Updates};
     use crate::random::Key;
@@ -166,8 +166,13 @@ mod tests {
         (norm, params)
     }
 
-    fn pass<'a>(params: &'a Params, training: bool, updates: &'a mut Updates) -> Pass<'a> {
-        Pass { kernels: &FallBack, params, training, groups: 1, updates }
+    fn pass<'a>(
+        kernels: &'a dyn Kernels,
+        params: &'a Params,
+        training: bool,
+        updates: &'a mut Updates,
+    ) -> Pass<'a> {
+        Pass { kernels, params, training, groups: 1, updates }
     }
 
     fn close(found: &[f32], expected: &[f32], tolerance: f32) {
@@ -179,12 +184,12 @@ mod tests {
 
     #[test]
     fn training_is_pytorchs() {
-        for Selected { device, .. } in backends() {
+        for Selected { device, kernels, .. } in backends() {
             let (norm, params) = norm(&device);
             let leaves = params.leaves();
             let x = input(&device).leaf();
             let mut updates = Updates::new();
-            let y = norm.forward(&mut pass(&leaves, true, &mut updates), x.clone());
+            let y = norm.forward(&mut pass(kernels, &leaves, true, &mut updates), x.clone());
             close(&y.to_vec(), &OUTPUT, 2e-6);
 
             let mut gradients = (y.into_tensor() * cotangent(&device)).sum().backward();
@@ -204,25 +209,27 @@ mod tests {
     /// As the key encoder of MoCo: training mode without gradients.
     #[test]
     fn batch_statistics_need_no_gradients() {
-        for Selected { device, .. } in backends() {
+        for Selected { device, kernels, .. } in backends() {
             let (norm, params) = norm(&device);
             let mut updates = Updates::new();
-            let y = norm.forward(&mut pass(&params, true, &mut updates), input(&device));
+            let y = norm.forward(&mut pass(kernels, &params, true, &mut updates), input(&device));
             close(&y.to_vec(), &OUTPUT, 2e-6);
         }
     }
 
     #[test]
     fn evaluation_uses_running_statistics() {
-        for Selected { device, .. } in backends() {
+        for Selected { device, kernels, .. } in backends() {
             let (norm, mut params) = norm(&device);
             let mut updates = Updates::new();
-            norm.forward(&mut pass(&params, true, &mut updates), input(&device));
+            norm.forward(&mut pass(kernels, &params, true, &mut updates), input(&device));
             for (slot, value) in std::mem::take(&mut updates) {
                 params.set(slot, value);
             }
 
-            let y = norm.forward(&mut pass(&params, false, &mut updates), input(&device)).to_vec();
+            let y = norm
+                .forward(&mut pass(kernels, &params, false, &mut updates), input(&device))
+                .to_vec();
             let expected = [-2.425099, -0.614395, -1.131739, 1.972324, 2.74834, 1.196308];
             close(&y[..6], &expected, 1e-5);
             close(&y[6..8], &[-1.628143, -1.4559], 1e-5);
@@ -232,10 +239,10 @@ mod tests {
 
     #[test]
     fn a_second_application_sees_the_first() {
-        for Selected { device, .. } in backends() {
+        for Selected { device, kernels, .. } in backends() {
             let (norm, params) = norm(&device);
             let mut updates = Updates::new();
-            let mut pass = pass(&params, true, &mut updates);
+            let mut pass = pass(kernels, &params, true, &mut updates);
             norm.forward(&mut pass, input(&device));
             norm.forward(&mut pass, input(&device));
             // 0.5 and the batch's mean 1.354167, twice a tenth of the way.
@@ -248,11 +255,13 @@ mod tests {
     /// The gradient is not composed of the value's own operations, so it is held against the value.
     #[test]
     fn gradient_is_the_difference_quotient() {
-        for Selected { device, .. } in backends() {
+        for Selected { device, kernels, .. } in backends() {
             let (norm, params) = norm(&device);
             let loss = |params: &Params, x: Array| {
                 let mut updates = Updates::new();
-                let y = norm.forward(&mut pass(params, true, &mut updates), x).into_tensor::<4>();
+                let y = norm
+                    .forward(&mut pass(kernels, params, true, &mut updates), x)
+                    .into_tensor::<4>();
                 // Not linear in the output, so that its second moments matter.
                 (y.clone() * y * cotangent(&device)).sum()
             };

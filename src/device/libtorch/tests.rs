@@ -1,0 +1,114 @@
+use burn::tensor::{Device, Tensor};
+
+use super::Native;
+use crate::device::array::by_rank;
+use crate::device::{Array, FallBack, Kernels, Normalized};
+use crate::random::Key;
+
+fn noise(seed: u64, shape: &[usize]) -> Array {
+    let mut stream = Key::root(seed).stream();
+    let values = (0..shape.iter().product()).map(|_| stream.uniform_in(-1.0, 1.0)).collect();
+    Array::from_vec(values, shape, &Device::libtorch())
+}
+
+fn close(found: &Array, expected: &Array, what: &str) {
+    assert_eq!(found.shape(), expected.shape(), "{what}");
+    let (found, expected) = (found.to_vec(), expected.to_vec());
+    let scale = expected.iter().fold(0.0_f32, |all, value| all.max(value.abs()));
+    for (found, expected) in found.iter().zip(expected) {
+        assert!((found - expected).abs() <= 1e-5 * scale, "{what}: {found} is not {expected}");
+    }
+}
+
+/// The output of a function, and the gradients of a weighted sum of it by each of its inputs that is
+/// `tracked`.
+fn gradients(inputs: &[Array], tracked: &[bool], f: impl Fn(&[Array]) -> Array) -> Vec<Array> {
+    let leaf = |(own, tracked): (&Array, &bool)| if *tracked { own.leaf() } else { own.clone() };
+    let inputs: Vec<Array> = inputs.iter().zip(tracked).map(leaf).collect();
+    let output = f(&inputs);
+    let weights = noise(99, &output.shape());
+    let mut made = vec![output.constant()];
+    let sum = by_rank!(output.rank(), D => (output.tensor::<D>() * weights.tensor::<D>()).sum());
+    let mut gradients = sum.backward();
+    for (input, _) in inputs.iter().zip(tracked).filter(|(_, tracked)| **tracked) {
+        made.push(input.take_gradient(&mut gradients).expect("it is tracked"));
+    }
+    made
+}
+
+#[test]
+fn convolutions_are_those_of_the_fall_back() {
+    for (kernel, stride, padding) in
+        [(1, 1, 0), (1, 2, 0), (3, 1, 1), (3, 2, 1), (7, 2, 3), (5, 3, 0)]
+    {
+        for [batch, input, output, side] in [[1, 1, 1, 9], [3, 5, 7, 11], [2, 8, 4, 16]] {
+            let x = noise(1, &[batch, input, side, side + 1]);
+            let weight = noise(2, &[output, input, kernel, kernel]);
+            for tracked in [[true, true], [true, false], [false, true]] {
+                let of = |kernels: &dyn Kernels| {
+                    gradients(&[x.clone(), weight.clone()], &tracked, |own| {
+                        kernels.conv2d(own[0].clone(), own[1].clone(), stride, padding)
+                    })
+                };
+                for (found, expected) in of(&Native).iter().zip(of(&FallBack)) {
+                    let what = format!("{kernel} {stride} {padding} {batch} {tracked:?}");
+                    close(found, &expected, &what);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn batch_norms_are_those_of_the_fall_back() {
+    for shape in [&[5, 3][..], &[4, 1, 7], &[3, 6, 5, 7], &[8, 16, 4, 4]] {
+        let (x, channels) = (noise(1, shape), [shape[1]]);
+        let parts = [x, noise(2, &channels), noise(3, &channels)];
+        for tracked in [[true; 3], [false, true, true], [true, false, false]] {
+            let of = |kernels: &dyn Kernels| {
+                gradients(&parts, &tracked, |own| {
+                    let [x, scale, shift] = [0, 1, 2].map(|at: usize| own[at].clone());
+                    kernels.batch_norm(x, scale, shift, 1e-5).output
+                })
+            };
+            for (found, expected) in of(&Native).iter().zip(of(&FallBack)) {
+                close(found, &expected, &format!("{shape:?} {tracked:?}"));
+            }
+        }
+        let [x, scale, shift] = parts;
+        let of = |kernels: &dyn Kernels| {
+            let Normalized { mean, variance, .. } =
+                kernels.batch_norm(x.leaf(), scale.clone(), shift.clone(), 1e-5);
+            assert!(!mean.is_tracked() && !variance.is_tracked());
+            [mean, variance]
+        };
+        for (found, expected) in of(&Native).iter().zip(of(&FallBack)) {
+            close(found, &expected, &format!("statistics of {shape:?}"));
+        }
+    }
+}
+
+/// A channel that is constant has no variance, and never less.
+#[test]
+fn no_variance_is_below_zero() {
+    let x = Tensor::<2>::full([64, 2], 3.3, &Device::libtorch());
+    let ones = || Array::from_vec(vec![1.0; 2], &[2], &Device::libtorch());
+    let batch = Native.batch_norm(x.into(), ones(), ones(), 1e-5);
+    assert!(batch.variance.to_vec().iter().all(|own| (0.0..1e-6).contains(own)));
+    // The mean is rounded, and what that leaves is scaled up.
+    assert!(batch.output.to_vec().iter().all(|own| (own - 1.0).abs() < 1e-3));
+}
+
+#[test]
+fn what_is_held_elsewhere_does_not_move() {
+    let mut averages = [noise(1, &[3, 2]), noise(2, &[4])];
+    let (before, elsewhere) = (averages.clone().map(|own| own.to_vec()), averages[0].clone());
+    let targets = [noise(3, &[3, 2]), noise(4, &[4])];
+    Native.lerp_many(&mut averages, &[&targets[0], &targets[1]], 0.75);
+    for ((moved, before), target) in averages.iter().zip(&before).zip(&targets) {
+        for ((moved, before), target) in moved.to_vec().iter().zip(before).zip(target.to_vec()) {
+            assert!((moved - (0.75 * before + 0.25 * target)).abs() < 1e-6);
+        }
+    }
+    assert_eq!(elsewhere.to_vec(), before[0]);
+}

@@ -259,7 +259,7 @@ impl<'a> Checker<'a> {
             Err((message, help)) => {
                 let known = typed.outputs();
                 let error = Diagnostic::new(findings::UNKNOWN_FIELD, name.span, message).help(help);
-                self.report(error.misspelled(&name.text, known.iter().map(String::as_str)));
+                self.report(error.misspelled(&name.text, known));
                 Kind::Poison
             }
         }

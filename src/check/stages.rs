@@ -69,17 +69,14 @@ impl StageKind {
         name: &str,
     ) -> Result<Kind, (String, String)> {
         let term = Term::Output(Output { stage: position, output: name.to_owned() });
-        let objective = match self {
-            StageKind::Pretrain => objective(stage.fields.get("objective")),
-            StageKind::Finetune | StageKind::Evaluate => None,
-        };
+        let objective = stage.objective();
         let mut exports = objective.iter().flat_map(|own| &own.builder.exports);
         let export = exports.position(|export| export.name.text == name);
         // Ids of values start at one and stay far below; outputs need ones that stay the same.
         let id = usize::MAX - (position << MOST_EXPORTS) - export.map_or(0, |export| export + 1);
         let from = |encoder: EncoderValue| EncoderValue { term: Some(term.clone()), id, ..encoder };
         let exported = |name: &str| {
-            let builder = &objective.as_ref()?.builder;
+            let builder = &objective?.builder;
             Some(builder.exported(builder.export(name)?))
         };
         if let Some(encoder) = exported(name) {
@@ -87,7 +84,7 @@ impl StageKind {
         }
         let encoder = match self {
             StageKind::Pretrain => {
-                let handed = || objective.as_ref().and_then(|own| own.encoder.clone());
+                let handed = || objective.and_then(|own| own.encoder.clone());
                 exported(ENCODER).or_else(handed)
             }
             StageKind::Finetune => encoder_of(stage.fields.get("encoder")),
@@ -151,18 +148,13 @@ fn encoder_of(value: Option<&Value>) -> Option<EncoderValue> {
 }
 
 impl TypedStage {
-    /// The names of what it yields: with what its objective exports, which a fine-tuning leaves to
-    /// the library.
-    pub fn outputs(&self) -> Vec<String> {
-        let objective = objective(self.fields.get("objective"));
-        let exports = objective.iter().flat_map(|own| &own.builder.exports);
-        let mut outputs: Vec<String> = self.kind.outputs().into_iter().map(str::to_owned).collect();
-        for export in exports.filter(|_| self.kind == StageKind::Pretrain) {
-            if !outputs.contains(&export.name.text) {
-                outputs.push(export.name.text.clone());
-            }
-        }
-        outputs
+    /// The names of what it yields, with what its objective exports.
+    pub fn outputs(&self) -> Vec<&str> {
+        let exports = self.objective().into_iter().flat_map(|own| &own.builder.exports);
+        let exports = exports.map(|export| export.name.text.as_str());
+        let declared = self.kind.outputs();
+        let others = exports.filter(|name| !declared.contains(name)).collect::<Vec<_>>();
+        [declared, others].concat()
     }
 }
 

@@ -69,9 +69,7 @@ impl Given {
         }
         found
     }
-}
 
-impl Given {
     fn changes_an_objective(
         &self,
         again: &mut Again<'_>,

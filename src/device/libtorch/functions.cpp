@@ -1,10 +1,11 @@
 // Functions of libtorch that its Rust bindings lack.
 //
 // A tensor is a pointer to an `at::Tensor`, as in the bindings. Each function gives nothing, or a
-// message that the caller frees; what it makes belongs to the caller.
+// message that the caller gives back; what it makes belongs to the caller.
 
 #include <array>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <optional>
@@ -38,6 +39,8 @@ at::Tensor *owned(const at::Tensor &tensor) {
 } // namespace
 
 extern "C" {
+
+void cpipe_release(char *message) { free(message); }
 
 // The gradients by `x` and by `weight`, where they are wanted.
 char *cpipe_convolution_backward(at::Tensor *made[2], const at::Tensor *gradient,

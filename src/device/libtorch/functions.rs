@@ -7,6 +7,7 @@ use tch::Tensor;
 use torch_sys::C_tensor;
 
 unsafe extern "C" {
+    fn cpipe_release(message: *mut c_char);
     fn cpipe_convolution_backward(
         made: *mut *mut C_tensor,
         gradient: *const C_tensor,
@@ -87,8 +88,8 @@ pub fn batch_norm(x: &Tensor, [scale, shift]: [&Tensor; 2], epsilon: f64) -> Bat
     BatchNorm { output, mean, deviation, kept, implementation }
 }
 
-/// The gradients of a batch norm by `x`, where it is wanted, by scale and by shift. The output of
-/// `forward` is not read.
+/// The gradients of a batch norm by `x`, where it is wanted, by scale and by shift. `implementation`
+/// and `kept` are those of [`BatchNorm`].
 pub fn batch_norm_backward(
     gradient: &Tensor,
     [x, scale]: [&Tensor; 2],
@@ -101,7 +102,7 @@ pub fn batch_norm_backward(
         let [gradient, x, scale] = [gradient, x, scale].map(Tensor::as_ptr);
         let [mean, deviation] = [mean, deviation].map(Tensor::as_ptr);
         let kept = kept.map_or(ptr::null(), Tensor::as_ptr);
-        // SAFETY: all but `kept` are live tensors, which may be none, and `made` has three places.
+        // SAFETY: all are live tensors, but for `kept`, which may be null; `made` has three places.
         unsafe {
             cpipe_batch_norm_backward(
                 made,
@@ -126,6 +127,10 @@ pub fn batch_norm_backward(
 /// If there are not as many of both.
 pub fn lerp_many(averages: &mut [Tensor], targets: &[Tensor], share: f64) {
     assert_eq!(averages.len(), targets.len(), "a target for each average");
+    // libtorch refuses a list without tensors.
+    if averages.is_empty() {
+        return;
+    }
     let count = averages.len();
     let averages: Vec<_> = averages.iter_mut().map(Tensor::as_mut_ptr).collect();
     let targets: Vec<_> = targets.iter().map(Tensor::as_ptr).collect();
@@ -150,10 +155,10 @@ fn check(message: *mut c_char) {
     if message.is_null() {
         return;
     }
-    // SAFETY: it was made by `strdup`.
+    // SAFETY: it ends in a zero, and is given back once.
     let text = unsafe {
         let text = CStr::from_ptr(message).to_string_lossy().into_owned();
-        libc::free(message.cast());
+        cpipe_release(message);
         text
     };
     panic!("libtorch: {text}");

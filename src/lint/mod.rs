@@ -15,6 +15,7 @@ mod schedule;
 mod shape;
 mod temperature;
 mod views;
+mod whitening;
 
 use self::compare::{Pair, Product};
 use crate::check::declared_size;
@@ -52,6 +53,7 @@ pub fn lint(graph: &Graph, places: &Places) -> Diagnostics {
             let (pairs, products) = (compare::pairs(graph, &flow), compare::products(graph, &flow));
             let objective = Objective { graph, flow, pairs, products, subject: &subject };
             collapse::check(&objective, &mut found);
+            whitening::check(&objective, &mut found);
             gradient::check(&objective, &mut found);
             contrast::check(&objective, &mut found);
             temperature::check(&objective, &mut found);

@@ -13,6 +13,7 @@ pub(super) mod named {
     pub const MATMUL: &str = "matmul";
     pub const TRANSPOSE: &str = "transpose";
     pub const DIAGONAL: &str = "diagonal";
+    pub const WHITEN: &str = "whiten";
     pub const SUMS: &[&str] = &["sum", "mean"];
     /// What makes a distance of a difference.
     pub const DISTANCES: &[&str] = &["square", "abs"];
@@ -197,7 +198,7 @@ mod tests {
             named::EXPONENTIALS,
             named::CHOICES,
         ];
-        let single = [named::MATMUL, named::TRANSPOSE, named::DIAGONAL];
+        let single = [named::MATMUL, named::TRANSPOSE, named::DIAGONAL, named::WHITEN];
         for name in lists.concat().iter().chain(&single) {
             assert!(declaration(name).is_some(), "`{name}` is declared nowhere");
         }

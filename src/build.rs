@@ -55,8 +55,8 @@ fn libtorch(root: &Path) {
     let Some(folder) = env::var_os("DEP_TCH_LIBTORCH_LIB") else { return };
     let folder = Path::new(&folder);
     println!("cargo:rustc-link-arg=-Wl,-rpath,{}", folder.display());
-    let source = root.join("src/device/libtorch/functions.cpp");
-    println!("cargo:rerun-if-changed={}", source.display());
+    let sources = root.join("src/device/libtorch");
+    println!("cargo:rerun-if-changed={}", sources.display());
     println!("cargo:rerun-if-env-changed=LIBTORCH_CXX11_ABI");
     let headers = env::var_os("LIBTORCH_INCLUDE").map(PathBuf::from);
     let headers = headers.unwrap_or_else(|| folder.parent().unwrap_or(folder).to_owned());
@@ -68,7 +68,11 @@ fn libtorch(root: &Path) {
         .warnings(false)
         .include(headers.join("include"))
         .define("_GLIBCXX_USE_CXX11_ABI", abi.as_str())
-        .file(source)
+        // Bits are not to depend on which multiplications a processor joins with additions, nor
+        // their speed on how the rest is compiled.
+        .flag_if_supported("-ffp-contract=off")
+        .opt_level(3)
+        .files(["functions.cpp", "batch_norm.cpp"].map(|name| sources.join(name)))
         .compile("cpipe_libtorch");
 }
 

@@ -45,13 +45,29 @@ pub trait Kernels: Send + Sync {
     }
 
     /// Normalises `x`, `[n, c, …]`, by its own mean and biased variance in each channel, then scales
-    /// and shifts it by `scale` and `shift`, `[c]`. Ioffe and Szegedy 2015, arXiv:1502.03167.
+    /// and shifts it by `[c]` each. Ioffe and Szegedy 2015, arXiv:1502.03167.
     ///
+    /// Row `i` is in group `i % groups`, each of which is normalised by itself; they are of one size.
     /// It does so whether or not gradients are recorded.
-    fn batch_norm(&self, x: Array, scale: Array, shift: Array, epsilon: f64) -> Normalized {
-        by_rank!(x.rank(), D => {
-            batch_norm::<D>(x.into_tensor(), scale.into_tensor(), shift.into_tensor(), epsilon)
-        })
+    fn batch_norm(
+        &self,
+        x: Array,
+        [scale, shift]: [Array; 2],
+        (groups, epsilon): (usize, f64),
+        after: After,
+    ) -> Normalized {
+        let shape = x.shape();
+        // Groups are channels of a batch that is as many times smaller.
+        let apart = match groups {
+            1 => x,
+            _ => x.reshape(&[&[shape[0] / groups, groups * shape[1]], &shape[2..]].concat()),
+        };
+        let [scale, shift] = [scale, shift].map(|own| own.into_tensor::<1>().repeat(&[groups]));
+        let (output, mean, variance) = by_rank!(apart.rank(), D => {
+            batch_norm::<D>(apart.into_tensor(), scale, shift, epsilon)
+        });
+        let [mean, variance] = [mean, variance].map(|own| mean_of(own, groups));
+        Normalized { output: self.followed(output.reshape(&shape), after), mean, variance }
     }
 
     /// Normalises `x`, `[n, c, …]`, by the given mean and variance, `[c]`, as one scale and one
@@ -62,16 +78,26 @@ pub trait Kernels: Send + Sync {
         [scale, shift]: [Array; 2],
         [mean, variance]: [Array; 2],
         epsilon: f64,
+        after: After,
     ) -> Array {
         let gain = scale.into_tensor::<1>() / (variance.into_tensor::<1>() + epsilon).sqrt();
         let offset = shift.into_tensor::<1>() - mean.into_tensor::<1>() * gain.clone();
-        by_rank!(x.rank(), D => {
+        let output = by_rank!(x.rank(), D => {
             let x = x.into_tensor::<D>();
             let channels = gain.dims()[0];
             let per_channel: [usize; D] =
                 std::array::from_fn(|axis| if axis == 1 { channels } else { 1 });
             (x * gain.reshape(per_channel) + offset.reshape(per_channel)).into()
-        })
+        });
+        self.followed(output, after)
+    }
+
+    /// What follows an operation, as operations of their own.
+    fn followed(&self, mut x: Array, after: After) -> Array {
+        if let Some(shortcut) = after.shortcut {
+            x = self.add(x, shortcut);
+        }
+        if after.relu { self.relu(x) } else { x }
     }
 
     /// `average := m * average + (1 - m) * target` for each of many, exact where `m` is 0 or 1.
@@ -85,14 +111,33 @@ pub trait Kernels: Send + Sync {
     }
 }
 
+/// What follows a normalisation before anybody else reads its output.
+#[derive(Default)]
+pub struct After {
+    /// What is added, of the output's shape: a residual network's shortcut.
+    pub shortcut: Option<Array>,
+    /// Whether what is then below zero becomes zero.
+    pub relu: bool,
+}
+
 /// What [`Kernels::batch_norm`] gives.
 pub struct Normalized {
     /// The input's shape.
     pub output: Array,
-    /// The mean of the batch, `[c]`, without a gradient.
+    /// The mean of the batch, `[c]`, without a gradient; of groups the mean of theirs.
     pub mean: Array,
-    /// The biased variance of the batch, `[c]`, without a gradient and without epsilon.
+    /// The biased variance of the batch, `[c]`, without a gradient and without epsilon; of groups the
+    /// mean of theirs.
     pub variance: Array,
+}
+
+/// Of numbers `[groups * c]` the mean over the groups, `[c]`.
+pub(super) fn mean_of(x: Tensor<1>, groups: usize) -> Array {
+    let channels = x.dims()[0] / groups;
+    match groups {
+        1 => x.into(),
+        _ => x.reshape([groups, channels]).mean_dim(0).reshape([channels]).into(),
+    }
 }
 
 /// burn's own operations, on any backend.
@@ -111,7 +156,7 @@ fn batch_norm<const D: usize>(
     scale: Tensor<1>,
     shift: Tensor<1>,
     epsilon: f64,
-) -> Normalized {
+) -> (Array, Tensor<1>, Tensor<1>) {
     let dims = x.dims();
     let [n, c] = [dims[0], dims[1]];
     let positions = dims[2..].iter().product();
@@ -130,11 +175,7 @@ fn batch_norm<const D: usize>(
     // Zero, with the gradient of the mean.
     let offset = (mean - mean_value.clone()) * gain.clone();
     let output = centered * gain + (shift.reshape([1, c, 1]) - offset);
-    Normalized {
-        output: output.reshape(dims).into(),
-        mean: mean_value.reshape([c]).into(),
-        variance: variance_value.reshape([c]).into(),
-    }
+    (output.reshape(dims).into(), mean_value.reshape([c]), variance_value.reshape([c]))
 }
 
 #[cfg(test)]
@@ -206,7 +247,8 @@ mod tests {
             let values = (0..24).map(|i| 1000.0 + (i % 2) as f32).collect();
             let x = Array::from_vec(values, &[2, 2, 2, 3], &backend.device);
             let channels = |value| Array::from_vec(vec![value; 2], &[2], &backend.device);
-            let batch = backend.kernels.batch_norm(x, channels(1.0), channels(0.0), 1e-5);
+            let parts = [channels(1.0), channels(0.0)];
+            let batch = backend.kernels.batch_norm(x, parts, (1, 1e-5), After::default());
             for variance in batch.variance.to_vec() {
                 assert!((variance - 0.25).abs() < 1e-6, "{variance}");
             }

@@ -2,6 +2,7 @@
 
 mod array;
 mod kernels;
+mod memory;
 mod processes;
 #[cfg(test)]
 pub mod testing;
@@ -12,7 +13,8 @@ use burn::tensor::Device;
 
 pub use array::Array;
 pub(crate) use array::by_rank;
-pub use kernels::{FallBack, Kernels, Normalized};
+pub use kernels::{After, FallBack, Kernels, Normalized};
+pub use memory::keep_memory;
 pub use processes::Processes;
 
 /// A device that is there, and what it is called.

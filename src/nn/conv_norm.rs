@@ -5,7 +5,7 @@ use super::cost::Walk;
 use super::layers::Conv2d;
 use super::norm::BatchNorm;
 use super::params::Layout;
-use crate::device::Array;
+use crate::device::{After, Array};
 
 /// A convolution and its batch norm.
 pub(super) struct ConvNorm {
@@ -28,13 +28,13 @@ impl ConvNorm {
         }
     }
 
-    pub fn forward(&self, pass: &mut Pass<'_>, x: Array) -> Array {
+    pub fn forward(&self, pass: &mut Pass<'_>, x: Array, after: After) -> Array {
         let x = self.conv.forward(pass, x);
-        self.norm.forward(pass, x)
+        self.norm.forward(pass, x, after)
     }
 
-    pub fn walk(&self, walk: &mut Walk) {
+    pub fn walk(&self, walk: &mut Walk, relu: bool) {
         self.conv.walk(walk);
-        walk.norm();
+        walk.norm_after(relu);
     }
 }

@@ -6,7 +6,7 @@ use super::architecture::{Architecture, Pass};
 use super::conv_norm::ConvNorm;
 use super::cost::Walk;
 use super::params::Layout;
-use crate::device::Array;
+use crate::device::{After, Array};
 use crate::term::Args;
 
 /// Multiple of the width and stride of each layer.
@@ -46,16 +46,14 @@ impl Architecture for ConvNet {
     fn forward(&self, pass: &mut Pass<'_>, x: Array) -> Array {
         let mut x = x;
         for unit in &self.units {
-            x = unit.forward(pass, x);
-            x = pass.kernels.relu(x);
+            x = unit.forward(pass, x, After { relu: true, ..After::default() });
         }
         pass.kernels.global_average_pool(x)
     }
 
     fn walk(&self, walk: &mut Walk) {
         for unit in &self.units {
-            unit.walk(walk);
-            walk.relu();
+            unit.walk(walk, true);
         }
         walk.average();
     }

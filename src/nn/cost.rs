@@ -39,9 +39,6 @@ pub struct Cost {
     /// Numbers that are there at once, at the most, while the gradient goes back: what is still kept,
     /// and what a layer takes.
     pub backward: u128,
-    /// The same where a convolution multiplies by a matrix, its input laid out once for each of the
-    /// places that a kernel looks at.
-    pub unfolded: u128,
 }
 
 impl AddAssign for Cost {
@@ -54,7 +51,6 @@ impl AddAssign for Cost {
         self.kept += other.kept;
         self.live = self.live.max(other.live);
         self.backward = self.backward.max(other.backward);
-        self.unfolded = self.unfolded.max(other.unfolded);
     }
 }
 
@@ -66,12 +62,16 @@ pub struct Walk {
     pub at: Extent,
     /// Numbers that wait for a later layer, such as what a shortcut carries.
     pub waiting: u128,
+    /// Whether the kernels are libtorch's: a batch norm takes in what follows it. burn's own keep
+    /// the result of each operation, and a convolution multiplies by a matrix, its input laid out
+    /// once for each of the places that a kernel looks at.
+    is_fused: bool,
     is_first: bool,
 }
 
 impl Walk {
-    pub fn new(at: Extent) -> Self {
-        Walk { cost: Cost::default(), at, waiting: 0, is_first: true }
+    pub fn new(at: Extent, is_fused: bool) -> Self {
+        Walk { cost: Cost::default(), at, waiting: 0, is_fused, is_first: true }
     }
 
     /// A square convolution to so many channels that keeps the resolution where the stride is one.
@@ -98,9 +98,20 @@ impl Walk {
         self.at = to;
     }
 
-    /// A batch norm keeps what it has centred.
+    /// A batch norm of features keeps what it has centred.
     pub fn norm(&mut self) {
         self.keeps(self.at.numbers());
+    }
+
+    /// A batch norm of maps, behind a convolution. Fused with a rectifier it keeps what it is given
+    /// and what the layer behind it is given.
+    pub fn norm_after(&mut self, relu: bool) {
+        self.keeps(self.at.numbers());
+        match relu {
+            true if self.is_fused => self.keeps(self.at.numbers()),
+            true => self.relu(),
+            false => {}
+        }
     }
 
     /// A rectifier keeps what it is given, and the layer behind it what it gives.
@@ -138,9 +149,9 @@ impl Walk {
 
     /// A layer is given two gradients, of its output and its input, beside what is kept before it.
     fn is_differentiated(&mut self, output: u128, columns: u128) {
+        let columns = if self.is_fused { 0 } else { columns };
         let there = self.cost.kept + self.waiting + self.at.numbers() + output;
-        self.cost.backward = self.cost.backward.max(there);
-        self.cost.unfolded = self.cost.unfolded.max(there + columns);
+        self.cost.backward = self.cost.backward.max(there + columns);
     }
 
     /// A product with parameters.
@@ -162,10 +173,14 @@ mod tests {
     use crate::term::{Args, Call, Term};
 
     fn resnet(name: &str, stem: &str, width: i64, size: usize) -> Cost {
+        walked(name, stem, width, size, false)
+    }
+
+    fn walked(name: &str, stem: &str, width: i64, size: usize, is_fused: bool) -> Cost {
         let args = [("stem", Term::Symbol(stem.to_owned())), ("width", Term::Int(width))];
         let args = args.into_iter().map(|(name, term)| (name.to_owned(), term));
         let term = Term::Call(Call { name: name.to_owned(), args: Args(args.collect()) });
-        let mut walk = Walk::new(Extent::Maps([3, size, size]));
+        let mut walk = Walk::new(Extent::Maps([3, size, size]), is_fused);
         build(&term, None).walk(&mut walk);
         let features = if name == "resnet50" { 32 } else { 8 } * width as usize;
         assert_eq!(walk.at, Extent::Features(features));
@@ -203,5 +218,12 @@ mod tests {
         let group = 16 * 32 * 32;
         let halves: u128 = [2, 4, 8].iter().map(|part| 13 * group / part).sum();
         assert_eq!(resnet("resnet18", "small", 16, 32).kept, 15 * group + halves);
+    }
+
+    #[test]
+    fn what_is_kept_is_two_tensors_a_layer_where_they_are_fused() {
+        let group = 16 * 32 * 32;
+        let halves: u128 = [2, 4, 8].iter().map(|part| 9 * group / part).sum();
+        assert_eq!(walked("resnet18", "small", 16, 32, true).kept, 10 * group + halves);
     }
 }

@@ -7,7 +7,7 @@ use super::cost::Walk;
 use super::layers::{Linear, Prototypes};
 use super::norm::BatchNorm;
 use super::params::Layout;
-use crate::device::Array;
+use crate::device::{After, Array};
 use crate::term::Args;
 
 pub(super) fn mlp(args: &Args, input: Option<usize>) -> Box<dyn Architecture> {
@@ -92,7 +92,7 @@ impl Architecture for Sequential {
         let apply = |x, layer: &Layer| match layer {
             Layer::Linear(linear) => linear.forward(pass, x),
             Layer::Prototypes(prototypes) => prototypes.forward(pass, x),
-            Layer::Norm(norm) => norm.forward(pass, x),
+            Layer::Norm(norm) => norm.forward(pass, x, After::default()),
             Layer::Relu => pass.kernels.relu(x),
         };
         self.layers.iter().fold(x, apply)

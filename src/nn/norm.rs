@@ -5,7 +5,7 @@ use burn::tensor::{Device, Tensor};
 use super::architecture::Pass;
 use super::init::Fill;
 use super::params::{Declared, Layout, Role, Slot};
-use crate::device::{Array, Normalized};
+use crate::device::{After, Array};
 
 const EPSILON: f64 = 1e-5;
 /// The weight of the newest batch in the running statistics.
@@ -49,18 +49,17 @@ impl BatchNorm {
     /// A training pass moves the running statistics in [`Pass::updates`], the variance unbiased as
     /// PyTorch's. A batch with one value a channel has no unbiased variance; the biased one, zero,
     /// stands in.
-    pub fn forward(&self, pass: &mut Pass<'_>, x: Array) -> Array {
-        let [scale, shift] = match self.affine {
+    pub fn forward(&self, pass: &mut Pass<'_>, x: Array, after: After) -> Array {
+        let parts = match self.affine {
             Some(affine) => affine.map(|slot| pass.array(slot)),
             None => self.identity(&x.device()),
         };
         let [mean, variance] = [self.mean, self.variance].map(|slot| pass.array(slot));
         if !pass.training {
-            let statistics = [mean, variance];
-            return pass.kernels.batch_norm_fixed(x, [scale, shift], statistics, EPSILON);
+            return pass.kernels.batch_norm_fixed(x, parts, [mean, variance], EPSILON, after);
         }
         let count = x.len() / self.channels / pass.groups;
-        let batch = self.by_groups(pass, x, [scale, shift]);
+        let batch = pass.kernels.batch_norm(x, parts, (pass.groups, EPSILON), after);
         let unbias = count as f64 / count.saturating_sub(1).max(1) as f64;
         let moved = |running: Array, newest: Array, share: f64| {
             let newest = newest.into_tensor::<1>() * share;
@@ -71,28 +70,6 @@ impl BatchNorm {
         pass.updates.insert(self.variance, moved(variance, batch.variance, MOMENTUM * unbias));
         pass.updates.insert(self.count, batches.into());
         batch.output
-    }
-
-    /// Normalises by each part of the batch on its own: row `i` is in group `i % groups`, so that the
-    /// groups are channels of a batch that is as many times smaller.
-    fn by_groups(&self, pass: &Pass<'_>, x: Array, [scale, shift]: [Array; 2]) -> Normalized {
-        let groups = pass.groups;
-        if groups == 1 {
-            return pass.kernels.batch_norm(x, scale, shift, EPSILON);
-        }
-        let shape = x.shape();
-        let apart = [&[shape[0] / groups, groups * shape[1]], &shape[2..]].concat();
-        let each = |own: Array| own.into_tensor::<1>().repeat(&[groups]).into();
-        let batch = pass.kernels.batch_norm(x.reshape(&apart), each(scale), each(shift), EPSILON);
-        let mean = |own: Array| {
-            let own = own.into_tensor::<1>().reshape([groups, self.channels]);
-            own.mean_dim(0).reshape([self.channels]).into()
-        };
-        Normalized {
-            output: batch.output.reshape(&shape),
-            mean: mean(batch.mean),
-            variance: mean(batch.variance),
-        }
     }
 
     fn identity(&self, device: &Device) -> [Array; 2] {
@@ -189,7 +166,11 @@ mod tests {
             let leaves = params.leaves();
             let x = input(&device).leaf();
             let mut updates = Updates::new();
-            let y = norm.forward(&mut pass(kernels, &leaves, true, &mut updates), x.clone());
+            let y = norm.forward(
+                &mut pass(kernels, &leaves, true, &mut updates),
+                x.clone(),
+                After::default(),
+            );
             close(&y.to_vec(), &OUTPUT, 2e-6);
 
             let mut gradients = (y.into_tensor() * cotangent(&device)).sum().backward();
@@ -212,7 +193,11 @@ mod tests {
         for Selected { device, kernels, .. } in backends() {
             let (norm, params) = norm(&device);
             let mut updates = Updates::new();
-            let y = norm.forward(&mut pass(kernels, &params, true, &mut updates), input(&device));
+            let y = norm.forward(
+                &mut pass(kernels, &params, true, &mut updates),
+                input(&device),
+                After::default(),
+            );
             close(&y.to_vec(), &OUTPUT, 2e-6);
         }
     }
@@ -222,13 +207,21 @@ mod tests {
         for Selected { device, kernels, .. } in backends() {
             let (norm, mut params) = norm(&device);
             let mut updates = Updates::new();
-            norm.forward(&mut pass(kernels, &params, true, &mut updates), input(&device));
+            norm.forward(
+                &mut pass(kernels, &params, true, &mut updates),
+                input(&device),
+                After::default(),
+            );
             for (slot, value) in std::mem::take(&mut updates) {
                 params.set(slot, value);
             }
 
             let y = norm
-                .forward(&mut pass(kernels, &params, false, &mut updates), input(&device))
+                .forward(
+                    &mut pass(kernels, &params, false, &mut updates),
+                    input(&device),
+                    After::default(),
+                )
                 .to_vec();
             let expected = [-2.425099, -0.614395, -1.131739, 1.972324, 2.74834, 1.196308];
             close(&y[..6], &expected, 1e-5);
@@ -243,8 +236,8 @@ mod tests {
             let (norm, params) = norm(&device);
             let mut updates = Updates::new();
             let mut pass = pass(kernels, &params, true, &mut updates);
-            norm.forward(&mut pass, input(&device));
-            norm.forward(&mut pass, input(&device));
+            norm.forward(&mut pass, input(&device), After::default());
+            norm.forward(&mut pass, input(&device), After::default());
             // 0.5 and the batch's mean 1.354167, twice a tenth of the way.
             let mean = 0.81 * 0.5 + 0.19 * (0.585417 - 0.9 * 0.5) / 0.1;
             close(&updates[&norm.mean].to_vec()[..1], &[mean], 1e-5);
@@ -260,7 +253,7 @@ mod tests {
             let loss = |params: &Params, x: Array| {
                 let mut updates = Updates::new();
                 let y = norm
-                    .forward(&mut pass(kernels, params, true, &mut updates), x)
+                    .forward(&mut pass(kernels, params, true, &mut updates), x, After::default())
                     .into_tensor::<4>();
                 // Not linear in the output, so that its second moments matter.
                 (y.clone() * y * cotangent(&device)).sum()

@@ -6,7 +6,7 @@ use super::architecture::{Architecture, Pass};
 use super::conv_norm::ConvNorm;
 use super::cost::Walk;
 use super::params::Layout;
-use crate::device::Array;
+use crate::device::{After, Array};
 use crate::term::Args;
 
 /// How an image enters the network.
@@ -85,8 +85,7 @@ impl Architecture for ResNet {
     }
 
     fn forward(&self, pass: &mut Pass<'_>, x: Array) -> Array {
-        let x = self.entry.forward(pass, x);
-        let mut x = pass.kernels.relu(x);
+        let mut x = self.entry.forward(pass, x, After { relu: true, ..After::default() });
         if self.stem == Stem::ImageNet {
             x = pass.kernels.max_pool2d(x, 3, 2, 1);
         }
@@ -97,8 +96,7 @@ impl Architecture for ResNet {
     }
 
     fn walk(&self, walk: &mut Walk) {
-        self.entry.walk(walk);
-        walk.relu();
+        self.entry.walk(walk, true);
         if self.stem == Stem::ImageNet {
             walk.max_pool(2);
         }
@@ -107,9 +105,10 @@ impl Architecture for ResNet {
     }
 }
 
-/// A residual block: the input, projected where its shape changes, plus the units' output.
+/// A residual block: the input, projected where its shape changes, plus the output of the last unit.
 struct Block {
     units: Vec<ConvNorm>,
+    last: ConvNorm,
     downsample: Option<ConvNorm>,
     output: usize,
 }
@@ -137,54 +136,44 @@ impl Block {
             ),
         };
         let unit = |(index, (channels, kernel, stride)): (usize, ([usize; 2], usize, usize))| {
-            let (conv, norm) = (index + 1, index + 1);
-            ConvNorm::new(
-                layout,
-                &format!("{name}.conv{conv}"),
-                &format!("{name}.bn{norm}"),
-                channels,
-                kernel,
-                stride,
-            )
+            let [conv, norm] = ["conv", "bn"].map(|part| format!("{name}.{part}{}", index + 1));
+            ConvNorm::new(layout, &conv, &norm, channels, kernel, stride)
         };
-        let units = shapes.into_iter().enumerate().map(unit).collect();
+        let mut units: Vec<ConvNorm> = shapes.into_iter().enumerate().map(unit).collect();
+        let last = units.pop().expect("a block has units");
         let downsample = (stride != 1 || input != output).then(|| {
             let [conv, norm] = [0, 1].map(|index| format!("{name}.downsample.{index}"));
             ConvNorm::new(layout, &conv, &norm, [input, output], 1, stride)
         });
-        Block { units, downsample, output }
+        Block { units, last, downsample, output }
     }
 
     fn forward(&self, pass: &mut Pass<'_>, x: Array) -> Array {
         let mut y = x.clone();
-        for (index, unit) in self.units.iter().enumerate() {
-            if index > 0 {
-                y = pass.kernels.relu(y);
-            }
-            y = unit.forward(pass, y);
+        for unit in &self.units {
+            y = unit.forward(pass, y, After { relu: true, ..After::default() });
         }
         let shortcut = match &self.downsample {
-            Some(unit) => unit.forward(pass, x),
+            Some(unit) => unit.forward(pass, x, After::default()),
             None => x,
         };
-        pass.kernels.relu(pass.kernels.add(y, shortcut))
+        self.last.forward(pass, y, After { shortcut: Some(shortcut), relu: true })
     }
 
     fn walk(&self, walk: &mut Walk) {
         let given = walk.at;
-        for (index, unit) in self.units.iter().enumerate() {
-            if index > 0 {
-                walk.relu();
-                walk.waiting = given.numbers();
-            }
-            unit.walk(walk);
+        for unit in &self.units {
+            unit.walk(walk, true);
+            walk.waiting = given.numbers();
         }
         if let Some(unit) = &self.downsample {
-            walk.waiting = std::mem::replace(&mut walk.at, given).numbers();
-            unit.walk(walk);
+            let hidden = std::mem::replace(&mut walk.at, given);
+            walk.waiting = hidden.numbers();
+            unit.walk(walk, false);
+            walk.waiting = std::mem::replace(&mut walk.at, hidden).numbers();
         }
+        self.last.walk(walk, true);
         walk.waiting = 0;
-        walk.relu();
     }
 }
 

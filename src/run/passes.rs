@@ -7,8 +7,6 @@ use crate::nn::Cost;
 /// What the networks of a step compute and hold, in numbers.
 #[derive(Default)]
 pub(super) struct Passes {
-    /// Whether convolutions multiply by matrices of their unfolded input.
-    unfolds: bool,
     operations: u128,
     /// Kept until the gradient is there.
     pub kept: u128,
@@ -28,10 +26,6 @@ pub(super) struct Gradient {
 }
 
 impl Passes {
-    pub fn new(unfolds: bool) -> Self {
-        Passes { unfolds, ..Passes::default() }
-    }
-
     /// One module applied to so many examples.
     pub fn add(&mut self, cost: Cost, rows: u128, gradient: Option<Gradient>) {
         self.operations += rows * cost.forward;
@@ -45,8 +39,7 @@ impl Passes {
                 + cost.by_layers
                 + of(gradient.of_input, cost.by_input));
         self.kept += rows * cost.kept;
-        let most = if self.unfolds { cost.unfolded } else { cost.backward };
-        self.beyond = self.beyond.max(rows * most.saturating_sub(cost.kept));
+        self.beyond = self.beyond.max(rows * cost.backward.saturating_sub(cost.kept));
     }
 
     /// What a training takes with so many weights, of which it moves some, with so many moments of

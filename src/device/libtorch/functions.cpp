@@ -1,39 +1,30 @@
 // Functions of libtorch that its Rust bindings lack.
-//
-// A tensor is a pointer to an `at::Tensor`, as in the bindings. Each function gives nothing, or a
-// message that the caller gives back; what it makes belongs to the caller.
 
 #include <array>
 #include <cstdint>
 #include <cstdlib>
-#include <cstring>
-#include <exception>
 #include <optional>
-#include <tuple>
 #include <vector>
 
-#include <ATen/core/LegacyTypeDispatch.h>
-#include <ATen/core/Tensor.h>
-#include <ATen/ops/_batch_norm_impl_index.h>
-#include <ATen/ops/_batch_norm_impl_index_backward.h>
 #include <ATen/ops/_foreach_lerp.h>
+#include <ATen/ops/conv2d.h>
 #include <ATen/ops/convolution_backward.h>
+
+#include "guarded.h"
+
+using cpipe::guarded;
+using cpipe::owned;
 
 namespace {
 
-// Gradients are recorded elsewhere: libtorch does not look whether it should.
-template <typename Work> char *guarded(Work work) {
-  try {
-    at::AutoDispatchBelowADInplaceOrView guard;
-    work();
-    return nullptr;
-  } catch (const std::exception &error) {
-    return strdup(error.what());
-  }
-}
-
-at::Tensor *owned(const at::Tensor &tensor) {
-  return tensor.defined() ? new at::Tensor(tensor) : nullptr;
+// Maps as the convolutions of CPUs take them without a copy: the channels of a position next to
+// each other. With few channels oneDNN's way back through a 1x1 convolution by AVX2 does not end,
+// or ends in wrong numbers (seen with two and four of them in PyTorch 2.9): these keep their order.
+at::Tensor laid_out(const at::Tensor &x, const at::Tensor &weight) {
+  const bool is_wide = weight.size(2) > 1 || (weight.size(0) % 16 == 0 && weight.size(1) % 16 == 0);
+  if (!x.is_cpu())
+    return x;
+  return x.contiguous(is_wide ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous);
 }
 
 } // namespace
@@ -42,6 +33,15 @@ extern "C" {
 
 void cpipe_release(char *message) { free(message); }
 
+// The maps of `x`, padded by zeros, under `weight`.
+char *cpipe_convolution(at::Tensor *made[1], const at::Tensor *x, const at::Tensor *weight,
+                        int64_t stride, int64_t padding) {
+  return guarded([&] {
+    const std::array<int64_t, 2> strides = {stride, stride}, paddings = {padding, padding};
+    made[0] = owned(at::conv2d(laid_out(*x, *weight), *weight, std::nullopt, strides, paddings));
+  });
+}
+
 // The gradients by `x` and by `weight`, where they are wanted.
 char *cpipe_convolution_backward(at::Tensor *made[2], const at::Tensor *gradient,
                                  const at::Tensor *x, const at::Tensor *weight, int64_t stride,
@@ -49,42 +49,12 @@ char *cpipe_convolution_backward(at::Tensor *made[2], const at::Tensor *gradient
   return guarded([&] {
     const std::array<int64_t, 2> strides = {stride, stride}, paddings = {padding, padding};
     const std::array<int64_t, 2> ones = {1, 1}, zeros = {0, 0};
-    auto [x_gradient, weight_gradient, none] =
-        at::convolution_backward(*gradient, *x, *weight, std::nullopt, strides, paddings, ones,
-                                 false, zeros, 1, {by_x, by_weight, false});
+    auto [x_gradient, weight_gradient, none] = at::convolution_backward(
+        laid_out(*gradient, *weight), laid_out(*x, *weight), *weight, std::nullopt, strides,
+        paddings, ones, false, zeros, 1, {by_x, by_weight, false});
     made[0] = by_x ? owned(x_gradient) : nullptr;
-    made[1] = by_weight ? owned(weight_gradient) : nullptr;
-  });
-}
-
-// The output, the mean, one over the deviation, and what the implementation keeps for the way back;
-// `implementation` is which it is.
-char *cpipe_batch_norm(at::Tensor *made[4], int64_t *implementation, const at::Tensor *x,
-                       const at::Tensor *scale, const at::Tensor *shift, double epsilon) {
-  return guarded([&] {
-    auto [output, mean, deviation, kept, index] = at::_batch_norm_impl_index(
-        *x, *scale, *shift, std::nullopt, std::nullopt, true, 0.0, epsilon, true);
-    made[0] = owned(output);
-    made[1] = owned(mean);
-    made[2] = owned(deviation);
-    made[3] = owned(kept);
-    *implementation = index;
-  });
-}
-
-// The gradients by `x`, by scale and by shift.
-char *cpipe_batch_norm_backward(at::Tensor *made[3], int64_t implementation,
-                                const at::Tensor *gradient, const at::Tensor *x,
-                                const at::Tensor *scale, const at::Tensor *mean,
-                                const at::Tensor *deviation, const at::Tensor *kept,
-                                double epsilon, bool by_x) {
-  return guarded([&] {
-    auto [x_gradient, scale_gradient, shift_gradient] = at::_batch_norm_impl_index_backward(
-        implementation, *x, *gradient, *scale, std::nullopt, std::nullopt, *mean, *deviation, true,
-        epsilon, {by_x, true, true}, kept == nullptr ? at::Tensor() : *kept);
-    made[0] = by_x ? owned(x_gradient) : nullptr;
-    made[1] = owned(scale_gradient);
-    made[2] = owned(shift_gradient);
+    // Weights, and what is kept for each of theirs, lie in the order of their sizes.
+    made[1] = by_weight ? owned(weight_gradient.contiguous()) : nullptr;
   });
 }
 

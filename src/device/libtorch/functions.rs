@@ -1,4 +1,4 @@
-//! `functions.cpp`, with tensors that own themselves.
+//! The C++ of this folder, with tensors that own themselves.
 
 use std::ffi::{CStr, c_char};
 use std::ptr;
@@ -8,6 +8,13 @@ use torch_sys::C_tensor;
 
 unsafe extern "C" {
     fn cpipe_release(message: *mut c_char);
+    fn cpipe_convolution(
+        made: *mut *mut C_tensor,
+        x: *const C_tensor,
+        weight: *const C_tensor,
+        stride: i64,
+        padding: i64,
+    ) -> *mut c_char;
     fn cpipe_convolution_backward(
         made: *mut *mut C_tensor,
         gradient: *const C_tensor,
@@ -24,6 +31,9 @@ unsafe extern "C" {
         x: *const C_tensor,
         scale: *const C_tensor,
         shift: *const C_tensor,
+        shortcut: *const C_tensor,
+        groups: i64,
+        relu: bool,
         epsilon: f64,
     ) -> *mut c_char;
     fn cpipe_batch_norm_backward(
@@ -31,10 +41,15 @@ unsafe extern "C" {
         implementation: i64,
         gradient: *const C_tensor,
         x: *const C_tensor,
+        output: *const C_tensor,
         scale: *const C_tensor,
+        shift: *const C_tensor,
         mean: *const C_tensor,
         deviation: *const C_tensor,
         kept: *const C_tensor,
+        groups: i64,
+        relu: bool,
+        has_shortcut: bool,
         epsilon: f64,
         by_x: bool,
     ) -> *mut c_char;
@@ -46,6 +61,16 @@ unsafe extern "C" {
     ) -> *mut c_char;
 }
 
+/// `x: [n, input, h, w]`, padded by zeros, under `weight: [output, input, kernel, kernel]`.
+pub fn convolution(x: &Tensor, weight: &Tensor, [stride, padding]: [usize; 2]) -> Tensor {
+    let [output] = made(|made| {
+        let [x, weight] = [x, weight].map(Tensor::as_ptr);
+        // SAFETY: both are live tensors, and `made` has one place.
+        unsafe { cpipe_convolution(made, x, weight, size(stride), size(padding)) }
+    });
+    output.expect("a convolution has an output")
+}
+
 /// The gradients of a convolution by `x` and by `weight`, where each is `wanted`.
 pub fn convolution_backward(
     gradient: &Tensor,
@@ -53,8 +78,7 @@ pub fn convolution_backward(
     [stride, padding]: [usize; 2],
     wanted: [bool; 2],
 ) -> [Option<Tensor>; 2] {
-    // Sizes of tensors are far from where an `i64` ends.
-    let [stride, padding] = [stride as i64, padding as i64];
+    let [stride, padding] = [stride, padding].map(size);
     made(|made| {
         let [gradient, x, weight] = [gradient, x, weight].map(Tensor::as_ptr);
         // SAFETY: all are live tensors, and `made` has two places.
@@ -65,59 +89,90 @@ pub fn convolution_backward(
     })
 }
 
-/// A batch normalised, and what the way back needs.
+/// How a batch norm goes over its input, and what follows it.
+#[derive(Clone, Copy, Debug)]
 pub struct BatchNorm {
-    pub output: Tensor,
-    pub mean: Tensor,
+    /// Row `i` is in group `i % groups`; each is normalised by itself.
+    pub groups: usize,
+    pub relu: bool,
+    pub epsilon: f64,
+}
+
+/// A batch normalised, and what the way back needs.
+#[derive(Debug)]
+pub struct Normalized<T> {
+    pub output: T,
+    /// `[groups * channels]`, as the deviation.
+    pub mean: T,
     /// One over the square root of variance and epsilon.
-    pub deviation: Tensor,
-    pub kept: Option<Tensor>,
+    pub deviation: T,
+    pub kept: Option<T>,
     pub implementation: i64,
 }
 
-/// Normalises `x`, `[n, c, …]`, by itself, by whichever of its implementations libtorch prefers.
-pub fn batch_norm(x: &Tensor, [scale, shift]: [&Tensor; 2], epsilon: f64) -> BatchNorm {
-    let mut implementation = 0;
-    let [output, mean, deviation, kept] = made(|made| {
-        let [x, scale, shift] = [x, scale, shift].map(Tensor::as_ptr);
-        // SAFETY: all are live tensors, and `made` has four places.
-        unsafe { cpipe_batch_norm(made, &mut implementation, x, scale, shift, epsilon) }
-    });
-    let some = |tensor: Option<Tensor>| tensor.expect("a batch norm has an output and statistics");
-    let [output, mean, deviation] = [output, mean, deviation].map(some);
-    BatchNorm { output, mean, deviation, kept, implementation }
-}
+impl BatchNorm {
+    /// Normalises `x`, `[n, c, …]`, adds a shortcut of its shape, if there is one, and rectifies.
+    pub fn forward(
+        self,
+        x: &Tensor,
+        [scale, shift]: [&Tensor; 2],
+        shortcut: Option<&Tensor>,
+    ) -> Normalized<Tensor> {
+        let mut implementation = 0;
+        let [output, mean, deviation, kept] = made(|made| {
+            let [x, scale, shift] = [x, scale, shift].map(Tensor::as_ptr);
+            let shortcut = shortcut.map_or(ptr::null(), Tensor::as_ptr);
+            let (BatchNorm { relu, epsilon, .. }, groups) = (self, size(self.groups));
+            let at = &raw mut implementation;
+            // SAFETY: all are live tensors, but for `shortcut`, which may be null; `made` has four
+            // places.
+            unsafe { cpipe_batch_norm(made, at, x, scale, shift, shortcut, groups, relu, epsilon) }
+        });
+        let some =
+            |tensor: Option<Tensor>| tensor.expect("a batch norm has an output and statistics");
+        let [output, mean, deviation] = [output, mean, deviation].map(some);
+        Normalized { output, mean, deviation, kept, implementation }
+    }
 
-/// The gradients of a batch norm by `x`, where it is wanted, by scale and by shift. `implementation`
-/// and `kept` are those of [`BatchNorm`].
-pub fn batch_norm_backward(
-    gradient: &Tensor,
-    [x, scale]: [&Tensor; 2],
-    [mean, deviation]: [&Tensor; 2],
-    (implementation, kept): (i64, Option<&Tensor>),
-    epsilon: f64,
-    by_x: bool,
-) -> [Option<Tensor>; 3] {
-    made(|made| {
-        let [gradient, x, scale] = [gradient, x, scale].map(Tensor::as_ptr);
-        let [mean, deviation] = [mean, deviation].map(Tensor::as_ptr);
-        let kept = kept.map_or(ptr::null(), Tensor::as_ptr);
-        // SAFETY: all are live tensors, but for `kept`, which may be null; `made` has three places.
-        unsafe {
-            cpipe_batch_norm_backward(
-                made,
-                implementation,
-                gradient,
-                x,
-                scale,
-                mean,
-                deviation,
-                kept,
-                epsilon,
-                by_x,
-            )
-        }
-    })
+    /// The gradients by `x`, where it is wanted, by scale, by shift and by the shortcut, where there
+    /// was one. `normalized` is what [`BatchNorm::forward`] made.
+    pub fn backward(
+        self,
+        gradient: &Tensor,
+        x: &Tensor,
+        [scale, shift]: [&Tensor; 2],
+        normalized: &Normalized<&Tensor>,
+        has_shortcut: bool,
+        by_x: bool,
+    ) -> [Option<Tensor>; 4] {
+        let Normalized { output, mean, deviation, kept, implementation } = normalized;
+        made(|made| {
+            let [gradient, x, scale, shift] = [gradient, x, scale, shift].map(Tensor::as_ptr);
+            let [output, mean, deviation] = [output, mean, deviation].map(|own| own.as_ptr());
+            let kept = kept.map_or(ptr::null(), Tensor::as_ptr);
+            // SAFETY: all are live tensors, but for `kept`, which may be null; `made` has four
+            // places.
+            unsafe {
+                cpipe_batch_norm_backward(
+                    made,
+                    *implementation,
+                    gradient,
+                    x,
+                    output,
+                    scale,
+                    shift,
+                    mean,
+                    deviation,
+                    kept,
+                    size(self.groups),
+                    self.relu,
+                    has_shortcut,
+                    self.epsilon,
+                    by_x,
+                )
+            }
+        })
+    }
 }
 
 /// Moves each average a share of the way to its target, in place.
@@ -136,6 +191,11 @@ pub fn lerp_many(averages: &mut [Tensor], targets: &[Tensor], share: f64) {
     let targets: Vec<_> = targets.iter().map(Tensor::as_ptr).collect();
     // SAFETY: both hold `count` live tensors, those of the first borrowed for writing.
     check(unsafe { cpipe_lerp_many(averages.as_ptr(), targets.as_ptr(), count, share) });
+}
+
+/// Sizes of tensors are far from where an `i64` ends.
+fn size(size: usize) -> i64 {
+    size as i64
 }
 
 /// The tensors that a function has made in its places.

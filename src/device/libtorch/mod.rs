@@ -10,9 +10,11 @@ use burn::backend::libtorch::TchTensor;
 use burn::backend::{Dispatch, LibTorch};
 use burn::tensor::{Device, Tensor};
 
+use self::functions::BatchNorm;
 use self::operations::Operations;
 use super::array::{Array, by_rank};
-use super::{DeviceError, Kernels, Normalized, Selected};
+use super::kernels::mean_of;
+use super::{After, DeviceError, Kernels, Normalized, Selected};
 
 pub fn best() -> Result<Selected, DeviceError> {
     if tch::Cuda::is_available() { cuda(0) } else { cpu() }
@@ -56,21 +58,31 @@ impl Kernels for Native {
         Tensor::<4>::from_dispatch(output).into()
     }
 
-    fn batch_norm(&self, x: Array, scale: Array, shift: Array, epsilon: f64) -> Normalized {
+    fn batch_norm(
+        &self,
+        x: Array,
+        [scale, shift]: [Array; 2],
+        (groups, epsilon): (usize, f64),
+        After { shortcut, relu }: After,
+    ) -> Normalized {
+        let how = BatchNorm { groups, relu, epsilon };
         let rank = x.rank();
-        let x = by_rank!(rank, D => x.into_tensor::<D>().into_dispatch());
+        let by_rank = |own: Array| by_rank!(rank, D => own.into_tensor::<D>().into_dispatch());
+        let x = by_rank(x);
         let [scale, shift] = [scale, shift].map(|own| own.into_tensor::<1>().into_dispatch());
-        let (output, mean, deviation) =
-            <Dispatch as Operations>::batch_norm(x, scale, shift, epsilon);
+        let (output, mean, deviation) = match shortcut.map(by_rank) {
+            Some(shortcut) => {
+                <Dispatch as Operations>::batch_norm_onto(x, scale, shift, shortcut, how)
+            }
+            None => <Dispatch as Operations>::batch_norm(x, scale, shift, how),
+        };
         let [mean, deviation] =
             [mean, deviation].map(|own| Tensor::<1>::from_dispatch(own).inner());
         let variance = deviation.square().recip() - epsilon;
-        Normalized {
-            output: by_rank!(rank, D => Tensor::<D>::from_dispatch(output).into()),
-            mean: mean.into(),
-            // What rounding takes from a channel that is constant.
-            variance: variance.clamp_min(0.0).into(),
-        }
+        // Below zero is what rounding takes from a channel that is constant.
+        let [mean, variance] = [mean, variance.clamp_min(0.0)].map(|own| mean_of(own, groups));
+        let output = by_rank!(rank, D => Tensor::<D>::from_dispatch(output).into());
+        Normalized { output, mean, variance }
     }
 
     fn lerp_many(&self, averages: &mut [Array], targets: &[&Array], m: f64) {

@@ -20,37 +20,66 @@ pub trait Operations: Backend {
         padding: usize,
     ) -> FloatTensor<Self>;
 
-    /// Output, mean, and one over the square root of variance and epsilon.
+    /// Output, and of each channel of each group the mean, and one over the square root of variance
+    /// and epsilon.
     fn batch_norm(
         x: FloatTensor<Self>,
         scale: FloatTensor<Self>,
         shift: FloatTensor<Self>,
-        epsilon: f64,
+        how: BatchNorm,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+
+    /// The same, with a shortcut added before what is below zero is left out.
+    fn batch_norm_onto(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        shortcut: FloatTensor<Self>,
+        how: BatchNorm,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
 }
+
+type Statistics = (TchTensor, TchTensor, TchTensor);
 
 impl Operations for LibTorch {
     fn convolution(x: TchTensor, weight: TchTensor, stride: usize, padding: usize) -> TchTensor {
         convolve(&x, &weight, [stride, padding])
     }
 
-    fn batch_norm(
+    fn batch_norm(x: TchTensor, scale: TchTensor, shift: TchTensor, how: BatchNorm) -> Statistics {
+        let Normalized { output, mean, deviation, .. } = normalize(x, [scale, shift], None, how);
+        (output, mean, deviation)
+    }
+
+    fn batch_norm_onto(
         x: TchTensor,
         scale: TchTensor,
         shift: TchTensor,
-        epsilon: f64,
-    ) -> (TchTensor, TchTensor, TchTensor) {
-        let parts = [&scale.tensor, &shift.tensor];
-        let BatchNorm { output, mean, deviation, .. } =
-            functions::batch_norm(&x.tensor, parts, epsilon);
-        (TchTensor::new(output), TchTensor::new(mean), TchTensor::new(deviation))
+        shortcut: TchTensor,
+        how: BatchNorm,
+    ) -> Statistics {
+        let made = normalize(x, [scale, shift], Some(shortcut), how);
+        (made.output, made.mean, made.deviation)
     }
 }
 
-fn convolve(x: &TchTensor, weight: &TchTensor, [stride, padding]: [usize; 2]) -> TchTensor {
-    let pair = |value: usize| [value as i64; 2];
-    let (stride, padding) = (pair(stride), pair(padding));
-    TchTensor::new(x.tensor.conv2d(&weight.tensor, None::<tch::Tensor>, stride, padding, [1; 2], 1))
+fn convolve(x: &TchTensor, weight: &TchTensor, options: [usize; 2]) -> TchTensor {
+    TchTensor::new(functions::convolution(&x.tensor, &weight.tensor, options))
+}
+
+fn normalize(
+    x: TchTensor,
+    [scale, shift]: [TchTensor; 2],
+    shortcut: Option<TchTensor>,
+    how: BatchNorm,
+) -> Normalized {
+    let parts = [&scale.tensor, &shift.tensor];
+    let onto = shortcut.as_ref().map(|own| &own.tensor);
+    let functions::Normalized { output, mean, deviation, kept, implementation } =
+        how.forward(&x.tensor, parts, onto);
+    let [output, mean, deviation] = [output, mean, deviation].map(TchTensor::new);
+    let kept = kept.map(TchTensor::new);
+    Normalized { x, scale, shift, output, mean, deviation, kept, implementation, how }
 }
 
 impl<C: CheckpointStrategy> Operations for Autodiff<LibTorch, C> {
@@ -74,23 +103,40 @@ impl<C: CheckpointStrategy> Operations for Autodiff<LibTorch, C> {
         x: FloatTensor<Self>,
         scale: FloatTensor<Self>,
         shift: FloatTensor<Self>,
-        epsilon: f64,
+        how: BatchNorm,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let (x, x_node) = x.into_parts();
         let (scale, scale_node) = scale.into_parts();
         let (shift, shift_node) = shift.into_parts();
-        let parts = [&scale.tensor, &shift.tensor];
-        let BatchNorm { output, mean, deviation, kept, implementation } =
-            functions::batch_norm(&x.tensor, parts, epsilon);
-        let [output, mean, deviation] = [output, mean, deviation].map(TchTensor::new);
-        let statistics = [mean.clone(), deviation.clone()].map(Self::from_inner);
+        let made = normalize(x, [scale, shift], None, how);
         let nodes = [x_node, scale_node, shift_node];
+        let statistics = [&made.mean, &made.deviation].map(|own| Self::from_inner(own.clone()));
+        let output = made.output.clone();
         let output = match Normalization.prepare::<C>(nodes).compute_bound().stateful() {
-            OpsKind::Tracked(prepared) => {
-                let kept = kept.map(TchTensor::new);
-                let state = Normalized { x, scale, mean, deviation, kept, implementation, epsilon };
-                prepared.finish(state, output)
-            }
+            OpsKind::Tracked(prepared) => prepared.finish(made, output),
+            OpsKind::UnTracked(prepared) => prepared.finish(output),
+        };
+        let [mean, deviation] = statistics;
+        (output, mean, deviation)
+    }
+
+    fn batch_norm_onto(
+        x: FloatTensor<Self>,
+        scale: FloatTensor<Self>,
+        shift: FloatTensor<Self>,
+        shortcut: FloatTensor<Self>,
+        how: BatchNorm,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        let (x, x_node) = x.into_parts();
+        let (scale, scale_node) = scale.into_parts();
+        let (shift, shift_node) = shift.into_parts();
+        let (shortcut, shortcut_node) = shortcut.into_parts();
+        let made = normalize(x, [scale, shift], Some(shortcut), how);
+        let nodes = [x_node, scale_node, shift_node, shortcut_node];
+        let statistics = [&made.mean, &made.deviation].map(|own| Self::from_inner(own.clone()));
+        let output = made.output.clone();
+        let output = match Normalization.prepare::<C>(nodes).compute_bound().stateful() {
+            OpsKind::Tracked(prepared) => prepared.finish(made, output),
             OpsKind::UnTracked(prepared) => prepared.finish(output),
         };
         let [mean, deviation] = statistics;
@@ -121,35 +167,57 @@ impl Backward<LibTorch, 2> for Convolution {
 #[derive(Debug)]
 struct Normalization;
 
+/// What a batch norm has made, and of what.
 #[derive(Clone, Debug)]
 struct Normalized {
     x: TchTensor,
     scale: TchTensor,
+    shift: TchTensor,
+    output: TchTensor,
     mean: TchTensor,
     deviation: TchTensor,
     kept: Option<TchTensor>,
     implementation: i64,
-    epsilon: f64,
+    how: BatchNorm,
 }
 
 impl Backward<LibTorch, 3> for Normalization {
     type State = Normalized;
 
     fn backward(self, ops: Ops<Self::State, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let gradient = gradients.consume::<LibTorch>(&ops.node);
-        let Normalized { x, scale, mean, deviation, kept, implementation, epsilon } = ops.state;
-        let made = functions::batch_norm_backward(
-            &gradient.tensor,
-            [&x.tensor, &scale.tensor],
-            [&mean.tensor, &deviation.tensor],
-            (implementation, kept.as_ref().map(|kept| &kept.tensor)),
-            epsilon,
-            ops.parents[0].is_some(),
-        );
-        for (node, made) in ops.parents.into_iter().zip(made) {
-            if let (Some(node), Some(made)) = (node, made) {
-                gradients.register::<LibTorch>(node.id, TchTensor::new(made));
-            }
+        descend(ops, gradients);
+    }
+}
+
+impl Backward<LibTorch, 4> for Normalization {
+    type State = Normalized;
+
+    fn backward(self, ops: Ops<Self::State, 4>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        descend(ops, gradients);
+    }
+}
+
+/// Hands the gradient of a batch norm on: to `x`, scale, shift and, as the fourth, the shortcut.
+fn descend<const N: usize>(ops: Ops<Normalized, N>, gradients: &mut Gradients) {
+    let gradient = gradients.consume::<LibTorch>(&ops.node);
+    let own = &ops.state;
+    let made = functions::Normalized {
+        output: &own.output.tensor,
+        mean: &own.mean.tensor,
+        deviation: &own.deviation.tensor,
+        kept: own.kept.as_ref().map(|kept| &kept.tensor),
+        implementation: own.implementation,
+    };
+    let parts = [&own.scale.tensor, &own.shift.tensor];
+    let by_x = ops.parents[0].is_some();
+    let [by_x, by_scale, by_shift, by_shortcut] =
+        own.how.backward(&gradient.tensor, &own.x.tensor, parts, &made, N > 3, by_x);
+    let mut made = [by_x, by_scale, by_shift].map(|made| made.map(TchTensor::new)).to_vec();
+    // Without a ReLU it is the gradient itself, whose memory somebody else may hold as well.
+    made.push(by_shortcut.map(|own| TchTensor::from_existing(own, gradient.storage.clone())));
+    for (node, made) in ops.parents.into_iter().zip(made) {
+        if let (Some(node), Some(made)) = (node, made) {
+            gradients.register::<LibTorch>(node.id, made);
         }
     }
 }

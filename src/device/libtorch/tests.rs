@@ -2,7 +2,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::Native;
 use crate::device::array::by_rank;
-use crate::device::{Array, FallBack, Kernels, Normalized};
+use crate::device::{After, Array, FallBack, Kernels, Normalized};
 use crate::random::Key;
 
 fn noise(seed: u64, shape: &[usize]) -> Array {
@@ -41,7 +41,9 @@ fn convolutions_are_those_of_the_fall_back() {
     for (kernel, stride, padding) in
         [(1, 1, 0), (1, 2, 0), (3, 1, 1), (3, 2, 1), (7, 2, 3), (5, 3, 0)]
     {
-        for [batch, input, output, side] in [[1, 1, 1, 9], [3, 5, 7, 11], [2, 8, 4, 16]] {
+        for [batch, input, output, side] in
+            [[1, 1, 1, 9], [3, 5, 7, 11], [2, 8, 4, 16], [4, 2, 4, 16], [2, 16, 32, 8]]
+        {
             let x = noise(1, &[batch, input, side, side + 1]);
             let weight = noise(2, &[output, input, kernel, kernel]);
             for tracked in [[true, true], [true, false], [false, true]] {
@@ -59,32 +61,81 @@ fn convolutions_are_those_of_the_fall_back() {
     }
 }
 
+/// The same maps, in the order in memory in which convolutions leave them.
+fn convolved(kernels: &dyn Kernels, x: Array) -> Array {
+    let channels = x.shape()[1];
+    let weight = Tensor::<2>::eye(channels, &Device::libtorch());
+    kernels.conv2d(x, weight.reshape([channels, channels, 1, 1]).into(), 1, 0)
+}
+
 #[test]
 fn batch_norms_are_those_of_the_fall_back() {
-    for shape in [&[5, 3][..], &[4, 1, 7], &[3, 6, 5, 7], &[8, 16, 4, 4]] {
+    for (shape, laid_out) in [
+        (&[6, 3][..], false),
+        (&[4, 1, 7], false),
+        (&[4, 6, 5, 7], false),
+        (&[4, 6, 5, 7], true),
+        (&[8, 16, 4, 4], true),
+        (&[2, 3, 40, 40], true),
+        (&[2, 33, 1, 3], true),
+    ] {
         let (x, channels) = (noise(1, shape), [shape[1]]);
-        let parts = [x, noise(2, &channels), noise(3, &channels)];
-        for tracked in [[true; 3], [false, true, true], [true, false, false]] {
-            let of = |kernels: &dyn Kernels| {
-                gradients(&parts, &tracked, |own| {
-                    let [x, scale, shift] = [0, 1, 2].map(|at: usize| own[at].clone());
-                    kernels.batch_norm(x, scale, shift, 1e-5).output
-                })
-            };
-            for (found, expected) in of(&Native).iter().zip(of(&FallBack)) {
-                close(found, &expected, &format!("{shape:?} {tracked:?}"));
+        let parts = [x, noise(2, &channels), noise(3, &channels), noise(4, shape)];
+        for tracked in [[true; 4], [false, true, true, false], [true, false, false, true]] {
+            for (groups, relu, joins) in [
+                (1, false, false),
+                (1, true, false),
+                (1, true, true),
+                (2, false, true),
+                (2, true, false),
+                (2, true, true),
+            ] {
+                let of = |kernels: &dyn Kernels| {
+                    gradients(&parts[..3 + usize::from(joins)], &tracked, |own| {
+                        let [mut x, scale, shift] = [0, 1, 2].map(|at: usize| own[at].clone());
+                        if laid_out {
+                            x = convolved(kernels, x);
+                        }
+                        let after = After { shortcut: own.get(3).cloned(), relu };
+                        kernels.batch_norm(x, [scale, shift], (groups, 1e-5), after).output
+                    })
+                };
+                for (found, expected) in of(&Native).iter().zip(of(&FallBack)) {
+                    let what = format!("{shape:?} {tracked:?} {groups} {relu} {joins}");
+                    close(found, &expected, &what);
+                }
             }
         }
-        let [x, scale, shift] = parts;
-        let of = |kernels: &dyn Kernels| {
-            let Normalized { mean, variance, .. } =
-                kernels.batch_norm(x.leaf(), scale.clone(), shift.clone(), 1e-5);
-            assert!(!mean.is_tracked() && !variance.is_tracked());
-            [mean, variance]
-        };
-        for (found, expected) in of(&Native).iter().zip(of(&FallBack)) {
-            close(found, &expected, &format!("statistics of {shape:?}"));
+        let [x, scale, shift, _] = parts;
+        for groups in [1, 2] {
+            let of = |kernels: &dyn Kernels| {
+                let parts = [scale.clone(), shift.clone()];
+                let mut x = x.leaf();
+                if laid_out {
+                    x = convolved(kernels, x);
+                }
+                let Normalized { mean, variance, .. } =
+                    kernels.batch_norm(x, parts, (groups, 1e-5), After::default());
+                assert!(!mean.is_tracked() && !variance.is_tracked());
+                [mean, variance]
+            };
+            for (found, expected) in of(&Native).iter().zip(of(&FallBack)) {
+                close(found, &expected, &format!("statistics of {shape:?} in {groups}"));
+            }
         }
+    }
+}
+
+#[test]
+fn what_is_not_a_number_is_not_hidden() {
+    let mut values = vec![1.0; 2 * 3 * 4 * 4];
+    values[5] = f32::NAN;
+    let x = Array::from_vec(values, &[2, 3, 4, 4], &Device::libtorch());
+    for x in [x.clone(), convolved(&Native, x)] {
+        let parts = [1.0, 0.0].map(|own| Array::from_vec(vec![own; 3], &[3], &Device::libtorch()));
+        let after = After { relu: true, ..After::default() };
+        let output = Native.batch_norm(x, parts, (1, 1e-5), after).output;
+        assert!(output.to_vec()[..16].iter().all(|own| own.is_nan()));
     }
 }
 
@@ -93,7 +144,7 @@ fn batch_norms_are_those_of_the_fall_back() {
 fn no_variance_is_below_zero() {
     let x = Tensor::<2>::full([64, 2], 3.3, &Device::libtorch());
     let ones = || Array::from_vec(vec![1.0; 2], &[2], &Device::libtorch());
-    let batch = Native.batch_norm(x.into(), ones(), ones(), 1e-5);
+    let batch = Native.batch_norm(x.into(), [ones(), ones()], (1, 1e-5), After::default());
     assert!(batch.variance.to_vec().iter().all(|own| (0.0..1e-6).contains(own)));
     // The mean is rounded, and what that leaves is scaled up.
     assert!(batch.output.to_vec().iter().all(|own| (own - 1.0).abs() < 1e-3));

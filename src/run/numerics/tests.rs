@@ -36,7 +36,7 @@ const DIGESTS: [(&str, u32, &str, &str); 7] = [
     ("schedules", 1, ANY, "a26e1f28f44197224c25dbac552beaca1a06df2b65020d17e2c08493a62909f9"),
     (
         "steps",
-        3,
+        4,
         "flex, avx512",
         "6775301837d182239aedf59d94213f1b715a3541645ae743357ca5b4a15200b4",
     ),

@@ -109,6 +109,52 @@ pub trait Kernels: Send + Sync {
             }))
         }
     }
+
+    /// A step of stochastic gradient descent for each of many parameters: `d = g + decay * p`;
+    /// `b = momentum * b + d`, in the first step, when there are no `buffers` yet, `b = d`;
+    /// `p - lr * b`, with Nesterov's momentum `p - lr * (d + momentum * b)`.
+    ///
+    /// Without momentum there are no buffers.
+    fn descend_many(
+        &self,
+        values: &mut [Array],
+        gradients: Vec<Array>,
+        buffers: &mut Vec<Array>,
+        how: Descent,
+    ) {
+        let mut before = std::mem::take(buffers).into_iter();
+        for (value, gradient) in values.iter_mut().zip(gradients) {
+            let before = before.next();
+            by_rank!(gradient.rank(), D => value.update(|value| {
+                let value = value.into_tensor::<D>();
+                let mut direction = gradient.into_tensor::<D>();
+                if how.weight_decay != 0.0 {
+                    direction = direction + value.clone() * how.weight_decay;
+                }
+                if how.momentum != 0.0 {
+                    let buffer = match before {
+                        Some(before) => before.into_tensor() * how.momentum + direction.clone(),
+                        None => direction.clone(),
+                    };
+                    buffers.push(buffer.clone().into());
+                    direction = match how.nesterov {
+                        true => direction + buffer * how.momentum,
+                        false => buffer,
+                    };
+                }
+                value - direction * how.lr
+            }));
+        }
+    }
+}
+
+/// The numbers of [`Kernels::descend_many`].
+#[derive(Clone, Copy, Debug)]
+pub struct Descent {
+    pub lr: f64,
+    pub weight_decay: f64,
+    pub momentum: f64,
+    pub nesterov: bool,
 }
 
 /// What follows a normalisation before anybody else reads its output.

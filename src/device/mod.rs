@@ -13,7 +13,7 @@ use burn::tensor::Device;
 
 pub use array::Array;
 pub(crate) use array::by_rank;
-pub use kernels::{After, FallBack, Kernels, Normalized};
+pub use kernels::{After, Descent, FallBack, Kernels, Normalized};
 pub use memory::keep_memory;
 pub use processes::Processes;
 

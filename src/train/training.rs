@@ -44,7 +44,7 @@ impl Task for Training {
         let names = self.names();
         let sets = (names.iter().zip(self.program.params_mut()).zip(gradients))
             .filter_map(|((name, params), own)| Some(ParamSet { name, params, gradients: own? }));
-        self.optimizer.step(sets.collect(), lr);
+        self.optimizer.step(context.kernels, sets.collect(), lr);
         let loss = output.loss.constant();
         self.program.commit(output.effects, context);
         Measurements { loss, others: output.reports }

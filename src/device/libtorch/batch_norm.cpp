@@ -19,6 +19,7 @@
 #include <ATen/ops/_batch_norm_impl_index.h>
 #include <ATen/ops/_batch_norm_impl_index_backward.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/batch_norm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/threshold_backward.h>
@@ -91,13 +92,12 @@ void add_moments(const float *__restrict x, int64_t rows, int64_t channels,
     }
 }
 
-// A number that is none stays one.
+// A number that is none stays one. `y` may be `x` itself.
 CPIPE_EACH_PROCESSOR
-void apply(const float *__restrict x, float *__restrict y, int64_t rows, int64_t channels,
-           Lines lines) {
-  const float *__restrict mean = lines.mean, *__restrict gain = lines.gain;
-  const float *__restrict shift = lines.shift;
+void apply(const float *x, float *y, int64_t rows, int64_t channels, Lines lines) {
+  const float *mean = lines.mean, *gain = lines.gain, *shift = lines.shift;
   for (; rows > 0; --rows, x += channels, y += channels)
+#pragma GCC ivdep
     for (int64_t c = 0; c < channels; ++c) {
       const float made = (x[c] - mean[c]) * gain[c] + shift[c];
       y[c] = made < lines.least ? lines.least : made;
@@ -106,11 +106,11 @@ void apply(const float *__restrict x, float *__restrict y, int64_t rows, int64_t
 
 // The same with a shortcut added before what is below `least` is left out.
 CPIPE_EACH_PROCESSOR
-void apply_onto(const float *__restrict x, const float *__restrict shortcut, float *__restrict y,
-                int64_t rows, int64_t channels, Lines lines) {
-  const float *__restrict mean = lines.mean, *__restrict gain = lines.gain;
-  const float *__restrict shift = lines.shift;
+void apply_onto(const float *x, const float *shortcut, float *y, int64_t rows, int64_t channels,
+                Lines lines) {
+  const float *mean = lines.mean, *gain = lines.gain, *shift = lines.shift;
   for (; rows > 0; --rows, x += channels, y += channels, shortcut += channels)
+#pragma GCC ivdep
     for (int64_t c = 0; c < channels; ++c) {
       const float made = (x[c] - mean[c]) * gain[c] + shift[c] + shortcut[c];
       y[c] = made < lines.least ? lines.least : made;
@@ -236,6 +236,35 @@ void measure(const Maps &maps, const float *x, double epsilon, float *mean, floa
   }
 }
 
+// What the channels make of `x`, a shortcut added, if there is one; in the place of `x` if it is
+// to.
+at::Tensor applied(const Maps &maps, const Channels &channels, const at::Tensor &x,
+                   const at::Tensor *shortcut, bool relu, bool in_place) {
+  const at::Tensor onto =
+      shortcut == nullptr ? at::Tensor() : shortcut->contiguous(at::MemoryFormat::ChannelsLast);
+  const at::Tensor output = in_place ? x : at::empty_like(x);
+  const float *from = x.const_data_ptr<float>();
+  const float *added = onto.defined() ? onto.const_data_ptr<float>() : nullptr;
+  float *to = output.data_ptr<float>();
+  each(maps.count, [&](int64_t image) {
+    const Lines lines = channels.lines(maps, image, relu);
+    const int64_t place = maps.offset(image);
+    if (added == nullptr)
+      apply(from + place, to + place, maps.positions, maps.channels, lines);
+    else
+      apply_onto(from + place, added + place, to + place, maps.positions, maps.channels, lines);
+  });
+  return output;
+}
+
+// What follows a normalisation, where libtorch has it as operations of its own.
+void follow(const at::Tensor &output, const at::Tensor *shortcut, bool relu) {
+  if (shortcut != nullptr)
+    output.add_(*shortcut);
+  if (relu)
+    output.relu_();
+}
+
 std::vector<int64_t> by_groups(const at::Tensor &x, int64_t groups) {
   std::vector<int64_t> sizes = x.sizes().vec();
   sizes[0] /= groups;
@@ -257,20 +286,17 @@ extern "C" {
 
 // Normalises each group of rows of `x` by itself, and adds a shortcut, if there is one. Made are
 // the output, mean and one over the deviation, `[groups * channels]`, and what the implementation
-// keeps for the way back.
+// keeps for the way back. The output may take the place of `x` where it is `in_place`.
 char *cpipe_batch_norm(at::Tensor *made[4], int64_t *implementation, const at::Tensor *x,
                        const at::Tensor *scale, const at::Tensor *shift, const at::Tensor *shortcut,
-                       int64_t groups, bool relu, double epsilon) {
+                       int64_t groups, bool relu, double epsilon, bool in_place) {
   return guarded([&] {
     if (!is_own(*x)) {
       auto [output, mean, deviation, kept, index] = at::_batch_norm_impl_index(
           x->reshape(by_groups(*x, groups)), repeated(*scale, groups), repeated(*shift, groups),
           std::nullopt, std::nullopt, true, 0.0, epsilon, true);
       output = output.reshape(x->sizes());
-      if (shortcut != nullptr)
-        output.add_(*shortcut);
-      if (relu)
-        output.relu_();
+      follow(output, shortcut, relu);
       made[0] = owned(output);
       made[1] = owned(mean);
       made[2] = owned(deviation);
@@ -285,24 +311,34 @@ char *cpipe_batch_norm(at::Tensor *made[4], int64_t *implementation, const at::T
     measure(maps, from, epsilon, mean.data_ptr<float>(), deviation.data_ptr<float>());
     const Channels channels(maps, *scale, *shift, mean.const_data_ptr<float>(),
                             deviation.const_data_ptr<float>());
-    const at::Tensor onto =
-        shortcut == nullptr ? at::Tensor() : shortcut->contiguous(at::MemoryFormat::ChannelsLast);
-    const at::Tensor output = at::empty_like(*x);
-    float *to = output.data_ptr<float>();
-    each(maps.count, [&](int64_t image) {
-      const Lines lines = channels.lines(maps, image, relu);
-      const int64_t place = maps.offset(image);
-      if (onto.defined())
-        apply_onto(from + place, onto.const_data_ptr<float>() + place, to + place, maps.positions,
-                   maps.channels, lines);
-      else
-        apply(from + place, to + place, maps.positions, maps.channels, lines);
-    });
+    const at::Tensor output = applied(maps, channels, *x, shortcut, relu, in_place);
     made[0] = owned(output);
     made[1] = owned(mean);
     made[2] = owned(deviation);
     made[3] = nullptr;
     *implementation = OWN;
+  });
+}
+
+// Normalises `x` by the given mean and variance, and adds a shortcut, if there is one. There is no
+// way back.
+char *cpipe_batch_norm_fixed(at::Tensor *made[1], const at::Tensor *x, const at::Tensor *scale,
+                             const at::Tensor *shift, const at::Tensor *mean,
+                             const at::Tensor *variance, const at::Tensor *shortcut, bool relu,
+                             double epsilon, bool in_place) {
+  return guarded([&] {
+    if (!is_own(*x)) {
+      const at::Tensor output =
+          at::batch_norm(*x, *scale, *shift, *mean, *variance, false, 0.0, epsilon, true);
+      follow(output, shortcut, relu);
+      made[0] = owned(output);
+      return;
+    }
+    const Maps maps(*x, 1);
+    const at::Tensor means = mean->contiguous(), deviation = variance->add(epsilon).rsqrt_();
+    const Channels channels(maps, *scale, *shift, means.const_data_ptr<float>(),
+                            deviation.const_data_ptr<float>());
+    made[0] = owned(applied(maps, channels, *x, shortcut, relu, in_place));
   });
 }
 

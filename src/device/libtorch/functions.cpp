@@ -7,8 +7,10 @@
 #include <vector>
 
 #include <ATen/ops/_foreach_lerp.h>
+#include <ATen/ops/_fused_sgd.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/convolution_backward.h>
+#include <ATen/ops/empty_like.h>
 
 #include "guarded.h"
 
@@ -25,6 +27,13 @@ at::Tensor laid_out(const at::Tensor &x, const at::Tensor &weight) {
   if (!x.is_cpu())
     return x;
   return x.contiguous(is_wide ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous);
+}
+
+template <typename Pointer> std::vector<at::Tensor> listed(Pointer const *tensors, size_t count) {
+  std::vector<at::Tensor> list;
+  for (size_t index = 0; index < count; ++index)
+    list.push_back(*tensors[index]);
+  return list;
 }
 
 } // namespace
@@ -62,12 +71,32 @@ char *cpipe_convolution_backward(at::Tensor *made[2], const at::Tensor *gradient
 char *cpipe_lerp_many(at::Tensor *const *averages, const at::Tensor *const *targets, size_t count,
                       double share) {
   return guarded([&] {
-    std::vector<at::Tensor> moved, followed;
-    for (size_t index = 0; index < count; ++index) {
-      moved.push_back(*averages[index]);
-      followed.push_back(*targets[index]);
-    }
-    at::_foreach_lerp_(moved, followed, at::Scalar(share));
+    at::_foreach_lerp_(listed(averages, count), listed(targets, count), at::Scalar(share));
+  });
+}
+
+// A step of stochastic gradient descent for each of `count` values. Where `made` is not null, it is
+// the first one, and gets the buffers; else `buffers` holds them, or is null without momentum.
+char *cpipe_descend_many(at::Tensor **made, at::Tensor *const *values,
+                         const at::Tensor *const *gradients, at::Tensor *const *buffers,
+                         size_t count, double lr, double weight_decay, double momentum,
+                         bool nesterov) {
+  return guarded([&] {
+    const std::vector<at::Tensor> moved = listed(values, count);
+    std::vector<at::Tensor> along, kept;
+    // All of one value are read from end to end, in the same order.
+    for (size_t index = 0; index < count; ++index)
+      along.push_back(gradients[index]->contiguous());
+    if (made != nullptr)
+      // What a first step puts there does not hang on what was there.
+      for (const at::Tensor &value : moved)
+        kept.push_back(at::empty_like(value));
+    else if (buffers != nullptr)
+      kept = listed(buffers, count);
+    at::_fused_sgd_(moved, along, kept, weight_decay, momentum, lr, 0.0, nesterov, false,
+                    made != nullptr);
+    for (size_t index = 0; made != nullptr && index < count; ++index)
+      made[index] = owned(kept[index]);
   });
 }
 }

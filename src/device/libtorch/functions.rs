@@ -6,6 +6,8 @@ use std::ptr;
 use tch::Tensor;
 use torch_sys::C_tensor;
 
+use crate::device::Descent;
+
 unsafe extern "C" {
     fn cpipe_release(message: *mut c_char);
     fn cpipe_convolution(
@@ -35,6 +37,19 @@ unsafe extern "C" {
         groups: i64,
         relu: bool,
         epsilon: f64,
+        in_place: bool,
+    ) -> *mut c_char;
+    fn cpipe_batch_norm_fixed(
+        made: *mut *mut C_tensor,
+        x: *const C_tensor,
+        scale: *const C_tensor,
+        shift: *const C_tensor,
+        mean: *const C_tensor,
+        variance: *const C_tensor,
+        shortcut: *const C_tensor,
+        relu: bool,
+        epsilon: f64,
+        in_place: bool,
     ) -> *mut c_char;
     fn cpipe_batch_norm_backward(
         made: *mut *mut C_tensor,
@@ -58,6 +73,17 @@ unsafe extern "C" {
         targets: *const *const C_tensor,
         count: usize,
         share: f64,
+    ) -> *mut c_char;
+    fn cpipe_descend_many(
+        made: *mut *mut C_tensor,
+        values: *const *mut C_tensor,
+        gradients: *const *const C_tensor,
+        buffers: *const *mut C_tensor,
+        count: usize,
+        lr: f64,
+        weight_decay: f64,
+        momentum: f64,
+        nesterov: bool,
     ) -> *mut c_char;
 }
 
@@ -111,12 +137,14 @@ pub struct Normalized<T> {
 }
 
 impl BatchNorm {
-    /// Normalises `x`, `[n, c, …]`, adds a shortcut of its shape, if there is one, and rectifies.
+    /// Normalises `x`, `[n, c, …]`, adds a shortcut of its shape, if there is one, and rectifies. The
+    /// output may take the place of `x` where it is `in_place`.
     pub fn forward(
         self,
         x: &Tensor,
         [scale, shift]: [&Tensor; 2],
         shortcut: Option<&Tensor>,
+        in_place: bool,
     ) -> Normalized<Tensor> {
         let mut implementation = 0;
         let [output, mean, deviation, kept] = made(|made| {
@@ -126,12 +154,39 @@ impl BatchNorm {
             let at = &raw mut implementation;
             // SAFETY: all are live tensors, but for `shortcut`, which may be null; `made` has four
             // places.
-            unsafe { cpipe_batch_norm(made, at, x, scale, shift, shortcut, groups, relu, epsilon) }
+            unsafe {
+                cpipe_batch_norm(
+                    made, at, x, scale, shift, shortcut, groups, relu, epsilon, in_place,
+                )
+            }
         });
         let some =
             |tensor: Option<Tensor>| tensor.expect("a batch norm has an output and statistics");
         let [output, mean, deviation] = [output, mean, deviation].map(some);
         Normalized { output, mean, deviation, kept, implementation }
+    }
+
+    /// Normalises `x` by the given mean and variance, `[c]`, as [`BatchNorm::forward`] by its own.
+    pub fn fixed(
+        self,
+        x: &Tensor,
+        parts: [&Tensor; 4],
+        shortcut: Option<&Tensor>,
+        in_place: bool,
+    ) -> Tensor {
+        let [output] = made(|made| {
+            let [scale, shift, mean, variance] = parts.map(Tensor::as_ptr);
+            let shortcut = shortcut.map_or(ptr::null(), Tensor::as_ptr);
+            let (BatchNorm { relu, epsilon, .. }, x) = (self, x.as_ptr());
+            // SAFETY: all are live tensors, but for `shortcut`, which may be null; `made` has one
+            // place.
+            unsafe {
+                cpipe_batch_norm_fixed(
+                    made, x, scale, shift, mean, variance, shortcut, relu, epsilon, in_place,
+                )
+            }
+        });
+        output.expect("a batch norm has an output")
     }
 
     /// The gradients by `x`, where it is wanted, by scale, by shift and by the shortcut, where there
@@ -191,6 +246,53 @@ pub fn lerp_many(averages: &mut [Tensor], targets: &[Tensor], share: f64) {
     let targets: Vec<_> = targets.iter().map(Tensor::as_ptr).collect();
     // SAFETY: both hold `count` live tensors, those of the first borrowed for writing.
     check(unsafe { cpipe_lerp_many(averages.as_ptr(), targets.as_ptr(), count, share) });
+}
+
+/// A step of stochastic gradient descent for each of many values, in place. With momentum there is a
+/// buffer for each, but in the first step, which makes them.
+///
+/// # Panics
+///
+/// If there is not one gradient for each, and one buffer or none at all.
+pub fn descend_many(
+    values: &mut [Tensor],
+    gradients: &[Tensor],
+    buffers: &mut Vec<Tensor>,
+    Descent { lr, weight_decay, momentum, nesterov }: Descent,
+) {
+    let count = values.len();
+    assert_eq!(gradients.len(), count, "a gradient for each value");
+    assert!(buffers.is_empty() || buffers.len() == count, "a buffer for each value");
+    // libtorch refuses a list without tensors.
+    if values.is_empty() {
+        return;
+    }
+    let is_first = momentum != 0.0 && buffers.is_empty();
+    let values: Vec<_> = values.iter_mut().map(Tensor::as_mut_ptr).collect();
+    let gradients: Vec<_> = gradients.iter().map(Tensor::as_ptr).collect();
+    let moved: Vec<_> = buffers.iter_mut().map(Tensor::as_mut_ptr).collect();
+    let mut made = vec![ptr::null_mut(); if is_first { count } else { 0 }];
+    let [made_at, moved_at] = [
+        if is_first { made.as_mut_ptr() } else { ptr::null_mut() },
+        if moved.is_empty() { ptr::null_mut() } else { moved.as_ptr().cast_mut() },
+    ];
+    // SAFETY: the lists hold `count` live tensors each, those of the first and the third borrowed
+    // for writing; `made` has as many places where it is the first step.
+    check(unsafe {
+        cpipe_descend_many(
+            made_at,
+            values.as_ptr(),
+            gradients.as_ptr(),
+            moved_at,
+            count,
+            lr,
+            weight_decay,
+            momentum,
+            nesterov,
+        )
+    });
+    // SAFETY: what is there was made by `new`, and nobody else has it.
+    buffers.extend(made.into_iter().map(|own| unsafe { Tensor::from_ptr(own) }));
 }
 
 /// Sizes of tensors are far from where an `i64` ends.

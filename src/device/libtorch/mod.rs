@@ -14,7 +14,7 @@ use self::functions::BatchNorm;
 use self::operations::Operations;
 use super::array::{Array, by_rank};
 use super::kernels::mean_of;
-use super::{After, DeviceError, Kernels, Normalized, Selected};
+use super::{After, Descent, DeviceError, FallBack, Kernels, Normalized, Selected};
 
 pub fn best() -> Result<Selected, DeviceError> {
     if tch::Cuda::is_available() { cuda(0) } else { cpu() }
@@ -85,40 +85,96 @@ impl Kernels for Native {
         Normalized { output, mean, variance }
     }
 
+    fn batch_norm_fixed(
+        &self,
+        x: Array,
+        [scale, shift]: [Array; 2],
+        [mean, variance]: [Array; 2],
+        epsilon: f64,
+        after: After,
+    ) -> Array {
+        let parts = [scale, shift, mean, variance];
+        let all = parts.iter().chain([&x]).chain(&after.shortcut);
+        if all.into_iter().any(Array::is_tracked) {
+            let [scale, shift, mean, variance] = parts;
+            return FallBack.batch_norm_fixed(x, [scale, shift], [mean, variance], epsilon, after);
+        }
+        let rank = x.rank();
+        let (x, shortcut, parts) = (native(x), after.shortcut.map(native), parts.map(native));
+        let how = BatchNorm { groups: 1, relu: after.relu, epsilon };
+        let onto = shortcut.as_ref().map(|own| &own.tensor);
+        let parts = parts.each_ref().map(|own| &own.tensor);
+        let output = how.fixed(&x.tensor, parts, onto, x.can_mut());
+        array(TchTensor::from_existing(output, x.storage), rank)
+    }
+
     fn lerp_many(&self, averages: &mut [Array], targets: &[&Array], m: f64) {
         let share = 1.0 - m;
-        let mut moved: Vec<tch::Tensor> = Vec::with_capacity(averages.len());
-        let mut followed: Vec<tch::Tensor> = Vec::with_capacity(averages.len());
-        let held: Vec<TchTensor> = averages
-            .iter_mut()
-            .zip(targets)
-            .map(|(average, target)| {
-                let average = native(average.take());
-                let target = native((*target).clone());
-                // What somebody else holds as well moves in memory of its own.
-                let average = match average.can_mut() {
-                    true => average,
-                    false => TchTensor::new(average.tensor.copy()),
-                };
-                moved.push(average.tensor.shallow_clone());
-                followed.push(target.tensor);
-                average
-            })
-            .collect();
+        let ranks: Vec<usize> = targets.iter().map(|target| target.rank()).collect();
+        let held: Vec<TchTensor> = averages.iter_mut().map(writable).collect();
+        let mut moved: Vec<tch::Tensor> =
+            held.iter().map(|own| own.tensor.shallow_clone()).collect();
+        let followed: Vec<tch::Tensor> =
+            targets.iter().map(|target| native((*target).clone()).tensor).collect();
         functions::lerp_many(&mut moved, &followed, share);
-        for ((place, target), average) in averages.iter_mut().zip(targets).zip(held) {
-            *place = by_rank!(target.rank(), D => {
-                Tensor::<D>::from_primitive::<LibTorch>(average).into()
-            });
+        put_back(averages, held, &ranks);
+    }
+
+    fn descend_many(
+        &self,
+        values: &mut [Array],
+        gradients: Vec<Array>,
+        buffers: &mut Vec<Array>,
+        how: Descent,
+    ) {
+        let ranks: Vec<usize> = gradients.iter().map(Array::rank).collect();
+        let held: Vec<TchTensor> = values.iter_mut().map(writable).collect();
+        let kept: Vec<TchTensor> = buffers.iter_mut().map(writable).collect();
+        let tensors = |own: &Vec<TchTensor>| -> Vec<tch::Tensor> {
+            own.iter().map(|own| own.tensor.shallow_clone()).collect()
+        };
+        let mut moved = tensors(&held);
+        let along: Vec<tch::Tensor> = gradients.into_iter().map(|own| native(own).tensor).collect();
+        let mut followed = tensors(&kept);
+        functions::descend_many(&mut moved, &along, &mut followed, how);
+        put_back(values, held, &ranks);
+        match kept.is_empty() {
+            false => put_back(buffers, kept, &ranks),
+            true => buffers.extend(
+                followed
+                    .into_iter()
+                    .zip(&ranks)
+                    .map(|(own, rank)| array(TchTensor::new(own), *rank)),
+            ),
         }
     }
+}
+
+/// A tensor to write to from end to end, out of its place: what somebody else holds as well moves in
+/// memory of its own.
+fn writable(place: &mut Array) -> TchTensor {
+    let own = native(place.take());
+    match own.can_mut() && own.tensor.is_contiguous() {
+        true => own,
+        false => TchTensor::new(own.tensor.copy().contiguous()),
+    }
+}
+
+fn put_back(places: &mut [Array], held: Vec<TchTensor>, ranks: &[usize]) {
+    for ((place, rank), own) in places.iter_mut().zip(ranks).zip(held) {
+        *place = array(own, *rank);
+    }
+}
+
+fn array(own: TchTensor, rank: usize) -> Array {
+    by_rank!(rank, D => Tensor::<D>::from_primitive::<LibTorch>(own).into())
 }
 
 /// The tensor of an array without a history.
 fn native(array: Array) -> TchTensor {
     by_rank!(array.rank(), D => {
         let tensor = array.into_tensor::<D>().try_into_primitive::<LibTorch>();
-        tensor.expect("averages are constants of the device that they are moved on")
+        tensor.expect("a constant of the device that it is computed on")
     })
 }
 

@@ -47,8 +47,9 @@ impl Operations for LibTorch {
     }
 
     fn batch_norm(x: TchTensor, scale: TchTensor, shift: TchTensor, how: BatchNorm) -> Statistics {
-        let Normalized { output, mean, deviation, .. } = normalize(x, [scale, shift], None, how);
-        (output, mean, deviation)
+        let in_place = x.can_mut();
+        let made = normalize(x, [scale, shift], None, (how, in_place));
+        (made.output, made.mean, made.deviation)
     }
 
     fn batch_norm_onto(
@@ -58,7 +59,8 @@ impl Operations for LibTorch {
         shortcut: TchTensor,
         how: BatchNorm,
     ) -> Statistics {
-        let made = normalize(x, [scale, shift], Some(shortcut), how);
+        let in_place = x.can_mut();
+        let made = normalize(x, [scale, shift], Some(shortcut), (how, in_place));
         (made.output, made.mean, made.deviation)
     }
 }
@@ -71,13 +73,14 @@ fn normalize(
     x: TchTensor,
     [scale, shift]: [TchTensor; 2],
     shortcut: Option<TchTensor>,
-    how: BatchNorm,
+    (how, in_place): (BatchNorm, bool),
 ) -> Normalized {
     let parts = [&scale.tensor, &shift.tensor];
     let onto = shortcut.as_ref().map(|own| &own.tensor);
     let functions::Normalized { output, mean, deviation, kept, implementation } =
-        how.forward(&x.tensor, parts, onto);
-    let [output, mean, deviation] = [output, mean, deviation].map(TchTensor::new);
+        how.forward(&x.tensor, parts, onto, in_place);
+    let output = TchTensor::from_existing(output, x.storage.clone());
+    let [mean, deviation] = [mean, deviation].map(TchTensor::new);
     let kept = kept.map(TchTensor::new);
     Normalized { x, scale, shift, output, mean, deviation, kept, implementation, how }
 }
@@ -108,7 +111,7 @@ impl<C: CheckpointStrategy> Operations for Autodiff<LibTorch, C> {
         let (x, x_node) = x.into_parts();
         let (scale, scale_node) = scale.into_parts();
         let (shift, shift_node) = shift.into_parts();
-        let made = normalize(x, [scale, shift], None, how);
+        let made = normalize(x, [scale, shift], None, (how, false));
         let nodes = [x_node, scale_node, shift_node];
         let statistics = [&made.mean, &made.deviation].map(|own| Self::from_inner(own.clone()));
         let output = made.output.clone();
@@ -131,7 +134,7 @@ impl<C: CheckpointStrategy> Operations for Autodiff<LibTorch, C> {
         let (scale, scale_node) = scale.into_parts();
         let (shift, shift_node) = shift.into_parts();
         let (shortcut, shortcut_node) = shortcut.into_parts();
-        let made = normalize(x, [scale, shift], Some(shortcut), how);
+        let made = normalize(x, [scale, shift], Some(shortcut), (how, false));
         let nodes = [x_node, scale_node, shift_node, shortcut_node];
         let statistics = [&made.mean, &made.deviation].map(|own| Self::from_inner(own.clone()));
         let output = made.output.clone();

@@ -2,7 +2,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::Native;
 use crate::device::array::by_rank;
-use crate::device::{After, Array, FallBack, Kernels, Normalized};
+use crate::device::{After, Array, Descent, FallBack, Kernels, Normalized};
 use crate::random::Key;
 
 fn noise(seed: u64, shape: &[usize]) -> Array {
@@ -139,6 +139,56 @@ fn what_is_not_a_number_is_not_hidden() {
     }
 }
 
+#[test]
+fn fixed_batch_norms_are_those_of_the_fall_back() {
+    for (shape, laid_out) in [
+        (&[6, 3][..], false),
+        (&[4, 6, 5, 7], false),
+        (&[4, 6, 5, 7], true),
+        (&[2, 16, 4, 4], true),
+    ] {
+        let (x, channels) = (noise(1, shape), [shape[1]]);
+        let [scale, shift, mean] = [2, 3, 4].map(|seed| noise(seed, &channels));
+        let variance: Array = (noise(5, &channels).into_tensor::<1>() + 1.5).into();
+        for (relu, joins) in [(false, false), (true, false), (false, true), (true, true)] {
+            let of = |kernels: &dyn Kernels, x: Array| {
+                let given = if laid_out { convolved(kernels, x) } else { x };
+                let held = given.clone();
+                let before = held.to_vec();
+                let [once, again] = [given.clone(), given].map(|given| {
+                    let after = After { shortcut: joins.then(|| noise(6, shape)), relu };
+                    let parts = [scale.clone(), shift.clone()];
+                    let fixed = [mean.clone(), variance.clone()];
+                    kernels.batch_norm_fixed(given, parts, fixed, 1e-5, after)
+                });
+                assert_eq!(held.to_vec(), before, "what is held elsewhere has moved");
+                drop(held);
+                close(&once, &again, "the same again");
+                once
+            };
+            let what = format!("{shape:?} {laid_out} {relu} {joins}");
+            close(&of(&Native, x.clone()), &of(&FallBack, x.clone()), &what);
+            // With a gradient to follow.
+            close(&of(&Native, x.leaf()), &of(&FallBack, x.clone()), &what);
+        }
+    }
+}
+
+/// A tensor that nobody else holds is written to where it lies.
+#[test]
+fn what_nobody_else_holds_is_normalised_in_place() {
+    let parts =
+        || [1.5, -0.25].map(|own| Array::from_vec(vec![own; 16], &[16], &Device::libtorch()));
+    let x = noise(1, &[2, 16, 3, 3]);
+    let expected = Native.batch_norm(x.leaf(), parts(), (1, 1e-5), After::default()).output;
+    let maps = convolved(&Native, x);
+    let held = maps.clone();
+    let kept = Native.batch_norm(maps, parts(), (1, 1e-5), After::default()).output;
+    close(&kept, &expected.constant(), "held");
+    let alone = Native.batch_norm(held, parts(), (1, 1e-5), After::default()).output;
+    close(&alone, &expected.constant(), "alone");
+}
+
 /// A channel that is constant has no variance, and never less.
 #[test]
 fn no_variance_is_below_zero() {
@@ -163,4 +213,45 @@ fn what_is_held_elsewhere_does_not_move() {
     }
     assert_eq!(elsewhere.to_vec(), before[0]);
     Native.lerp_many(&mut [], &[], 0.75);
+}
+
+#[test]
+fn descents_are_those_of_the_fall_back() {
+    let shapes = [&[7][..], &[3, 5], &[2, 3, 3, 3]];
+    for (momentum, nesterov) in [(0.0, false), (0.9, false), (0.9, true)] {
+        for weight_decay in [0.0, 0.1] {
+            let how = Descent { lr: 0.1, weight_decay, momentum, nesterov };
+            let of = |kernels: &dyn Kernels| {
+                let mut values: Vec<Array> =
+                    (1..).zip(shapes).map(|(at, own)| noise(at, own)).collect();
+                let (mut buffers, elsewhere) = (Vec::new(), values.clone());
+                let before: Vec<_> = elsewhere.iter().map(Array::to_vec).collect();
+                for step in 0..3 {
+                    let gradient = |(at, own): (u64, &&[usize])| match own {
+                        // As the way back through a product leaves it: not in the order of its sizes.
+                        [rows, columns] => {
+                            let turned: Tensor<2> = noise(at, &[*columns, *rows]).into_tensor();
+                            turned.transpose().into()
+                        }
+                        _ => noise(at, own),
+                    };
+                    let gradients = (10 * (step + 1)..).zip(&shapes).map(gradient).collect();
+                    kernels.descend_many(&mut values, gradients, &mut buffers, how);
+                }
+                assert_eq!(elsewhere.iter().map(Array::to_vec).collect::<Vec<_>>(), before);
+                assert_eq!(buffers.len(), if momentum == 0.0 { 0 } else { shapes.len() });
+                values.extend(buffers);
+                values
+            };
+            for (found, expected) in of(&Native).iter().zip(of(&FallBack)) {
+                close(found, &expected, &format!("{how:?}"));
+            }
+        }
+    }
+    Native.descend_many(
+        &mut [],
+        Vec::new(),
+        &mut Vec::new(),
+        Descent { lr: 0.1, weight_decay: 0.0, momentum: 0.9, nesterov: false },
+    );
 }

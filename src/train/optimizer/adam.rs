@@ -3,7 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::Optimizer;
-use super::rule::{PerParameter, Rule, Step};
+use super::rule::{PerParameter, RuleOfOne, Step};
 use crate::term::Args;
 
 pub(super) fn adam(args: &Args) -> Box<dyn Optimizer> {
@@ -66,7 +66,7 @@ struct Adam {
     decoupled: bool,
 }
 
-impl Rule for Adam {
+impl RuleOfOne for Adam {
     const MOMENTS: &'static [&'static str] = Averages::NAMES;
 
     /// `p - lr * m' / (sqrt(v') + epsilon)`, with the averages `m'` and `v'`.

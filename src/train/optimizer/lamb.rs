@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 use super::Optimizer;
 use super::adam::Averages;
 use super::norm::trust_ratio;
-use super::rule::{PerParameter, Rule, Step};
+use super::rule::{PerParameter, RuleOfOne, Step};
 use crate::term::Args;
 
 pub(super) fn lamb(args: &Args) -> Box<dyn Optimizer> {
@@ -16,7 +16,7 @@ struct Lamb {
     averages: Averages,
 }
 
-impl Rule for Lamb {
+impl RuleOfOne for Lamb {
     const MOMENTS: &'static [&'static str] = Averages::NAMES;
 
     /// `r = m' / (sqrt(v') + epsilon) + decay * p`, with Adam's averages `m'` and `v'`;

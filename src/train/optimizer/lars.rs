@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 
 use super::Optimizer;
 use super::norm::trust_ratio;
-use super::rule::{PerParameter, Rule, Step};
+use super::rule::{PerParameter, RuleOfOne, Step};
 use crate::term::Args;
 
 pub(super) fn lars(args: &Args) -> Box<dyn Optimizer> {
@@ -17,7 +17,7 @@ struct Lars {
     trust: f64,
 }
 
-impl Rule for Lars {
+impl RuleOfOne for Lars {
     /// The name that the published code of Barlow Twins gives it.
     const MOMENTS: &'static [&'static str] = &["mu"];
 

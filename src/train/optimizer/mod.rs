@@ -13,7 +13,7 @@ use std::fmt;
 
 use indexmap::IndexMap;
 
-use crate::device::Array;
+use crate::device::{Array, Kernels};
 use crate::nn::Params;
 use crate::term::{Args, Term};
 
@@ -45,7 +45,7 @@ pub fn build(term: &Term) -> Box<dyn Optimizer> {
 pub trait Optimizer: Send {
     /// One step at learning rate `lr`, of all sets that move in it: a clipped norm is that of their
     /// gradients together. Nothing here waits for the device.
-    fn step(&mut self, sets: Vec<ParamSet<'_>>, lr: f64);
+    fn step(&mut self, kernels: &dyn Kernels, sets: Vec<ParamSet<'_>>, lr: f64);
 
     /// What the optimizer remembers between steps of the sets of parameters listed by name, for a
     /// checkpoint.

@@ -5,13 +5,27 @@ use indexmap::IndexMap;
 
 use super::norm::clipping;
 use super::{Optimizer, ParamSet, StateError};
-use crate::device::{Array, by_rank};
+use crate::device::{Array, Kernels, by_rank};
 use crate::nn::{Params, Role};
 use crate::term::Args;
 
-/// How one parameter moves.
+/// How parameters move.
 pub(super) trait Rule: Send {
     /// The names of the tensors that are kept for each parameter, PyTorch's own.
+    const MOMENTS: &'static [&'static str];
+
+    /// Moves each of many parameters.
+    fn update_all(&self, kernels: &dyn Kernels, moved: Vec<Moved<'_>>);
+
+    /// How many tensors it leaves there.
+    fn moments(&self) -> usize {
+        Self::MOMENTS.len()
+    }
+}
+
+/// How one parameter moves, by itself.
+pub(super) trait RuleOfOne: Send {
+    /// As [`Rule::MOMENTS`].
     const MOMENTS: &'static [&'static str];
 
     /// The parameter after its `step.number`-th step, counted from one. `moments` is empty in the
@@ -24,10 +38,41 @@ pub(super) trait Rule: Send {
         step: Step,
     ) -> Tensor<D>;
 
-    /// How many tensors it leaves there.
+    /// As [`Rule::moments`].
     fn moments(&self) -> usize {
         Self::MOMENTS.len()
     }
+}
+
+impl<R: RuleOfOne> Rule for R {
+    const MOMENTS: &'static [&'static str] = <R as RuleOfOne>::MOMENTS;
+
+    fn moments(&self) -> usize {
+        RuleOfOne::moments(self)
+    }
+
+    fn update_all(&self, _: &dyn Kernels, moved: Vec<Moved<'_>>) {
+        for Moved { value, gradient, moments, step } in moved {
+            // Moved out of its place, it is held once and written there.
+            let own = value.take();
+            *value = by_rank!(own.rank(), D => {
+                let mut tensors = moments.drain(..).map(Array::into_tensor).collect();
+                let (own, gradient) = (own.into_tensor::<D>(), gradient.into_tensor());
+                let own = self.update::<D>(own, gradient, &mut tensors, step);
+                moments.extend(tensors.into_iter().map(Array::from));
+                own.into()
+            });
+        }
+    }
+}
+
+/// A parameter that moves in a step.
+pub(super) struct Moved<'m> {
+    pub value: &'m mut Array,
+    pub gradient: Array,
+    /// What is remembered of it, in the order of [`Rule::MOMENTS`]; empty in its first step.
+    pub moments: &'m mut Vec<Array>,
+    pub step: Step,
 }
 
 /// The numbers of one update.
@@ -77,49 +122,34 @@ impl<R: Rule> PerParameter<R> {
         }
     }
 
-    /// Moves the parameters of one set, by gradients that are scaled by `scale`, `[1]`.
-    fn step_set(&mut self, set: ParamSet<'_>, scale: Option<&Tensor<1>>, lr: f64) {
-        let ParamSet { name, params, gradients } = set;
+    /// The parameters of one set that move, by gradients that are scaled by `scale`, `[1]`.
+    fn moved<'m>(
+        &self,
+        params: &'m mut Params,
+        gradients: Vec<Option<Array>>,
+        states: &'m mut [State],
+        (scale, lr): (Option<&Tensor<1>>, f64),
+    ) -> Vec<Moved<'m>> {
         let roles: Vec<Role> = params.iter().map(|param| param.role).collect();
-        if !self.sets.contains_key(name) {
-            self.sets.insert(name.to_owned(), vec![State::default(); roles.len()]);
-        }
-        let states = &mut self.sets[name];
         let values = params.values_mut().iter_mut().zip(gradients);
-        for ((role, state), (value, gradient)) in roles.iter().zip(states).zip(values) {
-            let Some(gradient) = gradient else { continue };
+        let all = roles.into_iter().zip(states).zip(values);
+        all.filter_map(|((role, state), (value, gradient))| {
+            let gradient = scaled(gradient?, scale);
             state.steps += 1;
             let is_spared = self.exclude && !role.is_weight();
             let weight_decay = if is_spared { 0.0 } else { self.weight_decay };
             let step = Step { lr, weight_decay, is_spared, number: state.steps };
-            // Moved out of its place, it is held once and written there.
-            let own = value.take();
-            *value = by_rank!(own.rank(), D => {
-                Self::update::<D>(&self.rule, own, scaled::<D>(gradient, scale), state, step)
-            });
-        }
-    }
-
-    fn update<const D: usize>(
-        rule: &R,
-        value: Array,
-        gradient: Tensor<D>,
-        state: &mut State,
-        step: Step,
-    ) -> Array {
-        let mut moments = state.moments.drain(..).map(Array::into_tensor).collect();
-        let moved = rule.update::<D>(value.into_tensor(), gradient, &mut moments, step);
-        state.moments = moments.into_iter().map(Array::from).collect();
-        moved.into()
+            Some(Moved { value, gradient, moments: &mut state.moments, step })
+        })
+        .collect()
     }
 }
 
-fn scaled<const D: usize>(gradient: Array, scale: Option<&Tensor<1>>) -> Tensor<D> {
-    let gradient = gradient.into_tensor();
-    match scale {
-        Some(scale) => gradient * scale.clone().reshape([1; D]),
-        None => gradient,
-    }
+fn scaled(gradient: Array, scale: Option<&Tensor<1>>) -> Array {
+    let Some(scale) = scale else { return gradient };
+    by_rank!(gradient.rank(), D => {
+        (gradient.into_tensor::<D>() * scale.clone().reshape([1; D])).into()
+    })
 }
 
 impl<R: Rule> Optimizer for PerParameter<R> {
@@ -127,13 +157,20 @@ impl<R: Rule> Optimizer for PerParameter<R> {
         self.rule.moments()
     }
 
-    fn step(&mut self, sets: Vec<ParamSet<'_>>, lr: f64) {
+    fn step(&mut self, kernels: &dyn Kernels, sets: Vec<ParamSet<'_>>, lr: f64) {
         let scale = self.clip.and_then(|most| {
             clipping(sets.iter().flat_map(|set| set.gradients.iter().flatten()), most)
         });
-        for set in sets {
-            self.step_set(set, scale.as_ref(), lr);
+        // Taken out, so that the rest of the optimizer can be read.
+        let mut states = std::mem::take(&mut self.sets);
+        for ParamSet { name, params, gradients } in sets {
+            let count = params.values().len();
+            let fresh = || vec![State::default(); count];
+            let own = states.entry(name.to_owned()).or_insert_with(fresh);
+            let moved = self.moved(params, gradients, own, (scale.as_ref(), lr));
+            self.rule.update_all(kernels, moved);
         }
+        self.sets = states;
     }
 
     fn state(&self, sets: &[(&str, &Params)]) -> IndexMap<String, Array> {

@@ -1,9 +1,8 @@
 //! Stochastic gradient descent.
 
-use burn::tensor::Tensor;
-
 use super::Optimizer;
-use super::rule::{PerParameter, Rule, Step};
+use super::rule::{Moved, PerParameter, Rule};
+use crate::device::{Array, Descent, Kernels};
 use crate::term::Args;
 
 pub(super) fn sgd(args: &Args) -> Box<dyn Optimizer> {
@@ -23,27 +22,32 @@ impl Rule for Sgd {
         usize::from(self.momentum != 0.0)
     }
 
-    /// `d = g + decay * p`; `b = momentum * b + d`, in the first step `b = d`;
-    /// `p - lr * b`, with Nesterov's momentum `p - lr * (d + momentum * b)`.
-    fn update<const D: usize>(
-        &self,
-        value: Tensor<D>,
-        gradient: Tensor<D>,
-        moments: &mut Vec<Tensor<D>>,
-        step: Step,
-    ) -> Tensor<D> {
-        let mut direction = gradient;
-        if step.weight_decay != 0.0 {
-            direction = direction + value.clone() * step.weight_decay;
-        }
-        if self.momentum != 0.0 {
-            let buffer = match moments.pop() {
-                Some(buffer) => buffer * self.momentum + direction.clone(),
-                None => direction.clone(),
+    /// As [`Kernels::descend_many`] has it, in one call for all whose weight decay is the same and
+    /// that take their first step together.
+    fn update_all(&self, kernels: &dyn Kernels, mut moved: Vec<Moved<'_>>) {
+        let kind = |own: &Moved<'_>| (own.step.weight_decay.to_bits(), own.moments.is_empty());
+        moved.sort_by_key(kind);
+        for group in moved.chunk_by_mut(|one, other| kind(one) == kind(other)) {
+            let [mut values, mut gradients, mut buffers] = [const { Vec::new() }; 3];
+            for own in group.iter_mut() {
+                // Moved out of its place, it is held once and written there.
+                values.push(own.value.take());
+                gradients.push(own.gradient.take());
+                buffers.append(own.moments);
+            }
+            let Moved { step, .. } = &group[0];
+            let descent = Descent {
+                lr: step.lr,
+                weight_decay: step.weight_decay,
+                momentum: self.momentum,
+                nesterov: self.nesterov,
             };
-            moments.push(buffer.clone());
-            direction = if self.nesterov { direction + buffer * self.momentum } else { buffer };
+            kernels.descend_many(&mut values, gradients, &mut buffers, descent);
+            let mut buffers: std::vec::IntoIter<Array> = buffers.into_iter();
+            for (own, value) in group.iter_mut().zip(values) {
+                *own.value = value;
+                own.moments.extend(buffers.next());
+            }
         }
-        value - direction * step.lr
     }
 }

@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::{Optimizer, ParamSet, build};
 use crate::device::testing::{backends, device};
-use crate::device::{Array, Selected};
+use crate::device::{Array, Kernels, Selected};
 use crate::nn::{Declared, Fill, Layout, Params, Role};
 use crate::term::{Args, Call, Term};
 
@@ -69,12 +69,20 @@ fn head(device: &Device) -> Params {
     Params::new(Arc::new(layout), vec![w])
 }
 
+/// Those of the device that parameters lie on.
+fn kernels(params: &Params) -> &'static dyn Kernels {
+    let device = params.values()[0].device();
+    let own = backends().into_iter().find(|own| own.device == device);
+    own.expect("they lie on one of the backends").kernels
+}
+
 /// One step on the loss `sum(s * p * p + p)`.
 fn step(optimizer: &mut dyn Optimizer, params: &mut Params, lr: f64) {
     let leaves = params.leaves();
     let mut gradients = loss(&leaves).backward();
     let gradients = leaves.take_gradients(&mut gradients);
-    optimizer.step(vec![ParamSet { name: "net", params, gradients }], lr);
+    let kernels = kernels(params);
+    optimizer.step(kernels, vec![ParamSet { name: "net", params, gradients }], lr);
 }
 
 /// One step on the loss `sum(s * p * p + p) + 1.5 * sum(w * w)`, of two sets at once.
@@ -83,11 +91,12 @@ fn joint_step(optimizer: &mut dyn Optimizer, [net, head]: [&mut Params; 2], lr: 
     let w = leaves[1].get("w").unwrap().tensor::<2>();
     let mut gradients = (loss(&leaves[0]) + (w.clone() * w).sum() * 1.5).backward();
     let [of_net, of_head] = leaves.map(|leaves| leaves.take_gradients(&mut gradients));
+    let kernels = kernels(net);
     let sets = vec![
         ParamSet { name: "net", params: net, gradients: of_net },
         ParamSet { name: "head", params: head, gradients: of_head },
     ];
-    optimizer.step(sets, lr);
+    optimizer.step(kernels, sets, lr);
 }
 
 fn loss(leaves: &Params) -> Tensor<1> {
@@ -223,7 +232,12 @@ fn the_ratio_of_what_is_zero_is_one() {
             let mut net = params(&device);
             let none = Array::from_vec(vec![0.0; 3], &[3], &device);
             let gradients = vec![Some(none), None, None];
-            optimizer.step(vec![ParamSet { name: "net", params: &mut net, gradients }], 0.1);
+            let kernels = kernels(&net);
+            optimizer.step(
+                kernels,
+                vec![ParamSet { name: "net", params: &mut net, gradients }],
+                0.1,
+            );
             assert_eq!(values(&net, "p"), [1.0, -2.0, 3.0], "{name}");
         }
     }
@@ -290,8 +304,9 @@ fn a_step_without_gradients_moves_nothing() {
         let mut optimizer = optimizer(name, &[("clip", 1.0)], false, "none");
         let mut net = params(&device());
         let gradients = vec![None, None, None];
-        optimizer.step(vec![ParamSet { name: "net", params: &mut net, gradients }], 0.1);
-        optimizer.step(Vec::new(), 0.1);
+        let kernels = kernels(&net);
+        optimizer.step(kernels, vec![ParamSet { name: "net", params: &mut net, gradients }], 0.1);
+        optimizer.step(kernels, Vec::new(), 0.1);
         assert_eq!(values(&net, "p"), [1.0, -2.0, 3.0], "{name}");
     }
 }

@@ -55,8 +55,11 @@ fn libtorch(root: &Path) {
     let Some(folder) = env::var_os("DEP_TCH_LIBTORCH_LIB") else { return };
     let folder = Path::new(&folder);
     println!("cargo:rustc-link-arg=-Wl,-rpath,{}", folder.display());
-    let sources = root.join("src/device/libtorch");
-    println!("cargo:rerun-if-changed={}", sources.display());
+    let place = |name| root.join("src/device/libtorch").join(name);
+    let sources = ["functions.cpp", "batch_norm.cpp"].map(place);
+    for read in sources.iter().chain([&place("guarded.h")]) {
+        println!("cargo:rerun-if-changed={}", read.display());
+    }
     println!("cargo:rerun-if-env-changed=LIBTORCH_CXX11_ABI");
     let headers = env::var_os("LIBTORCH_INCLUDE").map(PathBuf::from);
     let headers = headers.unwrap_or_else(|| folder.parent().unwrap_or(folder).to_owned());
@@ -72,7 +75,7 @@ fn libtorch(root: &Path) {
         // their speed on how the rest is compiled.
         .flag_if_supported("-ffp-contract=off")
         .opt_level(3)
-        .files(["functions.cpp", "batch_norm.cpp"].map(|name| sources.join(name)))
+        .files(sources)
         .compile("cpipe_libtorch");
 }
 

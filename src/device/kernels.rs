@@ -62,7 +62,10 @@ pub trait Kernels: Send + Sync {
             1 => x,
             _ => x.reshape(&[&[shape[0] / groups, groups * shape[1]], &shape[2..]].concat()),
         };
-        let [scale, shift] = [scale, shift].map(|own| own.into_tensor::<1>().repeat(&[groups]));
+        let [scale, shift] = [scale, shift].map(|own| match (own.into_tensor::<1>(), groups) {
+            (own, 1) => own,
+            (own, _) => own.repeat(&[groups]),
+        });
         let (output, mean, variance) = by_rank!(apart.rank(), D => {
             batch_norm::<D>(apart.into_tensor(), scale, shift, epsilon)
         });

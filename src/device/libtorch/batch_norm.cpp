@@ -1,11 +1,11 @@
 // Batch normalisation with what follows it, the addition of a shortcut and a ReLU, in one.
 //
 // On a CPU and for maps whose channels lie next to each other it reads its input twice on the way
-// forward and writes once; what is bound by memory takes half the time of libtorch's three
-// operations. Elsewhere it is those.
+// forward and writes once, where libtorch's three operations go over the data each for itself.
+// Elsewhere it is those.
 //
-// Sums go over an image in single, over images in double precision and in their order: the number
-// of threads changes no bit.
+// Sums go over a few rows in single precision, over all of them in double and in their order: the
+// number of threads changes no bit.
 
 #include <algorithm>
 #include <array>
@@ -343,7 +343,8 @@ char *cpipe_batch_norm_fixed(at::Tensor *made[1], const at::Tensor *x, const at:
 }
 
 // The gradients by `x`, by scale, by shift and by the shortcut, where there is one. `kept` and
-// `implementation`, mean and deviation are what the way forward has made.
+// `implementation`, mean and deviation are what the way forward has made; its output is read behind
+// a ReLU alone.
 char *cpipe_batch_norm_backward(at::Tensor *made[4], int64_t implementation,
                                 const at::Tensor *gradient, const at::Tensor *x,
                                 const at::Tensor *output, const at::Tensor *scale,

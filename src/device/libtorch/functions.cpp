@@ -20,8 +20,9 @@ using cpipe::owned;
 namespace {
 
 // Maps as the convolutions of CPUs take them without a copy: the channels of a position next to
-// each other. With few channels oneDNN's way back through a 1x1 convolution by AVX2 does not end,
-// or ends in wrong numbers (seen with two and four of them in PyTorch 2.9): these keep their order.
+// each other. Behind a 1x1 convolution of two or four channels oneDNN's way back by AVX2 was seen
+// not to end, or to end in wrong numbers, in PyTorch 2.9: those whose channels are no multiples of
+// 16, which is more than was seen, keep their order.
 at::Tensor laid_out(const at::Tensor &x, const at::Tensor &weight) {
   const bool is_wide = weight.size(2) > 1 || (weight.size(0) % 16 == 0 && weight.size(1) % 16 == 0);
   if (!x.is_cpu())

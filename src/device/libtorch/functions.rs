@@ -125,14 +125,23 @@ pub struct BatchNorm {
 }
 
 /// A batch normalised, and what the way back needs.
-#[derive(Debug)]
-pub struct Normalized<T> {
-    pub output: T,
+pub struct Normalized {
+    pub output: Tensor,
     /// `[groups * channels]`, as the deviation.
-    pub mean: T,
+    pub mean: Tensor,
     /// One over the square root of variance and epsilon.
-    pub deviation: T,
-    pub kept: Option<T>,
+    pub deviation: Tensor,
+    pub kept: Option<Tensor>,
+    pub implementation: i64,
+}
+
+/// Of what [`BatchNorm::forward`] made, what the way back reads.
+pub struct Kept<'k> {
+    /// The output behind a ReLU, and nothing where there was none.
+    pub rectified: Option<&'k Tensor>,
+    pub mean: &'k Tensor,
+    pub deviation: &'k Tensor,
+    pub kept: Option<&'k Tensor>,
     pub implementation: i64,
 }
 
@@ -145,7 +154,7 @@ impl BatchNorm {
         [scale, shift]: [&Tensor; 2],
         shortcut: Option<&Tensor>,
         in_place: bool,
-    ) -> Normalized<Tensor> {
+    ) -> Normalized {
         let mut implementation = 0;
         let [output, mean, deviation, kept] = made(|made| {
             let [x, scale, shift] = [x, scale, shift].map(Tensor::as_ptr);
@@ -190,23 +199,24 @@ impl BatchNorm {
     }
 
     /// The gradients by `x`, where it is wanted, by scale, by shift and by the shortcut, where there
-    /// was one. `normalized` is what [`BatchNorm::forward`] made.
+    /// was one.
     pub fn backward(
         self,
         gradient: &Tensor,
         x: &Tensor,
         [scale, shift]: [&Tensor; 2],
-        normalized: &Normalized<&Tensor>,
+        normalized: &Kept<'_>,
         has_shortcut: bool,
         by_x: bool,
     ) -> [Option<Tensor>; 4] {
-        let Normalized { output, mean, deviation, kept, implementation } = normalized;
+        let Kept { rectified, mean, deviation, kept, implementation } = normalized;
         made(|made| {
             let [gradient, x, scale, shift] = [gradient, x, scale, shift].map(Tensor::as_ptr);
-            let [output, mean, deviation] = [output, mean, deviation].map(|own| own.as_ptr());
-            let kept = kept.map_or(ptr::null(), Tensor::as_ptr);
-            // SAFETY: all are live tensors, but for `kept`, which may be null; `made` has four
-            // places.
+            let [mean, deviation] = [mean, deviation].map(|own| own.as_ptr());
+            let [output, kept] =
+                [rectified, kept].map(|own| own.map_or(ptr::null(), Tensor::as_ptr));
+            // SAFETY: all are live tensors, but for `kept` and, without a ReLU, `output`, which may
+            // be null; `made` has four places.
             unsafe {
                 cpipe_batch_norm_backward(
                     made,

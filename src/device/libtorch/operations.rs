@@ -48,8 +48,8 @@ impl Operations for LibTorch {
 
     fn batch_norm(x: TchTensor, scale: TchTensor, shift: TchTensor, how: BatchNorm) -> Statistics {
         let in_place = x.can_mut();
-        let made = normalize(x, [scale, shift], None, (how, in_place));
-        (made.output, made.mean, made.deviation)
+        let (output, made) = normalize(x, [scale, shift], None, (how, in_place));
+        (output, made.mean, made.deviation)
     }
 
     fn batch_norm_onto(
@@ -60,8 +60,8 @@ impl Operations for LibTorch {
         how: BatchNorm,
     ) -> Statistics {
         let in_place = x.can_mut();
-        let made = normalize(x, [scale, shift], Some(shortcut), (how, in_place));
-        (made.output, made.mean, made.deviation)
+        let (output, made) = normalize(x, [scale, shift], Some(shortcut), (how, in_place));
+        (output, made.mean, made.deviation)
     }
 }
 
@@ -69,12 +69,13 @@ fn convolve(x: &TchTensor, weight: &TchTensor, options: [usize; 2]) -> TchTensor
     TchTensor::new(functions::convolution(&x.tensor, &weight.tensor, options))
 }
 
+/// The output, and what the way back needs.
 fn normalize(
     x: TchTensor,
     [scale, shift]: [TchTensor; 2],
     shortcut: Option<TchTensor>,
     (how, in_place): (BatchNorm, bool),
-) -> Normalized {
+) -> (TchTensor, Normalized) {
     let parts = [&scale.tensor, &shift.tensor];
     let onto = shortcut.as_ref().map(|own| &own.tensor);
     let functions::Normalized { output, mean, deviation, kept, implementation } =
@@ -82,7 +83,11 @@ fn normalize(
     let output = TchTensor::from_existing(output, x.storage.clone());
     let [mean, deviation] = [mean, deviation].map(TchTensor::new);
     let kept = kept.map(TchTensor::new);
-    Normalized { x, scale, shift, output, mean, deviation, kept, implementation, how }
+    // Without a ReLU nothing on the way back reads it.
+    let rectified = how.relu.then(|| output.clone());
+    let made =
+        Normalized { x, scale, shift, rectified, mean, deviation, kept, implementation, how };
+    (output, made)
 }
 
 impl<C: CheckpointStrategy> Operations for Autodiff<LibTorch, C> {
@@ -111,10 +116,9 @@ impl<C: CheckpointStrategy> Operations for Autodiff<LibTorch, C> {
         let (x, x_node) = x.into_parts();
         let (scale, scale_node) = scale.into_parts();
         let (shift, shift_node) = shift.into_parts();
-        let made = normalize(x, [scale, shift], None, (how, false));
+        let (output, made) = normalize(x, [scale, shift], None, (how, false));
         let nodes = [x_node, scale_node, shift_node];
         let statistics = [&made.mean, &made.deviation].map(|own| Self::from_inner(own.clone()));
-        let output = made.output.clone();
         let output = match Normalization.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prepared) => prepared.finish(made, output),
             OpsKind::UnTracked(prepared) => prepared.finish(output),
@@ -134,10 +138,9 @@ impl<C: CheckpointStrategy> Operations for Autodiff<LibTorch, C> {
         let (scale, scale_node) = scale.into_parts();
         let (shift, shift_node) = shift.into_parts();
         let (shortcut, shortcut_node) = shortcut.into_parts();
-        let made = normalize(x, [scale, shift], Some(shortcut), (how, false));
+        let (output, made) = normalize(x, [scale, shift], Some(shortcut), (how, false));
         let nodes = [x_node, scale_node, shift_node, shortcut_node];
         let statistics = [&made.mean, &made.deviation].map(|own| Self::from_inner(own.clone()));
-        let output = made.output.clone();
         let output = match Normalization.prepare::<C>(nodes).compute_bound().stateful() {
             OpsKind::Tracked(prepared) => prepared.finish(made, output),
             OpsKind::UnTracked(prepared) => prepared.finish(output),
@@ -176,7 +179,8 @@ struct Normalized {
     x: TchTensor,
     scale: TchTensor,
     shift: TchTensor,
-    output: TchTensor,
+    /// The output behind a ReLU.
+    rectified: Option<TchTensor>,
     mean: TchTensor,
     deviation: TchTensor,
     kept: Option<TchTensor>,
@@ -204,11 +208,11 @@ impl Backward<LibTorch, 4> for Normalization {
 fn descend<const N: usize>(ops: Ops<Normalized, N>, gradients: &mut Gradients) {
     let gradient = gradients.consume::<LibTorch>(&ops.node);
     let own = &ops.state;
-    let made = functions::Normalized {
-        output: &own.output.tensor,
+    let made = functions::Kept {
+        rectified: own.rectified.as_ref().map(|own| &own.tensor),
         mean: &own.mean.tensor,
         deviation: &own.deviation.tensor,
-        kept: own.kept.as_ref().map(|kept| &kept.tensor),
+        kept: own.kept.as_ref().map(|own| &own.tensor),
         implementation: own.implementation,
     };
     let parts = [&own.scale.tensor, &own.shift.tensor];

@@ -181,12 +181,22 @@ fn what_nobody_else_holds_is_normalised_in_place() {
         || [1.5, -0.25].map(|own| Array::from_vec(vec![own; 16], &[16], &Device::libtorch()));
     let x = noise(1, &[2, 16, 3, 3]);
     let expected = Native.batch_norm(x.leaf(), parts(), (1, 1e-5), After::default()).output;
+    let at = |own: &Array| super::native(own.clone()).tensor.data_ptr();
     let maps = convolved(&Native, x);
-    let held = maps.clone();
+    let (held, place) = (maps.clone(), at(&maps));
     let kept = Native.batch_norm(maps, parts(), (1, 1e-5), After::default()).output;
     close(&kept, &expected.constant(), "held");
+    assert_ne!(at(&kept), place);
     let alone = Native.batch_norm(held, parts(), (1, 1e-5), After::default()).output;
     close(&alone, &expected.constant(), "alone");
+    assert_eq!(at(&alone), place);
+
+    let fixed = || [0.5, 2.0].map(|own| Array::from_vec(vec![own; 16], &[16], &Device::libtorch()));
+    let expected =
+        FallBack.batch_norm_fixed(alone.clone(), parts(), fixed(), 1e-5, After::default());
+    let again = Native.batch_norm_fixed(alone, parts(), fixed(), 1e-5, After::default());
+    close(&again, &expected, "by given numbers");
+    assert_eq!(at(&again), place);
 }
 
 /// A channel that is constant has no variance, and never less.

@@ -3,7 +3,8 @@
 use burn::tensor::Tensor;
 
 use super::Optimizer;
-use super::rule::{PerParameter, RuleOfOne, Step};
+use super::rule::{Moved, PerParameter, Rule, Step, Update, one_by_one};
+use crate::device::Kernels;
 use crate::term::Args;
 
 pub(super) fn adam(args: &Args) -> Box<dyn Optimizer> {
@@ -66,9 +67,15 @@ struct Adam {
     decoupled: bool,
 }
 
-impl RuleOfOne for Adam {
+impl Rule for Adam {
     const MOMENTS: &'static [&'static str] = Averages::NAMES;
 
+    fn update_all(&self, _: &dyn Kernels, moved: Vec<Moved<'_>>) {
+        one_by_one(self, moved);
+    }
+}
+
+impl Update for Adam {
     /// `p - lr * m' / (sqrt(v') + epsilon)`, with the averages `m'` and `v'`.
     fn update<const D: usize>(
         &self,

@@ -5,7 +5,8 @@ use burn::tensor::Tensor;
 use super::Optimizer;
 use super::adam::Averages;
 use super::norm::trust_ratio;
-use super::rule::{PerParameter, RuleOfOne, Step};
+use super::rule::{Moved, PerParameter, Rule, Step, Update, one_by_one};
+use crate::device::Kernels;
 use crate::term::Args;
 
 pub(super) fn lamb(args: &Args) -> Box<dyn Optimizer> {
@@ -16,9 +17,15 @@ struct Lamb {
     averages: Averages,
 }
 
-impl RuleOfOne for Lamb {
+impl Rule for Lamb {
     const MOMENTS: &'static [&'static str] = Averages::NAMES;
 
+    fn update_all(&self, _: &dyn Kernels, moved: Vec<Moved<'_>>) {
+        one_by_one(self, moved);
+    }
+}
+
+impl Update for Lamb {
     /// `r = m' / (sqrt(v') + epsilon) + decay * p`, with Adam's averages `m'` and `v'`;
     /// `p - lr * r * |p| / |r|`, where neither norm is 0. What is spared is not scaled.
     ///

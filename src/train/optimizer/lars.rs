@@ -4,7 +4,8 @@ use burn::tensor::Tensor;
 
 use super::Optimizer;
 use super::norm::trust_ratio;
-use super::rule::{PerParameter, RuleOfOne, Step};
+use super::rule::{Moved, PerParameter, Rule, Step, Update, one_by_one};
+use crate::device::Kernels;
 use crate::term::Args;
 
 pub(super) fn lars(args: &Args) -> Box<dyn Optimizer> {
@@ -17,7 +18,7 @@ struct Lars {
     trust: f64,
 }
 
-impl RuleOfOne for Lars {
+impl Rule for Lars {
     /// The name that the published code of Barlow Twins gives it.
     const MOMENTS: &'static [&'static str] = &["mu"];
 
@@ -25,6 +26,12 @@ impl RuleOfOne for Lars {
         usize::from(self.momentum != 0.0)
     }
 
+    fn update_all(&self, _: &dyn Kernels, moved: Vec<Moved<'_>>) {
+        one_by_one(self, moved);
+    }
+}
+
+impl Update for Lars {
     /// `d = g + decay * p`; `d = d * trust * |p| / |d|`, where neither norm is 0;
     /// `mu = momentum * mu + d`, from zero; `p - lr * mu`. What is spared is not scaled.
     ///

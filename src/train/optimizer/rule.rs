@@ -23,11 +23,8 @@ pub(super) trait Rule: Send {
     }
 }
 
-/// How one parameter moves, by itself.
-pub(super) trait RuleOfOne: Send {
-    /// As [`Rule::MOMENTS`].
-    const MOMENTS: &'static [&'static str];
-
+/// How one parameter moves, whatever the others do.
+pub(super) trait Update {
     /// The parameter after its `step.number`-th step, counted from one. `moments` is empty in the
     /// first step; the rule leaves it empty or with one tensor for each of [`Rule::MOMENTS`].
     fn update<const D: usize>(
@@ -37,32 +34,20 @@ pub(super) trait RuleOfOne: Send {
         moments: &mut Vec<Tensor<D>>,
         step: Step,
     ) -> Tensor<D>;
-
-    /// As [`Rule::moments`].
-    fn moments(&self) -> usize {
-        Self::MOMENTS.len()
-    }
 }
 
-impl<R: RuleOfOne> Rule for R {
-    const MOMENTS: &'static [&'static str] = <R as RuleOfOne>::MOMENTS;
-
-    fn moments(&self) -> usize {
-        RuleOfOne::moments(self)
-    }
-
-    fn update_all(&self, _: &dyn Kernels, moved: Vec<Moved<'_>>) {
-        for Moved { value, gradient, moments, step } in moved {
-            // Moved out of its place, it is held once and written there.
-            let own = value.take();
-            *value = by_rank!(own.rank(), D => {
-                let mut tensors = moments.drain(..).map(Array::into_tensor).collect();
-                let (own, gradient) = (own.into_tensor::<D>(), gradient.into_tensor());
-                let own = self.update::<D>(own, gradient, &mut tensors, step);
-                moments.extend(tensors.into_iter().map(Array::from));
-                own.into()
-            });
-        }
+/// Moves one parameter after the other.
+pub(super) fn one_by_one(rule: &impl Update, moved: Vec<Moved<'_>>) {
+    for Moved { value, gradient, moments, step } in moved {
+        // Moved out of its place, it is held once and written there.
+        let own = value.take();
+        *value = by_rank!(own.rank(), D => {
+            let mut tensors = moments.drain(..).map(Array::into_tensor).collect();
+            let (own, gradient) = (own.into_tensor::<D>(), gradient.into_tensor());
+            let own = rule.update::<D>(own, gradient, &mut tensors, step);
+            moments.extend(tensors.into_iter().map(Array::from));
+            own.into()
+        });
     }
 }
 

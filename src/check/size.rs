@@ -115,17 +115,24 @@ pub enum Relation {
     Different,
 }
 
-/// A sum of products, in canonical form: equal sizes are equal values.
+/// A sum of products, in canonical form: equal sizes are equal values. A check makes thousands and
+/// copies most, so that a copy is one more owner.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Size(BTreeMap<Vec<Factor>, i64>);
+pub struct Size(Rc<[(Vec<Factor>, i64)]>);
+
+/// A sum that is being made: its products, each with its number.
+type Sum = BTreeMap<Vec<Factor>, i64>;
 
 impl Size {
     pub fn constant(value: i64) -> Self {
-        Size(BTreeMap::from([(Vec::new(), value)])).canonical()
+        match value {
+            0 => Size::default(),
+            _ => Size(Rc::new([(Vec::new(), value)])),
+        }
     }
 
     pub fn symbol(symbol: Symbol) -> Self {
-        Size(BTreeMap::from([(vec![Factor::Symbol(symbol)], 1)]))
+        Size(Rc::new([(vec![Factor::Symbol(symbol)], 1)]))
     }
 
     /// A size that is no other, whatever their names.
@@ -137,16 +144,28 @@ impl Size {
         Known::Batch.size()
     }
 
-    fn canonical(mut self) -> Self {
-        self.0.retain(|_, factor| *factor != 0);
-        self
+    /// `None` where it is too long.
+    fn canonical(mut sum: Sum) -> Option<Self> {
+        sum.retain(|_, factor| *factor != 0);
+        (sum.len() <= MOST_PARTS).then(|| Size(sum.into_iter().collect()))
     }
 
     /// The number, where no symbol is left in it.
     pub fn as_constant(&self) -> Option<i64> {
-        match self.0.len() {
-            0 => Some(0),
-            1 => self.0.get(&Vec::new()).copied(),
+        match &*self.0 {
+            [] => Some(0),
+            [(product, factor)] if product.is_empty() => Some(*factor),
+            _ => None,
+        }
+    }
+
+    /// The symbol, where it is nothing else.
+    fn as_symbol(&self) -> Option<&Symbol> {
+        match &*self.0 {
+            [(product, 1)] => match product.as_slice() {
+                [Factor::Symbol(symbol)] => Some(symbol),
+                _ => None,
+            },
             _ => None,
         }
     }
@@ -155,7 +174,7 @@ impl Size {
     pub fn extent(&self) -> Option<Extent> {
         let [batch, examples] = [Known::Batch, Known::Examples].map(Known::symbol);
         let mut products = Vec::new();
-        for (product, factor) in &self.0 {
+        for (product, factor) in self.0.iter() {
             let mut part = Product { factor: *factor, batch: 0, examples: 0 };
             for own in product {
                 match own {
@@ -169,12 +188,17 @@ impl Size {
         Some(Extent::new(products))
     }
 
+    /// The factors of all its products.
+    fn factors(&self) -> impl Iterator<Item = &Factor> {
+        self.0.iter().flat_map(|(product, _)| product)
+    }
+
     /// The symbols in it.
     pub fn symbols(&self) -> Vec<&Symbol> {
         let mut all = Vec::new();
         let mut waiting = vec![self];
         while let Some(size) = waiting.pop() {
-            for factor in size.0.keys().flatten() {
+            for factor in size.factors() {
                 match factor {
                     Factor::Symbol(symbol) => all.push(symbol),
                     Factor::Quotient(parts, _) => waiting.extend([&parts.0, &parts.1]),
@@ -199,8 +223,7 @@ impl Size {
 
     /// Whether it divides exactly what no use of a define decides, such as the batch by two.
     pub fn is_undivided(&self) -> bool {
-        let mut factors = self.0.keys().flatten();
-        factors.any(|factor| match factor {
+        self.factors().any(|factor| match factor {
             Factor::Quotient(_, Rounding::Exact) => !factor.is_given(),
             _ => false,
         })
@@ -208,8 +231,15 @@ impl Size {
 
     /// The size with what `known` tells in the place of symbols. `None` where that is no size.
     pub fn substitute(&self, known: &impl Fn(&Symbol) -> Option<Size>) -> Option<Size> {
+        // Most sizes are a number or a symbol.
+        if self.as_constant().is_some() {
+            return Some(self.clone());
+        }
+        if let Some(symbol) = self.as_symbol() {
+            return Some(known(symbol).unwrap_or_else(|| self.clone()));
+        }
         let mut total = Size::default();
-        for (product, factor) in &self.0 {
+        for (product, factor) in self.0.iter() {
             let mut part = Size::constant(*factor);
             for own in product {
                 let by = match own {
@@ -239,7 +269,7 @@ impl Size {
         }
         let Some(difference) = self.add(other, -1) else { return Relation::Different };
         let mut beside: BTreeMap<Vec<&Factor>, Vec<(bool, i64)>> = BTreeMap::new();
-        for (product, factor) in &difference.0 {
+        for (product, factor) in difference.0.iter() {
             let (given, fixed): (Vec<_>, Vec<_>) = product.iter().partition(|own| own.is_given());
             beside.entry(fixed).or_default().push((!given.is_empty(), *factor));
         }
@@ -253,29 +283,29 @@ impl Size {
 
     /// `None` where the numbers grow out of range, or the sum too long.
     pub fn add(&self, other: &Size, sign: i64) -> Option<Size> {
-        let mut sum = self.clone();
-        for (product, factor) in &other.0 {
-            let entry = sum.0.entry(product.clone()).or_insert(0);
+        let mut sum: Sum = self.0.iter().cloned().collect();
+        for (product, factor) in other.0.iter() {
+            let entry = sum.entry(product.clone()).or_insert(0);
             *entry = entry.checked_add(factor.checked_mul(sign)?)?;
         }
-        Some(sum.canonical()).filter(|sum| sum.0.len() <= MOST_PARTS)
+        Size::canonical(sum)
     }
 
     /// `None` where the numbers grow out of range, or the product too long.
     pub fn multiply(&self, other: &Size) -> Option<Size> {
-        let mut total = Size::default();
-        for (product, factor) in &self.0 {
-            for (others, other_factor) in &other.0 {
+        let mut total = Sum::new();
+        for (product, factor) in self.0.iter() {
+            for (others, other_factor) in other.0.iter() {
                 let mut product = [product.as_slice(), others].concat();
                 product.sort();
                 if product.len() > MOST_FACTORS {
                     return None;
                 }
-                let entry = total.0.entry(product).or_insert(0);
+                let entry = total.entry(product).or_insert(0);
                 *entry = entry.checked_add(factor.checked_mul(*other_factor)?)?;
             }
         }
-        Some(total.canonical()).filter(|total| total.0.len() <= MOST_PARTS)
+        Size::canonical(total)
     }
 
     /// `None` where nothing can be divided so: by zero, or with a remainder where there may be none.
@@ -294,16 +324,16 @@ impl Size {
             // What is no number yet is divided when it is one.
             _ => {
                 let quotient = Factor::Quotient(Rc::new((self.clone(), other.clone())), rounding);
-                Some(Size(BTreeMap::from([(vec![quotient], 1)])))
+                Some(Size(Rc::new([(vec![quotient], 1)])))
             }
         }
     }
 
     /// The quotient, where every product of this size can be divided by the one product of `other`.
     fn divide_exactly(&self, other: &Size) -> Option<Size> {
-        let [(divisor, by)] = <[_; 1]>::try_from(other.0.iter().collect::<Vec<_>>()).ok()?;
-        let mut quotient = Size::default();
-        for (product, factor) in &self.0 {
+        let [(divisor, by)] = &*other.0 else { return None };
+        let mut quotient = Sum::new();
+        for (product, factor) in self.0.iter() {
             let mut product = product.clone();
             for own in divisor {
                 product.remove(product.iter().position(|other| other == own)?);
@@ -312,34 +342,39 @@ impl Size {
             if factor.checked_rem(*by)? != 0 {
                 return None;
             }
-            quotient.0.insert(product, factor.checked_div(*by)?);
+            quotient.insert(product, factor.checked_div(*by)?);
         }
-        Some(quotient)
+        Size::canonical(quotient)
     }
 
     /// Solves `self = found` for the only symbol of a pattern in it. `None` where there are several,
     /// or it stands in a product with itself or under a division.
     pub fn solve(&self, found: &Size) -> Option<(Symbol, Size)> {
+        if let Some(symbol) = self.as_symbol() {
+            let is_wanted = symbol.kind == SymbolKind::Pattern;
+            return is_wanted.then(|| (symbol.clone(), found.clone()));
+        }
         let patterns = self.symbols().into_iter().filter(|own| own.kind == SymbolKind::Pattern);
         let patterns: Vec<&Symbol> = patterns.collect();
         let [wanted] = patterns.as_slice() else { return None };
         let own = Factor::Symbol((*wanted).clone());
-        let (mut scale, mut rest) = (Size::default(), Size::default());
-        for (product, factor) in &self.0 {
+        let (mut scale, mut rest) = (Sum::new(), Sum::new());
+        for (product, factor) in self.0.iter() {
             match product.iter().position(|factor| *factor == own) {
                 Some(position) => {
                     let mut product = product.clone();
                     product.remove(position);
-                    scale.0.insert(product, *factor);
+                    scale.insert(product, *factor);
                 }
                 None => {
-                    rest.0.insert(product.clone(), *factor);
+                    rest.insert(product.clone(), *factor);
                 }
             }
         }
-        if scale.0.is_empty() {
+        if scale.is_empty() {
             return None;
         }
+        let [scale, rest] = [Size::canonical(scale)?, Size::canonical(rest)?];
         let solved = found.add(&rest, -1)?.divide(&scale, Rounding::Exact)?;
         Some(((*wanted).clone(), solved))
     }
@@ -386,7 +421,7 @@ impl fmt::Display for Factor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // A divisor of several factors, like a sum, would be read apart.
         let part = |size: &Size, is_divisor: bool| {
-            let factors = |(product, factor): (&Vec<Factor>, &i64)| {
+            let factors = |(product, factor): &(Vec<Factor>, i64)| {
                 product.len() + usize::from(product.is_empty() || *factor != 1)
             };
             let is_one =

@@ -1,8 +1,14 @@
 //! Which machine part computes: `--device` to a backend of burn, and what is computed there.
 
 mod array;
+#[cfg(feature = "flex")]
+mod flex;
+#[cfg(any(feature = "flex", feature = "libtorch"))]
+mod host;
 mod kernels;
 mod memory;
+#[cfg(any(feature = "flex", feature = "libtorch"))]
+mod operations;
 mod processes;
 #[cfg(test)]
 pub mod testing;
@@ -54,7 +60,7 @@ pub const CHOICES: &str = "auto, flex, libtorch, libtorch-cpu, libtorch-cuda or 
 pub fn select(name: &str) -> Result<Selected, DeviceError> {
     match name {
         "auto" => auto(),
-        "flex" => flex(),
+        "flex" => flex::select(),
         "libtorch" => libtorch::best(),
         "libtorch-cpu" => libtorch::cpu(),
         "libtorch-cuda" => libtorch::cuda(0),
@@ -77,18 +83,17 @@ pub fn select(name: &str) -> Result<Selected, DeviceError> {
 }
 
 fn auto() -> Result<Selected, DeviceError> {
-    libtorch::best().or_else(|_| flex())
-}
-
-#[cfg(feature = "flex")]
-fn flex() -> Result<Selected, DeviceError> {
-    Ok(Selected { device: Device::flex(), kernels: &FallBack, kind: "flex".to_owned() })
+    libtorch::best().or_else(|_| flex::select())
 }
 
 #[cfg(not(feature = "flex"))]
-fn flex() -> Result<Selected, DeviceError> {
-    let message = "this build of cpipe has no embedded backend".to_owned();
-    Err(DeviceError { message, help: "build it with `--features flex`".to_owned() })
+mod flex {
+    use super::{DeviceError, Selected};
+
+    pub fn select() -> Result<Selected, DeviceError> {
+        let message = "this build of cpipe has no embedded backend".to_owned();
+        Err(DeviceError { message, help: "build it with `--features flex`".to_owned() })
+    }
 }
 
 #[cfg(feature = "libtorch")]
@@ -118,7 +123,10 @@ mod libtorch {
 }
 
 #[cfg(test)]
-mod tests {
+mod tests;
+
+#[cfg(test)]
+mod selection {
     use super::*;
 
     #[test]

@@ -2,7 +2,7 @@
 
 use burn::tensor::Device;
 
-use super::{Selected, select};
+use super::{Array, Selected, select};
 
 /// Every backend of this build, on the processor.
 pub fn backends() -> Vec<Selected> {
@@ -15,4 +15,18 @@ pub fn backends() -> Vec<Selected> {
 /// One of them, where it does not matter which.
 pub fn device() -> Device {
     backends().swap_remove(0).device
+}
+
+/// Where the numbers of an array lie in memory.
+pub fn address(array: &Array) -> usize {
+    let at: Vec<usize> = [
+        #[cfg(feature = "flex")]
+        super::flex::address(array),
+        #[cfg(feature = "libtorch")]
+        super::libtorch::address(array),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    at[0]
 }

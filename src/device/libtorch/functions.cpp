@@ -19,17 +19,6 @@ using cpipe::owned;
 
 namespace {
 
-// Maps as the convolutions of CPUs take them without a copy: the channels of a position next to
-// each other. Behind a 1x1 convolution of two or four channels oneDNN's way back by AVX2 was seen
-// not to end, or to end in wrong numbers, in PyTorch 2.9: those whose channels are no multiples of
-// 16, which is more than was seen, keep their order.
-at::Tensor laid_out(const at::Tensor &x, const at::Tensor &weight) {
-  const bool is_wide = weight.size(2) > 1 || (weight.size(0) % 16 == 0 && weight.size(1) % 16 == 0);
-  if (!x.is_cpu())
-    return x;
-  return x.contiguous(is_wide ? at::MemoryFormat::ChannelsLast : at::MemoryFormat::Contiguous);
-}
-
 template <typename Pointer> std::vector<at::Tensor> listed(Pointer const *tensors, size_t count) {
   std::vector<at::Tensor> list;
   for (size_t index = 0; index < count; ++index)
@@ -48,7 +37,7 @@ char *cpipe_convolution(at::Tensor *made[1], const at::Tensor *x, const at::Tens
                         int64_t stride, int64_t padding) {
   return guarded([&] {
     const std::array<int64_t, 2> strides = {stride, stride}, paddings = {padding, padding};
-    made[0] = owned(at::conv2d(laid_out(*x, *weight), *weight, std::nullopt, strides, paddings));
+    made[0] = owned(at::conv2d(*x, *weight, std::nullopt, strides, paddings));
   });
 }
 
@@ -59,9 +48,9 @@ char *cpipe_convolution_backward(at::Tensor *made[2], const at::Tensor *gradient
   return guarded([&] {
     const std::array<int64_t, 2> strides = {stride, stride}, paddings = {padding, padding};
     const std::array<int64_t, 2> ones = {1, 1}, zeros = {0, 0};
-    auto [x_gradient, weight_gradient, none] = at::convolution_backward(
-        laid_out(*gradient, *weight), laid_out(*x, *weight), *weight, std::nullopt, strides,
-        paddings, ones, false, zeros, 1, {by_x, by_weight, false});
+    auto [x_gradient, weight_gradient, none] =
+        at::convolution_backward(*gradient, *x, *weight, std::nullopt, strides, paddings, ones,
+                                 false, zeros, 1, {by_x, by_weight, false});
     made[0] = by_x ? owned(x_gradient) : nullptr;
     // Weights, and what is kept for each of theirs, lie in the order of their sizes.
     made[1] = by_weight ? owned(weight_gradient.contiguous()) : nullptr;

@@ -1,337 +1,150 @@
-//! The C++ of this folder, with tensors that own themselves.
+//! libtorch's tensors under the kernels of this processor, where they lie in its memory, and under
+//! libtorch's own elsewhere.
 
-use std::ffi::{CStr, c_char};
-use std::ptr;
+use std::mem::MaybeUninit;
+use std::slice;
 
-use tch::Tensor;
-use torch_sys::C_tensor;
+use burn::backend::libtorch::TchTensor;
+use tch::{Kind, Tensor};
 
-use crate::device::Descent;
+use super::library;
+use crate::device::host::{self, HostTensor};
+use crate::device::operations::BatchNorm;
 
-unsafe extern "C" {
-    fn cpipe_release(message: *mut c_char);
-    fn cpipe_convolution(
-        made: *mut *mut C_tensor,
-        x: *const C_tensor,
-        weight: *const C_tensor,
-        stride: i64,
-        padding: i64,
-    ) -> *mut c_char;
-    fn cpipe_convolution_backward(
-        made: *mut *mut C_tensor,
-        gradient: *const C_tensor,
-        x: *const C_tensor,
-        weight: *const C_tensor,
-        stride: i64,
-        padding: i64,
-        by_x: bool,
-        by_weight: bool,
-    ) -> *mut c_char;
-    fn cpipe_batch_norm(
-        made: *mut *mut C_tensor,
-        implementation: *mut i64,
-        x: *const C_tensor,
-        scale: *const C_tensor,
-        shift: *const C_tensor,
-        shortcut: *const C_tensor,
-        groups: i64,
-        relu: bool,
-        epsilon: f64,
-        in_place: bool,
-    ) -> *mut c_char;
-    fn cpipe_batch_norm_fixed(
-        made: *mut *mut C_tensor,
-        x: *const C_tensor,
-        scale: *const C_tensor,
-        shift: *const C_tensor,
-        mean: *const C_tensor,
-        variance: *const C_tensor,
-        shortcut: *const C_tensor,
-        relu: bool,
-        epsilon: f64,
-        in_place: bool,
-    ) -> *mut c_char;
-    fn cpipe_batch_norm_backward(
-        made: *mut *mut C_tensor,
-        implementation: i64,
-        gradient: *const C_tensor,
-        x: *const C_tensor,
-        output: *const C_tensor,
-        scale: *const C_tensor,
-        shift: *const C_tensor,
-        mean: *const C_tensor,
-        deviation: *const C_tensor,
-        kept: *const C_tensor,
-        groups: i64,
-        relu: bool,
-        has_shortcut: bool,
-        epsilon: f64,
-        by_x: bool,
-    ) -> *mut c_char;
-    fn cpipe_lerp_many(
-        averages: *const *mut C_tensor,
-        targets: *const *const C_tensor,
-        count: usize,
-        share: f64,
-    ) -> *mut c_char;
-    fn cpipe_descend_many(
-        made: *mut *mut C_tensor,
-        values: *const *mut C_tensor,
-        gradients: *const *const C_tensor,
-        buffers: *const *mut C_tensor,
-        count: usize,
-        lr: f64,
-        weight_decay: f64,
-        momentum: f64,
-        nesterov: bool,
-    ) -> *mut c_char;
+/// A batch normalised: what the way back needs.
+#[derive(Clone, Debug)]
+pub struct Normalized {
+    pub mean: TchTensor,
+    pub deviation: TchTensor,
+    made: Made,
+}
+
+#[derive(Clone, Debug)]
+enum Made {
+    Host(host::Normalized<TchTensor>),
+    Library(library::Normalized),
+}
+
+/// Whether nobody else holds the tensor.
+pub fn can_move(x: &TchTensor) -> bool {
+    x.can_mut()
+}
+
+fn is_host(x: &TchTensor) -> bool {
+    x.tensor.device() == tch::Device::Cpu && x.tensor.kind() == Kind::Float
 }
 
 /// `x: [n, input, h, w]`, padded by zeros, under `weight: [output, input, kernel, kernel]`.
-pub fn convolution(x: &Tensor, weight: &Tensor, [stride, padding]: [usize; 2]) -> Tensor {
-    let [output] = made(|made| {
-        let [x, weight] = [x, weight].map(Tensor::as_ptr);
-        // SAFETY: both are live tensors, and `made` has one place.
-        unsafe { cpipe_convolution(made, x, weight, size(stride), size(padding)) }
-    });
-    output.expect("a convolution has an output")
+pub fn convolution(x: &TchTensor, weight: &TchTensor, options: [usize; 2]) -> TchTensor {
+    match is_host(x) {
+        true => host::convolution(x, weight, options),
+        false => TchTensor::new(library::convolution(&x.tensor, &weight.tensor, options)),
+    }
 }
 
 /// The gradients of a convolution by `x` and by `weight`, where each is `wanted`.
 pub fn convolution_backward(
-    gradient: &Tensor,
-    [x, weight]: [&Tensor; 2],
-    [stride, padding]: [usize; 2],
+    gradient: &TchTensor,
+    [x, weight]: [&TchTensor; 2],
+    options: [usize; 2],
     wanted: [bool; 2],
-) -> [Option<Tensor>; 2] {
-    let [stride, padding] = [stride, padding].map(size);
-    made(|made| {
-        let [gradient, x, weight] = [gradient, x, weight].map(Tensor::as_ptr);
-        // SAFETY: all are live tensors, and `made` has two places.
-        unsafe {
-            let [by_x, by_weight] = wanted;
-            cpipe_convolution_backward(made, gradient, x, weight, stride, padding, by_x, by_weight)
-        }
-    })
-}
-
-/// How a batch norm goes over its input, and what follows it.
-#[derive(Clone, Copy, Debug)]
-pub struct BatchNorm {
-    /// Row `i` is in group `i % groups`; each is normalised by itself.
-    pub groups: usize,
-    pub relu: bool,
-    pub epsilon: f64,
-}
-
-/// A batch normalised, and what the way back needs.
-pub struct Normalized {
-    pub output: Tensor,
-    /// `[groups * channels]`, as the deviation.
-    pub mean: Tensor,
-    /// One over the square root of variance and epsilon.
-    pub deviation: Tensor,
-    pub kept: Option<Tensor>,
-    pub implementation: i64,
-}
-
-/// Of what [`BatchNorm::forward`] made, what the way back reads.
-pub struct Kept<'k> {
-    /// The output behind a ReLU, and nothing where there was none.
-    pub rectified: Option<&'k Tensor>,
-    pub mean: &'k Tensor,
-    pub deviation: &'k Tensor,
-    pub kept: Option<&'k Tensor>,
-    pub implementation: i64,
-}
-
-impl BatchNorm {
-    /// Normalises `x`, `[n, c, …]`, adds a shortcut of its shape, if there is one, and rectifies. The
-    /// output may take the place of `x` where it is `in_place`.
-    pub fn forward(
-        self,
-        x: &Tensor,
-        [scale, shift]: [&Tensor; 2],
-        shortcut: Option<&Tensor>,
-        in_place: bool,
-    ) -> Normalized {
-        let mut implementation = 0;
-        let [output, mean, deviation, kept] = made(|made| {
-            let [x, scale, shift] = [x, scale, shift].map(Tensor::as_ptr);
-            let shortcut = shortcut.map_or(ptr::null(), Tensor::as_ptr);
-            let (BatchNorm { relu, epsilon, .. }, groups) = (self, size(self.groups));
-            let at = &raw mut implementation;
-            // SAFETY: all are live tensors, but for `shortcut`, which may be null; `made` has four
-            // places.
-            unsafe {
-                cpipe_batch_norm(
-                    made, at, x, scale, shift, shortcut, groups, relu, epsilon, in_place,
-                )
-            }
-        });
-        let some =
-            |tensor: Option<Tensor>| tensor.expect("a batch norm has an output and statistics");
-        let [output, mean, deviation] = [output, mean, deviation].map(some);
-        Normalized { output, mean, deviation, kept, implementation }
+) -> [Option<TchTensor>; 2] {
+    if is_host(x) {
+        return host::convolution_backward(gradient, [x, weight], options, wanted);
     }
+    let inputs = [&x.tensor, &weight.tensor];
+    library::convolution_backward(&gradient.tensor, inputs, options, wanted)
+        .map(|made| made.map(TchTensor::new))
+}
 
-    /// Normalises `x` by the given mean and variance, `[c]`, as [`BatchNorm::forward`] by its own.
-    pub fn fixed(
-        self,
-        x: &Tensor,
-        parts: [&Tensor; 4],
-        shortcut: Option<&Tensor>,
-        in_place: bool,
-    ) -> Tensor {
-        let [output] = made(|made| {
-            let [scale, shift, mean, variance] = parts.map(Tensor::as_ptr);
-            let shortcut = shortcut.map_or(ptr::null(), Tensor::as_ptr);
-            let (BatchNorm { relu, epsilon, .. }, x) = (self, x.as_ptr());
-            // SAFETY: all are live tensors, but for `shortcut`, which may be null; `made` has one
-            // place.
-            unsafe {
-                cpipe_batch_norm_fixed(
-                    made, x, scale, shift, mean, variance, shortcut, relu, epsilon, in_place,
-                )
-            }
-        });
-        output.expect("a batch norm has an output")
+/// Normalises `x`, `[n, c, …]`, adds a shortcut of its shape, if there is one, and rectifies. The
+/// output may take the place of `x` where it is to: then there is no way back.
+pub fn batch_norm(
+    x: TchTensor,
+    parts: [TchTensor; 2],
+    shortcut: Option<TchTensor>,
+    (how, in_place): (BatchNorm, bool),
+) -> (TchTensor, Normalized) {
+    if is_host(&x) {
+        let (output, made) = host::batch_norm(x, parts, shortcut, (how, in_place));
+        let [mean, deviation] = [&made.mean, &made.deviation].map(TchTensor::clone);
+        return (output, Normalized { mean, deviation, made: Made::Host(made) });
     }
+    let (output, made) = library::batch_norm(x, parts, shortcut, how);
+    let [mean, deviation] = [&made.mean, &made.deviation].map(TchTensor::clone);
+    (output, Normalized { mean, deviation, made: Made::Library(made) })
+}
 
-    /// The gradients by `x`, where it is wanted, by scale, by shift and by the shortcut, where there
-    /// was one.
-    pub fn backward(
-        self,
-        gradient: &Tensor,
-        x: &Tensor,
-        [scale, shift]: [&Tensor; 2],
-        normalized: &Kept<'_>,
-        has_shortcut: bool,
-        by_x: bool,
-    ) -> [Option<Tensor>; 4] {
-        let Kept { rectified, mean, deviation, kept, implementation } = normalized;
-        made(|made| {
-            let [gradient, x, scale, shift] = [gradient, x, scale, shift].map(Tensor::as_ptr);
-            let [mean, deviation] = [mean, deviation].map(|own| own.as_ptr());
-            let [output, kept] =
-                [rectified, kept].map(|own| own.map_or(ptr::null(), Tensor::as_ptr));
-            // SAFETY: all are live tensors, but for `kept` and, without a ReLU, `output`, which may
-            // be null; `made` has four places.
-            unsafe {
-                cpipe_batch_norm_backward(
-                    made,
-                    *implementation,
-                    gradient,
-                    x,
-                    output,
-                    scale,
-                    shift,
-                    mean,
-                    deviation,
-                    kept,
-                    size(self.groups),
-                    self.relu,
-                    has_shortcut,
-                    self.epsilon,
-                    by_x,
-                )
-            }
-        })
+/// Normalises `x` by the given scale, shift, mean and variance, as [`batch_norm`] by its own: there
+/// is no way back.
+pub fn batch_norm_fixed(
+    x: TchTensor,
+    parts: [TchTensor; 4],
+    shortcut: Option<TchTensor>,
+    how: BatchNorm,
+) -> TchTensor {
+    if is_host(&x) {
+        let in_place = can_move(&x);
+        return host::batch_norm_fixed(x, parts, shortcut, (how, in_place));
+    }
+    let parts = parts.each_ref().map(|own| &own.tensor);
+    let shortcut = shortcut.as_ref().map(|own| &own.tensor);
+    TchTensor::new(library::batch_norm_fixed(&x.tensor, parts, shortcut, how))
+}
+
+/// The gradients of a batch norm: by its input, where it is wanted, by scale, shift and the shortcut,
+/// where there was one.
+pub fn batch_norm_backward(
+    gradient: TchTensor,
+    own: &Normalized,
+    has_shortcut: bool,
+    by_x: bool,
+) -> [Option<TchTensor>; 4] {
+    match &own.made {
+        Made::Host(made) => host::batch_norm_backward(gradient, made, has_shortcut, by_x),
+        Made::Library(made) => made.backward(&gradient, has_shortcut, by_x),
     }
 }
 
-/// Moves each average a share of the way to its target, in place.
-///
-/// # Panics
-///
-/// If there are not as many of both.
-pub fn lerp_many(averages: &mut [Tensor], targets: &[Tensor], share: f64) {
-    assert_eq!(averages.len(), targets.len(), "a target for each average");
-    // libtorch refuses a list without tensors.
-    if averages.is_empty() {
-        return;
+/// For tensors of which [`is_host`] holds.
+impl HostTensor for TchTensor {
+    fn shape(&self) -> Vec<usize> {
+        self.tensor.size().into_iter().map(|size| size as usize).collect()
     }
-    let count = averages.len();
-    let averages: Vec<_> = averages.iter_mut().map(Tensor::as_mut_ptr).collect();
-    let targets: Vec<_> = targets.iter().map(Tensor::as_ptr).collect();
-    // SAFETY: both hold `count` live tensors, those of the first borrowed for writing.
-    check(unsafe { cpipe_lerp_many(averages.as_ptr(), targets.as_ptr(), count, share) });
-}
 
-/// A step of stochastic gradient descent for each of many values, in place. With momentum there is a
-/// buffer for each, but in the first step, which makes them.
-///
-/// # Panics
-///
-/// If there is not one gradient for each, and one buffer or none at all.
-pub fn descend_many(
-    values: &mut [Tensor],
-    gradients: &[Tensor],
-    buffers: &mut Vec<Tensor>,
-    Descent { lr, weight_decay, momentum, nesterov }: Descent,
-) {
-    let count = values.len();
-    assert_eq!(gradients.len(), count, "a gradient for each value");
-    assert!(buffers.is_empty() || buffers.len() == count, "a buffer for each value");
-    // libtorch refuses a list without tensors.
-    if values.is_empty() {
-        return;
+    fn strides(&self) -> Vec<isize> {
+        self.tensor.stride().into_iter().map(|stride| stride as isize).collect()
     }
-    let is_first = momentum != 0.0 && buffers.is_empty();
-    let values: Vec<_> = values.iter_mut().map(Tensor::as_mut_ptr).collect();
-    let gradients: Vec<_> = gradients.iter().map(Tensor::as_ptr).collect();
-    let moved: Vec<_> = buffers.iter_mut().map(Tensor::as_mut_ptr).collect();
-    let mut made = vec![ptr::null_mut(); if is_first { count } else { 0 }];
-    let [made_at, moved_at] = [
-        if is_first { made.as_mut_ptr() } else { ptr::null_mut() },
-        if moved.is_empty() { ptr::null_mut() } else { moved.as_ptr().cast_mut() },
-    ];
-    // SAFETY: the lists hold `count` live tensors each, those of the first and the third borrowed
-    // for writing; `made` has as many places where it is the first step.
-    check(unsafe {
-        cpipe_descend_many(
-            made_at,
-            values.as_ptr(),
-            gradients.as_ptr(),
-            moved_at,
-            count,
-            lr,
-            weight_decay,
-            momentum,
-            nesterov,
-        )
-    });
-    // SAFETY: what is there was made by `new`, and nobody else has it.
-    buffers.extend(made.into_iter().map(|own| unsafe { Tensor::from_ptr(own) }));
-}
 
-/// Sizes of tensors are far from where an `i64` ends.
-fn size(size: usize) -> i64 {
-    size as i64
-}
-
-/// The tensors that a function has made in its places.
-fn made<const N: usize>(
-    function: impl FnOnce(*mut *mut C_tensor) -> *mut c_char,
-) -> [Option<Tensor>; N] {
-    let mut made = [ptr::null_mut(); N];
-    check(function(made.as_mut_ptr()));
-    // SAFETY: what is there was made by `new`, and nobody else has it.
-    made.map(|own| (!own.is_null()).then(|| unsafe { Tensor::from_ptr(own) }))
-}
-
-/// # Panics
-///
-/// With libtorch's message, as the bindings' own functions do.
-fn check(message: *mut c_char) {
-    if message.is_null() {
-        return;
+    fn contiguous(&self) -> Self {
+        TchTensor::from_existing(self.tensor.contiguous(), self.storage.clone())
     }
-    // SAFETY: it ends in a zero, and is given back once.
-    let text = unsafe {
-        let text = CStr::from_ptr(message).to_string_lossy().into_owned();
-        cpipe_release(message);
-        text
-    };
-    panic!("libtorch: {text}");
+
+    fn values(&self) -> &[f32] {
+        // SAFETY: a tensor of f32 without gaps, which lives as long as this one.
+        unsafe { slice::from_raw_parts(self.tensor.data_ptr().cast(), self.tensor.numel()) }
+    }
+
+    fn values_mut(&mut self) -> Option<&mut [f32]> {
+        let (values, len) = (self.tensor.data_ptr().cast(), self.tensor.numel());
+        // SAFETY: as above, and nobody else holds them.
+        self.can_mut().then(|| unsafe { slice::from_raw_parts_mut(values, len) })
+    }
+
+    fn made(values: Vec<f32>, shape: &[usize]) -> Self {
+        let shape: Vec<i64> = shape.iter().map(|size| *size as i64).collect();
+        TchTensor::new(Tensor::from_slice(&values).reshape(shape))
+    }
+
+    unsafe fn maps(shape: &[usize], write: impl FnOnce(&mut [MaybeUninit<f32>])) -> Self {
+        let mut sizes: Vec<i64> = shape.iter().map(|size| *size as i64).collect();
+        let channels = sizes.remove(1);
+        sizes.push(channels);
+        let made = Tensor::empty(&sizes, (Kind::Float, tch::Device::Cpu));
+        // SAFETY: a new tensor of so many f32, which nobody else knows. `write` writes all of them.
+        write(unsafe { slice::from_raw_parts_mut(made.data_ptr().cast(), made.numel()) });
+        let last = sizes.len() as i64 - 1;
+        let axes: Vec<i64> = [0, last].into_iter().chain(1..last).collect();
+        TchTensor::new(made.permute(axes))
+    }
 }

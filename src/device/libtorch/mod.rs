@@ -4,16 +4,21 @@
 #![expect(deprecated, reason = "burn-tch is pinned until its successor reaches its speed")]
 
 mod functions;
-mod operations;
+mod library;
+mod operations {
+    use burn::backend::libtorch::TchTensor;
 
+    use super::functions;
+
+    crate::device::operations::operations!(LibTorch, TchTensor, functions);
+}
+
+use burn::backend::LibTorch;
 use burn::backend::libtorch::TchTensor;
-use burn::backend::{Dispatch, LibTorch};
 use burn::tensor::{Device, Tensor};
 
-use self::functions::BatchNorm;
-use self::operations::Operations;
 use super::array::{Array, by_rank};
-use super::kernels::mean_of;
+use super::operations::BatchNorm;
 use super::{After, Descent, DeviceError, FallBack, Kernels, Normalized, Selected};
 
 pub fn best() -> Result<Selected, DeviceError> {
@@ -53,36 +58,17 @@ struct Native;
 
 impl Kernels for Native {
     fn conv2d(&self, x: Array, weight: Array, stride: usize, padding: usize) -> Array {
-        let [x, weight] = [x, weight].map(|own| own.into_tensor::<4>().into_dispatch());
-        let output = <Dispatch as Operations>::convolution(x, weight, stride, padding);
-        Tensor::<4>::from_dispatch(output).into()
+        operations::conv2d(x, weight, stride, padding)
     }
 
     fn batch_norm(
         &self,
         x: Array,
-        [scale, shift]: [Array; 2],
-        (groups, epsilon): (usize, f64),
-        After { shortcut, relu }: After,
+        parts: [Array; 2],
+        how: (usize, f64),
+        after: After,
     ) -> Normalized {
-        let how = BatchNorm { groups, relu, epsilon };
-        let rank = x.rank();
-        let by_rank = |own: Array| by_rank!(rank, D => own.into_tensor::<D>().into_dispatch());
-        let x = by_rank(x);
-        let [scale, shift] = [scale, shift].map(|own| own.into_tensor::<1>().into_dispatch());
-        let (output, mean, deviation) = match shortcut.map(by_rank) {
-            Some(shortcut) => {
-                <Dispatch as Operations>::batch_norm_onto(x, scale, shift, shortcut, how)
-            }
-            None => <Dispatch as Operations>::batch_norm(x, scale, shift, how),
-        };
-        let [mean, deviation] =
-            [mean, deviation].map(|own| Tensor::<1>::from_dispatch(own).inner());
-        let variance = deviation.square().recip() - epsilon;
-        // Below zero is what rounding takes from a channel that is constant.
-        let [mean, variance] = [mean, variance.clamp_min(0.0)].map(|own| mean_of(own, groups));
-        let output = by_rank!(rank, D => Tensor::<D>::from_dispatch(output).into());
-        Normalized { output, mean, variance }
+        operations::batch_norm(x, parts, how, after)
     }
 
     fn batch_norm_fixed(
@@ -102,10 +88,7 @@ impl Kernels for Native {
         let rank = x.rank();
         let (x, shortcut, parts) = (native(x), after.shortcut.map(native), parts.map(native));
         let how = BatchNorm { groups: 1, relu: after.relu, epsilon };
-        let onto = shortcut.as_ref().map(|own| &own.tensor);
-        let parts = parts.each_ref().map(|own| &own.tensor);
-        let output = how.fixed(&x.tensor, parts, onto, x.can_mut());
-        array(TchTensor::from_existing(output, x.storage), rank)
+        array(functions::batch_norm_fixed(x, parts, shortcut, how), rank)
     }
 
     fn lerp_many(&self, averages: &mut [Array], targets: &[&Array], m: f64) {
@@ -116,7 +99,7 @@ impl Kernels for Native {
             held.iter().map(|own| own.tensor.shallow_clone()).collect();
         let followed: Vec<tch::Tensor> =
             targets.iter().map(|target| native((*target).clone()).tensor).collect();
-        functions::lerp_many(&mut moved, &followed, share);
+        library::lerp_many(&mut moved, &followed, share);
         put_back(averages, held, &ranks);
     }
 
@@ -136,7 +119,7 @@ impl Kernels for Native {
         let mut moved = tensors(&held);
         let along: Vec<tch::Tensor> = gradients.into_iter().map(|own| native(own).tensor).collect();
         let mut followed = tensors(&kept);
-        functions::descend_many(&mut moved, &along, &mut followed, how);
+        library::descend_many(&mut moved, &along, &mut followed, how);
         put_back(values, held, &ranks);
         match kept.is_empty() {
             false => put_back(buffers, kept, &ranks),
@@ -175,6 +158,15 @@ fn native(array: Array) -> TchTensor {
     by_rank!(array.rank(), D => {
         let tensor = array.into_tensor::<D>().try_into_primitive::<LibTorch>();
         tensor.expect("a constant of the device that it is computed on")
+    })
+}
+
+/// Where the numbers of an array lie, if it is libtorch's.
+#[cfg(test)]
+pub fn address(array: &Array) -> Option<usize> {
+    by_rank!(array.rank(), D => {
+        let tensor = array.tensor::<D>().try_into_primitive::<LibTorch>().ok()?;
+        Some(tensor.tensor.data_ptr() as usize)
     })
 }
 

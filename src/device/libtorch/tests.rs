@@ -1,267 +1,84 @@
-use burn::tensor::{Device, Tensor};
+//! libtorch's own operations, which other devices than the processor run, against the kernels of
+//! the processor.
 
-use super::Native;
-use crate::device::array::by_rank;
-use crate::device::{After, Array, Descent, FallBack, Kernels, Normalized};
-use crate::random::Key;
+use burn::backend::libtorch::TchTensor;
+use tch::{Kind, Tensor};
 
-fn noise(seed: u64, shape: &[usize]) -> Array {
-    let mut stream = Key::root(seed).stream();
-    let values = (0..shape.iter().product()).map(|_| stream.uniform_in(-1.0, 1.0)).collect();
-    Array::from_vec(values, shape, &Device::libtorch())
+use super::{functions, library};
+use crate::device::operations::BatchNorm;
+
+fn noise(shape: &[i64]) -> TchTensor {
+    TchTensor::new(Tensor::rand(shape, (Kind::Float, tch::Device::Cpu)) * 2.0 - 1.0)
 }
 
-fn close(found: &Array, expected: &Array, what: &str) {
-    assert_eq!(found.shape(), expected.shape(), "{what}");
-    let (found, expected) = (found.to_vec(), expected.to_vec());
-    let scale = expected.iter().fold(0.0_f32, |all, value| all.max(value.abs()));
+fn close(found: &TchTensor, expected: &TchTensor, what: &str) {
+    assert_eq!(found.tensor.size(), expected.tensor.size(), "{what}");
+    let scale = f64::try_from(expected.tensor.abs().max()).unwrap();
+    let apart = f64::try_from((&found.tensor - &expected.tensor).abs().max()).unwrap();
+    assert!(apart <= 1e-5 * scale, "{what}: {apart} apart");
+}
+
+fn all_close(found: &[Option<TchTensor>], expected: &[Option<TchTensor>], what: &str) {
+    assert_eq!(found.len(), expected.len());
     for (found, expected) in found.iter().zip(expected) {
-        assert!((found - expected).abs() <= 1e-5 * scale, "{what}: {found} is not {expected}");
+        assert_eq!(found.is_some(), expected.is_some(), "{what}");
+        if let (Some(found), Some(expected)) = (found, expected) {
+            close(found, expected, what);
+        }
     }
-}
-
-/// The output of a function, and the gradients of a weighted sum of it by each of its inputs that is
-/// `tracked`.
-fn gradients(inputs: &[Array], tracked: &[bool], f: impl Fn(&[Array]) -> Array) -> Vec<Array> {
-    let leaf = |(own, tracked): (&Array, &bool)| if *tracked { own.leaf() } else { own.clone() };
-    let inputs: Vec<Array> = inputs.iter().zip(tracked).map(leaf).collect();
-    let output = f(&inputs);
-    let weights = noise(99, &output.shape());
-    let mut made = vec![output.constant()];
-    let sum = by_rank!(output.rank(), D => (output.tensor::<D>() * weights.tensor::<D>()).sum());
-    let mut gradients = sum.backward();
-    for (input, _) in inputs.iter().zip(tracked).filter(|(_, tracked)| **tracked) {
-        made.push(input.take_gradient(&mut gradients).expect("it is tracked"));
-    }
-    made
 }
 
 #[test]
-fn convolutions_are_those_of_the_fall_back() {
-    for (kernel, stride, padding) in
-        [(1, 1, 0), (1, 2, 0), (3, 1, 1), (3, 2, 1), (7, 2, 3), (5, 3, 0)]
+fn convolutions_agree() {
+    for (kernel, stride, padding) in [(1, 2, 0), (3, 1, 1), (3, 2, 1)] {
+        let (x, weight) = (noise(&[3, 5, 9, 8]), noise(&[4, 5, kernel, kernel]));
+        let options = [stride, padding];
+        let expected = functions::convolution(&x, &weight, options);
+        let found = TchTensor::new(library::convolution(&x.tensor, &weight.tensor, options));
+        let what = format!("{kernel} {stride} {padding}");
+        close(&found, &expected, &what);
+        let gradient = noise(&expected.tensor.size());
+        for wanted in [[true, true], [true, false], [false, true]] {
+            let expected =
+                functions::convolution_backward(&gradient, [&x, &weight], options, wanted);
+            let inputs = [&x.tensor, &weight.tensor];
+            let found = library::convolution_backward(&gradient.tensor, inputs, options, wanted)
+                .map(|own| own.map(TchTensor::new));
+            all_close(&found, &expected, &what);
+        }
+    }
+}
+
+#[test]
+fn batch_norms_agree() {
+    let x = noise(&[6, 4, 5, 3]);
+    let [scale, shift, mean] = [(); 3].map(|()| noise(&[4]));
+    let variance = TchTensor::new(&noise(&[4]).tensor + 1.5);
+    for (groups, relu, joins) in
+        [(1, false, false), (1, true, false), (1, true, true), (2, false, true), (2, true, true)]
     {
-        for [batch, input, output, side] in
-            [[1, 1, 1, 9], [3, 5, 7, 11], [2, 8, 4, 16], [4, 2, 4, 16], [2, 16, 32, 8]]
-        {
-            let x = noise(1, &[batch, input, side, side + 1]);
-            let weight = noise(2, &[output, input, kernel, kernel]);
-            for tracked in [[true, true], [true, false], [false, true]] {
-                let of = |kernels: &dyn Kernels| {
-                    gradients(&[x.clone(), weight.clone()], &tracked, |own| {
-                        kernels.conv2d(own[0].clone(), own[1].clone(), stride, padding)
-                    })
-                };
-                for (found, expected) in of(&Native).iter().zip(of(&FallBack)) {
-                    let what = format!("{kernel} {stride} {padding} {batch} {tracked:?}");
-                    close(found, &expected, &what);
-                }
-            }
+        let how = BatchNorm { groups, relu, epsilon: 1e-5 };
+        let shortcut = joins.then(|| noise(&[6, 4, 5, 3]));
+        let parts = || [scale.clone(), shift.clone()];
+        let (expected, made) =
+            functions::batch_norm(x.clone(), parts(), shortcut.clone(), (how, false));
+        let (found, own) = library::batch_norm(x.clone(), parts(), shortcut.clone(), how);
+        let what = format!("{how:?} {joins}");
+        close(&found, &expected, &what);
+        close(&own.mean, &made.mean, &what);
+        close(&own.deviation, &made.deviation, &what);
+        let gradient = noise(&[6, 4, 5, 3]);
+        for by_x in [true, false] {
+            let expected = functions::batch_norm_backward(gradient.clone(), &made, joins, by_x);
+            all_close(&own.backward(&gradient, joins, by_x), &expected, &what);
         }
+        let fixed = || [scale.clone(), shift.clone(), mean.clone(), variance.clone()];
+        let how = BatchNorm { groups: 1, ..how };
+        let expected = functions::batch_norm_fixed(x.clone(), fixed(), shortcut.clone(), how);
+        let given = fixed();
+        let given = given.each_ref().map(|own| &own.tensor);
+        let onto = shortcut.as_ref().map(|own| &own.tensor);
+        let found = library::batch_norm_fixed(&x.tensor, given, onto, how);
+        close(&TchTensor::new(found), &expected, &what);
     }
-}
-
-/// The same maps, in the order in memory in which convolutions leave them.
-fn convolved(kernels: &dyn Kernels, x: Array) -> Array {
-    let channels = x.shape()[1];
-    let weight = Tensor::<2>::eye(channels, &Device::libtorch());
-    kernels.conv2d(x, weight.reshape([channels, channels, 1, 1]).into(), 1, 0)
-}
-
-#[test]
-fn batch_norms_are_those_of_the_fall_back() {
-    for (shape, laid_out) in [
-        (&[6, 3][..], false),
-        (&[4, 1, 7], false),
-        (&[4, 6, 5, 7], false),
-        (&[4, 6, 5, 7], true),
-        (&[8, 16, 4, 4], true),
-        (&[2, 3, 40, 40], true),
-        (&[2, 33, 1, 3], true),
-    ] {
-        let (x, channels) = (noise(1, shape), [shape[1]]);
-        let parts = [x, noise(2, &channels), noise(3, &channels), noise(4, shape)];
-        for tracked in [[true; 4], [false, true, true, false], [true, false, false, true]] {
-            for (groups, relu, joins) in [
-                (1, false, false),
-                (1, true, false),
-                (1, true, true),
-                (2, false, true),
-                (2, true, false),
-                (2, true, true),
-            ] {
-                let of = |kernels: &dyn Kernels| {
-                    gradients(&parts[..3 + usize::from(joins)], &tracked, |own| {
-                        let [mut x, scale, shift] = [0, 1, 2].map(|at: usize| own[at].clone());
-                        if laid_out {
-                            x = convolved(kernels, x);
-                        }
-                        let after = After { shortcut: own.get(3).cloned(), relu };
-                        kernels.batch_norm(x, [scale, shift], (groups, 1e-5), after).output
-                    })
-                };
-                for (found, expected) in of(&Native).iter().zip(of(&FallBack)) {
-                    let what = format!("{shape:?} {tracked:?} {groups} {relu} {joins}");
-                    close(found, &expected, &what);
-                }
-            }
-        }
-        let [x, scale, shift, _] = parts;
-        for groups in [1, 2] {
-            let of = |kernels: &dyn Kernels| {
-                let parts = [scale.clone(), shift.clone()];
-                let mut x = x.leaf();
-                if laid_out {
-                    x = convolved(kernels, x);
-                }
-                let Normalized { mean, variance, .. } =
-                    kernels.batch_norm(x, parts, (groups, 1e-5), After::default());
-                assert!(!mean.is_tracked() && !variance.is_tracked());
-                [mean, variance]
-            };
-            for (found, expected) in of(&Native).iter().zip(of(&FallBack)) {
-                close(found, &expected, &format!("statistics of {shape:?} in {groups}"));
-            }
-        }
-    }
-}
-
-#[test]
-fn what_is_not_a_number_is_not_hidden() {
-    let mut values = vec![1.0; 2 * 3 * 4 * 4];
-    values[5] = f32::NAN;
-    let x = Array::from_vec(values, &[2, 3, 4, 4], &Device::libtorch());
-    for x in [x.clone(), convolved(&Native, x)] {
-        let parts = [1.0, 0.0].map(|own| Array::from_vec(vec![own; 3], &[3], &Device::libtorch()));
-        let after = After { relu: true, ..After::default() };
-        let output = Native.batch_norm(x, parts, (1, 1e-5), after).output;
-        assert!(output.to_vec()[..16].iter().all(|own| own.is_nan()));
-    }
-}
-
-#[test]
-fn fixed_batch_norms_are_those_of_the_fall_back() {
-    for (shape, laid_out) in [
-        (&[6, 3][..], false),
-        (&[4, 6, 5, 7], false),
-        (&[4, 6, 5, 7], true),
-        (&[2, 16, 4, 4], true),
-    ] {
-        let (x, channels) = (noise(1, shape), [shape[1]]);
-        let [scale, shift, mean] = [2, 3, 4].map(|seed| noise(seed, &channels));
-        let variance: Array = (noise(5, &channels).into_tensor::<1>() + 1.5).into();
-        for (relu, joins) in [(false, false), (true, false), (false, true), (true, true)] {
-            let of = |kernels: &dyn Kernels, x: Array| {
-                let given = if laid_out { convolved(kernels, x) } else { x };
-                let held = given.clone();
-                let before = held.to_vec();
-                let [once, again] = [given.clone(), given].map(|given| {
-                    let after = After { shortcut: joins.then(|| noise(6, shape)), relu };
-                    let parts = [scale.clone(), shift.clone()];
-                    let fixed = [mean.clone(), variance.clone()];
-                    kernels.batch_norm_fixed(given, parts, fixed, 1e-5, after)
-                });
-                assert_eq!(held.to_vec(), before, "what is held elsewhere has moved");
-                drop(held);
-                close(&once, &again, "the same again");
-                once
-            };
-            let what = format!("{shape:?} {laid_out} {relu} {joins}");
-            close(&of(&Native, x.clone()), &of(&FallBack, x.clone()), &what);
-            // With a gradient to follow.
-            close(&of(&Native, x.leaf()), &of(&FallBack, x.clone()), &what);
-        }
-    }
-}
-
-/// A tensor that nobody else holds is written to where it lies.
-#[test]
-fn what_nobody_else_holds_is_normalised_in_place() {
-    let parts =
-        || [1.5, -0.25].map(|own| Array::from_vec(vec![own; 16], &[16], &Device::libtorch()));
-    let x = noise(1, &[2, 16, 3, 3]);
-    let expected = Native.batch_norm(x.leaf(), parts(), (1, 1e-5), After::default()).output;
-    let at = |own: &Array| super::native(own.clone()).tensor.data_ptr();
-    let maps = convolved(&Native, x);
-    let (held, place) = (maps.clone(), at(&maps));
-    let kept = Native.batch_norm(maps, parts(), (1, 1e-5), After::default()).output;
-    close(&kept, &expected.constant(), "held");
-    assert_ne!(at(&kept), place);
-    let alone = Native.batch_norm(held, parts(), (1, 1e-5), After::default()).output;
-    close(&alone, &expected.constant(), "alone");
-    assert_eq!(at(&alone), place);
-
-    let fixed = || [0.5, 2.0].map(|own| Array::from_vec(vec![own; 16], &[16], &Device::libtorch()));
-    let expected =
-        FallBack.batch_norm_fixed(alone.clone(), parts(), fixed(), 1e-5, After::default());
-    let again = Native.batch_norm_fixed(alone, parts(), fixed(), 1e-5, After::default());
-    close(&again, &expected, "by given numbers");
-    assert_eq!(at(&again), place);
-}
-
-/// A channel that is constant has no variance, and never less.
-#[test]
-fn no_variance_is_below_zero() {
-    let x = Tensor::<2>::full([64, 2], 3.3, &Device::libtorch());
-    let ones = || Array::from_vec(vec![1.0; 2], &[2], &Device::libtorch());
-    let batch = Native.batch_norm(x.into(), [ones(), ones()], (1, 1e-5), After::default());
-    assert!(batch.variance.to_vec().iter().all(|own| (0.0..1e-6).contains(own)));
-    // The mean is rounded, and what that leaves is scaled up.
-    assert!(batch.output.to_vec().iter().all(|own| (own - 1.0).abs() < 1e-3));
-}
-
-#[test]
-fn what_is_held_elsewhere_does_not_move() {
-    let mut averages = [noise(1, &[3, 2]), noise(2, &[4])];
-    let (before, elsewhere) = (averages.clone().map(|own| own.to_vec()), averages[0].clone());
-    let targets = [noise(3, &[3, 2]), noise(4, &[4])];
-    Native.lerp_many(&mut averages, &[&targets[0], &targets[1]], 0.75);
-    for ((moved, before), target) in averages.iter().zip(&before).zip(&targets) {
-        for ((moved, before), target) in moved.to_vec().iter().zip(before).zip(target.to_vec()) {
-            assert!((moved - (0.75 * before + 0.25 * target)).abs() < 1e-6);
-        }
-    }
-    assert_eq!(elsewhere.to_vec(), before[0]);
-    Native.lerp_many(&mut [], &[], 0.75);
-}
-
-#[test]
-fn descents_are_those_of_the_fall_back() {
-    let shapes = [&[7][..], &[3, 5], &[2, 3, 3, 3]];
-    for (momentum, nesterov) in [(0.0, false), (0.9, false), (0.9, true)] {
-        for weight_decay in [0.0, 0.1] {
-            let how = Descent { lr: 0.1, weight_decay, momentum, nesterov };
-            let of = |kernels: &dyn Kernels| {
-                let mut values: Vec<Array> =
-                    (1..).zip(shapes).map(|(at, own)| noise(at, own)).collect();
-                let (mut buffers, elsewhere) = (Vec::new(), values.clone());
-                let before: Vec<_> = elsewhere.iter().map(Array::to_vec).collect();
-                for step in 0..3 {
-                    let gradient = |(at, own): (u64, &&[usize])| match own {
-                        // As the way back through a product leaves it: not in the order of its sizes.
-                        [rows, columns] => {
-                            let turned: Tensor<2> = noise(at, &[*columns, *rows]).into_tensor();
-                            turned.transpose().into()
-                        }
-                        _ => noise(at, own),
-                    };
-                    let gradients = (10 * (step + 1)..).zip(&shapes).map(gradient).collect();
-                    kernels.descend_many(&mut values, gradients, &mut buffers, how);
-                }
-                assert_eq!(elsewhere.iter().map(Array::to_vec).collect::<Vec<_>>(), before);
-                assert_eq!(buffers.len(), if momentum == 0.0 { 0 } else { shapes.len() });
-                values.extend(buffers);
-                values
-            };
-            for (found, expected) in of(&Native).iter().zip(of(&FallBack)) {
-                close(found, &expected, &format!("{how:?}"));
-            }
-        }
-    }
-    Native.descend_many(
-        &mut [],
-        Vec::new(),
-        &mut Vec::new(),
-        Descent { lr: 0.1, weight_decay: 0.0, momentum: 0.9, nesterov: false },
-    );
 }

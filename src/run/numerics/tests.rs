@@ -29,16 +29,29 @@ use crate::{Request, compile};
 
 /// What each part gives at a version, on each kind of machine. Where one is missing, the test says
 /// what it has found there.
-const DIGESTS: [(&str, u32, &str, &str); 7] = [
+const DIGESTS: [(&str, u32, &str, &str); 10] = [
     ("images", 1, ANY, "6a60d3c6d514470b8eb38e918f7c7cbed3075c08ce292104d15e0d96dd41300c"),
     ("views", 1, ANY, "19bc942d1f453f274e986e7345b7ca5029419e5a07840b8031760faff58eae24"),
     ("initialization", 1, ANY, "a943d98ec9efdf5420f4d3f3df3e7dddd25ed4f908d47b9e8b3c18f06b9e615e"),
     ("schedules", 1, ANY, "a26e1f28f44197224c25dbac552beaca1a06df2b65020d17e2c08493a62909f9"),
+    ("steps", 5, "flex, avx2", "285f0e65131894ca0da6debdad454c67c61c2a38b490cf0e75bd6c6e7b8fb613"),
     (
         "steps",
-        4,
-        "flex, avx512",
-        "6775301837d182239aedf59d94213f1b715a3541645ae743357ca5b4a15200b4",
+        5,
+        "libtorch-cpu, avx2 of AuthenticAMD",
+        "231f56fee4c16293daff0897f04d6d6eab84ac41a108235f2edaac9e9bff47e3",
+    ),
+    (
+        "protocols",
+        1,
+        "flex, avx2",
+        "de97cd7d95334281e45a35cb942debffdfaf5016de83514aba701dfffdc55f92",
+    ),
+    (
+        "protocols",
+        1,
+        "libtorch-cpu, avx2 of AuthenticAMD",
+        "f6777216a7d3cc5c57cbc2f3d241f20772699a8b041c2a2dc797a2e42e0c9c25",
     ),
     (
         "protocols",

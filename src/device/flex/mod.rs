@@ -1,0 +1,79 @@
+//! The embedded backend: nothing to install, and kernels of our own in the place of burn's.
+
+mod functions;
+mod operations {
+    use burn::backend::flex::FlexTensor;
+
+    use super::functions;
+
+    crate::device::operations::operations!(Flex, FlexTensor, functions);
+}
+
+use burn::backend::Flex;
+use burn::backend::flex::FlexTensor;
+use burn::tensor::{Device, Tensor};
+
+use super::array::{Array, by_rank};
+use super::operations::BatchNorm;
+use super::{After, DeviceError, FallBack, Kernels, Normalized, Selected};
+
+pub fn select() -> Result<Selected, DeviceError> {
+    Ok(Selected { device: Device::flex(), kernels: &Native, kind: "flex".to_owned() })
+}
+
+/// Kernels of our own for what takes the time of a step.
+struct Native;
+
+impl Kernels for Native {
+    fn conv2d(&self, x: Array, weight: Array, stride: usize, padding: usize) -> Array {
+        operations::conv2d(x, weight, stride, padding)
+    }
+
+    fn batch_norm(
+        &self,
+        x: Array,
+        parts: [Array; 2],
+        how: (usize, f64),
+        after: After,
+    ) -> Normalized {
+        operations::batch_norm(x, parts, how, after)
+    }
+
+    fn batch_norm_fixed(
+        &self,
+        x: Array,
+        [scale, shift]: [Array; 2],
+        [mean, variance]: [Array; 2],
+        epsilon: f64,
+        after: After,
+    ) -> Array {
+        let parts = [scale, shift, mean, variance];
+        let all = parts.iter().chain([&x]).chain(&after.shortcut);
+        if all.into_iter().any(Array::is_tracked) {
+            let [scale, shift, mean, variance] = parts;
+            return FallBack.batch_norm_fixed(x, [scale, shift], [mean, variance], epsilon, after);
+        }
+        let rank = x.rank();
+        let (x, shortcut, parts) = (native(x), after.shortcut.map(native), parts.map(native));
+        let how = BatchNorm { groups: 1, relu: after.relu, epsilon };
+        let output = functions::batch_norm_fixed(x, parts, shortcut, (how, true));
+        by_rank!(rank, D => Tensor::<D>::from_primitive::<Flex>(output).into())
+    }
+}
+
+/// The tensor of an array without a history.
+fn native(array: Array) -> FlexTensor {
+    by_rank!(array.rank(), D => {
+        let tensor = array.into_tensor::<D>().try_into_primitive::<Flex>();
+        tensor.expect("a constant of the device that it is computed on")
+    })
+}
+
+/// Where the numbers of an array lie, if it is this backend's.
+#[cfg(test)]
+pub fn address(array: &Array) -> Option<usize> {
+    by_rank!(array.rank(), D => {
+        let tensor = array.tensor::<D>().try_into_primitive::<Flex>().ok()?;
+        Some(tensor.storage::<f32>().as_ptr() as usize)
+    })
+}

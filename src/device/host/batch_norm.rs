@@ -1,0 +1,461 @@
+//! Batch normalisation on the processor, with the addition of a shortcut and a ReLU in the same
+//! pass: two reads and one write forward.
+//!
+//! Sums go over a few rows in single precision, over all of them in double and in their order: the
+//! number of threads changes no bit.
+
+use std::mem::MaybeUninit;
+
+use rayon::prelude::*;
+
+use super::lanes::{Lanes, Loop, Processor};
+
+/// Rows that are summed in single precision.
+const ROWS: usize = 128;
+/// Rows that one task takes where all are in one group: several times [`ROWS`].
+const TASK: usize = 512;
+/// Numbers that an inner loop goes over at least: several rows, where channels are few.
+const WIDE: usize = 64;
+
+/// Rows of numbers, one for each channel: the positions of images, of which `image` is in group
+/// `image % groups`.
+#[derive(Clone, Copy, Debug)]
+pub struct Rows {
+    pub images: usize,
+    pub positions: usize,
+    pub channels: usize,
+    pub groups: usize,
+    pub processor: Processor,
+}
+
+/// Of each channel of each group, `[groups * channels]`.
+#[derive(Clone, Debug)]
+pub struct Statistics {
+    pub mean: Vec<f32>,
+    /// One over the square root of variance and epsilon.
+    pub deviation: Vec<f32>,
+}
+
+/// The gradients by scale and shift, `[channels]`, and what the one by the input takes of them.
+pub struct Slopes {
+    pub scale: Vec<f32>,
+    pub shift: Vec<f32>,
+    /// For each group, one after the other.
+    constant: Vec<f32>,
+    slope: Vec<f32>,
+}
+
+/// What a normalisation makes of a number, `(x - mean) * gain + shift`, and of that what is above
+/// `least`: for each group the channels, as often as an inner loop reads them.
+pub struct Lines {
+    groups: Vec<[Vec<f32>; 3]>,
+    least: f32,
+}
+
+impl Rows {
+    /// The numbers of a task, all of one group.
+    fn task(&self) -> usize {
+        let rows = if self.groups == 1 { TASK } else { self.positions };
+        rows * self.channels
+    }
+
+    fn group(&self, task: usize) -> usize {
+        task % self.groups
+    }
+
+    /// How often an inner loop reads the channels.
+    fn repeats(&self) -> usize {
+        WIDE.div_ceil(self.channels)
+    }
+
+    fn in_group(&self) -> f64 {
+        (self.images / self.groups * self.positions) as f64
+    }
+
+    fn repeated(&self, channels: &[f32]) -> Vec<f32> {
+        channels.repeat(self.repeats())
+    }
+
+    /// The mean and the biased variance of each channel of each group.
+    pub fn measure(&self, x: &[f32], epsilon: f64) -> Statistics {
+        let processor = self.processor;
+        // What is near the mean, so that its square does not drown the variance: the mean of the
+        // first rows of each group.
+        let zero = vec![0.0; self.channels * self.repeats()];
+        let near: Vec<Vec<f32>> = (x.chunks(self.task()).take(self.groups))
+            .map(|x| {
+                let x = &x[..x.len().min(ROWS * self.channels)];
+                let [sum, _] =
+                    self.sums(x, |x, sums| processor.run(Moments { x, base: &zero, sums }));
+                let rows = (x.len() / self.channels) as f64;
+                let mean: Vec<f32> = sum.iter().map(|own| (own / rows) as f32).collect();
+                self.repeated(&mean)
+            })
+            .collect();
+        let sums = (x.par_chunks(self.task()).enumerate()).map(|(task, x)| {
+            let base = &near[self.group(task)];
+            self.sums(x, |x, sums| processor.run(Moments { x, base, sums }))
+        });
+        let mut made = Statistics { mean: Vec::new(), deviation: Vec::new() };
+        for ([sum, square], base) in self.by_group(sums.collect()).iter().zip(&near) {
+            for ((sum, square), base) in sum.iter().zip(square).zip(base) {
+                let from = sum / self.in_group();
+                let variance = (square / self.in_group() - from * from).max(0.0);
+                made.mean.push((f64::from(*base) + from) as f32);
+                made.deviation.push((1.0 / (variance + epsilon).sqrt()) as f32);
+            }
+        }
+        made
+    }
+
+    /// Normalises, adds a shortcut of as many numbers, if there is one, and rectifies: every number
+    /// of `out` is written.
+    pub fn apply(
+        &self,
+        x: &[f32],
+        lines: &Lines,
+        shortcut: Option<&[f32]>,
+        out: &mut [MaybeUninit<f32>],
+    ) {
+        let (processor, task) = (self.processor, self.task());
+        let tasks = x.par_chunks(task).zip(out.par_chunks_mut(task)).enumerate();
+        tasks.for_each(|(own, (x, out))| {
+            let lines = lines.group(self.group(own));
+            match shortcut {
+                None => processor.run(Apply { x, lines, out }),
+                Some(shortcut) => {
+                    let shortcut = &shortcut[own * task..][..x.len()];
+                    processor.run(ApplyOnto { x, shortcut, lines, out });
+                }
+            }
+        });
+    }
+
+    /// The same in the place of `x`.
+    pub fn apply_in_place(&self, x: &mut [f32], lines: &Lines, shortcut: Option<&[f32]>) {
+        let (processor, task) = (self.processor, self.task());
+        x.par_chunks_mut(task).enumerate().for_each(|(own, x)| {
+            let lines = lines.group(self.group(own));
+            let shortcut = shortcut.map(|shortcut| &shortcut[own * task..][..x.len()]);
+            processor.run(ApplyInPlace { x, shortcut, lines });
+        });
+    }
+
+    /// The sums that the way back goes by. `gradient` is the one by the output, before the ReLU of
+    /// `lines`.
+    pub fn slopes(
+        &self,
+        x: &[f32],
+        gradient: &[f32],
+        statistics: &Statistics,
+        lines: &Lines,
+    ) -> Slopes {
+        let (processor, task) = (self.processor, self.task());
+        let sums = (x.par_chunks(task).zip(gradient.par_chunks(task)).enumerate())
+            .map(|(own, (x, gradient))| {
+                let lines = lines.group(self.group(own));
+                let mut gradient = gradient.chunks(ROWS * self.channels);
+                self.sums(x, |x, sums| {
+                    let gradient = gradient.next().expect("as many numbers as the input has");
+                    processor.run(AddSlopes { x, gradient, lines, sums });
+                })
+            })
+            .collect();
+        let mut made = Slopes {
+            scale: vec![0.0; self.channels],
+            shift: vec![0.0; self.channels],
+            constant: Vec::new(),
+            slope: Vec::new(),
+        };
+        for ([shift, scale], deviation) in
+            self.by_group(sums).iter().zip(statistics.deviation.chunks_exact(self.channels))
+        {
+            for (channel, deviation) in deviation.iter().enumerate() {
+                let deviation = f64::from(*deviation);
+                made.shift[channel] += shift[channel] as f32;
+                made.scale[channel] += (scale[channel] * deviation) as f32;
+                made.constant.push((shift[channel] / self.in_group()) as f32);
+                made.slope.push((scale[channel] / self.in_group() * deviation * deviation) as f32);
+            }
+        }
+        made
+    }
+
+    /// The gradient by the input: every number of `out` is written.
+    pub fn descend(
+        &self,
+        x: &[f32],
+        gradient: &[f32],
+        lines: &Lines,
+        slopes: &Slopes,
+        out: &mut [MaybeUninit<f32>],
+    ) {
+        let (processor, task) = (self.processor, self.task());
+        let [constant, slope] = [&slopes.constant, &slopes.slope].map(|all| -> Vec<Vec<f32>> {
+            all.chunks_exact(self.channels).map(|own| self.repeated(own)).collect()
+        });
+        let tasks = x.par_chunks(task).zip(gradient.par_chunks(task)).zip(out.par_chunks_mut(task));
+        tasks.enumerate().for_each(|(own, ((x, gradient), out))| {
+            let group = self.group(own);
+            let slopes = [constant[group].as_slice(), &slope[group]];
+            processor.run(Descend { x, gradient, lines: lines.group(group), slopes, out });
+        });
+    }
+
+    /// Two sums of each channel, of what `add` has summed over some rows in single precision.
+    fn sums(&self, x: &[f32], mut add: impl FnMut(&[f32], [&mut [f32]; 2])) -> [Vec<f64>; 2] {
+        let mut total = [(); 2].map(|()| vec![0.0; self.channels]);
+        let mut sums = [(); 2].map(|()| vec![0.0; self.channels * self.repeats()]);
+        for x in x.chunks(ROWS * self.channels) {
+            sums.iter_mut().for_each(|own| own.fill(0.0));
+            let [first, second] = &mut sums;
+            add(x, [first, second]);
+            for (total, sums) in total.iter_mut().zip(&sums) {
+                for sums in sums.chunks_exact(self.channels) {
+                    total.iter_mut().zip(sums).for_each(|(total, own)| *total += f64::from(*own));
+                }
+            }
+        }
+        total
+    }
+
+    fn by_group(&self, tasks: Vec<[Vec<f64>; 2]>) -> Vec<[Vec<f64>; 2]> {
+        let mut tasks = tasks.into_iter();
+        let mut groups: Vec<[Vec<f64>; 2]> = tasks.by_ref().take(self.groups).collect();
+        for (task, more) in tasks.enumerate() {
+            for (total, more) in groups[self.group(task)].iter_mut().zip(more) {
+                total.iter_mut().zip(more).for_each(|(total, own)| *total += own);
+            }
+        }
+        groups
+    }
+}
+
+impl Lines {
+    /// `scale` and `shift` are `[channels]`.
+    pub fn new(
+        rows: &Rows,
+        statistics: &Statistics,
+        [scale, shift]: [&[f32]; 2],
+        relu: bool,
+    ) -> Self {
+        let of = |all: &[f32]| -> Vec<Vec<f32>> {
+            all.chunks_exact(rows.channels).map(<[f32]>::to_vec).collect()
+        };
+        let groups = of(&statistics.mean).into_iter().zip(of(&statistics.deviation));
+        let groups = groups.map(|(mean, deviation)| {
+            let gain: Vec<f32> =
+                deviation.iter().zip(scale).map(|(own, scale)| own * scale).collect();
+            [rows.repeated(&mean), rows.repeated(&gain), rows.repeated(shift)]
+        });
+        Lines { groups: groups.collect(), least: if relu { 0.0 } else { f32::NEG_INFINITY } }
+    }
+
+    fn group(&self, group: usize) -> Line<'_> {
+        let [mean, gain, shift] = &self.groups[group];
+        Line { mean, gain, shift, least: self.least }
+    }
+}
+
+/// The lines of one group.
+#[derive(Clone, Copy)]
+struct Line<'l> {
+    mean: &'l [f32],
+    gain: &'l [f32],
+    shift: &'l [f32],
+    least: f32,
+}
+
+impl Line<'_> {
+    #[inline(always)]
+    fn wide(&self) -> usize {
+        self.mean.len()
+    }
+
+    /// Mean, gain and shift.
+    #[inline(always)]
+    fn each(&self) -> impl ExactSizeIterator<Item = ((f32, f32), f32)> {
+        let gain = self.gain.iter().copied();
+        self.mean.iter().copied().zip(gain).zip(self.shift.iter().copied())
+    }
+
+    /// A number that is none stays one.
+    #[inline(always)]
+    fn above(&self, made: f32) -> f32 {
+        if made < self.least { self.least } else { made }
+    }
+}
+
+/// Adds to sums of each channel and of its squares, both from `base`, a number near the mean.
+struct Moments<'m> {
+    x: &'m [f32],
+    base: &'m [f32],
+    sums: [&'m mut [f32]; 2],
+}
+
+impl Loop for Moments<'_> {
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let [sum, square] = self.sums;
+        for x in self.x.chunks(self.base.len()) {
+            let sums = sum.iter_mut().zip(square.iter_mut());
+            for ((x, base), (sum, square)) in x.iter().zip(self.base).zip(sums) {
+                let from = x - base;
+                *sum += from;
+                *square += from * from;
+            }
+        }
+    }
+}
+
+struct Apply<'a> {
+    x: &'a [f32],
+    lines: Line<'a>,
+    out: &'a mut [MaybeUninit<f32>],
+}
+
+impl Loop for Apply<'_> {
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let (lines, wide) = (self.lines, self.lines.wide());
+        for (x, out) in self.x.chunks(wide).zip(self.out.chunks_mut(wide)) {
+            for ((x, out), ((mean, gain), shift)) in x.iter().zip(out).zip(lines.each()) {
+                out.write(lines.above((x - mean) * gain + shift));
+            }
+        }
+    }
+}
+
+struct ApplyOnto<'a> {
+    x: &'a [f32],
+    shortcut: &'a [f32],
+    lines: Line<'a>,
+    out: &'a mut [MaybeUninit<f32>],
+}
+
+impl Loop for ApplyOnto<'_> {
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let (lines, wide) = (self.lines, self.lines.wide());
+        let from = self.x.chunks(wide).zip(self.shortcut.chunks(wide));
+        for ((x, shortcut), out) in from.zip(self.out.chunks_mut(wide)) {
+            let from = x.iter().zip(shortcut);
+            for (((x, shortcut), out), ((mean, gain), shift)) in from.zip(out).zip(lines.each()) {
+                out.write(lines.above((x - mean) * gain + shift + shortcut));
+            }
+        }
+    }
+}
+
+struct ApplyInPlace<'a> {
+    x: &'a mut [f32],
+    shortcut: Option<&'a [f32]>,
+    lines: Line<'a>,
+}
+
+impl Loop for ApplyInPlace<'_> {
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let (lines, wide) = (self.lines, self.lines.wide());
+        match self.shortcut {
+            None => {
+                for x in self.x.chunks_mut(wide) {
+                    for (x, ((mean, gain), shift)) in x.iter_mut().zip(lines.each()) {
+                        *x = lines.above((*x - mean) * gain + shift);
+                    }
+                }
+            }
+            Some(shortcut) => {
+                for (x, shortcut) in self.x.chunks_mut(wide).zip(shortcut.chunks(wide)) {
+                    let onto = x.iter_mut().zip(shortcut);
+                    for ((x, shortcut), ((mean, gain), shift)) in onto.zip(lines.each()) {
+                        *x = lines.above((*x - mean) * gain + shift + shortcut);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Adds to the sums by which shift and gain of each channel change the loss, but for the deviation.
+struct AddSlopes<'a> {
+    x: &'a [f32],
+    gradient: &'a [f32],
+    lines: Line<'a>,
+    sums: [&'a mut [f32]; 2],
+}
+
+impl Loop for AddSlopes<'_> {
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let (lines, wide) = (self.lines, self.lines.wide());
+        let [by_shift, by_gain] = self.sums;
+        for (x, gradient) in self.x.chunks(wide).zip(self.gradient.chunks(wide)) {
+            let sums = by_shift.iter_mut().zip(by_gain.iter_mut());
+            let from = x.iter().zip(gradient).zip(lines.each());
+            for (((x, gradient), ((mean, gain), shift)), (by_shift, by_gain)) in from.zip(sums) {
+                let from = x - mean;
+                let is_out = from * gain + shift <= lines.least;
+                let passed = if is_out { 0.0 } else { *gradient };
+                *by_shift += passed;
+                *by_gain += passed * from;
+            }
+        }
+    }
+}
+
+/// `gain * (gradient - constant - (x - mean) * slope)`, of the gradient what has passed the ReLU.
+struct Descend<'a> {
+    x: &'a [f32],
+    gradient: &'a [f32],
+    lines: Line<'a>,
+    slopes: [&'a [f32]; 2],
+    out: &'a mut [MaybeUninit<f32>],
+}
+
+impl Loop for Descend<'_> {
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let (lines, wide) = (self.lines, self.lines.wide());
+        let [constant, slope] = self.slopes;
+        let from = self.x.chunks(wide).zip(self.gradient.chunks(wide));
+        for ((x, gradient), out) in from.zip(self.out.chunks_mut(wide)) {
+            let slopes = constant.iter().zip(slope).zip(lines.each());
+            for (((x, gradient), out), ((constant, slope), ((mean, gain), shift))) in
+                x.iter().zip(gradient).zip(out).zip(slopes)
+            {
+                let from = x - mean;
+                let is_out = from * gain + shift <= lines.least;
+                let passed = if is_out { 0.0 } else { *gradient };
+                out.write(gain * (passed - constant - from * slope));
+            }
+        }
+    }
+}
+
+/// What of a gradient passes a ReLU that made `rectified`: every number of `out` is written.
+pub fn pass_relu(gradient: &[f32], rectified: &[f32], out: &mut [MaybeUninit<f32>]) {
+    let processor = Processor::best();
+    let tasks = gradient.par_chunks(SHARE).zip(rectified.par_chunks(SHARE));
+    tasks.zip(out.par_chunks_mut(SHARE)).for_each(|((gradient, rectified), out)| {
+        processor.run(PassRelu { gradient, rectified, out });
+    });
+}
+
+/// Numbers that one task takes.
+const SHARE: usize = 16 << 10;
+
+struct PassRelu<'a> {
+    gradient: &'a [f32],
+    rectified: &'a [f32],
+    out: &'a mut [MaybeUninit<f32>],
+}
+
+impl Loop for PassRelu<'_> {
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        for ((gradient, y), out) in self.gradient.iter().zip(self.rectified).zip(self.out) {
+            out.write(if *y <= 0.0 { 0.0 } else { *gradient });
+        }
+    }
+}

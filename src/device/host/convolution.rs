@@ -1,0 +1,184 @@
+//! Convolutions on the processor, forward and backward, of maps with their channels side by side.
+//!
+//! Nothing is unfolded: with a border of zeros around it, the rows of a window lie in memory as they
+//! are multiplied, `kernel * channels` numbers each. A block of positions times [`LANES`] channels is
+//! summed in registers. Each output is the sum of its products in one order, whatever the threads,
+//! and so is each gradient by a weight, whose parts by image are added in theirs.
+
+use std::mem::MaybeUninit;
+
+use rayon::prelude::*;
+
+use super::lanes::{LANES, Processor};
+use super::maps::{Frame, Maps};
+use super::products::{Products, STRIP};
+use super::windows::{self, Pass, packed};
+
+/// The parts of a gradient by weights that are summed apart: at most so many, of so many numbers.
+const MOST_PARTS: usize = 16;
+const MOST_APART: usize = 2 << 20;
+/// Numbers that one task clears.
+const SHARE: usize = 16 << 10;
+
+/// A convolution of `[n, channels[0], h, w]` by square kernels, `[channels[1], channels[0], k, k]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Convolution {
+    pub images: usize,
+    /// Of the input and of the output.
+    pub channels: [usize; 2],
+    /// Of the input's maps; with padding at least the kernel's.
+    pub sides: [usize; 2],
+    pub kernel: usize,
+    pub stride: usize,
+    pub padding: usize,
+    pub processor: Processor,
+}
+
+impl Convolution {
+    /// The sides of the output's maps.
+    pub fn output(&self) -> [usize; 2] {
+        self.sides.map(|side| (side + 2 * self.padding - self.kernel) / self.stride + 1)
+    }
+
+    /// The frame of an input, and how far windows are apart in it.
+    fn frame(&self) -> (Frame, usize) {
+        let Convolution { kernel, stride, padding, .. } = *self;
+        // Of what a single tap passes over nothing is copied.
+        let (step, stride) = if kernel == 1 && padding == 0 { (stride, 1) } else { (1, stride) };
+        let sides = self.output().map(|side| (side - 1) * stride + kernel);
+        (Frame { before: [padding; 2], sides, step }, stride)
+    }
+
+    /// The output, channels last: every number of `out` is written.
+    pub fn forward(&self, x: Maps<'_>, weight: &[f32], out: &mut [MaybeUninit<f32>]) {
+        let Convolution { kernel, channels, .. } = *self;
+        let [h, w] = self.output();
+        let (frame, apart) = self.frame();
+        let at = |y: usize, x: usize| (y * frame.sides[1] + x) * channels[0];
+        let places = (0..h * w).map(|own| (at(own / w * apart, own % w * apart), own));
+        let pass = Pass {
+            frame,
+            channels,
+            rows: (0..kernel).map(|y| at(y, 0)).collect(),
+            len: kernel * channels[0],
+            weight: packed(channels[1], kernel * kernel * channels[0], |output, own| {
+                let (tap, input) = (own / channels[0], own % channels[0]);
+                weight[(output * channels[0] + input) * kernel * kernel + tap]
+            }),
+            places: places.map(|(from, to)| (from, to * channels[1])).collect(),
+        };
+        windows::run(&[pass], x, self.images, out, self.processor);
+    }
+
+    /// The gradient by the input, channels last, from that by the output: every number of `out` is
+    /// written.
+    ///
+    /// Of a stride of two, every second row and column of the input is met by every second tap, so
+    /// that it is a convolution for each of four kinds of positions.
+    pub fn backward_input(&self, gradient: Maps<'_>, weight: &[f32], out: &mut [MaybeUninit<f32>]) {
+        let Convolution { kernel, stride, padding, channels: [inputs, outputs], .. } = *self;
+        if kernel < stride {
+            let zero = MaybeUninit::new(0.0);
+            out.par_chunks_mut(SHARE).for_each(|out| out.fill(zero));
+        }
+        let mut passes = Vec::new();
+        for [a, b] in (0..stride * stride).map(|own| [own / stride, own % stride]) {
+            // The taps `a`, `a + stride`, … in the order of the gradient's rows: backward.
+            let [tall, wide] = [a, b].map(|own| (kernel.saturating_sub(own)).div_ceil(stride));
+            if tall == 0 || wide == 0 {
+                continue;
+            }
+            // `own` of the input is met by tap `phase` of the last of these.
+            let met = |side: usize, phase: usize| {
+                (0..side)
+                    .filter(move |own| (own + padding) % stride == phase)
+                    .map(move |own| (own, (own + padding) / stride))
+            };
+            let sides = [0, 1].map(|axis| (self.sides[axis] - 1 + padding) / stride + 1);
+            let before = [tall - 1, wide - 1];
+            let sides = [sides[0] + before[0], sides[1] + before[1]];
+            let frame = Frame { before, sides, step: 1 };
+            let at = |y: usize, x: usize| (y * sides[1] + x) * outputs;
+            let places = met(self.sides[0], a).flat_map(|(y, first)| {
+                met(self.sides[1], b).map(move |(x, left)| (at(first, left), (y, x)))
+            });
+            let places = places.map(|(from, (y, x))| (from, (y * self.sides[1] + x) * inputs));
+            passes.push(Pass {
+                frame,
+                channels: [outputs, inputs],
+                rows: (0..tall).map(|y| at(y, 0)).collect(),
+                len: wide * outputs,
+                weight: packed(inputs, tall * wide * outputs, |input, own| {
+                    let (tap, output) = (own / outputs, own % outputs);
+                    let [y, x] = [
+                        (tall - 1 - tap / wide) * stride + a,
+                        (wide - 1 - tap % wide) * stride + b,
+                    ];
+                    weight[((output * inputs + input) * kernel + y) * kernel + x]
+                }),
+                places: places.collect(),
+            });
+        }
+        windows::run(&passes, gradient, self.images, out, self.processor);
+    }
+
+    /// The gradient by the weights, `[channels[1], channels[0], k, k]`, from that by the output.
+    pub fn backward_weight(&self, x: Maps<'_>, gradient: Maps<'_>) -> Vec<f32> {
+        let Convolution { kernel, channels: [inputs, outputs], .. } = *self;
+        let [h, w] = self.output();
+        let (frame, stride) = self.frame();
+        let blocks = outputs.div_ceil(LANES);
+        // Fixed by the sizes alone, so that the order of sums is.
+        let size = blocks * kernel * kernel * inputs * LANES;
+        let parts = (MOST_APART / size.max(1)).clamp(1, MOST_PARTS).min(self.images.max(1));
+        // Positions a power of two apart would share few places in the cache.
+        let apart = if inputs % 64 == 0 { inputs + LANES } else { inputs };
+        let at = |y: usize, x: usize| (y * frame.sides[1] + x) * apart;
+        // Without gaps the taps of a row are one.
+        let (rows, len): (Vec<usize>, _) = match apart == inputs {
+            true => ((0..kernel).map(|y| at(y, 0)).collect(), kernel * inputs),
+            false => {
+                ((0..kernel * kernel).map(|tap| at(tap / kernel, tap % kernel)).collect(), inputs)
+            }
+        };
+        let by = Products {
+            frame,
+            apart,
+            places: (0..h * w).map(|own| at(own / w * stride, own % w * stride)).collect(),
+            together: STRIP.div_ceil(h * w),
+            size: rows.len() * len,
+            rows,
+            len,
+        };
+        // Large weights are few images' worth: their blocks are shared out as well.
+        let together = blocks.div_ceil(MOST_PARTS.div_ceil(parts));
+        let groups = blocks.div_ceil(together);
+        let made: Vec<Vec<[f32; LANES]>> = (0..parts * groups)
+            .into_par_iter()
+            .map(|task| {
+                let (part, group) = (task / groups, task % groups);
+                let images = self.images * part / parts..self.images * (part + 1) / parts;
+                let blocks = group * together..blocks.min((group + 1) * together);
+                by.sums(x, gradient, images, blocks, self.processor)
+            })
+            .collect();
+        let taps = kernel * kernel;
+        let mut total = vec![0.0; outputs * inputs * taps];
+        total.par_chunks_mut(LANES * inputs * taps).enumerate().for_each(|(block, total)| {
+            let (group, own) = (block / together, block % together);
+            let of = |part: usize| &made[part * groups + group][own * by.size..][..by.size];
+            let mut sums = of(0).to_vec();
+            for part in 1..parts {
+                for (sum, more) in sums.iter_mut().zip(of(part)) {
+                    sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+                }
+            }
+            for (lane, total) in total.chunks_exact_mut(inputs * taps).enumerate() {
+                for (index, sums) in sums.iter().enumerate() {
+                    total[index % inputs * taps + index / inputs] = sums[lane];
+                }
+            }
+        });
+        total
+    }
+}

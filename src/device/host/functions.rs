@@ -1,0 +1,272 @@
+//! What networks compute on the processor, on the tensors of any backend that lie in its memory.
+
+use std::fmt::Debug;
+use std::mem::MaybeUninit;
+
+use super::batch_norm::{Lines, Rows, Statistics, pass_relu};
+use super::convolution::Convolution;
+use super::lanes::Processor;
+use super::maps::{Maps, Order};
+use crate::device::operations::BatchNorm;
+
+/// A tensor of f32 in the memory of the machine.
+pub trait HostTensor: Clone + Debug + Send + Sync + 'static {
+    fn shape(&self) -> Vec<usize>;
+
+    /// How far numbers are apart in memory, for each axis.
+    fn strides(&self) -> Vec<isize>;
+
+    /// The same numbers in the order of the shape.
+    fn contiguous(&self) -> Self;
+
+    /// The numbers of a tensor without gaps, in the order in which they lie.
+    fn values(&self) -> &[f32];
+
+    /// The same, to write to, where nobody else holds them.
+    fn values_mut(&mut self) -> Option<&mut [f32]>;
+
+    /// A tensor of these numbers in the order of the shape.
+    fn made(values: Vec<f32>, shape: &[usize]) -> Self;
+
+    /// A tensor whose numbers lie channels last.
+    ///
+    /// # Safety
+    ///
+    /// `write` writes every number.
+    unsafe fn maps(shape: &[usize], write: impl FnOnce(&mut [MaybeUninit<f32>])) -> Self;
+}
+
+/// A batch normalised: what the way back needs.
+#[derive(Clone, Debug)]
+pub struct Normalized<T> {
+    x: T,
+    scale: T,
+    shift: T,
+    /// The output, where a shortcut went into a ReLU.
+    rectified: Option<T>,
+    pub mean: T,
+    pub deviation: T,
+    how: BatchNorm,
+}
+
+/// `x: [n, input, h, w]`, padded by zeros, under `weight: [output, input, kernel, kernel]`.
+pub fn convolution<T: HostTensor>(x: &T, weight: &T, options: [usize; 2]) -> T {
+    let how = sizes(x, weight, options);
+    let [h, w] = how.output();
+    let (x, weight) = (dense(x), weight.contiguous());
+    // SAFETY: the function writes every number.
+    unsafe {
+        T::maps(&[how.images, how.channels[1], h, w], |out| {
+            how.forward(read(&x), weight.values(), out);
+        })
+    }
+}
+
+/// The gradients of a convolution by `x` and by `weight`, where each is `wanted`.
+pub fn convolution_backward<T: HostTensor>(
+    gradient: &T,
+    [x, weight]: [&T; 2],
+    options: [usize; 2],
+    [by_x, by_weight]: [bool; 2],
+) -> [Option<T>; 2] {
+    let how = sizes(x, weight, options);
+    let gradient = dense(gradient);
+    let by_x = by_x.then(|| {
+        let weight = weight.contiguous();
+        // SAFETY: the function writes every number.
+        unsafe {
+            T::maps(&x.shape(), |out| {
+                how.backward_input(read(&gradient), weight.values(), out);
+            })
+        }
+    });
+    let by_weight = by_weight.then(|| {
+        let made = how.backward_weight(read(&dense(x)), read(&gradient));
+        T::made(made, &weight.shape())
+    });
+    [by_x, by_weight]
+}
+
+fn sizes<T: HostTensor>(x: &T, weight: &T, [stride, padding]: [usize; 2]) -> Convolution {
+    let (x, weight) = (x.shape(), weight.shape());
+    Convolution {
+        images: x[0],
+        channels: [x[1], weight[0]],
+        sides: [x[2], x[3]],
+        kernel: weight[2],
+        stride,
+        padding,
+        processor: Processor::best(),
+    }
+}
+
+/// Normalises `x`, `[n, c, …]`, adds a shortcut of its shape, if there is one, and rectifies. The
+/// output takes the place of `x` where it is to: then there is no way back.
+pub fn batch_norm<T: HostTensor>(
+    x: T,
+    [scale, shift]: [T; 2],
+    shortcut: Option<T>,
+    (how, in_place): (BatchNorm, bool),
+) -> (T, Normalized<T>) {
+    let rows = rows(&x, how.groups);
+    let x = channels_last(x);
+    let statistics = rows.measure(x.values(), how.epsilon);
+    let lines = lines(&rows, &statistics, [&scale, &shift], how.relu);
+    let rectifies_both = how.relu && shortcut.is_some();
+    let (output, x) = if in_place {
+        let output = apply(&rows, x, &lines, shortcut, true);
+        (output.clone(), output)
+    } else {
+        (apply(&rows, x.clone(), &lines, shortcut, false), x)
+    };
+    let rectified = rectifies_both.then(|| output.clone());
+    let Statistics { mean, deviation } = statistics;
+    let [mean, deviation] = [mean, deviation].map(vector);
+    (output, Normalized { x, scale, shift, rectified, mean, deviation, how })
+}
+
+/// Normalises `x` by the given mean and variance, as [`batch_norm`] by its own: there is no way back.
+pub fn batch_norm_fixed<T: HostTensor>(
+    x: T,
+    [scale, shift, mean, variance]: [T; 4],
+    shortcut: Option<T>,
+    (how, in_place): (BatchNorm, bool),
+) -> T {
+    let rows = rows(&x, 1);
+    let [mean, variance] = [mean, variance].map(|own| own.contiguous());
+    let deviation = |own: &f32| (1.0 / (f64::from(*own) + how.epsilon).sqrt()) as f32;
+    let statistics = Statistics {
+        mean: mean.values().to_vec(),
+        deviation: variance.values().iter().map(deviation).collect(),
+    };
+    let lines = lines(&rows, &statistics, [&scale, &shift], how.relu);
+    apply(&rows, channels_last(x), &lines, shortcut, in_place)
+}
+
+/// The gradients of a batch norm: by its input, where it is wanted, by scale, shift and the shortcut,
+/// where there was one.
+pub fn batch_norm_backward<T: HostTensor>(
+    gradient: T,
+    own: &Normalized<T>,
+    has_shortcut: bool,
+    by_x: bool,
+) -> [Option<T>; 4] {
+    let rows = rows(&own.x, own.how.groups);
+    let [mean, deviation] = [&own.mean, &own.deviation].map(|own| own.values().to_vec());
+    let statistics = Statistics { mean, deviation };
+    let mut gradient = channels_last(gradient);
+    let shape = own.x.shape();
+    if let Some(rectified) = &own.rectified {
+        let given = gradient;
+        // SAFETY: the function writes every number.
+        gradient =
+            unsafe { T::maps(&shape, |out| pass_relu(given.values(), rectified.values(), out)) };
+    }
+    // What a shortcut went into has passed the ReLU already.
+    let relu = own.how.relu && !has_shortcut;
+    let lines = lines(&rows, &statistics, [&own.scale, &own.shift], relu);
+    let x = own.x.values();
+    let slopes = rows.slopes(x, gradient.values(), &statistics, &lines);
+    let by_x = by_x.then(|| {
+        // SAFETY: the function writes every number.
+        unsafe { T::maps(&shape, |out| rows.descend(x, gradient.values(), &lines, &slopes, out)) }
+    });
+    let [by_scale, by_shift] = [slopes.scale, slopes.shift].map(|own| Some(vector(own)));
+    [by_x, by_scale, by_shift, has_shortcut.then_some(gradient)]
+}
+
+fn rows<T: HostTensor>(x: &T, groups: usize) -> Rows {
+    let shape = x.shape();
+    Rows {
+        images: shape[0],
+        positions: shape[2..].iter().product(),
+        channels: shape[1],
+        groups,
+        processor: Processor::best(),
+    }
+}
+
+fn lines<T: HostTensor>(rows: &Rows, statistics: &Statistics, parts: [&T; 2], relu: bool) -> Lines {
+    let [scale, shift] = parts.map(T::contiguous);
+    Lines::new(rows, statistics, [scale.values(), shift.values()], relu)
+}
+
+/// `x` lies channels last.
+fn apply<T: HostTensor>(
+    rows: &Rows,
+    mut x: T,
+    lines: &Lines,
+    shortcut: Option<T>,
+    in_place: bool,
+) -> T {
+    let shortcut = shortcut.map(channels_last);
+    let shortcut = shortcut.as_ref().map(T::values);
+    if in_place && let Some(values) = x.values_mut() {
+        rows.apply_in_place(values, lines, shortcut);
+        return x;
+    }
+    // SAFETY: the function writes every number.
+    unsafe { T::maps(&x.shape(), |out| rows.apply(x.values(), lines, shortcut, out)) }
+}
+
+fn vector<T: HostTensor>(values: Vec<f32>) -> T {
+    let shape = [values.len()];
+    T::made(values, &shape)
+}
+
+/// The strides of a tensor without gaps whose axes lie in memory in this order, the last side by
+/// side.
+fn strides(shape: &[usize], order: impl DoubleEndedIterator<Item = usize>) -> Vec<isize> {
+    let mut strides = vec![1; shape.len()];
+    let mut size = 1;
+    for axis in order.rev() {
+        strides[axis] = size as isize;
+        size *= shape[axis];
+    }
+    strides
+}
+
+/// The strides of `[n, c, …]` with the channels of a position side by side.
+pub fn channels_last_strides(shape: &[usize]) -> Vec<isize> {
+    strides(shape, [0].into_iter().chain(2..shape.len()).chain([1]))
+}
+
+/// In which of the two orders a tensor lies without gaps, if it does.
+fn order<T: HostTensor>(x: &T) -> Option<Order> {
+    let (shape, found) = (x.shape(), x.strides());
+    let lies = |wanted: Vec<isize>| {
+        let mut axes = shape.iter().zip(&found).zip(wanted);
+        axes.all(|((size, stride), wanted)| *size == 1 || *stride == wanted)
+    };
+    match lies(channels_last_strides(&shape)) {
+        true => Some(Order::ChannelsLast),
+        false => lies(strides(&shape, 0..shape.len())).then_some(Order::Plain),
+    }
+}
+
+/// In one of the two orders.
+fn dense<T: HostTensor>(x: &T) -> T {
+    if order(x).is_some() { x.clone() } else { x.contiguous() }
+}
+
+fn channels_last<T: HostTensor>(x: T) -> T {
+    let x = match order(&x) {
+        Some(Order::ChannelsLast) => return x,
+        Some(Order::Plain) => x,
+        None => x.contiguous(),
+    };
+    let shape = x.shape();
+    // SAFETY: the function writes every number.
+    unsafe { T::maps(&shape, |out| read(&x).channels_last(shape[0], out)) }
+}
+
+/// The maps of a tensor without gaps.
+fn read<T: HostTensor>(x: &T) -> Maps<'_> {
+    let shape = x.shape();
+    let (h, w) = match &shape[2..] {
+        [] => (1, 1),
+        [h, rest @ ..] => (*h, rest.iter().product()),
+    };
+    let order = order(x).expect("made dense before");
+    Maps { values: x.values(), order, channels: shape[1], sides: [h, w] }
+}

@@ -1,0 +1,150 @@
+//! Maps of a batch in memory, and copies of single ones with a border.
+
+use std::mem::MaybeUninit;
+
+use rayon::prelude::*;
+
+use super::lanes::LANES;
+
+/// The order of `[n, c, h, w]` in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// As the shape says: map by map.
+    Plain,
+    /// `[n, h, w, c]`: the channels of a position side by side.
+    ChannelsLast,
+}
+
+/// Maps `[n, channels, h, w]` without gaps.
+#[derive(Clone, Copy)]
+pub struct Maps<'m> {
+    pub values: &'m [f32],
+    pub order: Order,
+    pub channels: usize,
+    pub sides: [usize; 2],
+}
+
+impl<'m> Maps<'m> {
+    pub fn image(&self, index: usize) -> Maps<'m> {
+        let size = self.channels * self.sides[0] * self.sides[1];
+        Maps { values: &self.values[index * size..][..size], ..*self }
+    }
+}
+
+/// Where an image lies in a larger one: behind so many rows and columns of zeros, before as many as
+/// are left.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame {
+    pub before: [usize; 2],
+    pub sides: [usize; 2],
+    /// Of so many rows and columns of the image one is taken: with nothing before it.
+    pub step: usize,
+}
+
+impl Frame {
+    /// The numbers of an image of so many channels.
+    pub fn len(&self, channels: usize) -> usize {
+        self.sides[0] * self.sides[1] * channels
+    }
+
+    /// Copies one image into its frame, channels last, `channels` of them: zeros, where the image
+    /// has fewer. What lies outside of the frame is left out.
+    pub fn fill(&self, image: Maps<'_>, channels: usize, framed: &mut [f32]) {
+        let [h, w] = image.sides.map(|side| side.div_ceil(self.step));
+        let [above, left] = self.before;
+        let right = (left + w).min(self.sides[1]).max(left);
+        for (y, row) in framed.chunks_exact_mut(self.sides[1] * channels).enumerate() {
+            let Some(from) = y.checked_sub(above).filter(|from| *from < h) else {
+                row.fill(0.0);
+                continue;
+            };
+            row[..(left * channels).min(self.sides[1] * channels)].fill(0.0);
+            row[right.min(self.sides[1]) * channels..].fill(0.0);
+            if left >= self.sides[1] {
+                continue;
+            }
+            let row = &mut row[left * channels..right * channels];
+            image.row(from * self.step, self.step, channels, row);
+        }
+    }
+}
+
+impl Maps<'_> {
+    /// All of so many images, channels last: every number of `out` is written.
+    pub fn channels_last(&self, images: usize, out: &mut [MaybeUninit<f32>]) {
+        let size = (out.len() / images.max(1)).max(1);
+        out.par_chunks_mut(size).enumerate().for_each(|(index, out)| {
+            let image = self.image(index);
+            match self.order {
+                Order::ChannelsLast => {
+                    out.iter_mut().zip(image.values).for_each(|(out, own)| _ = out.write(*own));
+                }
+                Order::Plain => {
+                    for (position, out) in out.chunks_exact_mut(self.channels).enumerate() {
+                        let from = image.values[position..].iter();
+                        let from = from.step_by(self.sides[0] * self.sides[1]);
+                        out.iter_mut().zip(from).for_each(|(out, own)| _ = out.write(*own));
+                    }
+                }
+            }
+        });
+    }
+
+    /// Copies a block of the channels of a single image, zeros where there are no more.
+    pub fn block(&self, block: usize, to: &mut [[f32; LANES]]) {
+        let channels = block * LANES..self.channels.min(block * LANES + LANES);
+        let positions = self.sides[0] * self.sides[1];
+        match self.order {
+            Order::ChannelsLast => {
+                for (to, from) in to.iter_mut().zip(self.values.chunks_exact(self.channels)) {
+                    match from[channels.clone()].first_chunk() {
+                        Some(from) => *to = *from,
+                        None => {
+                            let (own, rest) = to.split_at_mut(channels.len());
+                            own.copy_from_slice(&from[channels.clone()]);
+                            rest.fill(0.0);
+                        }
+                    }
+                }
+            }
+            Order::Plain => {
+                to.fill([0.0; LANES]);
+                for (lane, channel) in channels.enumerate() {
+                    let from = &self.values[channel * positions..][..positions];
+                    to.iter_mut().zip(from).for_each(|(to, from)| to[lane] = *from);
+                }
+            }
+        }
+    }
+
+    /// As many positions of a row of a single image as there is room for, each so far behind the one
+    /// before it, channels last.
+    fn row(&self, y: usize, step: usize, channels: usize, to: &mut [f32]) {
+        let [h, w] = self.sides;
+        match self.order {
+            Order::ChannelsLast if channels == self.channels && step == 1 => {
+                to.copy_from_slice(&self.values[y * w * channels..][..to.len()]);
+            }
+            Order::ChannelsLast => {
+                let from = self.values[y * w * self.channels..].chunks_exact(self.channels);
+                for (to, from) in to.chunks_exact_mut(channels).zip(from.step_by(step)) {
+                    let (own, rest) = to.split_at_mut(self.channels);
+                    own.copy_from_slice(from);
+                    rest.fill(0.0);
+                }
+            }
+            Order::Plain => {
+                for channel in 0..channels {
+                    let to = to[channel..].iter_mut().step_by(channels);
+                    match channel < self.channels {
+                        true => {
+                            let from = self.values[(channel * h + y) * w..].iter().step_by(step);
+                            to.zip(from).for_each(|(to, from)| *to = *from);
+                        }
+                        false => to.for_each(|to| *to = 0.0),
+                    }
+                }
+            }
+        }
+    }
+}

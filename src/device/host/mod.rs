@@ -1,0 +1,17 @@
+//! What is computed on the processor itself, in Rust, whatever backend holds the tensors.
+
+mod batch_norm;
+mod convolution;
+mod functions;
+mod lanes;
+mod maps;
+mod products;
+mod windows;
+
+pub use functions::{
+    HostTensor, Normalized, batch_norm, batch_norm_backward, batch_norm_fixed,
+    channels_last_strides, convolution, convolution_backward,
+};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,232 @@
+use std::mem::MaybeUninit;
+
+use super::batch_norm::{Lines, Rows, pass_relu};
+use super::convolution::Convolution;
+use super::lanes::Processor;
+use super::maps::{Maps, Order};
+use crate::random::Key;
+
+fn noise(seed: u64, len: usize) -> Vec<f32> {
+    let mut stream = Key::root(seed).stream();
+    (0..len).map(|_| stream.uniform_in(-1.0, 1.0)).collect()
+}
+
+/// What a function writes, and that it writes every number: over whatever was there.
+fn written(len: usize, write: impl Fn(&mut [MaybeUninit<f32>])) -> Vec<f32> {
+    let over = |before: f32| -> Vec<f32> {
+        let mut out = vec![MaybeUninit::new(before); len];
+        write(&mut out);
+        // SAFETY: all were numbers before.
+        out.into_iter().map(|own| unsafe { own.assume_init() }).collect()
+    };
+    let made = over(f32::MAX);
+    assert_eq!(made, over(f32::MIN), "something is not written");
+    made
+}
+
+/// Output and gradients of a convolution.
+fn convolved(own: &Convolution, order: Order) -> [Vec<f32>; 3] {
+    let [inputs, outputs] = own.channels;
+    let [positions, after] = [own.sides, own.output()].map(|[h, w]| own.images * h * w);
+    let (x, gradient) = (noise(1, positions * inputs), noise(2, after * outputs));
+    let weight = noise(3, inputs * outputs * own.kernel * own.kernel);
+    let x = Maps { values: &x, order, channels: inputs, sides: own.sides };
+    let gradient = Maps { values: &gradient, order, channels: outputs, sides: own.output() };
+    [
+        written(after * outputs, |out| own.forward(x, &weight, out)),
+        written(positions * inputs, |out| own.backward_input(gradient, &weight, out)),
+        own.backward_weight(x, gradient),
+    ]
+}
+
+fn convolutions() -> impl Iterator<Item = Convolution> {
+    let sizes = [
+        ([16, 16], [8, 8], (3, 1, 1)),
+        ([3, 19], [9, 6], (3, 2, 1)),
+        ([16, 33], [8, 5], (1, 2, 0)),
+        ([3, 8], [17, 15], (7, 2, 3)),
+        ([6, 20], [10, 11], (5, 3, 2)),
+        ([4, 6], [5, 3], (2, 3, 1)),
+        ([128, 16], [4, 4], (3, 1, 1)),
+        ([1, 1], [1, 1], (1, 1, 0)),
+        // More padding than a window reaches.
+        ([2, 3], [3, 2], (1, 1, 2)),
+    ];
+    sizes.into_iter().flat_map(|(channels, sides, (kernel, stride, padding))| {
+        [1, 17].map(|images| Convolution {
+            images,
+            channels,
+            sides,
+            kernel,
+            stride,
+            padding,
+            processor: Processor::best(),
+        })
+    })
+}
+
+/// Each product by itself, in double precision, channels last.
+fn by_definition(own: &Convolution, x: &[f32], weight: &[f32]) -> Vec<f64> {
+    let Convolution { channels: [inputs, outputs], sides: [h, w], kernel, stride, .. } = *own;
+    let [tall, wide] = own.output();
+    let mut out = Vec::new();
+    for place in 0..own.images * tall * wide {
+        let (image, y, x0) = (place / (tall * wide), place / wide % tall, place % wide);
+        for output in 0..outputs {
+            let mut sum = 0.0;
+            for tap in 0..kernel * kernel {
+                let from = [y * stride + tap / kernel, x0 * stride + tap % kernel];
+                let [Some(y), Some(x0)] = from.map(|at| at.checked_sub(own.padding)) else {
+                    continue;
+                };
+                for input in (0..inputs).filter(|_| y < h && x0 < w) {
+                    let value = x[((image * h + y) * w + x0) * inputs + input];
+                    let by = weight[(output * inputs + input) * kernel * kernel + tap];
+                    sum += f64::from(value) * f64::from(by);
+                }
+            }
+            out.push(sum);
+        }
+    }
+    out
+}
+
+fn close(found: &[f32], expected: &[f64], what: &str) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    for (found, expected) in found.iter().zip(expected) {
+        assert!((f64::from(*found) - expected).abs() < 1e-4, "{what}: {found}, not {expected}");
+    }
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+}
+
+#[test]
+fn convolutions_are_what_they_are_defined_as() {
+    for own in convolutions() {
+        let [inputs, outputs] = own.channels;
+        let taps = own.kernel * own.kernel;
+        let x = noise(1, own.images * inputs * own.sides[0] * own.sides[1]);
+        let weight = noise(3, inputs * outputs * taps);
+        let [out, by_x, by_weight] = convolved(&own, Order::ChannelsLast);
+        let what = format!("{own:?}");
+        close(&out, &by_definition(&own, &x, &weight), &what);
+        // It is linear in both, so that either gradient along its input is the gradient along the
+        // output.
+        let gradient = noise(2, out.len());
+        let along = dot(&out, &gradient);
+        for (found, by) in [(dot(&by_x, &x), "input"), (dot(&by_weight, &weight), "weight")] {
+            assert!((found - along).abs() < 1e-4 * out.len() as f64, "{what}, by {by}");
+        }
+    }
+}
+
+#[test]
+fn the_order_in_memory_changes_no_bit() {
+    let own = convolutions().next().unwrap();
+    let [h, w] = own.sides;
+    let [channels, _] = own.channels;
+    let weight = noise(3, channels * channels * 9);
+    let last = noise(1, own.images * h * w * channels);
+    let plain: Vec<f32> = (0..last.len())
+        .map(|at| {
+            let (image, channel, place) =
+                (at / (channels * h * w), at / (h * w) % channels, at % (h * w));
+            last[(image * h * w + place) * channels + channel]
+        })
+        .collect();
+    let of = |values: &[f32], order| {
+        let maps = Maps { values, order, channels, sides: own.sides };
+        let out = written(last.len(), |out| own.forward(maps, &weight, out));
+        (out, own.backward_weight(maps, maps))
+    };
+    assert_eq!(of(&plain, Order::Plain), of(&last, Order::ChannelsLast));
+}
+
+/// Output, statistics and gradients of a batch norm.
+fn normalised(rows: &Rows) -> Vec<Vec<f32>> {
+    let len = rows.images * rows.positions * rows.channels;
+    let (x, gradient, shortcut) = (noise(1, len), noise(2, len), noise(3, len));
+    let parts = [noise(4, rows.channels), noise(5, rows.channels)];
+    let statistics = rows.measure(&x, 1e-5);
+    let lines = Lines::new(rows, &statistics, [&parts[0], &parts[1]], true);
+    let slopes = rows.slopes(&x, &gradient, &statistics, &lines);
+    vec![
+        written(len, |out| rows.apply(&x, &lines, None, out)),
+        written(len, |out| rows.apply(&x, &lines, Some(&shortcut), out)),
+        written(len, |out| rows.descend(&x, &gradient, &lines, &slopes, out)),
+        written(len, |out| pass_relu(&gradient, &x, out)),
+        statistics.mean,
+        statistics.deviation,
+        slopes.scale,
+        slopes.shift,
+    ]
+}
+
+fn norms() -> impl Iterator<Item = Rows> {
+    let sizes = [(6, 700, 3, 1), (6, 25, 16, 3), (1000, 1, 33, 1), (4, 9, 128, 2)];
+    sizes.into_iter().map(|(images, positions, channels, groups)| Rows {
+        images,
+        positions,
+        channels,
+        groups,
+        processor: Processor::best(),
+    })
+}
+
+/// Those that multiply and add at once give the same bits.
+#[test]
+fn all_processors_agree() {
+    for processor in Processor::all() {
+        for own in convolutions() {
+            let of = |processor| convolved(&Convolution { processor, ..own }, Order::Plain);
+            let (found, expected) = (of(processor), of(Processor::best()));
+            if processor == Processor::Least {
+                for (found, expected) in found.iter().zip(&expected) {
+                    let expected: Vec<f64> = expected.iter().copied().map(f64::from).collect();
+                    close(found, &expected, &format!("{processor:?} {own:?}"));
+                }
+            } else {
+                assert_eq!(found, expected, "{processor:?} {own:?}");
+            }
+        }
+        for own in norms() {
+            assert_eq!(normalised(&Rows { processor, ..own }), normalised(&own), "{processor:?}");
+        }
+    }
+}
+
+#[test]
+fn the_number_of_threads_changes_no_bit() {
+    let with = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| {
+            let convolved: Vec<_> =
+                convolutions().map(|own| convolved(&own, Order::ChannelsLast)).collect();
+            (convolved, norms().map(|own| normalised(&own)).collect::<Vec<_>>())
+        })
+    };
+    let one = with(1);
+    for threads in [2, 3, 8] {
+        assert!(with(threads) == one, "{threads} threads");
+    }
+}
+
+#[test]
+fn in_place_is_the_same() {
+    for own in norms() {
+        let len = own.images * own.positions * own.channels;
+        let (x, shortcut) = (noise(1, len), noise(3, len));
+        let statistics = own.measure(&x, 1e-5);
+        let parts = [noise(4, own.channels), noise(5, own.channels)];
+        for relu in [false, true] {
+            let lines = Lines::new(&own, &statistics, [&parts[0], &parts[1]], relu);
+            for shortcut in [None, Some(shortcut.as_slice())] {
+                let mut moved = x.clone();
+                own.apply_in_place(&mut moved, &lines, shortcut);
+                assert_eq!(moved, written(len, |out| own.apply(&x, &lines, shortcut, out)));
+            }
+        }
+    }
+}

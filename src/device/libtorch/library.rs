@@ -1,0 +1,313 @@
+//! The C++ of this folder, with tensors that own themselves.
+
+use std::ffi::{CStr, c_char};
+use std::ptr;
+
+use burn::backend::libtorch::TchTensor;
+use tch::Tensor;
+use torch_sys::C_tensor;
+
+use crate::device::Descent;
+use crate::device::operations::BatchNorm;
+
+unsafe extern "C" {
+    fn cpipe_release(message: *mut c_char);
+    fn cpipe_convolution(
+        made: *mut *mut C_tensor,
+        x: *const C_tensor,
+        weight: *const C_tensor,
+        stride: i64,
+        padding: i64,
+    ) -> *mut c_char;
+    fn cpipe_convolution_backward(
+        made: *mut *mut C_tensor,
+        gradient: *const C_tensor,
+        x: *const C_tensor,
+        weight: *const C_tensor,
+        stride: i64,
+        padding: i64,
+        by_x: bool,
+        by_weight: bool,
+    ) -> *mut c_char;
+    fn cpipe_batch_norm(
+        made: *mut *mut C_tensor,
+        implementation: *mut i64,
+        x: *const C_tensor,
+        scale: *const C_tensor,
+        shift: *const C_tensor,
+        shortcut: *const C_tensor,
+        groups: i64,
+        relu: bool,
+        epsilon: f64,
+    ) -> *mut c_char;
+    fn cpipe_batch_norm_fixed(
+        made: *mut *mut C_tensor,
+        x: *const C_tensor,
+        scale: *const C_tensor,
+        shift: *const C_tensor,
+        mean: *const C_tensor,
+        variance: *const C_tensor,
+        shortcut: *const C_tensor,
+        relu: bool,
+        epsilon: f64,
+    ) -> *mut c_char;
+    fn cpipe_batch_norm_backward(
+        made: *mut *mut C_tensor,
+        implementation: i64,
+        gradient: *const C_tensor,
+        x: *const C_tensor,
+        output: *const C_tensor,
+        scale: *const C_tensor,
+        mean: *const C_tensor,
+        deviation: *const C_tensor,
+        kept: *const C_tensor,
+        groups: i64,
+        relu: bool,
+        has_shortcut: bool,
+        epsilon: f64,
+        by_x: bool,
+    ) -> *mut c_char;
+    fn cpipe_lerp_many(
+        averages: *const *mut C_tensor,
+        targets: *const *const C_tensor,
+        count: usize,
+        share: f64,
+    ) -> *mut c_char;
+    fn cpipe_descend_many(
+        made: *mut *mut C_tensor,
+        values: *const *mut C_tensor,
+        gradients: *const *const C_tensor,
+        buffers: *const *mut C_tensor,
+        count: usize,
+        lr: f64,
+        weight_decay: f64,
+        momentum: f64,
+        nesterov: bool,
+    ) -> *mut c_char;
+}
+
+/// `x: [n, input, h, w]`, padded by zeros, under `weight: [output, input, kernel, kernel]`.
+pub fn convolution(x: &Tensor, weight: &Tensor, [stride, padding]: [usize; 2]) -> Tensor {
+    let [output] = made(|made| {
+        let [x, weight] = [x, weight].map(Tensor::as_ptr);
+        // SAFETY: both are live tensors, and `made` has one place.
+        unsafe { cpipe_convolution(made, x, weight, size(stride), size(padding)) }
+    });
+    output.expect("a convolution has an output")
+}
+
+/// The gradients of a convolution by `x` and by `weight`, where each is `wanted`.
+pub fn convolution_backward(
+    gradient: &Tensor,
+    [x, weight]: [&Tensor; 2],
+    [stride, padding]: [usize; 2],
+    wanted: [bool; 2],
+) -> [Option<Tensor>; 2] {
+    let [stride, padding] = [stride, padding].map(size);
+    made(|made| {
+        let [gradient, x, weight] = [gradient, x, weight].map(Tensor::as_ptr);
+        // SAFETY: all are live tensors, and `made` has two places.
+        unsafe {
+            let [by_x, by_weight] = wanted;
+            cpipe_convolution_backward(made, gradient, x, weight, stride, padding, by_x, by_weight)
+        }
+    })
+}
+
+/// A batch normalised: what the way back needs.
+#[derive(Clone, Debug)]
+pub struct Normalized {
+    x: TchTensor,
+    scale: TchTensor,
+    /// The output behind a ReLU.
+    rectified: Option<TchTensor>,
+    pub mean: TchTensor,
+    /// One over the square root of variance and epsilon.
+    pub deviation: TchTensor,
+    kept: TchTensor,
+    implementation: i64,
+    how: BatchNorm,
+}
+
+/// Normalises `x`, `[n, c, …]`, adds a shortcut of its shape, if there is one, and rectifies.
+pub fn batch_norm(
+    x: TchTensor,
+    [scale, shift]: [TchTensor; 2],
+    shortcut: Option<TchTensor>,
+    how: BatchNorm,
+) -> (TchTensor, Normalized) {
+    let mut implementation = 0;
+    let [output, mean, deviation, kept] = made(|made| {
+        let [x, scale, shift] = [&x, &scale, &shift].map(|own| own.tensor.as_ptr());
+        let shortcut = shortcut.as_ref().map_or(ptr::null(), |own| own.tensor.as_ptr());
+        let (groups, BatchNorm { relu, epsilon, .. }) = (size(how.groups), how);
+        let at = &raw mut implementation;
+        // SAFETY: all are live tensors, but for `shortcut`, which may be null; `made` has four
+        // places.
+        unsafe { cpipe_batch_norm(made, at, x, scale, shift, shortcut, groups, relu, epsilon) }
+    });
+    let some = |tensor: Option<Tensor>| TchTensor::new(tensor.expect("all four are made"));
+    let [output, mean, deviation, kept] = [output, mean, deviation, kept].map(some);
+    // Without a ReLU nothing on the way back reads it.
+    let rectified = how.relu.then(|| output.clone());
+    let made = Normalized { x, scale, rectified, mean, deviation, kept, implementation, how };
+    (output, made)
+}
+
+/// Normalises `x` by the given scale, shift, mean and variance, as [`batch_norm`] by its own.
+pub fn batch_norm_fixed(
+    x: &Tensor,
+    parts: [&Tensor; 4],
+    shortcut: Option<&Tensor>,
+    how: BatchNorm,
+) -> Tensor {
+    let [output] = made(|made| {
+        let [scale, shift, mean, variance] = parts.map(Tensor::as_ptr);
+        let shortcut = shortcut.map_or(ptr::null(), Tensor::as_ptr);
+        let (BatchNorm { relu, epsilon, .. }, x) = (how, x.as_ptr());
+        // SAFETY: all are live tensors, but for `shortcut`, which may be null; `made` has one place.
+        unsafe {
+            cpipe_batch_norm_fixed(made, x, scale, shift, mean, variance, shortcut, relu, epsilon)
+        }
+    });
+    output.expect("a batch norm has an output")
+}
+
+impl Normalized {
+    /// The gradients by `x`, where it is wanted, by scale, by shift and by the shortcut, where there
+    /// was one.
+    pub fn backward(
+        &self,
+        gradient: &TchTensor,
+        has_shortcut: bool,
+        by_x: bool,
+    ) -> [Option<TchTensor>; 4] {
+        let made = made(|made| {
+            let all = [gradient, &self.x, &self.scale, &self.mean, &self.deviation, &self.kept];
+            let [gradient, x, scale, mean, deviation, kept] = all.map(|own| own.tensor.as_ptr());
+            let output = self.rectified.as_ref().map_or(ptr::null(), |own| own.tensor.as_ptr());
+            let (index, BatchNorm { groups, relu, epsilon }) = (self.implementation, self.how);
+            // SAFETY: all are live tensors, but, without a ReLU, `output`, which may be null; `made`
+            // has four places.
+            unsafe {
+                cpipe_batch_norm_backward(
+                    made,
+                    index,
+                    gradient,
+                    x,
+                    output,
+                    scale,
+                    mean,
+                    deviation,
+                    kept,
+                    size(groups),
+                    relu,
+                    has_shortcut,
+                    epsilon,
+                    by_x,
+                )
+            }
+        });
+        let [by_x, by_scale, by_shift, by_shortcut] = made;
+        let new = |own: Option<Tensor>| own.map(TchTensor::new);
+        // Without a ReLU it is the gradient itself, whose memory somebody else may hold as well.
+        let same = by_shortcut.map(|own| TchTensor::from_existing(own, gradient.storage.clone()));
+        [new(by_x), new(by_scale), new(by_shift), same]
+    }
+}
+
+/// Moves each average a share of the way to its target, in place.
+///
+/// # Panics
+///
+/// If there are not as many of both.
+pub fn lerp_many(averages: &mut [Tensor], targets: &[Tensor], share: f64) {
+    assert_eq!(averages.len(), targets.len(), "a target for each average");
+    // libtorch refuses a list without tensors.
+    if averages.is_empty() {
+        return;
+    }
+    let count = averages.len();
+    let averages: Vec<_> = averages.iter_mut().map(Tensor::as_mut_ptr).collect();
+    let targets: Vec<_> = targets.iter().map(Tensor::as_ptr).collect();
+    // SAFETY: both hold `count` live tensors, those of the first borrowed for writing.
+    check(unsafe { cpipe_lerp_many(averages.as_ptr(), targets.as_ptr(), count, share) });
+}
+
+/// A step of stochastic gradient descent for each of many values, in place. With momentum there is a
+/// buffer for each, but in the first step, which makes them.
+///
+/// # Panics
+///
+/// If there is not one gradient for each, and one buffer or none at all.
+pub fn descend_many(
+    values: &mut [Tensor],
+    gradients: &[Tensor],
+    buffers: &mut Vec<Tensor>,
+    Descent { lr, weight_decay, momentum, nesterov }: Descent,
+) {
+    let count = values.len();
+    assert_eq!(gradients.len(), count, "a gradient for each value");
+    assert!(buffers.is_empty() || buffers.len() == count, "a buffer for each value");
+    // libtorch refuses a list without tensors.
+    if values.is_empty() {
+        return;
+    }
+    let is_first = momentum != 0.0 && buffers.is_empty();
+    let values: Vec<_> = values.iter_mut().map(Tensor::as_mut_ptr).collect();
+    let gradients: Vec<_> = gradients.iter().map(Tensor::as_ptr).collect();
+    let moved: Vec<_> = buffers.iter_mut().map(Tensor::as_mut_ptr).collect();
+    let mut made = vec![ptr::null_mut(); if is_first { count } else { 0 }];
+    let [made_at, moved_at] = [
+        if is_first { made.as_mut_ptr() } else { ptr::null_mut() },
+        if moved.is_empty() { ptr::null_mut() } else { moved.as_ptr().cast_mut() },
+    ];
+    // SAFETY: the lists hold `count` live tensors each, those of the first and the third borrowed
+    // for writing; `made` has as many places where it is the first step.
+    check(unsafe {
+        cpipe_descend_many(
+            made_at,
+            values.as_ptr(),
+            gradients.as_ptr(),
+            moved_at,
+            count,
+            lr,
+            weight_decay,
+            momentum,
+            nesterov,
+        )
+    });
+    // SAFETY: what is there was made by `new`, and nobody else has it.
+    buffers.extend(made.into_iter().map(|own| unsafe { Tensor::from_ptr(own) }));
+}
+
+/// Sizes of tensors are far from where an `i64` ends.
+fn size(size: usize) -> i64 {
+    size as i64
+}
+
+/// The tensors that a function has made in its places.
+fn made<const N: usize>(
+    function: impl FnOnce(*mut *mut C_tensor) -> *mut c_char,
+) -> [Option<Tensor>; N] {
+    let mut made = [ptr::null_mut(); N];
+    check(function(made.as_mut_ptr()));
+    // SAFETY: what is there was made by `new`, and nobody else has it.
+    made.map(|own| (!own.is_null()).then(|| unsafe { Tensor::from_ptr(own) }))
+}
+
+/// # Panics
+///
+/// With libtorch's message, as the bindings' own functions do.
+fn check(message: *mut c_char) {
+    if message.is_null() {
+        return;
+    }
+    // SAFETY: it ends in a zero, and is given back once.
+    let text = unsafe {
+        let text = CStr::from_ptr(message).to_string_lossy().into_owned();
+        cpipe_release(message);
+        text
+    };
+    panic!("libtorch: {text}");
+}

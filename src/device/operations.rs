@@ -1,0 +1,263 @@
+//! Operations that a backend has as one, as part of burn's graph of gradients.
+
+/// How a batch norm goes over its input, and what follows it.
+#[derive(Clone, Copy, Debug)]
+pub struct BatchNorm {
+    /// Row `i` is in group `i % groups`; each is normalised by itself.
+    pub groups: usize,
+    pub relu: bool,
+    pub epsilon: f64,
+}
+
+/// Puts the functions of a backend into burn's graph, and defines what [`super::Kernels`] calls of
+/// them, `conv2d` and `batch_norm`. burn's traits are of one backend each, so that this is text.
+///
+/// `$own` is a module of functions on the backend's own tensors, `T`:
+///
+/// - `convolution(&T, &T, [stride, padding]) -> T` of input and weight,
+/// - `convolution_backward(&T, [&T; 2], [stride, padding], [bool; 2]) -> [Option<T>; 2]` of the
+///   gradient, and those two: their gradients where they are wanted,
+/// - `batch_norm(T, [T; 2], Option<T>, (BatchNorm, bool)) -> (T, Normalized)` of input, scale and
+///   shift, and a shortcut; in the place of the input, where that is allowed,
+/// - `batch_norm_backward(T, &Normalized, bool, bool) -> [Option<T>; 4]` of the gradient: those by
+///   input, if it is wanted, scale, shift and shortcut, if there is one,
+/// - `can_move(&T) -> bool`, whether nobody else holds the tensor.
+///
+/// Its `Normalized` has the fields `mean` and `deviation`: of each channel of each group the mean,
+/// and one over the square root of variance and epsilon.
+macro_rules! operations {
+    ($Backend:ident, $Tensor:ty, $own:ident) => {
+        use burn::backend::autodiff::checkpoint::base::Checkpointer;
+        use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+        use burn::backend::autodiff::grads::Gradients;
+        use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
+        use burn::backend::tensor::FloatTensor;
+        use burn::backend::{
+            Autodiff, AutodiffBackend, Backend, Dispatch, $Backend, backend_extension,
+        };
+        use burn::tensor::Tensor;
+
+        use crate::device::array::{Array, by_rank};
+        use crate::device::kernels::mean_of;
+        use crate::device::operations::BatchNorm;
+        use crate::device::{After, Normalized};
+
+        pub fn conv2d(x: Array, weight: Array, stride: usize, padding: usize) -> Array {
+            let [x, weight] = [x, weight].map(|own| own.into_tensor::<4>().into_dispatch());
+            let output = <Dispatch as Operations>::convolution(x, weight, stride, padding);
+            Tensor::<4>::from_dispatch(output).into()
+        }
+
+        pub fn batch_norm(
+            x: Array,
+            [scale, shift]: [Array; 2],
+            (groups, epsilon): (usize, f64),
+            After { shortcut, relu }: After,
+        ) -> Normalized {
+            let how = BatchNorm { groups, relu, epsilon };
+            let rank = x.rank();
+            let by_rank = |own: Array| by_rank!(rank, D => own.into_tensor::<D>().into_dispatch());
+            let x = by_rank(x);
+            let [scale, shift] = [scale, shift].map(|own| own.into_tensor::<1>().into_dispatch());
+            let (output, mean, deviation) = match shortcut.map(by_rank) {
+                Some(shortcut) => {
+                    <Dispatch as Operations>::batch_norm_onto(x, scale, shift, shortcut, how)
+                }
+                None => <Dispatch as Operations>::batch_norm(x, scale, shift, how),
+            };
+            let [mean, deviation] =
+                [mean, deviation].map(|own| Tensor::<1>::from_dispatch(own).inner());
+            let variance = deviation.square().recip() - epsilon;
+            // Below zero is what rounding takes from a channel that is constant.
+            let [mean, variance] =
+                [mean, variance.clamp_min(0.0)].map(|own| mean_of(own, groups));
+            let output = by_rank!(rank, D => Tensor::<D>::from_dispatch(output).into());
+            Normalized { output, mean, variance }
+        }
+
+        #[backend_extension($Backend, Autodiff)]
+        pub trait Operations: Backend {
+            fn convolution(
+                x: FloatTensor<Self>,
+                weight: FloatTensor<Self>,
+                stride: usize,
+                padding: usize,
+            ) -> FloatTensor<Self>;
+
+            /// Output, mean and deviation.
+            fn batch_norm(
+                x: FloatTensor<Self>,
+                scale: FloatTensor<Self>,
+                shift: FloatTensor<Self>,
+                how: BatchNorm,
+            ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+
+            /// The same, with a shortcut added before what is below zero is left out.
+            fn batch_norm_onto(
+                x: FloatTensor<Self>,
+                scale: FloatTensor<Self>,
+                shift: FloatTensor<Self>,
+                shortcut: FloatTensor<Self>,
+                how: BatchNorm,
+            ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+        }
+
+        impl Operations for $Backend {
+            fn convolution(x: $Tensor, weight: $Tensor, stride: usize, padding: usize) -> $Tensor {
+                $own::convolution(&x, &weight, [stride, padding])
+            }
+
+            fn batch_norm(
+                x: $Tensor,
+                scale: $Tensor,
+                shift: $Tensor,
+                how: BatchNorm,
+            ) -> ($Tensor, $Tensor, $Tensor) {
+                let in_place = $own::can_move(&x);
+                let (output, made) = $own::batch_norm(x, [scale, shift], None, (how, in_place));
+                (output, made.mean, made.deviation)
+            }
+
+            fn batch_norm_onto(
+                x: $Tensor,
+                scale: $Tensor,
+                shift: $Tensor,
+                shortcut: $Tensor,
+                how: BatchNorm,
+            ) -> ($Tensor, $Tensor, $Tensor) {
+                let in_place = $own::can_move(&x);
+                let parts = [scale, shift];
+                let (output, made) = $own::batch_norm(x, parts, Some(shortcut), (how, in_place));
+                (output, made.mean, made.deviation)
+            }
+        }
+
+        impl<C: CheckpointStrategy> Operations for Autodiff<$Backend, C> {
+            fn convolution(
+                x: FloatTensor<Self>,
+                weight: FloatTensor<Self>,
+                stride: usize,
+                padding: usize,
+            ) -> FloatTensor<Self> {
+                let options = [stride, padding];
+                let (x, x_node) = x.into_parts();
+                let (weight, weight_node) = weight.into_parts();
+                let output = $own::convolution(&x, &weight, options);
+                match Convolution.prepare::<C>([x_node, weight_node]).compute_bound().stateful() {
+                    OpsKind::Tracked(prepared) => prepared.finish((x, weight, options), output),
+                    OpsKind::UnTracked(prepared) => prepared.finish(output),
+                }
+            }
+
+            fn batch_norm(
+                x: FloatTensor<Self>,
+                scale: FloatTensor<Self>,
+                shift: FloatTensor<Self>,
+                how: BatchNorm,
+            ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+                let (x, x_node) = x.into_parts();
+                let (scale, scale_node) = scale.into_parts();
+                let (shift, shift_node) = shift.into_parts();
+                let (output, made) = $own::batch_norm(x, [scale, shift], None, (how, false));
+                let nodes = [x_node, scale_node, shift_node];
+                let [mean, deviation] =
+                    [&made.mean, &made.deviation].map(|own| Self::from_inner(own.clone()));
+                let output = match Normalization.prepare::<C>(nodes).compute_bound().stateful() {
+                    OpsKind::Tracked(prepared) => prepared.finish(made, output),
+                    OpsKind::UnTracked(prepared) => prepared.finish(output),
+                };
+                (output, mean, deviation)
+            }
+
+            fn batch_norm_onto(
+                x: FloatTensor<Self>,
+                scale: FloatTensor<Self>,
+                shift: FloatTensor<Self>,
+                shortcut: FloatTensor<Self>,
+                how: BatchNorm,
+            ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+                let (x, x_node) = x.into_parts();
+                let (scale, scale_node) = scale.into_parts();
+                let (shift, shift_node) = shift.into_parts();
+                let (shortcut, shortcut_node) = shortcut.into_parts();
+                let parts = [scale, shift];
+                let (output, made) = $own::batch_norm(x, parts, Some(shortcut), (how, false));
+                let nodes = [x_node, scale_node, shift_node, shortcut_node];
+                let [mean, deviation] =
+                    [&made.mean, &made.deviation].map(|own| Self::from_inner(own.clone()));
+                let output = match Normalization.prepare::<C>(nodes).compute_bound().stateful() {
+                    OpsKind::Tracked(prepared) => prepared.finish(made, output),
+                    OpsKind::UnTracked(prepared) => prepared.finish(output),
+                };
+                (output, mean, deviation)
+            }
+        }
+
+        #[derive(Debug)]
+        struct Convolution;
+
+        impl Backward<$Backend, 2> for Convolution {
+            type State = ($Tensor, $Tensor, [usize; 2]);
+
+            fn backward(
+                self,
+                ops: Ops<Self::State, 2>,
+                gradients: &mut Gradients,
+                _: &mut Checkpointer,
+            ) {
+                let gradient = gradients.consume::<$Backend>(&ops.node);
+                let (x, weight, options) = &ops.state;
+                let wanted = ops.parents.each_ref().map(Option::is_some);
+                let made = $own::convolution_backward(&gradient, [x, weight], *options, wanted);
+                for (node, made) in ops.parents.into_iter().zip(made) {
+                    if let (Some(node), Some(made)) = (node, made) {
+                        gradients.register::<$Backend>(node.id, made);
+                    }
+                }
+            }
+        }
+
+        #[derive(Debug)]
+        struct Normalization;
+
+        impl Backward<$Backend, 3> for Normalization {
+            type State = $own::Normalized;
+
+            fn backward(
+                self,
+                ops: Ops<Self::State, 3>,
+                gradients: &mut Gradients,
+                _: &mut Checkpointer,
+            ) {
+                descend(ops, gradients);
+            }
+        }
+
+        impl Backward<$Backend, 4> for Normalization {
+            type State = $own::Normalized;
+
+            fn backward(
+                self,
+                ops: Ops<Self::State, 4>,
+                gradients: &mut Gradients,
+                _: &mut Checkpointer,
+            ) {
+                descend(ops, gradients);
+            }
+        }
+
+        /// Hands the gradient of a batch norm on: to input, scale, shift and, as the fourth, the
+        /// shortcut.
+        fn descend<const N: usize>(ops: Ops<$own::Normalized, N>, gradients: &mut Gradients) {
+            let gradient = gradients.consume::<$Backend>(&ops.node);
+            let by_x = ops.parents[0].is_some();
+            let made = $own::batch_norm_backward(gradient, &ops.state, N > 3, by_x);
+            for (node, made) in ops.parents.into_iter().zip(made) {
+                if let (Some(node), Some(made)) = (node, made) {
+                    gradients.register::<$Backend>(node.id, made);
+                }
+            }
+        }
+    };
+}
+pub(crate) use operations;

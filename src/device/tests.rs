@@ -1,0 +1,292 @@
+//! The kernels of each backend against the fall-back in burn's own operations.
+
+use burn::tensor::{Device, Tensor};
+
+use super::array::by_rank;
+use super::testing::{address, backends};
+use super::{After, Array, Descent, FallBack, Kernels, Normalized, Selected};
+use crate::random::Key;
+
+fn noise(seed: u64, shape: &[usize], device: &Device) -> Array {
+    let mut stream = Key::root(seed).stream();
+    let values = (0..shape.iter().product()).map(|_| stream.uniform_in(-1.0, 1.0)).collect();
+    Array::from_vec(values, shape, device)
+}
+
+fn close(found: &Array, expected: &Array, what: &str) {
+    assert_eq!(found.shape(), expected.shape(), "{what}");
+    let (found, expected) = (found.to_vec(), expected.to_vec());
+    let scale = expected.iter().fold(0.0_f32, |all, value| all.max(value.abs()));
+    for (found, expected) in found.iter().zip(expected) {
+        assert!((found - expected).abs() <= 1e-5 * scale, "{what}: {found} is not {expected}");
+    }
+}
+
+/// The output of a function, and the gradients of a weighted sum of it by each of its inputs that is
+/// `tracked`.
+fn gradients(inputs: &[Array], tracked: &[bool], f: impl Fn(&[Array]) -> Array) -> Vec<Array> {
+    let leaf = |(own, tracked): (&Array, &bool)| if *tracked { own.leaf() } else { own.clone() };
+    let inputs: Vec<Array> = inputs.iter().zip(tracked).map(leaf).collect();
+    let output = f(&inputs);
+    let weights = noise(99, &output.shape(), &output.device());
+    let mut made = vec![output.constant()];
+    let sum = by_rank!(output.rank(), D => (output.tensor::<D>() * weights.tensor::<D>()).sum());
+    let mut gradients = sum.backward();
+    for (input, _) in inputs.iter().zip(tracked).filter(|(_, tracked)| **tracked) {
+        made.push(input.take_gradient(&mut gradients).expect("it is tracked"));
+    }
+    made
+}
+
+#[test]
+fn convolutions_are_those_of_the_fall_back() {
+    for Selected { device, kernels: own, .. } in backends() {
+        for (kernel, stride, padding) in
+            [(1, 1, 0), (1, 2, 0), (3, 1, 1), (3, 2, 1), (7, 2, 3), (5, 3, 0)]
+        {
+            for [batch, input, output, side] in
+                [[1, 1, 1, 9], [3, 5, 7, 11], [2, 8, 4, 16], [4, 2, 4, 16], [2, 16, 32, 8]]
+            {
+                let x = noise(1, &[batch, input, side, side + 1], &device);
+                let weight = noise(2, &[output, input, kernel, kernel], &device);
+                for tracked in [[true, true], [true, false], [false, true]] {
+                    let of = |kernels: &dyn Kernels| {
+                        gradients(&[x.clone(), weight.clone()], &tracked, |own| {
+                            kernels.conv2d(own[0].clone(), own[1].clone(), stride, padding)
+                        })
+                    };
+                    for (found, expected) in of(own).iter().zip(of(&FallBack)) {
+                        let what = format!("{kernel} {stride} {padding} {batch} {tracked:?}");
+                        close(found, &expected, &what);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The same maps, in the order in memory in which convolutions leave them.
+fn convolved(kernels: &dyn Kernels, x: Array) -> Array {
+    let channels = x.shape()[1];
+    let weight = Tensor::<2>::eye(channels, &x.constant().device());
+    kernels.conv2d(x, weight.reshape([channels, channels, 1, 1]).into(), 1, 0)
+}
+
+#[test]
+fn batch_norms_are_those_of_the_fall_back() {
+    for Selected { device, kernels: own, .. } in backends() {
+        for (shape, laid_out) in [
+            (&[6, 3][..], false),
+            (&[4, 1, 7], false),
+            (&[4, 6, 5, 7], false),
+            (&[4, 6, 5, 7], true),
+            (&[8, 16, 4, 4], true),
+            (&[2, 3, 40, 40], true),
+            (&[2, 33, 1, 3], true),
+        ] {
+            let (x, channels) = (noise(1, shape, &device), [shape[1]]);
+            let parts = [
+                x,
+                noise(2, &channels, &device),
+                noise(3, &channels, &device),
+                noise(4, shape, &device),
+            ];
+            for tracked in [[true; 4], [false, true, true, false], [true, false, false, true]] {
+                for (groups, relu, joins) in [
+                    (1, false, false),
+                    (1, true, false),
+                    (1, true, true),
+                    (2, false, true),
+                    (2, true, false),
+                    (2, true, true),
+                ] {
+                    let of = |kernels: &dyn Kernels| {
+                        gradients(&parts[..3 + usize::from(joins)], &tracked, |own| {
+                            let [mut x, scale, shift] = [0, 1, 2].map(|at: usize| own[at].clone());
+                            if laid_out {
+                                x = convolved(kernels, x);
+                            }
+                            let after = After { shortcut: own.get(3).cloned(), relu };
+                            kernels.batch_norm(x, [scale, shift], (groups, 1e-5), after).output
+                        })
+                    };
+                    for (found, expected) in of(own).iter().zip(of(&FallBack)) {
+                        let what = format!("{shape:?} {tracked:?} {groups} {relu} {joins}");
+                        close(found, &expected, &what);
+                    }
+                }
+            }
+            let [x, scale, shift, _] = parts;
+            for groups in [1, 2] {
+                let of = |kernels: &dyn Kernels| {
+                    let parts = [scale.clone(), shift.clone()];
+                    let mut x = x.leaf();
+                    if laid_out {
+                        x = convolved(kernels, x);
+                    }
+                    let Normalized { mean, variance, .. } =
+                        kernels.batch_norm(x, parts, (groups, 1e-5), After::default());
+                    assert!(!mean.is_tracked() && !variance.is_tracked());
+                    [mean, variance]
+                };
+                for (found, expected) in of(own).iter().zip(of(&FallBack)) {
+                    close(found, &expected, &format!("statistics of {shape:?} in {groups}"));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_not_a_number_is_not_hidden() {
+    for Selected { device, kernels: own, .. } in backends() {
+        let mut values = vec![1.0; 2 * 3 * 4 * 4];
+        values[5] = f32::NAN;
+        let x = Array::from_vec(values, &[2, 3, 4, 4], &device);
+        for x in [x.clone(), convolved(own, x)] {
+            let parts = [1.0, 0.0].map(|own| Array::from_vec(vec![own; 3], &[3], &device));
+            let after = After { relu: true, ..After::default() };
+            let output = own.batch_norm(x, parts, (1, 1e-5), after).output;
+            assert!(output.to_vec()[..16].iter().all(|own| own.is_nan()));
+        }
+    }
+}
+
+#[test]
+fn fixed_batch_norms_are_those_of_the_fall_back() {
+    for Selected { device, kernels: own, .. } in backends() {
+        for (shape, laid_out) in [
+            (&[6, 3][..], false),
+            (&[4, 6, 5, 7], false),
+            (&[4, 6, 5, 7], true),
+            (&[2, 16, 4, 4], true),
+        ] {
+            let (x, channels) = (noise(1, shape, &device), [shape[1]]);
+            let [scale, shift, mean] = [2, 3, 4].map(|seed| noise(seed, &channels, &device));
+            let variance: Array = (noise(5, &channels, &device).into_tensor::<1>() + 1.5).into();
+            for (relu, joins) in [(false, false), (true, false), (false, true), (true, true)] {
+                let of = |kernels: &dyn Kernels, x: Array| {
+                    let given = if laid_out { convolved(kernels, x) } else { x };
+                    let held = given.clone();
+                    let before = held.to_vec();
+                    let [once, again] = [given.clone(), given].map(|given| {
+                        let after =
+                            After { shortcut: joins.then(|| noise(6, shape, &device)), relu };
+                        let parts = [scale.clone(), shift.clone()];
+                        let fixed = [mean.clone(), variance.clone()];
+                        kernels.batch_norm_fixed(given, parts, fixed, 1e-5, after)
+                    });
+                    assert_eq!(held.to_vec(), before, "what is held elsewhere has moved");
+                    drop(held);
+                    close(&once, &again, "the same again");
+                    once
+                };
+                let what = format!("{shape:?} {laid_out} {relu} {joins}");
+                close(&of(own, x.clone()), &of(&FallBack, x.clone()), &what);
+                // With a gradient to follow.
+                close(&of(own, x.leaf()), &of(&FallBack, x.clone()), &what);
+            }
+        }
+    }
+}
+
+/// A tensor that nobody else holds is written to where it lies.
+#[test]
+fn what_nobody_else_holds_is_normalised_in_place() {
+    for Selected { device, kernels: own, .. } in backends() {
+        let parts = || [1.5, -0.25].map(|own| Array::from_vec(vec![own; 16], &[16], &device));
+        let x = noise(1, &[2, 16, 3, 3], &device);
+        let expected = own.batch_norm(x.leaf(), parts(), (1, 1e-5), After::default()).output;
+        let at = address;
+        let maps = convolved(own, x);
+        let (held, place) = (maps.clone(), at(&maps));
+        let kept = own.batch_norm(maps, parts(), (1, 1e-5), After::default()).output;
+        close(&kept, &expected.constant(), "held");
+        assert_ne!(at(&kept), place);
+        let alone = own.batch_norm(held, parts(), (1, 1e-5), After::default()).output;
+        close(&alone, &expected.constant(), "alone");
+        assert_eq!(at(&alone), place);
+
+        let fixed = || [0.5, 2.0].map(|own| Array::from_vec(vec![own; 16], &[16], &device));
+        let expected =
+            FallBack.batch_norm_fixed(alone.clone(), parts(), fixed(), 1e-5, After::default());
+        let again = own.batch_norm_fixed(alone, parts(), fixed(), 1e-5, After::default());
+        close(&again, &expected, "by given numbers");
+        assert_eq!(at(&again), place);
+    }
+}
+
+/// A channel that is constant has no variance, and never less.
+#[test]
+fn no_variance_is_below_zero() {
+    for Selected { device, kernels: own, .. } in backends() {
+        let x = Tensor::<2>::full([64, 2], 3.3, &device);
+        let ones = || Array::from_vec(vec![1.0; 2], &[2], &device);
+        let batch = own.batch_norm(x.into(), [ones(), ones()], (1, 1e-5), After::default());
+        assert!(batch.variance.to_vec().iter().all(|own| (0.0..1e-6).contains(own)));
+        // The mean is rounded, and what that leaves is scaled up.
+        assert!(batch.output.to_vec().iter().all(|own| (own - 1.0).abs() < 1e-3));
+    }
+}
+
+#[test]
+fn what_is_held_elsewhere_does_not_move() {
+    for Selected { device, kernels: own, .. } in backends() {
+        let mut averages = [noise(1, &[3, 2], &device), noise(2, &[4], &device)];
+        let (before, elsewhere) = (averages.clone().map(|own| own.to_vec()), averages[0].clone());
+        let targets = [noise(3, &[3, 2], &device), noise(4, &[4], &device)];
+        own.lerp_many(&mut averages, &[&targets[0], &targets[1]], 0.75);
+        for ((moved, before), target) in averages.iter().zip(&before).zip(&targets) {
+            for ((moved, before), target) in moved.to_vec().iter().zip(before).zip(target.to_vec())
+            {
+                assert!((moved - (0.75 * before + 0.25 * target)).abs() < 1e-6);
+            }
+        }
+        assert_eq!(elsewhere.to_vec(), before[0]);
+        own.lerp_many(&mut [], &[], 0.75);
+    }
+}
+
+#[test]
+fn descents_are_those_of_the_fall_back() {
+    for Selected { device, kernels: own, .. } in backends() {
+        let shapes = [&[7][..], &[3, 5], &[2, 3, 3, 3]];
+        for (momentum, nesterov) in [(0.0, false), (0.9, false), (0.9, true)] {
+            for weight_decay in [0.0, 0.1] {
+                let how = Descent { lr: 0.1, weight_decay, momentum, nesterov };
+                let of = |kernels: &dyn Kernels| {
+                    let mut values: Vec<Array> =
+                        (1..).zip(shapes).map(|(at, own)| noise(at, own, &device)).collect();
+                    let (mut buffers, elsewhere) = (Vec::new(), values.clone());
+                    let before: Vec<_> = elsewhere.iter().map(Array::to_vec).collect();
+                    for step in 0..3 {
+                        let gradient = |(at, own): (u64, &&[usize])| match own {
+                            // As the way back through a product leaves it: not in the order of its sizes.
+                            [rows, columns] => {
+                                let turned: Tensor<2> =
+                                    noise(at, &[*columns, *rows], &device).into_tensor();
+                                turned.transpose().into()
+                            }
+                            _ => noise(at, own, &device),
+                        };
+                        let gradients = (10 * (step + 1)..).zip(&shapes).map(gradient).collect();
+                        kernels.descend_many(&mut values, gradients, &mut buffers, how);
+                    }
+                    assert_eq!(elsewhere.iter().map(Array::to_vec).collect::<Vec<_>>(), before);
+                    assert_eq!(buffers.len(), if momentum == 0.0 { 0 } else { shapes.len() });
+                    values.extend(buffers);
+                    values
+                };
+                for (found, expected) in of(own).iter().zip(of(&FallBack)) {
+                    close(found, &expected, &format!("{how:?}"));
+                }
+            }
+        }
+        own.descend_many(
+            &mut [],
+            Vec::new(),
+            &mut Vec::new(),
+            Descent { lr: 0.1, weight_decay: 0.0, momentum: 0.9, nesterov: false },
+        );
+    }
+}

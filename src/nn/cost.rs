@@ -62,16 +62,12 @@ pub struct Walk {
     pub at: Extent,
     /// Numbers that wait for a later layer, such as what a shortcut carries.
     pub waiting: u128,
-    /// Whether the kernels are libtorch's: a batch norm takes in what follows it. burn's own keep
-    /// the result of each operation, and a convolution multiplies by a matrix, its input laid out
-    /// once for each of the places that a kernel looks at.
-    is_fused: bool,
     is_first: bool,
 }
 
 impl Walk {
-    pub fn new(at: Extent, is_fused: bool) -> Self {
-        Walk { cost: Cost::default(), at, waiting: 0, is_fused, is_first: true }
+    pub fn new(at: Extent) -> Self {
+        Walk { cost: Cost::default(), at, waiting: 0, is_first: true }
     }
 
     /// A square convolution to so many channels that keeps the resolution where the stride is one.
@@ -83,17 +79,15 @@ impl Walk {
         let to = Extent::Maps([output, height, width]);
         let columns = (input * kernel * kernel) as u128 * (height * width) as u128;
         self.multiplies(columns * output as u128);
-        self.is_differentiated(to.numbers(), if kernel > 1 { columns } else { 0 });
-        // The input is there twice: padded, too.
-        let padded = if kernel > 1 { self.at.numbers() } else { 0 };
-        self.is_live(self.at.numbers() + padded + to.numbers());
+        self.is_differentiated(to.numbers());
+        self.is_live(self.at.numbers() + to.numbers());
         self.at = to;
     }
 
     pub fn linear(&mut self, output: usize) {
         let to = Extent::Features(output);
         self.multiplies(self.at.numbers() * to.numbers());
-        self.is_differentiated(to.numbers(), 0);
+        self.is_differentiated(to.numbers());
         self.is_live(self.at.numbers() + to.numbers());
         self.at = to;
     }
@@ -103,14 +97,12 @@ impl Walk {
         self.keeps(self.at.numbers());
     }
 
-    /// A batch norm of maps, behind a convolution. Fused with a rectifier it keeps what it is given
-    /// and what the layer behind it is given.
+    /// A batch norm of maps, behind a convolution: with a rectifier it keeps what it is given and
+    /// what the layer behind it is given.
     pub fn norm_after(&mut self, relu: bool) {
         self.keeps(self.at.numbers());
-        match relu {
-            true if self.is_fused => self.keeps(self.at.numbers()),
-            true => self.relu(),
-            false => {}
+        if relu {
+            self.keeps(self.at.numbers());
         }
     }
 
@@ -148,10 +140,9 @@ impl Walk {
     }
 
     /// A layer is given two gradients, of its output and its input, beside what is kept before it.
-    fn is_differentiated(&mut self, output: u128, columns: u128) {
-        let columns = if self.is_fused { 0 } else { columns };
+    fn is_differentiated(&mut self, output: u128) {
         let there = self.cost.kept + self.waiting + self.at.numbers() + output;
-        self.cost.backward = self.cost.backward.max(there + columns);
+        self.cost.backward = self.cost.backward.max(there);
     }
 
     /// A product with parameters.
@@ -173,14 +164,10 @@ mod tests {
     use crate::term::{Args, Call, Term};
 
     fn resnet(name: &str, stem: &str, width: i64, size: usize) -> Cost {
-        walked(name, stem, width, size, false)
-    }
-
-    fn walked(name: &str, stem: &str, width: i64, size: usize, is_fused: bool) -> Cost {
         let args = [("stem", Term::Symbol(stem.to_owned())), ("width", Term::Int(width))];
         let args = args.into_iter().map(|(name, term)| (name.to_owned(), term));
         let term = Term::Call(Call { name: name.to_owned(), args: Args(args.collect()) });
-        let mut walk = Walk::new(Extent::Maps([3, size, size]), is_fused);
+        let mut walk = Walk::new(Extent::Maps([3, size, size]));
         build(&term, None).walk(&mut walk);
         let features = if name == "resnet50" { 32 } else { 8 } * width as usize;
         assert_eq!(walk.at, Extent::Features(features));
@@ -212,18 +199,11 @@ mod tests {
     }
 
     #[test]
-    fn what_is_kept_is_three_tensors_a_layer() {
+    fn what_is_kept_is_two_tensors_a_layer() {
         // Sixteen maps of 32 by 32 after the stem and each of four layers; then half as many numbers
         // after each of four layers, and one tensor where the shortcut is projected; and so on.
         let group = 16 * 32 * 32;
-        let halves: u128 = [2, 4, 8].iter().map(|part| 13 * group / part).sum();
-        assert_eq!(resnet("resnet18", "small", 16, 32).kept, 15 * group + halves);
-    }
-
-    #[test]
-    fn what_is_kept_is_two_tensors_a_layer_where_they_are_fused() {
-        let group = 16 * 32 * 32;
         let halves: u128 = [2, 4, 8].iter().map(|part| 9 * group / part).sum();
-        assert_eq!(walked("resnet18", "small", 16, 32, true).kept, 10 * group + halves);
+        assert_eq!(resnet("resnet18", "small", 16, 32).kept, 10 * group + halves);
     }
 }

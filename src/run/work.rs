@@ -75,11 +75,6 @@ impl Run<'_> {
         Some(passes.training(room, moments, queued))
     }
 
-    /// A walk over what the kernels of the device compute.
-    fn walk(&self, at: nn::Extent) -> Walk {
-        Walk::new(at, self.device.kind != "flex")
-    }
-
     /// Every application of a network in a step.
     fn passes(&self, objective: &ObjectiveGraph, sizes: Sizes) -> Passes {
         let flow = Flow::of(objective);
@@ -95,7 +90,7 @@ impl Run<'_> {
                     let mut at = given.map_or(nn::Extent::Features(0), |own| sizes.example(own));
                     for (position, module) in chain(objective, network).iter().enumerate() {
                         let own = &objective.modules[*module];
-                        let mut walk = self.walk(own.input.map_or(at, nn::Extent::Features));
+                        let mut walk = Walk::new(own.input.map_or(at, nn::Extent::Features));
                         nn::build(&self.constructor(&own.term), own.input).walk(&mut walk);
                         at = walk.at;
                         let gradient = (is_differentiated && is_own).then_some(Gradient {
@@ -116,14 +111,14 @@ impl Run<'_> {
     fn evaluation_work(&self, fields: &Fields<'_>) -> Option<Work> {
         let on = fields.split("on");
         let (image, model) = (imaged(&on.dataset)?, fields.get("model"));
-        let mut walk = self.walk(image);
+        let mut walk = Walk::new(image);
         let encoder = self.constructor(model);
         nn::build(&encoder, None).walk(&mut walk);
         let mut cost = walk.cost;
         let mut weights = learned(&encoder, None).unwrap_or(0);
         if let Some(head) = self.head(model) {
             let nn::Extent::Features(features) = walk.at else { return None };
-            let mut walk = self.walk(walk.at);
+            let mut walk = Walk::new(walk.at);
             nn::build(head, Some(features)).walk(&mut walk);
             cost += walk.cost;
             weights += learned(head, Some(features)).unwrap_or(0);

@@ -15,7 +15,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::array::{Array, by_rank};
 use super::operations::BatchNorm;
-use super::{After, DeviceError, FallBack, Kernels, Normalized, Selected};
+use super::{After, Descent, DeviceError, FallBack, Kernels, Normalized, Selected, host};
 
 pub fn select() -> Result<Selected, DeviceError> {
     Ok(Selected { device: Device::flex(), kernels: &Native, kind: "flex".to_owned() })
@@ -53,12 +53,46 @@ impl Kernels for Native {
             let [scale, shift, mean, variance] = parts;
             return FallBack.batch_norm_fixed(x, [scale, shift], [mean, variance], epsilon, after);
         }
-        let rank = x.rank();
         let (x, shortcut, parts) = (native(x), after.shortcut.map(native), parts.map(native));
         let how = BatchNorm { groups: 1, relu: after.relu, epsilon };
-        let output = functions::batch_norm_fixed(x, parts, shortcut, (how, true));
-        by_rank!(rank, D => Tensor::<D>::from_primitive::<Flex>(output).into())
+        array(functions::batch_norm_fixed(x, parts, shortcut, (how, true)))
     }
+
+    fn lerp_many(&self, averages: &mut [Array], targets: &[&Array], m: f64) {
+        let mut moved = taken(averages);
+        let targets: Vec<FlexTensor> = targets.iter().map(|own| native((*own).clone())).collect();
+        host::lerp_many(&mut moved, &targets, m);
+        put_back(averages, moved);
+    }
+
+    fn descend_many(
+        &self,
+        values: &mut [Array],
+        gradients: Vec<Array>,
+        buffers: &mut Vec<Array>,
+        how: Descent,
+    ) {
+        let (mut moved, mut followed) = (taken(values), taken(buffers));
+        let gradients = gradients.into_iter().map(native).collect();
+        host::descend_many(&mut moved, gradients, &mut followed, how);
+        put_back(values, moved);
+        *buffers = followed.into_iter().map(array).collect();
+    }
+}
+
+/// Of arrays without a history, out of their places.
+fn taken(places: &mut [Array]) -> Vec<FlexTensor> {
+    places.iter_mut().map(|place| native(place.take())).collect()
+}
+
+fn put_back(places: &mut [Array], tensors: Vec<FlexTensor>) {
+    for (place, own) in places.iter_mut().zip(tensors) {
+        *place = array(own);
+    }
+}
+
+fn array(own: FlexTensor) -> Array {
+    by_rank!(own.layout().num_dims(), D => Tensor::<D>::from_primitive::<Flex>(own).into())
 }
 
 /// The tensor of an array without a history.

@@ -6,7 +6,9 @@ use std::mem::MaybeUninit;
 use super::batch_norm::{Lines, Rows, Statistics, pass_relu};
 use super::convolution::Convolution;
 use super::lanes::Processor;
+use super::many;
 use super::maps::{Maps, Order};
+use crate::device::Descent;
 use crate::device::operations::BatchNorm;
 
 /// A tensor of f32 in the memory of the machine.
@@ -173,6 +175,45 @@ pub fn batch_norm_backward<T: HostTensor>(
     });
     let [by_scale, by_shift] = [slopes.scale, slopes.shift].map(|own| Some(vector(own)));
     [by_x, by_scale, by_shift, has_shortcut.then_some(gradient)]
+}
+
+/// `average := m * average + (1 - m) * target` for each of many.
+pub fn lerp_many<T: HostTensor>(averages: &mut [T], targets: &[T], m: f64) {
+    for (average, target) in averages.iter_mut().zip(targets) {
+        let target = target.contiguous();
+        many::lerp(own_values(average), target.values(), m);
+    }
+}
+
+/// A step of stochastic gradient descent for each of many values. With momentum there is a buffer
+/// for each, but in the first step, which makes them.
+pub fn descend_many<T: HostTensor>(
+    values: &mut [T],
+    gradients: Vec<T>,
+    buffers: &mut Vec<T>,
+    how: Descent,
+) {
+    let is_first = buffers.is_empty();
+    if how.momentum != 0.0 && is_first {
+        let zeros = |own: &T| T::made(vec![0.0; own.values().len()], &own.shape());
+        buffers.extend(values.iter().map(zeros));
+    }
+    let mut buffers = buffers.iter_mut();
+    for (value, gradient) in values.iter_mut().zip(gradients) {
+        let buffer = buffers.next().map(own_values);
+        let gradient = gradient.contiguous();
+        many::descend(own_values(value), gradient.values(), buffer, how, is_first);
+    }
+}
+
+/// The numbers of a tensor in the order of its shape, to write to: in memory of their own, where
+/// somebody else holds them.
+fn own_values<T: HostTensor>(own: &mut T) -> &mut [f32] {
+    let lies = strides(&own.shape(), 0..own.shape().len()) == own.strides();
+    if !lies || own.values_mut().is_none() {
+        *own = T::made(own.contiguous().values().to_vec(), &own.shape());
+    }
+    own.values_mut().expect("just made, or held once")
 }
 
 fn rows<T: HostTensor>(x: &T, groups: usize) -> Rows {

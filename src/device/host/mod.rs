@@ -4,13 +4,14 @@ mod batch_norm;
 mod convolution;
 mod functions;
 mod lanes;
+mod many;
 mod maps;
 mod products;
 mod windows;
 
 pub use functions::{
     HostTensor, Normalized, batch_norm, batch_norm_backward, batch_norm_fixed,
-    channels_last_strides, convolution, convolution_backward,
+    channels_last_strides, convolution, convolution_backward, descend_many, lerp_many,
 };
 
 #[cfg(test)]

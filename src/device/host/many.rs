@@ -1,0 +1,117 @@
+//! What optimizers and averages do to many parameters, each number once.
+
+use rayon::prelude::*;
+
+use super::lanes::{Lanes, Loop, Processor};
+use crate::device::Descent;
+
+/// Numbers that one task takes.
+const SHARE: usize = 16 << 10;
+
+/// `average := m * average + (1 - m) * target`, exact where `m` is 0 or 1.
+pub fn lerp(average: &mut [f32], target: &[f32], m: f64) {
+    let [own, share] = [m, 1.0 - m].map(|part| part as f32);
+    let processor = Processor::best();
+    average.par_chunks_mut(SHARE).zip(target.par_chunks(SHARE)).for_each(|(average, target)| {
+        processor.run(Lerp { average, target, own, share });
+    });
+}
+
+struct Lerp<'l> {
+    average: &'l mut [f32],
+    target: &'l [f32],
+    own: f32,
+    share: f32,
+}
+
+impl Loop for Lerp<'_> {
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        for (average, target) in self.average.iter_mut().zip(self.target) {
+            *average = *average * self.own + target * self.share;
+        }
+    }
+}
+
+/// A step of stochastic gradient descent, as [`crate::device::Kernels::descend_many`] has it. With
+/// momentum there is a buffer, which the first step fills.
+pub fn descend(
+    value: &mut [f32],
+    gradient: &[f32],
+    buffer: Option<&mut [f32]>,
+    how: Descent,
+    is_first: bool,
+) {
+    let processor = Processor::best();
+    let rates = Rates::new(how, is_first);
+    let given = value.par_chunks_mut(SHARE).zip(gradient.par_chunks(SHARE));
+    match buffer {
+        None => given.for_each(|(value, gradient)| {
+            processor.run(Descend { value, gradient, rates });
+        }),
+        Some(buffer) => {
+            given.zip(buffer.par_chunks_mut(SHARE)).for_each(|((value, gradient), buffer)| {
+                processor.run(DescendOn { value, gradient, buffer, rates });
+            });
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Rates {
+    lr: f32,
+    decay: f32,
+    /// Of the buffer that there is: nothing of it in the first step.
+    momentum: f32,
+    /// Of the direction and of the buffer in what the value moves by.
+    along: [f32; 2],
+}
+
+impl Rates {
+    fn new(how: Descent, is_first: bool) -> Self {
+        let Descent { lr, weight_decay, momentum, nesterov } = how;
+        let momentum = momentum as f32;
+        Rates {
+            lr: lr as f32,
+            decay: weight_decay as f32,
+            momentum: if is_first { 0.0 } else { momentum },
+            along: if nesterov { [1.0, momentum] } else { [0.0, 1.0] },
+        }
+    }
+}
+
+struct Descend<'d> {
+    value: &'d mut [f32],
+    gradient: &'d [f32],
+    rates: Rates,
+}
+
+impl Loop for Descend<'_> {
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Rates { lr, decay, .. } = self.rates;
+        for (value, gradient) in self.value.iter_mut().zip(self.gradient) {
+            *value -= (gradient + *value * decay) * lr;
+        }
+    }
+}
+
+struct DescendOn<'d> {
+    value: &'d mut [f32],
+    gradient: &'d [f32],
+    buffer: &'d mut [f32],
+    rates: Rates,
+}
+
+impl Loop for DescendOn<'_> {
+    #[inline(always)]
+    fn run<L: Lanes>(self) {
+        let Rates { lr, decay, momentum, along: [by_direction, by_buffer] } = self.rates;
+        let moved = self.value.iter_mut().zip(self.buffer.iter_mut());
+        for ((value, buffer), gradient) in moved.zip(self.gradient) {
+            let direction = gradient + *value * decay;
+            *buffer = *buffer * momentum + direction;
+            *value -= (direction * by_direction + *buffer * by_buffer) * lr;
+        }
+    }
+}

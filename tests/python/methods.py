@@ -12,24 +12,27 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 PIPELINES = pathlib.Path(__file__).parents[2] / "pipelines"
 # A random encoder of this width has 31 %.
 LEAST = 31 + 6
 # What the profile is elsewhere.
-SHORT = ["-o", "epochs=2 epochs", "-o", "tune=2 epochs", "-o", "batch=256", "-o", "width=16"]
+SHORT = ["-o", "epochs=2 epochs", "-o", "tune=20 steps", "-o", "batch=256", "-o", "width=16"]
 
 
 def run(cpipe, device, pipeline, records):
     has_profile = "profile short" in pipeline.read_text()
     given = ["--profile", "short"] if has_profile else SHORT
-    command = [cpipe, "run", pipeline, *given, "--device", device]
-    process = subprocess.Popen(
-        [*command, "--output", records], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
-    said = process.stderr.read()
-    # Of this one child: the sum over all children would keep the largest of all.
-    _, status, usage = os.wait4(process.pid, 0)
+    command = [cpipe, "run", pipeline, *given, "--device", device, "--output", records]
+    # In a store of its own nothing is there already.
+    with tempfile.TemporaryDirectory() as store:
+        process = subprocess.Popen(
+            [*command, "--store", store], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        said = process.stderr.read()
+        # Of this one child: the sum over all children would keep the largest of all.
+        _, status, usage = os.wait4(process.pid, 0)
     if status != 0:
         raise RuntimeError(said[-2000:])
     return usage.ru_maxrss / 2**20
@@ -65,7 +68,8 @@ def main():
             memory.write_text(str(peak))
         last = max(path for path in folder.iterdir() if path.is_dir())
         percent, seconds, spread, peak = row(last, float(memory.read_text()))
-        known = f"{percent['neighbours']:.1f} | {percent['probe']:.1f}"
+        probe = f"{percent['probe']:.1f}" if "probe" in percent else "-"
+        known = f"{percent['neighbours']:.1f} | {probe}"
         print(f"| {name} | {known} | {spread:.2f} | {seconds / 60:.1f} | {peak:.1f} |", flush=True)
         if percent["neighbours"] < LEAST:
             short.append(name)

@@ -1,0 +1,180 @@
+//! The pieces that a training step is made of, at the sizes of ResNet-18 on CIFAR-10.
+//!
+//! ```text
+//! cargo bench --bench kernels
+//! cargo bench --bench kernels -- convolution
+//! ```
+//!
+//! Every backend of the build is measured, on the processor. Items are multiplications of a
+//! convolution, and numbers of everything else.
+
+use std::sync::OnceLock;
+
+use cpipe::device::{self, After, Array, Descent, Selected};
+use divan::counter::ItemsCount;
+use divan::{Bencher, black_box};
+
+fn main() {
+    device::keep_memory();
+    divan::main();
+}
+
+const BATCH: usize = 256;
+const BACKENDS: &[&str] = &[
+    #[cfg(feature = "flex")]
+    "flex",
+    #[cfg(feature = "libtorch")]
+    "libtorch-cpu",
+];
+/// Channels of input and output, side of the input, kernel, stride: at a width of 16.
+const LAYERS: [(usize, usize, usize, usize, usize); 6] = [
+    (3, 16, 32, 3, 1),
+    (16, 16, 32, 3, 1),
+    (16, 32, 32, 3, 2),
+    (16, 32, 32, 1, 2),
+    (32, 32, 16, 3, 1),
+    (128, 128, 4, 3, 1),
+];
+/// Channels and side.
+const MAPS: [(usize, usize); 3] = [(16, 32), (32, 16), (128, 4)];
+
+#[derive(Clone, Copy)]
+struct Layer(&'static str, (usize, usize, usize, usize, usize));
+
+#[derive(Clone, Copy)]
+struct Normal(&'static str, (usize, usize));
+
+impl std::fmt::Display for Layer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Layer(backend, (input, output, side, kernel, stride)) = self;
+        write!(f, "{backend}: {input} to {output}, {side}x{side}, kernel {kernel}, stride {stride}")
+    }
+}
+
+impl std::fmt::Display for Normal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Normal(backend, (channels, side)) = self;
+        write!(f, "{backend}: {channels} channels, {side}x{side}")
+    }
+}
+
+fn layers() -> Vec<Layer> {
+    let of = |backend: &&'static str| LAYERS.map(|own| Layer(backend, own));
+    BACKENDS.iter().flat_map(of).collect()
+}
+
+fn maps() -> Vec<Normal> {
+    let of = |backend: &&'static str| MAPS.map(|own| Normal(backend, own));
+    BACKENDS.iter().flat_map(of).collect()
+}
+
+fn selected(name: &str) -> &'static Selected {
+    static ALL: OnceLock<Vec<Selected>> = OnceLock::new();
+    let all = ALL.get_or_init(|| {
+        BACKENDS.iter().map(|own| device::select(own).expect("it is built in")).collect()
+    });
+    all.iter().find(|own| own.kind == name).expect("one of them")
+}
+
+fn noise(shape: &[usize], on: &Selected) -> Array {
+    let mut state = 1_u32;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+    };
+    Array::from_vec((0..shape.iter().product()).map(|_| next()).collect(), shape, &on.device)
+}
+
+/// Waits for the device.
+fn done(own: Array) {
+    black_box(own.tensor::<4>().slice([0..1, 0..1, 0..1, 0..1]).into_data());
+}
+
+/// The output alone, maps as convolutions leave them.
+#[divan::bench(args = layers())]
+fn convolution(bencher: Bencher<'_, '_>, layer: &Layer) {
+    let (on, x, weight, stride, padding) = of(layer);
+    let bencher = bencher.counter(ItemsCount::new(products(layer)));
+    bencher.bench_local(|| done(on.kernels.conv2d(x.clone(), weight.clone(), stride, padding)));
+}
+
+/// The output and both gradients: three times the multiplications.
+#[divan::bench(args = layers())]
+fn convolution_and_gradients(bencher: Bencher<'_, '_>, layer: &Layer) {
+    let (on, x, weight, stride, padding) = of(layer);
+    let bencher = bencher.counter(ItemsCount::new(3 * products(layer)));
+    bencher.bench_local(|| {
+        let (x, weight) = (x.leaf(), weight.leaf());
+        let output = on.kernels.conv2d(x.clone(), weight.clone(), stride, padding);
+        let sum: Array = output.tensor::<4>().sum().into();
+        let mut gradients = sum.backward();
+        black_box(x.take_gradient(&mut gradients));
+        black_box(weight.take_gradient(&mut gradients));
+    });
+}
+
+fn of(layer: &Layer) -> (&'static Selected, Array, Array, usize, usize) {
+    let Layer(backend, (input, output, side, kernel, stride)) = *layer;
+    let on = selected(backend);
+    let x = laid_out(on, noise(&[BATCH, input, side, side], on));
+    (on, x, noise(&[output, input, kernel, kernel], on), stride, kernel / 2)
+}
+
+/// The maps in the order in memory in which a convolution leaves them.
+fn laid_out(on: &Selected, x: Array) -> Array {
+    let channels = x.shape()[1];
+    let same = (0..channels * channels).map(|at| f32::from(u8::from(at % (channels + 1) == 0)));
+    let weight = Array::from_vec(same.collect(), &[channels, channels, 1, 1], &on.device);
+    on.kernels.conv2d(x, weight, 1, 0)
+}
+
+fn products(layer: &Layer) -> usize {
+    let Layer(_, (input, output, side, kernel, stride)) = *layer;
+    BATCH * input * output * kernel * kernel * side.div_ceil(stride).pow(2)
+}
+
+/// With the shortcut and the rectifier behind it.
+#[divan::bench(args = maps())]
+fn batch_norm(bencher: Bencher<'_, '_>, own: &Normal) {
+    let (on, x, parts) = normal(own);
+    let bencher = bencher.counter(ItemsCount::new(x.len()));
+    bencher.bench_local(|| {
+        let after = After { shortcut: Some(x.clone()), relu: true };
+        done(on.kernels.batch_norm(x.clone(), parts.clone(), (1, 1e-5), after).output);
+    });
+}
+
+#[divan::bench(args = maps())]
+fn batch_norm_and_gradients(bencher: Bencher<'_, '_>, own: &Normal) {
+    let (on, x, parts) = normal(own);
+    let bencher = bencher.counter(ItemsCount::new(x.len()));
+    bencher.bench_local(|| {
+        let (given, parts) = (x.leaf(), parts.each_ref().map(Array::leaf));
+        let after = After { shortcut: None, relu: true };
+        let output = on.kernels.batch_norm(given.clone(), parts, (1, 1e-5), after).output;
+        let sum: Array = output.tensor::<4>().sum().into();
+        black_box(given.take_gradient(&mut sum.backward()));
+    });
+}
+
+fn normal(own: &Normal) -> (&'static Selected, Array, [Array; 2]) {
+    let Normal(backend, (channels, side)) = *own;
+    let on = selected(backend);
+    let x = laid_out(on, noise(&[BATCH, channels, side, side], on));
+    (on, x, [noise(&[channels], on), noise(&[channels], on)])
+}
+
+/// A step of SGD with momentum and one of an average: of 11 million numbers in 62 arrays, as
+/// ResNet-18 of width 64 has them.
+#[divan::bench(args = BACKENDS)]
+fn optimizer_and_average(bencher: Bencher<'_, '_>, backend: &str) {
+    let on = selected(backend);
+    let shape = [62, 180_224];
+    let all = || (0..shape[0]).map(|_| noise(&shape[1..], on)).collect::<Vec<_>>();
+    let (mut values, gradients, mut averages, mut buffers) = (all(), all(), all(), Vec::new());
+    let how = Descent { lr: 1e-9, weight_decay: 5e-4, momentum: 0.9, nesterov: false };
+    bencher.counter(ItemsCount::new(shape[0] * shape[1])).bench_local(|| {
+        on.kernels.descend_many(&mut values, gradients.clone(), &mut buffers, how);
+        on.kernels.lerp_many(&mut averages, &values.iter().collect::<Vec<_>>(), 0.99);
+    });
+}

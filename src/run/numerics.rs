@@ -11,7 +11,7 @@ const PARTS: [(&str, u32); 6] = [
     ("views", 1),
     ("initialization", 1),
     // Layers, objectives, gradients, optimizers, and which examples a step sees.
-    ("steps", 5),
+    ("steps", 6),
     ("schedules", 1),
     ("protocols", 1),
 ];

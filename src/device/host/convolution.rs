@@ -12,11 +12,13 @@ use rayon::prelude::*;
 use super::lanes::{LANES, Processor};
 use super::maps::{Frame, Maps};
 use super::products::{Products, STRIP};
-use super::windows::{self, Pass, packed};
+use super::windows::{self, Axis, Pass, packed};
 
 /// The parts of a gradient by weights that are summed apart: at most so many, of so many numbers.
 const MOST_PARTS: usize = 16;
 const MOST_APART: usize = 2 << 20;
+/// Positions that are worth sums of their own.
+const LEAST_OF_PART: usize = 2 << 10;
 /// Numbers that one task clears.
 const SHARE: usize = 16 << 10;
 
@@ -53,19 +55,23 @@ impl Convolution {
     pub fn forward(&self, x: Maps<'_>, weight: &[f32], out: &mut [MaybeUninit<f32>]) {
         let Convolution { kernel, channels, .. } = *self;
         let [h, w] = self.output();
-        let (frame, apart) = self.frame();
-        let at = |y: usize, x: usize| (y * frame.sides[1] + x) * channels[0];
-        let places = (0..h * w).map(|own| (at(own / w * apart, own % w * apart), own));
+        let (frame, stride) = self.frame();
+        let [inputs, outputs] = channels;
+        let at = |y: usize, x: usize| (y * frame.sides[1] + x) * inputs;
+        let places = (0..h).flat_map(|y| (0..w).map(move |x| at(y * stride, x * stride)));
+        let taps: Vec<usize> = (0..kernel * kernel).collect();
         let pass = Pass {
             frame,
             channels,
             rows: (0..kernel).map(|y| at(y, 0)).collect(),
-            len: kernel * channels[0],
-            weight: packed(channels[1], kernel * kernel * channels[0], |output, own| {
-                let (tap, input) = (own / channels[0], own % channels[0]);
-                weight[(output * channels[0] + input) * kernel * kernel + tap]
-            }),
-            places: places.map(|(from, to)| (from, to * channels[1])).collect(),
+            len: kernel * inputs,
+            weight: packed(
+                weight,
+                Axis { count: outputs, apart: inputs * taps.len() },
+                Axis { count: inputs, apart: taps.len() },
+                &taps,
+            ),
+            places: places.zip((0..).step_by(outputs)).collect(),
         };
         windows::run(&[pass], x, self.images, out, self.processor);
     }
@@ -103,19 +109,22 @@ impl Convolution {
                 met(self.sides[1], b).map(move |(x, left)| (at(first, left), (y, x)))
             });
             let places = places.map(|(from, (y, x))| (from, (y * self.sides[1] + x) * inputs));
+            let taps: Vec<usize> = (0..tall)
+                .rev()
+                .flat_map(|y| (0..wide).rev().map(move |x| (y, x)))
+                .map(|(y, x)| (y * stride + a) * kernel + x * stride + b)
+                .collect();
             passes.push(Pass {
                 frame,
                 channels: [outputs, inputs],
                 rows: (0..tall).map(|y| at(y, 0)).collect(),
                 len: wide * outputs,
-                weight: packed(inputs, tall * wide * outputs, |input, own| {
-                    let (tap, output) = (own / outputs, own % outputs);
-                    let [y, x] = [
-                        (tall - 1 - tap / wide) * stride + a,
-                        (wide - 1 - tap % wide) * stride + b,
-                    ];
-                    weight[((output * inputs + input) * kernel + y) * kernel + x]
-                }),
+                weight: packed(
+                    weight,
+                    Axis { count: inputs, apart: kernel * kernel },
+                    Axis { count: outputs, apart: inputs * kernel * kernel },
+                    &taps,
+                ),
                 places: places.collect(),
             });
         }
@@ -130,7 +139,8 @@ impl Convolution {
         let blocks = outputs.div_ceil(LANES);
         // Fixed by the sizes alone, so that the order of sums is.
         let size = blocks * kernel * kernel * inputs * LANES;
-        let parts = (MOST_APART / size.max(1)).clamp(1, MOST_PARTS).min(self.images.max(1));
+        let most = (MOST_APART / size.max(1)).min(self.images * h * w / LEAST_OF_PART);
+        let parts = most.clamp(1, MOST_PARTS).min(self.images.max(1));
         // Positions a power of two apart would share few places in the cache.
         let apart = if inputs % 64 == 0 { inputs + LANES } else { inputs };
         let at = |y: usize, x: usize| (y * frame.sides[1] + x) * apart;
@@ -144,7 +154,7 @@ impl Convolution {
         let by = Products {
             frame,
             apart,
-            places: (0..h * w).map(|own| at(own / w * stride, own % w * stride)).collect(),
+            places: (0..h).flat_map(|y| (0..w).map(move |x| at(y * stride, x * stride))).collect(),
             together: STRIP.div_ceil(h * w),
             size: rows.len() * len,
             rows,
@@ -174,8 +184,9 @@ impl Convolution {
                 }
             }
             for (lane, total) in total.chunks_exact_mut(inputs * taps).enumerate() {
-                for (index, sums) in sums.iter().enumerate() {
-                    total[index % inputs * taps + index / inputs] = sums[lane];
+                for (tap, sums) in sums.chunks_exact(inputs).enumerate() {
+                    let total = total[tap..].iter_mut().step_by(taps);
+                    total.zip(sums).for_each(|(total, sums)| *total = sums[lane]);
                 }
             }
         });

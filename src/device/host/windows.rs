@@ -29,18 +29,26 @@ pub struct Pass {
     pub places: Vec<Place>,
 }
 
-/// Weights in blocks of output channels, zeros where there are no more.
-pub fn packed(
-    channels: usize,
-    len: usize,
-    weight: impl Fn(usize, usize) -> f32 + Sync,
-) -> Vec<[f32; LANES]> {
-    let mut packed = vec![[0.0; LANES]; channels.div_ceil(LANES) * len];
-    packed.par_chunks_mut(len).enumerate().for_each(|(block, packed)| {
+/// How weights lie: how many there are along an axis, and how far apart.
+#[derive(Clone, Copy)]
+pub struct Axis {
+    pub count: usize,
+    pub apart: usize,
+}
+
+/// Weights `[channels, inner, tap]` in blocks of channels, zeros where there are no more, as a pass
+/// reads them: for each of these taps all that is inside.
+pub fn packed(weight: &[f32], channels: Axis, inner: Axis, taps: &[usize]) -> Vec<[f32; LANES]> {
+    let size = taps.len() * inner.count;
+    let mut packed = vec![[0.0; LANES]; channels.count.div_ceil(LANES) * size];
+    packed.par_chunks_mut(size).enumerate().for_each(|(block, packed)| {
         let first = block * LANES;
-        for (own, lanes) in packed.iter_mut().enumerate() {
-            for (channel, lane) in (first..channels).zip(lanes) {
-                *lane = weight(channel, own);
+        for channel in first..channels.count.min(first + LANES) {
+            for (tap, packed) in taps.iter().zip(packed.chunks_exact_mut(inner.count)) {
+                let weight = weight[channel * channels.apart + tap..].iter().step_by(inner.apart);
+                for (packed, weight) in packed.iter_mut().zip(weight) {
+                    packed[channel - first] = *weight;
+                }
             }
         }
     });

@@ -34,12 +34,12 @@ const DIGESTS: [(&str, u32, &str, &str); 10] = [
     ("views", 1, ANY, "19bc942d1f453f274e986e7345b7ca5029419e5a07840b8031760faff58eae24"),
     ("initialization", 1, ANY, "a943d98ec9efdf5420f4d3f3df3e7dddd25ed4f908d47b9e8b3c18f06b9e615e"),
     ("schedules", 1, ANY, "a26e1f28f44197224c25dbac552beaca1a06df2b65020d17e2c08493a62909f9"),
-    ("steps", 5, "flex, avx2", "285f0e65131894ca0da6debdad454c67c61c2a38b490cf0e75bd6c6e7b8fb613"),
+    ("steps", 6, "flex, avx2", "0d209d7507fc267f27ed0ce634863b50cefc564b6d3b5ea0b84ee9693542496b"),
     (
         "steps",
-        5,
+        6,
         "libtorch-cpu, avx2 of AuthenticAMD",
-        "231f56fee4c16293daff0897f04d6d6eab84ac41a108235f2edaac9e9bff47e3",
+        "5ecc2842931375b0239b3e10987d696f7d8298dc879b255a641aaffc4bd88b0f",
     ),
     (
         "protocols",

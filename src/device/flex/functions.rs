@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use burn::backend::flex::{FlexTensor, Layout};
 use burn::tensor::{Bytes, DType};
 
-use crate::device::host::{self, HostTensor};
+use crate::device::host::{self, HostTensor, Threads};
 
 pub use crate::device::host::{
     batch_norm, batch_norm_backward, batch_norm_fixed, convolution, convolution_backward,
@@ -19,6 +19,8 @@ pub fn can_move(x: &FlexTensor) -> bool {
 }
 
 impl HostTensor for FlexTensor {
+    const THREADS: Threads = Threads::OWN;
+
     fn shape(&self) -> Vec<usize> {
         self.layout().shape().to_vec()
     }

@@ -6,9 +6,8 @@
 
 use std::mem::MaybeUninit;
 
-use rayon::prelude::*;
-
 use super::lanes::{Lanes, Loop, Processor};
+use super::threads::Threads;
 
 /// Rows that are summed in single precision.
 const ROWS: usize = 128;
@@ -26,6 +25,7 @@ pub struct Rows {
     pub channels: usize,
     pub groups: usize,
     pub processor: Processor,
+    pub threads: Threads,
 }
 
 /// Of each channel of each group, `[groups * channels]`.
@@ -92,12 +92,13 @@ impl Rows {
                 self.repeated(&mean)
             })
             .collect();
-        let sums = (x.par_chunks(self.task()).enumerate()).map(|(task, x)| {
+        let tasks: Vec<&[f32]> = x.chunks(self.task()).collect();
+        let sums = self.threads.map(tasks.len(), |task| {
             let base = &near[self.group(task)];
-            self.sums(x, |x, sums| processor.run(Moments { x, base, sums }))
+            self.sums(tasks[task], |x, sums| processor.run(Moments { x, base, sums }))
         });
         let mut made = Statistics { mean: Vec::new(), deviation: Vec::new() };
-        for ([sum, square], base) in self.by_group(sums.collect()).iter().zip(&near) {
+        for ([sum, square], base) in self.by_group(sums).iter().zip(&near) {
             for ((sum, square), base) in sum.iter().zip(square).zip(base) {
                 let from = sum / self.in_group();
                 let variance = (square / self.in_group() - from * from).max(0.0);
@@ -118,8 +119,7 @@ impl Rows {
         out: &mut [MaybeUninit<f32>],
     ) {
         let (processor, task) = (self.processor, self.task());
-        let tasks = x.par_chunks(task).zip(out.par_chunks_mut(task)).enumerate();
-        tasks.for_each(|(own, (x, out))| {
+        self.threads.run(x.chunks(task).zip(out.chunks_mut(task)), |own, (x, out)| {
             let lines = lines.group(self.group(own));
             match shortcut {
                 None => processor.run(Apply { x, lines, out }),
@@ -134,7 +134,7 @@ impl Rows {
     /// The same in the place of `x`.
     pub fn apply_in_place(&self, x: &mut [f32], lines: &Lines, shortcut: Option<&[f32]>) {
         let (processor, task) = (self.processor, self.task());
-        x.par_chunks_mut(task).enumerate().for_each(|(own, x)| {
+        self.threads.run(x.chunks_mut(task), |own, x| {
             let lines = lines.group(self.group(own));
             let shortcut = shortcut.map(|shortcut| &shortcut[own * task..][..x.len()]);
             processor.run(ApplyInPlace { x, shortcut, lines });
@@ -151,16 +151,16 @@ impl Rows {
         lines: &Lines,
     ) -> Slopes {
         let (processor, task) = (self.processor, self.task());
-        let sums = (x.par_chunks(task).zip(gradient.par_chunks(task)).enumerate())
-            .map(|(own, (x, gradient))| {
-                let lines = lines.group(self.group(own));
-                let mut gradient = gradient.chunks(ROWS * self.channels);
-                self.sums(x, |x, sums| {
-                    let gradient = gradient.next().expect("as many numbers as the input has");
-                    processor.run(AddSlopes { x, gradient, lines, sums });
-                })
+        let tasks: Vec<_> = x.chunks(task).zip(gradient.chunks(task)).collect();
+        let sums = self.threads.map(tasks.len(), |own| {
+            let (x, gradient) = tasks[own];
+            let lines = lines.group(self.group(own));
+            let mut gradient = gradient.chunks(ROWS * self.channels);
+            self.sums(x, |x, sums| {
+                let gradient = gradient.next().expect("as many numbers as the input has");
+                processor.run(AddSlopes { x, gradient, lines, sums });
             })
-            .collect();
+        });
         let mut made = Slopes {
             scale: vec![0.0; self.channels],
             shift: vec![0.0; self.channels],
@@ -194,8 +194,8 @@ impl Rows {
         let [constant, slope] = [&slopes.constant, &slopes.slope].map(|all| -> Vec<Vec<f32>> {
             all.chunks_exact(self.channels).map(|own| self.repeated(own)).collect()
         });
-        let tasks = x.par_chunks(task).zip(gradient.par_chunks(task)).zip(out.par_chunks_mut(task));
-        tasks.enumerate().for_each(|(own, ((x, gradient), out))| {
+        let tasks = x.chunks(task).zip(gradient.chunks(task)).zip(out.chunks_mut(task));
+        self.threads.run(tasks, |own, ((x, gradient), out)| {
             let group = self.group(own);
             let slopes = [constant[group].as_slice(), &slope[group]];
             processor.run(Descend { x, gradient, lines: lines.group(group), slopes, out });
@@ -434,10 +434,15 @@ impl Loop for Descend<'_> {
 }
 
 /// What of a gradient passes a ReLU that made `rectified`: every number of `out` is written.
-pub fn pass_relu(gradient: &[f32], rectified: &[f32], out: &mut [MaybeUninit<f32>]) {
+pub fn pass_relu(
+    gradient: &[f32],
+    rectified: &[f32],
+    out: &mut [MaybeUninit<f32>],
+    threads: Threads,
+) {
     let processor = Processor::best();
-    let tasks = gradient.par_chunks(SHARE).zip(rectified.par_chunks(SHARE));
-    tasks.zip(out.par_chunks_mut(SHARE)).for_each(|((gradient, rectified), out)| {
+    let tasks = gradient.chunks(SHARE).zip(rectified.chunks(SHARE)).zip(out.chunks_mut(SHARE));
+    threads.run(tasks, |_, ((gradient, rectified), out)| {
         processor.run(PassRelu { gradient, rectified, out });
     });
 }

@@ -7,11 +7,10 @@
 
 use std::mem::MaybeUninit;
 
-use rayon::prelude::*;
-
 use super::lanes::{LANES, Processor};
 use super::maps::{Frame, Maps};
 use super::products::{Products, STRIP};
+use super::threads::Threads;
 use super::windows::{self, Axis, Pass, packed};
 
 /// The parts of a gradient by weights that are summed apart: at most so many, of so many numbers.
@@ -34,6 +33,7 @@ pub struct Convolution {
     pub stride: usize,
     pub padding: usize,
     pub processor: Processor,
+    pub threads: Threads,
 }
 
 impl Convolution {
@@ -67,13 +67,16 @@ impl Convolution {
             len: kernel * inputs,
             weight: packed(
                 weight,
-                Axis { count: outputs, apart: inputs * taps.len() },
-                Axis { count: inputs, apart: taps.len() },
+                [
+                    Axis { count: outputs, apart: inputs * taps.len() },
+                    Axis { count: inputs, apart: taps.len() },
+                ],
                 &taps,
+                self.threads,
             ),
             places: places.zip((0..).step_by(outputs)).collect(),
         };
-        windows::run(&[pass], x, self.images, out, self.processor);
+        windows::run(&[pass], x, self.images, out, (self.processor, self.threads));
     }
 
     /// The gradient by the input, channels last, from that by the output: every number of `out` is
@@ -85,7 +88,7 @@ impl Convolution {
         let Convolution { kernel, stride, padding, channels: [inputs, outputs], .. } = *self;
         if kernel < stride {
             let zero = MaybeUninit::new(0.0);
-            out.par_chunks_mut(SHARE).for_each(|out| out.fill(zero));
+            self.threads.run(out.chunks_mut(SHARE), |_, out| out.fill(zero));
         }
         let mut passes = Vec::new();
         for [a, b] in (0..stride * stride).map(|own| [own / stride, own % stride]) {
@@ -121,14 +124,17 @@ impl Convolution {
                 len: wide * outputs,
                 weight: packed(
                     weight,
-                    Axis { count: inputs, apart: kernel * kernel },
-                    Axis { count: outputs, apart: inputs * kernel * kernel },
+                    [
+                        Axis { count: inputs, apart: kernel * kernel },
+                        Axis { count: outputs, apart: inputs * kernel * kernel },
+                    ],
                     &taps,
+                    self.threads,
                 ),
                 places: places.collect(),
             });
         }
-        windows::run(&passes, gradient, self.images, out, self.processor);
+        windows::run(&passes, gradient, self.images, out, (self.processor, self.threads));
     }
 
     /// The gradient by the weights, `[channels[1], channels[0], k, k]`, from that by the output.
@@ -163,18 +169,15 @@ impl Convolution {
         // Large weights are few images' worth: their blocks are shared out as well.
         let together = blocks.div_ceil(MOST_PARTS.div_ceil(parts));
         let groups = blocks.div_ceil(together);
-        let made: Vec<Vec<[f32; LANES]>> = (0..parts * groups)
-            .into_par_iter()
-            .map(|task| {
-                let (part, group) = (task / groups, task % groups);
-                let images = self.images * part / parts..self.images * (part + 1) / parts;
-                let blocks = group * together..blocks.min((group + 1) * together);
-                by.sums(x, gradient, images, blocks, self.processor)
-            })
-            .collect();
+        let made: Vec<Vec<[f32; LANES]>> = self.threads.map(parts * groups, |task| {
+            let (part, group) = (task / groups, task % groups);
+            let images = self.images * part / parts..self.images * (part + 1) / parts;
+            let blocks = group * together..blocks.min((group + 1) * together);
+            by.sums(x, gradient, images, blocks, self.processor)
+        });
         let taps = kernel * kernel;
         let mut total = vec![0.0; outputs * inputs * taps];
-        total.par_chunks_mut(LANES * inputs * taps).enumerate().for_each(|(block, total)| {
+        self.threads.run(total.chunks_mut(LANES * inputs * taps), |block, total| {
             let (group, own) = (block / together, block % together);
             let of = |part: usize| &made[part * groups + group][own * by.size..][..by.size];
             let mut sums = of(0).to_vec();

@@ -8,11 +8,15 @@ use super::convolution::Convolution;
 use super::lanes::Processor;
 use super::many;
 use super::maps::{Maps, Order};
+use super::threads::Threads;
 use crate::device::Descent;
 use crate::device::operations::BatchNorm;
 
 /// A tensor of f32 in the memory of the machine.
 pub trait HostTensor: Clone + Debug + Send + Sync + 'static {
+    /// Those of the backend.
+    const THREADS: Threads;
+
     fn shape(&self) -> Vec<usize>;
 
     /// How far numbers are apart in memory, for each axis.
@@ -99,6 +103,7 @@ fn sizes<T: HostTensor>(x: &T, weight: &T, [stride, padding]: [usize; 2]) -> Con
         stride,
         padding,
         processor: Processor::best(),
+        threads: T::THREADS,
     }
 }
 
@@ -161,8 +166,9 @@ pub fn batch_norm_backward<T: HostTensor>(
     if let Some(rectified) = &own.rectified {
         let given = gradient;
         // SAFETY: the function writes every number.
-        gradient =
-            unsafe { T::maps(&shape, |out| pass_relu(given.values(), rectified.values(), out)) };
+        gradient = unsafe {
+            T::maps(&shape, |out| pass_relu(given.values(), rectified.values(), out, T::THREADS))
+        };
     }
     // What a shortcut went into has passed the ReLU already.
     let relu = own.how.relu && !has_shortcut;
@@ -181,7 +187,7 @@ pub fn batch_norm_backward<T: HostTensor>(
 pub fn lerp_many<T: HostTensor>(averages: &mut [T], targets: &[T], m: f64) {
     for (average, target) in averages.iter_mut().zip(targets) {
         let target = target.contiguous();
-        many::lerp(own_values(average), target.values(), m);
+        many::lerp(own_values(average), target.values(), m, T::THREADS);
     }
 }
 
@@ -202,7 +208,8 @@ pub fn descend_many<T: HostTensor>(
     for (value, gradient) in values.iter_mut().zip(gradients) {
         let buffer = buffers.next().map(own_values);
         let gradient = gradient.contiguous();
-        many::descend(own_values(value), gradient.values(), buffer, how, is_first);
+        let how = (how, is_first);
+        many::descend(own_values(value), gradient.values(), buffer, how, T::THREADS);
     }
 }
 
@@ -224,6 +231,7 @@ fn rows<T: HostTensor>(x: &T, groups: usize) -> Rows {
         channels: shape[1],
         groups,
         processor: Processor::best(),
+        threads: T::THREADS,
     }
 }
 
@@ -298,7 +306,7 @@ fn channels_last<T: HostTensor>(x: T) -> T {
     };
     let shape = x.shape();
     // SAFETY: the function writes every number.
-    unsafe { T::maps(&shape, |out| read(&x).channels_last(shape[0], out)) }
+    unsafe { T::maps(&shape, |out| read(&x).channels_last(shape[0], out, T::THREADS)) }
 }
 
 /// The maps of a tensor without gaps.

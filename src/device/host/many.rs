@@ -1,18 +1,17 @@
 //! What optimizers and averages do to many parameters, each number once.
 
-use rayon::prelude::*;
-
 use super::lanes::{Lanes, Loop, Processor};
+use super::threads::Threads;
 use crate::device::Descent;
 
 /// Numbers that one task takes.
 const SHARE: usize = 16 << 10;
 
 /// `average := m * average + (1 - m) * target`, exact where `m` is 0 or 1.
-pub fn lerp(average: &mut [f32], target: &[f32], m: f64) {
+pub fn lerp(average: &mut [f32], target: &[f32], m: f64, threads: Threads) {
     let [own, share] = [m, 1.0 - m].map(|part| part as f32);
     let processor = Processor::best();
-    average.par_chunks_mut(SHARE).zip(target.par_chunks(SHARE)).for_each(|(average, target)| {
+    threads.run(average.chunks_mut(SHARE).zip(target.chunks(SHARE)), |_, (average, target)| {
         processor.run(Lerp { average, target, own, share });
     });
 }
@@ -39,18 +38,19 @@ pub fn descend(
     value: &mut [f32],
     gradient: &[f32],
     buffer: Option<&mut [f32]>,
-    how: Descent,
-    is_first: bool,
+    (how, is_first): (Descent, bool),
+    threads: Threads,
 ) {
     let processor = Processor::best();
     let rates = Rates::new(how, is_first);
-    let given = value.par_chunks_mut(SHARE).zip(gradient.par_chunks(SHARE));
+    let given = value.chunks_mut(SHARE).zip(gradient.chunks(SHARE));
     match buffer {
-        None => given.for_each(|(value, gradient)| {
+        None => threads.run(given, |_, (value, gradient)| {
             processor.run(Descend { value, gradient, rates });
         }),
         Some(buffer) => {
-            given.zip(buffer.par_chunks_mut(SHARE)).for_each(|((value, gradient), buffer)| {
+            let given = given.zip(buffer.chunks_mut(SHARE));
+            threads.run(given, |_, ((value, gradient), buffer)| {
                 processor.run(DescendOn { value, gradient, buffer, rates });
             });
         }

@@ -2,9 +2,8 @@
 
 use std::mem::MaybeUninit;
 
-use rayon::prelude::*;
-
 use super::lanes::LANES;
+use super::threads::Threads;
 
 /// The order of `[n, c, h, w]` in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,9 +70,9 @@ impl Frame {
 
 impl Maps<'_> {
     /// All of so many images, channels last: every number of `out` is written.
-    pub fn channels_last(&self, images: usize, out: &mut [MaybeUninit<f32>]) {
+    pub fn channels_last(&self, images: usize, out: &mut [MaybeUninit<f32>], threads: Threads) {
         let size = (out.len() / images.max(1)).max(1);
-        out.par_chunks_mut(size).enumerate().for_each(|(index, out)| {
+        threads.run(out.chunks_mut(size), |index, out| {
             let image = self.image(index);
             match self.order {
                 Order::ChannelsLast => {

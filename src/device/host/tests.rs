@@ -4,6 +4,7 @@ use super::batch_norm::{Lines, Rows, pass_relu};
 use super::convolution::Convolution;
 use super::lanes::Processor;
 use super::maps::{Maps, Order};
+use super::threads::Threads;
 use crate::random::Key;
 
 fn noise(seed: u64, len: usize) -> Vec<f32> {
@@ -61,6 +62,7 @@ fn convolutions() -> impl Iterator<Item = Convolution> {
             stride,
             padding,
             processor: Processor::best(),
+            threads: Threads::OWN,
         })
     })
 }
@@ -156,7 +158,7 @@ fn normalised(rows: &Rows) -> Vec<Vec<f32>> {
         written(len, |out| rows.apply(&x, &lines, None, out)),
         written(len, |out| rows.apply(&x, &lines, Some(&shortcut), out)),
         written(len, |out| rows.descend(&x, &gradient, &lines, &slopes, out)),
-        written(len, |out| pass_relu(&gradient, &x, out)),
+        written(len, |out| pass_relu(&gradient, &x, out, Threads::OWN)),
         statistics.mean,
         statistics.deviation,
         slopes.scale,
@@ -172,6 +174,7 @@ fn norms() -> impl Iterator<Item = Rows> {
         channels,
         groups,
         processor: Processor::best(),
+        threads: Threads::OWN,
     })
 }
 

@@ -1,11 +1,11 @@
 //! Sums over the windows of maps, in registers.
 
+use std::cell::Cell;
 use std::mem::MaybeUninit;
-
-use rayon::prelude::*;
 
 use super::lanes::{LANES, Lanes, Loop, Processor};
 use super::maps::{Frame, Maps};
+use super::threads::Threads;
 
 /// The numbers that one task copies at once are to stay in the cache of its core, but blocks of
 /// weights, which are larger where maps are small, are to be read for so many positions.
@@ -38,10 +38,15 @@ pub struct Axis {
 
 /// Weights `[channels, inner, tap]` in blocks of channels, zeros where there are no more, as a pass
 /// reads them: for each of these taps all that is inside.
-pub fn packed(weight: &[f32], channels: Axis, inner: Axis, taps: &[usize]) -> Vec<[f32; LANES]> {
+pub fn packed(
+    weight: &[f32],
+    [channels, inner]: [Axis; 2],
+    taps: &[usize],
+    threads: Threads,
+) -> Vec<[f32; LANES]> {
     let size = taps.len() * inner.count;
     let mut packed = vec![[0.0; LANES]; channels.count.div_ceil(LANES) * size];
-    packed.par_chunks_mut(size).enumerate().for_each(|(block, packed)| {
+    threads.run(packed.chunks_mut(size), |block, packed| {
         let first = block * LANES;
         for channel in first..channels.count.min(first + LANES) {
             for (tap, packed) in taps.iter().zip(packed.chunks_exact_mut(inner.count)) {
@@ -61,7 +66,7 @@ pub fn run(
     from: Maps<'_>,
     images: usize,
     out: &mut [MaybeUninit<f32>],
-    processor: Processor,
+    (processor, threads): (Processor, Threads),
 ) {
     if images == 0 || out.is_empty() {
         return;
@@ -70,12 +75,13 @@ pub fn run(
     let framed = passes.iter().map(|pass| pass.frame.len(pass.channels[0])).max().unwrap_or(0);
     let positions = passes.iter().map(|pass| pass.places.len()).min().unwrap_or(0).max(1);
     let cached = (CACHED / framed.max(1)).max(LEAST_POSITIONS.div_ceil(positions));
-    let together = cached.min(images.div_ceil(4 * rayon::current_num_threads()));
+    let together = cached.min(images.div_ceil(4 * (threads.count)()));
     let places: Vec<Vec<Place>> =
         passes.iter().map(|pass| pass.places_of(together, size)).collect();
-    let tasks = out.par_chunks_mut(size * together).enumerate();
-    tasks.for_each_init(Vec::new, |scratch, (task, out)| {
+    threads.run(out.chunks_mut(size * together), |task, out| {
         let images = task * together..task * together + out.len() / size;
+        // What was left there is overwritten.
+        let mut scratch = SCRATCH.take();
         for (pass, places) in passes.iter().zip(&places) {
             let len = pass.frame.len(pass.channels[0]);
             scratch.resize(len * images.len(), 0.0);
@@ -83,9 +89,15 @@ pub fn run(
                 pass.frame.fill(from.image(image), pass.channels[0], framed);
             }
             let places = &places[..images.len() * pass.places.len()];
-            pass.sum(scratch, places, out, processor);
+            pass.sum(&scratch, places, out, processor);
         }
+        SCRATCH.set(scratch);
     });
+}
+
+thread_local! {
+    /// Framed images, one task's after another's.
+    static SCRATCH: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
 }
 
 impl Pass {

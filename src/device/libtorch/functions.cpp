@@ -6,10 +6,12 @@
 #include <optional>
 #include <vector>
 
+#include <ATen/TensorIterator.h>
 #include <ATen/ops/_foreach_lerp.h>
 #include <ATen/ops/_fused_sgd.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/convolution_backward.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 
 #include "guarded.h"
@@ -31,6 +33,20 @@ template <typename Pointer> std::vector<at::Tensor> listed(Pointer const *tensor
 extern "C" {
 
 void cpipe_release(char *message) { free(message); }
+
+// Calls `work` so many times with `data`, on libtorch's own threads.
+char *cpipe_each(int64_t count, void (*work)(const void *), const void *data) {
+  return guarded([&] {
+    at::Tensor places = at::empty({count}, at::TensorOptions(at::kLong));
+    auto iterator = at::TensorIterator::nullary_op(places);
+    iterator.for_each(
+        [&](char **, const int64_t *, int64_t size) {
+          for (int64_t index = 0; index < size; ++index)
+            work(data);
+        },
+        1);
+  });
+}
 
 // The maps of `x`, padded by zeros, under `weight`.
 char *cpipe_convolution(at::Tensor *made[1], const at::Tensor *x, const at::Tensor *weight,

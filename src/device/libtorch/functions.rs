@@ -8,7 +8,7 @@ use burn::backend::libtorch::TchTensor;
 use tch::{Kind, Tensor};
 
 use super::library;
-use crate::device::host::{self, HostTensor};
+use crate::device::host::{self, HostTensor, Threads};
 use crate::device::operations::BatchNorm;
 
 /// A batch normalised: what the way back needs.
@@ -108,6 +108,8 @@ pub fn batch_norm_backward(
 
 /// For tensors of which [`is_host`] holds.
 impl HostTensor for TchTensor {
+    const THREADS: Threads = library::THREADS;
+
     fn shape(&self) -> Vec<usize> {
         self.tensor.size().into_iter().map(|size| size as usize).collect()
     }

@@ -1,13 +1,18 @@
 //! The C++ of this folder, with tensors that own themselves.
 
-use std::ffi::{CStr, c_char};
+use std::any::Any;
+use std::ffi::{CStr, c_char, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use burn::backend::libtorch::TchTensor;
 use tch::Tensor;
 use torch_sys::C_tensor;
 
 use crate::device::Descent;
+use crate::device::host::Threads;
 use crate::device::operations::BatchNorm;
 
 unsafe extern "C" {
@@ -66,6 +71,11 @@ unsafe extern "C" {
         has_shortcut: bool,
         epsilon: f64,
         by_x: bool,
+    ) -> *mut c_char;
+    fn cpipe_each(
+        count: i64,
+        work: extern "C" fn(*const c_void),
+        data: *const c_void,
     ) -> *mut c_char;
     fn cpipe_lerp_many(
         averages: *const *mut C_tensor,
@@ -213,6 +223,50 @@ impl Normalized {
         // Without a ReLU it is the gradient itself, whose memory somebody else may hold as well.
         let same = by_shortcut.map(|own| TchTensor::from_existing(own, gradient.storage.clone()));
         [new(by_x), new(by_scale), new(by_shift), same]
+    }
+}
+
+/// libtorch's own threads.
+pub const THREADS: Threads =
+    Threads { count: || usize::try_from(tch::get_num_threads()).unwrap_or(1).max(1), each };
+
+/// What is to be called with each number below `count`, by as many threads as ask for the next.
+struct Each<'e> {
+    count: usize,
+    next: AtomicUsize,
+    work: &'e (dyn Fn(usize) + Sync),
+    panic: Mutex<Option<Box<dyn Any + Send>>>,
+}
+
+fn each(count: usize, work: &(dyn Fn(usize) + Sync)) {
+    let threads = (THREADS.count)().min(count);
+    if threads < 2 {
+        return (0..count).for_each(work);
+    }
+    let all = Each { count, next: AtomicUsize::new(0), work, panic: Mutex::new(None) };
+    let data = (&raw const all).cast();
+    // SAFETY: `take_part` is called with `data` alone, and only until this returns.
+    check(unsafe { cpipe_each(size(threads), take_part, data) });
+    if let Some(panic) = all.panic.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        resume_unwind(panic);
+    }
+}
+
+extern "C" fn take_part(data: *const c_void) {
+    // SAFETY: `each` gives one of these, which outlives the call.
+    let all = unsafe { &*data.cast::<Each<'_>>() };
+    let part = || {
+        loop {
+            let index = all.next.fetch_add(1, Ordering::Relaxed);
+            if index >= all.count {
+                return;
+            }
+            (all.work)(index);
+        }
+    };
+    // Nothing unwinds through C++.
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(part)) {
+        all.panic.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(panic);
     }
 }
 

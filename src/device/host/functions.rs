@@ -6,10 +6,8 @@ use std::mem::MaybeUninit;
 use super::batch_norm::{Lines, Rows, Statistics, pass_relu};
 use super::convolution::Convolution;
 use super::lanes::Processor;
-use super::many;
 use super::maps::{Maps, Order};
 use super::threads::Threads;
-use crate::device::Descent;
 use crate::device::operations::BatchNorm;
 
 /// A tensor of f32 in the memory of the machine.
@@ -183,46 +181,6 @@ pub fn batch_norm_backward<T: HostTensor>(
     [by_x, by_scale, by_shift, has_shortcut.then_some(gradient)]
 }
 
-/// `average := m * average + (1 - m) * target` for each of many.
-pub fn lerp_many<T: HostTensor>(averages: &mut [T], targets: &[T], m: f64) {
-    for (average, target) in averages.iter_mut().zip(targets) {
-        let target = target.contiguous();
-        many::lerp(own_values(average), target.values(), m, T::THREADS);
-    }
-}
-
-/// A step of stochastic gradient descent for each of many values. With momentum there is a buffer
-/// for each, but in the first step, which makes them.
-pub fn descend_many<T: HostTensor>(
-    values: &mut [T],
-    gradients: Vec<T>,
-    buffers: &mut Vec<T>,
-    how: Descent,
-) {
-    let is_first = buffers.is_empty();
-    if how.momentum != 0.0 && is_first {
-        let zeros = |own: &T| T::made(vec![0.0; own.values().len()], &own.shape());
-        buffers.extend(values.iter().map(zeros));
-    }
-    let mut buffers = buffers.iter_mut();
-    for (value, gradient) in values.iter_mut().zip(gradients) {
-        let buffer = buffers.next().map(own_values);
-        let gradient = gradient.contiguous();
-        let how = (how, is_first);
-        many::descend(own_values(value), gradient.values(), buffer, how, T::THREADS);
-    }
-}
-
-/// The numbers of a tensor in the order of its shape, to write to: in memory of their own, where
-/// somebody else holds them.
-fn own_values<T: HostTensor>(own: &mut T) -> &mut [f32] {
-    let lies = strides(&own.shape(), 0..own.shape().len()) == own.strides();
-    if !lies || own.values_mut().is_none() {
-        *own = T::made(own.contiguous().values().to_vec(), &own.shape());
-    }
-    own.values_mut().expect("just made, or held once")
-}
-
 fn rows<T: HostTensor>(x: &T, groups: usize) -> Rows {
     let shape = x.shape();
     Rows {
@@ -278,6 +236,12 @@ fn strides(shape: &[usize], order: impl DoubleEndedIterator<Item = usize>) -> Ve
 /// The strides of `[n, c, …]` with the channels of a position side by side.
 pub fn channels_last_strides(shape: &[usize]) -> Vec<isize> {
     strides(shape, [0].into_iter().chain(2..shape.len()).chain([1]))
+}
+
+/// Whether a tensor lies without gaps in the order of its shape.
+#[cfg(feature = "flex")]
+pub fn is_plain<T: HostTensor>(x: &T) -> bool {
+    strides(&x.shape(), 0..x.shape().len()) == x.strides()
 }
 
 /// In which of the two orders a tensor lies without gaps, if it does.

@@ -1,5 +1,6 @@
 //! What optimizers and averages do to many parameters, each number once.
 
+use super::functions::{HostTensor, is_plain};
 use super::lanes::{Lanes, Loop, Processor};
 use super::threads::Threads;
 use crate::device::Descent;
@@ -7,8 +8,47 @@ use crate::device::Descent;
 /// Numbers that one task takes.
 const SHARE: usize = 16 << 10;
 
+/// `average := m * average + (1 - m) * target` for each of many.
+pub fn lerp_many<T: HostTensor>(averages: &mut [T], targets: &[T], m: f64) {
+    for (average, target) in averages.iter_mut().zip(targets) {
+        let target = target.contiguous();
+        lerp(own_values(average), target.values(), m, T::THREADS);
+    }
+}
+
+/// A step of stochastic gradient descent for each of many values. With momentum there is a buffer
+/// for each, but in the first step, which makes them.
+pub fn descend_many<T: HostTensor>(
+    values: &mut [T],
+    gradients: Vec<T>,
+    buffers: &mut Vec<T>,
+    how: Descent,
+) {
+    let is_first = buffers.is_empty();
+    if how.momentum != 0.0 && is_first {
+        let zeros = |own: &T| T::made(vec![0.0; own.values().len()], &own.shape());
+        buffers.extend(values.iter().map(zeros));
+    }
+    let mut buffers = buffers.iter_mut();
+    for (value, gradient) in values.iter_mut().zip(gradients) {
+        let buffer = buffers.next().map(own_values);
+        let gradient = gradient.contiguous();
+        let how = (how, is_first);
+        descend(own_values(value), gradient.values(), buffer, how, T::THREADS);
+    }
+}
+
+/// The numbers of a tensor in the order of its shape, to write to: in memory of their own, where
+/// somebody else holds them.
+fn own_values<T: HostTensor>(own: &mut T) -> &mut [f32] {
+    if !is_plain(own) || own.values_mut().is_none() {
+        *own = T::made(own.contiguous().values().to_vec(), &own.shape());
+    }
+    own.values_mut().expect("just made, or held once")
+}
+
 /// `average := m * average + (1 - m) * target`, exact where `m` is 0 or 1.
-pub fn lerp(average: &mut [f32], target: &[f32], m: f64, threads: Threads) {
+fn lerp(average: &mut [f32], target: &[f32], m: f64, threads: Threads) {
     let [own, share] = [m, 1.0 - m].map(|part| part as f32);
     let processor = Processor::best();
     threads.run(average.chunks_mut(SHARE).zip(target.chunks(SHARE)), |_, (average, target)| {
@@ -34,7 +74,7 @@ impl Loop for Lerp<'_> {
 
 /// A step of stochastic gradient descent, as [`crate::device::Kernels::descend_many`] has it. With
 /// momentum there is a buffer, which the first step fills.
-pub fn descend(
+fn descend(
     value: &mut [f32],
     gradient: &[f32],
     buffer: Option<&mut [f32]>,

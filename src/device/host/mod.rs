@@ -4,16 +4,21 @@ mod batch_norm;
 mod convolution;
 mod functions;
 mod lanes;
+#[cfg(feature = "flex")]
 mod many;
 mod maps;
 mod products;
 mod threads;
 mod windows;
 
+#[cfg(feature = "flex")]
+pub use functions::channels_last_strides;
 pub use functions::{
-    HostTensor, Normalized, batch_norm, batch_norm_backward, batch_norm_fixed,
-    channels_last_strides, convolution, convolution_backward, descend_many, lerp_many,
+    HostTensor, Normalized, batch_norm, batch_norm_backward, batch_norm_fixed, convolution,
+    convolution_backward,
 };
+#[cfg(feature = "flex")]
+pub use many::{descend_many, lerp_many};
 pub use threads::Threads;
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ pub struct Threads {
 
 impl Threads {
     /// Those of this program.
+    #[cfg(any(feature = "flex", test))]
     pub const OWN: Threads = Threads {
         count: rayon::current_num_threads,
         each: |count, work| {

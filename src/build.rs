@@ -71,10 +71,6 @@ fn libtorch(root: &Path) {
         .warnings(false)
         .include(headers.join("include"))
         .define("_GLIBCXX_USE_CXX11_ABI", abi.as_str())
-        // Bits are not to depend on which multiplications a processor joins with additions, nor
-        // their speed on how the rest is compiled.
-        .flag_if_supported("-ffp-contract=off")
-        .opt_level(3)
         .files(sources)
         .compile("cpipe_libtorch");
 }

@@ -10,7 +10,8 @@ pub struct BatchNorm {
 }
 
 /// Puts the functions of a backend into burn's graph, and defines what [`super::Kernels`] calls of
-/// them, `conv2d` and `batch_norm`. burn's traits are of one backend each, so that this is text.
+/// them, `conv2d`, `batch_norm` and `batch_norm_fixed`, and its tensors in arrays, `native` and
+/// `array`. burn's traits are of one backend each, so that this is text.
 ///
 /// `$own` is a module of functions on the backend's own tensors, `T`:
 ///
@@ -18,10 +19,12 @@ pub struct BatchNorm {
 /// - `convolution_backward(&T, [&T; 2], [stride, padding], [bool; 2]) -> [Option<T>; 2]` of the
 ///   gradient, and those two: their gradients where they are wanted,
 /// - `batch_norm(T, [T; 2], Option<T>, (BatchNorm, bool)) -> (T, Normalized)` of input, scale and
-///   shift, and a shortcut; in the place of the input, where that is allowed,
+///   shift, and a shortcut; in the place of the input, where there is no way back and nobody else
+///   holds it,
+/// - `batch_norm_fixed(T, [T; 4], Option<T>, BatchNorm) -> T` of input, scale, shift, mean and
+///   variance, and a shortcut: there is no way back,
 /// - `batch_norm_backward(T, &Normalized, bool, bool) -> [Option<T>; 4]` of the gradient: those by
-///   input, if it is wanted, scale, shift and shortcut, if there is one,
-/// - `can_move(&T) -> bool`, whether nobody else holds the tensor.
+///   input, if it is wanted, scale, shift and shortcut, if there is one.
 ///
 /// Its `Normalized` has the fields `mean` and `deviation`: of each channel of each group the mean,
 /// and one over the square root of variance and epsilon.
@@ -40,7 +43,19 @@ macro_rules! operations {
         use crate::device::array::{Array, by_rank};
         use crate::device::kernels::mean_of;
         use crate::device::operations::BatchNorm;
-        use crate::device::{After, Normalized};
+        use crate::device::{After, FallBack, Kernels, Normalized};
+
+        pub fn array(own: $Tensor, rank: usize) -> Array {
+            by_rank!(rank, D => Tensor::<D>::from_primitive::<$Backend>(own).into())
+        }
+
+        /// The tensor of an array without a history.
+        pub fn native(array: Array) -> $Tensor {
+            by_rank!(array.rank(), D => {
+                let tensor = array.into_tensor::<D>().try_into_primitive::<$Backend>();
+                tensor.expect("a constant of the device that it is computed on")
+            })
+        }
 
         pub fn conv2d(x: Array, weight: Array, stride: usize, padding: usize) -> Array {
             let [x, weight] = [x, weight].map(|own| own.into_tensor::<4>().into_dispatch());
@@ -73,6 +88,26 @@ macro_rules! operations {
                 [mean, variance.clamp_min(0.0)].map(|own| mean_of(own, groups));
             let output = by_rank!(rank, D => Tensor::<D>::from_dispatch(output).into());
             Normalized { output, mean, variance }
+        }
+
+        pub fn batch_norm_fixed(
+            x: Array,
+            [scale, shift]: [Array; 2],
+            [mean, variance]: [Array; 2],
+            epsilon: f64,
+            after: After,
+        ) -> Array {
+            let parts = [scale, shift, mean, variance];
+            let all = parts.iter().chain([&x]).chain(&after.shortcut);
+            if all.into_iter().any(Array::is_tracked) {
+                let [scale, shift, mean, variance] = parts;
+                let (parts, fixed) = ([scale, shift], [mean, variance]);
+                return FallBack.batch_norm_fixed(x, parts, fixed, epsilon, after);
+            }
+            let rank = x.rank();
+            let (x, shortcut) = (native(x), after.shortcut.map(native));
+            let how = BatchNorm { groups: 1, relu: after.relu, epsilon };
+            array($own::batch_norm_fixed(x, parts.map(native), shortcut, how), rank)
         }
 
         #[backend_extension($Backend, Autodiff)]
@@ -113,8 +148,7 @@ macro_rules! operations {
                 shift: $Tensor,
                 how: BatchNorm,
             ) -> ($Tensor, $Tensor, $Tensor) {
-                let in_place = $own::can_move(&x);
-                let (output, made) = $own::batch_norm(x, [scale, shift], None, (how, in_place));
+                let (output, made) = $own::batch_norm(x, [scale, shift], None, (how, true));
                 (output, made.mean, made.deviation)
             }
 
@@ -125,9 +159,8 @@ macro_rules! operations {
                 shortcut: $Tensor,
                 how: BatchNorm,
             ) -> ($Tensor, $Tensor, $Tensor) {
-                let in_place = $own::can_move(&x);
                 let parts = [scale, shift];
-                let (output, made) = $own::batch_norm(x, parts, Some(shortcut), (how, in_place));
+                let (output, made) = $own::batch_norm(x, parts, Some(shortcut), (how, true));
                 (output, made.mean, made.deviation)
             }
         }

@@ -98,7 +98,7 @@ fn convolution(bencher: Bencher<'_, '_>, layer: &Layer) {
     bencher.bench_local(|| done(on.kernels.conv2d(x.clone(), weight.clone(), stride, padding)));
 }
 
-/// The output and both gradients: three times the multiplications.
+/// The output and both gradients, three times the multiplications, and the sum that they are of.
 #[divan::bench(args = layers())]
 fn convolution_and_gradients(bencher: Bencher<'_, '_>, layer: &Layer) {
     let (on, x, weight, stride, padding) = of(layer);

@@ -13,11 +13,6 @@ pub use crate::device::host::{
 
 pub type Normalized = host::Normalized<FlexTensor>;
 
-/// Whether nobody else holds the tensor.
-pub fn can_move(x: &FlexTensor) -> bool {
-    x.is_unique()
-}
-
 impl HostTensor for FlexTensor {
     const THREADS: Threads = Threads::OWN;
 

@@ -9,13 +9,14 @@ mod operations {
     crate::device::operations::operations!(Flex, FlexTensor, functions);
 }
 
-use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 
-use super::array::{Array, by_rank};
-use super::operations::BatchNorm;
-use super::{After, Descent, DeviceError, FallBack, Kernels, Normalized, Selected, host};
+use self::operations::native;
+use super::array::Array;
+#[cfg(test)]
+use super::array::by_rank;
+use super::{After, Descent, DeviceError, Kernels, Normalized, Selected, host};
 
 pub fn select() -> Result<Selected, DeviceError> {
     Ok(Selected { device: Device::flex(), kernels: &Native, kind: "flex".to_owned() })
@@ -42,20 +43,12 @@ impl Kernels for Native {
     fn batch_norm_fixed(
         &self,
         x: Array,
-        [scale, shift]: [Array; 2],
-        [mean, variance]: [Array; 2],
+        parts: [Array; 2],
+        fixed: [Array; 2],
         epsilon: f64,
         after: After,
     ) -> Array {
-        let parts = [scale, shift, mean, variance];
-        let all = parts.iter().chain([&x]).chain(&after.shortcut);
-        if all.into_iter().any(Array::is_tracked) {
-            let [scale, shift, mean, variance] = parts;
-            return FallBack.batch_norm_fixed(x, [scale, shift], [mean, variance], epsilon, after);
-        }
-        let (x, shortcut, parts) = (native(x), after.shortcut.map(native), parts.map(native));
-        let how = BatchNorm { groups: 1, relu: after.relu, epsilon };
-        array(functions::batch_norm_fixed(x, parts, shortcut, (how, true)))
+        operations::batch_norm_fixed(x, parts, fixed, epsilon, after)
     }
 
     fn lerp_many(&self, averages: &mut [Array], targets: &[&Array], m: f64) {
@@ -92,22 +85,15 @@ fn put_back(places: &mut [Array], tensors: Vec<FlexTensor>) {
 }
 
 fn array(own: FlexTensor) -> Array {
-    by_rank!(own.layout().num_dims(), D => Tensor::<D>::from_primitive::<Flex>(own).into())
-}
-
-/// The tensor of an array without a history.
-fn native(array: Array) -> FlexTensor {
-    by_rank!(array.rank(), D => {
-        let tensor = array.into_tensor::<D>().try_into_primitive::<Flex>();
-        tensor.expect("a constant of the device that it is computed on")
-    })
+    let rank = own.layout().num_dims();
+    operations::array(own, rank)
 }
 
 /// Where the numbers of an array lie, if it is this backend's.
 #[cfg(test)]
 pub fn address(array: &Array) -> Option<usize> {
     by_rank!(array.rank(), D => {
-        let tensor = array.tensor::<D>().try_into_primitive::<Flex>().ok()?;
+        let tensor = array.tensor::<D>().try_into_primitive::<burn::backend::Flex>().ok()?;
         Some(tensor.storage::<f32>().as_ptr() as usize)
     })
 }

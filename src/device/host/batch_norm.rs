@@ -13,6 +13,8 @@ use super::threads::Threads;
 const ROWS: usize = 128;
 /// Rows that one task takes where all are in one group: several times [`ROWS`].
 const TASK: usize = 512;
+/// Numbers that one task takes where it does not matter of which channel they are.
+const SHARE: usize = 16 << 10;
 /// Numbers that an inner loop goes over at least: several rows, where channels are few.
 const WIDE: usize = 64;
 
@@ -138,6 +140,14 @@ impl Rows {
             let lines = lines.group(self.group(own));
             let shortcut = shortcut.map(|shortcut| &shortcut[own * task..][..x.len()]);
             processor.run(ApplyInPlace { x, shortcut, lines });
+        });
+    }
+
+    /// What of a gradient passes a ReLU that made `rectified`: every number of `out` is written.
+    pub fn pass_relu(&self, gradient: &[f32], rectified: &[f32], out: &mut [MaybeUninit<f32>]) {
+        let tasks = gradient.chunks(SHARE).zip(rectified.chunks(SHARE)).zip(out.chunks_mut(SHARE));
+        self.threads.run(tasks, |_, ((gradient, rectified), out)| {
+            self.processor.run(PassRelu { gradient, rectified, out });
         });
     }
 
@@ -295,7 +305,7 @@ struct Moments<'m> {
 
 impl Loop for Moments<'_> {
     #[inline(always)]
-    fn run<L: Lanes>(self) {
+    fn run<L: Lanes, const BLOCKS: usize>(self) {
         let [sum, square] = self.sums;
         for x in self.x.chunks(self.base.len()) {
             let sums = sum.iter_mut().zip(square.iter_mut());
@@ -316,7 +326,7 @@ struct Apply<'a> {
 
 impl Loop for Apply<'_> {
     #[inline(always)]
-    fn run<L: Lanes>(self) {
+    fn run<L: Lanes, const BLOCKS: usize>(self) {
         let (lines, wide) = (self.lines, self.lines.wide());
         for (x, out) in self.x.chunks(wide).zip(self.out.chunks_mut(wide)) {
             for ((x, out), ((mean, gain), shift)) in x.iter().zip(out).zip(lines.each()) {
@@ -335,7 +345,7 @@ struct ApplyOnto<'a> {
 
 impl Loop for ApplyOnto<'_> {
     #[inline(always)]
-    fn run<L: Lanes>(self) {
+    fn run<L: Lanes, const BLOCKS: usize>(self) {
         let (lines, wide) = (self.lines, self.lines.wide());
         let from = self.x.chunks(wide).zip(self.shortcut.chunks(wide));
         for ((x, shortcut), out) in from.zip(self.out.chunks_mut(wide)) {
@@ -355,7 +365,7 @@ struct ApplyInPlace<'a> {
 
 impl Loop for ApplyInPlace<'_> {
     #[inline(always)]
-    fn run<L: Lanes>(self) {
+    fn run<L: Lanes, const BLOCKS: usize>(self) {
         let (lines, wide) = (self.lines, self.lines.wide());
         match self.shortcut {
             None => {
@@ -387,7 +397,7 @@ struct AddSlopes<'a> {
 
 impl Loop for AddSlopes<'_> {
     #[inline(always)]
-    fn run<L: Lanes>(self) {
+    fn run<L: Lanes, const BLOCKS: usize>(self) {
         let (lines, wide) = (self.lines, self.lines.wide());
         let [by_shift, by_gain] = self.sums;
         for (x, gradient) in self.x.chunks(wide).zip(self.gradient.chunks(wide)) {
@@ -415,7 +425,7 @@ struct Descend<'a> {
 
 impl Loop for Descend<'_> {
     #[inline(always)]
-    fn run<L: Lanes>(self) {
+    fn run<L: Lanes, const BLOCKS: usize>(self) {
         let (lines, wide) = (self.lines, self.lines.wide());
         let [constant, slope] = self.slopes;
         let from = self.x.chunks(wide).zip(self.gradient.chunks(wide));
@@ -433,23 +443,6 @@ impl Loop for Descend<'_> {
     }
 }
 
-/// What of a gradient passes a ReLU that made `rectified`: every number of `out` is written.
-pub fn pass_relu(
-    gradient: &[f32],
-    rectified: &[f32],
-    out: &mut [MaybeUninit<f32>],
-    threads: Threads,
-) {
-    let processor = Processor::best();
-    let tasks = gradient.chunks(SHARE).zip(rectified.chunks(SHARE)).zip(out.chunks_mut(SHARE));
-    threads.run(tasks, |_, ((gradient, rectified), out)| {
-        processor.run(PassRelu { gradient, rectified, out });
-    });
-}
-
-/// Numbers that one task takes.
-const SHARE: usize = 16 << 10;
-
 struct PassRelu<'a> {
     gradient: &'a [f32],
     rectified: &'a [f32],
@@ -458,7 +451,7 @@ struct PassRelu<'a> {
 
 impl Loop for PassRelu<'_> {
     #[inline(always)]
-    fn run<L: Lanes>(self) {
+    fn run<L: Lanes, const BLOCKS: usize>(self) {
         for ((gradient, y), out) in self.gradient.iter().zip(self.rectified).zip(self.out) {
             out.write(if *y <= 0.0 { 0.0 } else { *gradient });
         }

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::mem::MaybeUninit;
 
-use super::batch_norm::{Lines, Rows, Statistics, pass_relu};
+use super::batch_norm::{Lines, Rows, Statistics};
 use super::convolution::Convolution;
 use super::lanes::Processor;
 use super::maps::{Maps, Order};
@@ -93,11 +93,14 @@ pub fn convolution_backward<T: HostTensor>(
 
 fn sizes<T: HostTensor>(x: &T, weight: &T, [stride, padding]: [usize; 2]) -> Convolution {
     let (x, weight) = (x.shape(), weight.shape());
+    let kernel = weight[2];
+    assert_eq!(weight[1..], [x[1], kernel, kernel], "weights for maps {x:?}");
+    assert!(x[2..].iter().all(|side| side + 2 * padding >= kernel), "{kernel} on maps {x:?}");
     Convolution {
         images: x[0],
         channels: [x[1], weight[0]],
         sides: [x[2], x[3]],
-        kernel: weight[2],
+        kernel,
         stride,
         padding,
         processor: Processor::best(),
@@ -106,7 +109,7 @@ fn sizes<T: HostTensor>(x: &T, weight: &T, [stride, padding]: [usize; 2]) -> Con
 }
 
 /// Normalises `x`, `[n, c, …]`, adds a shortcut of its shape, if there is one, and rectifies. The
-/// output takes the place of `x` where it is to: then there is no way back.
+/// output takes the place of `x` where it is to and nobody else holds it: then there is no way back.
 pub fn batch_norm<T: HostTensor>(
     x: T,
     [scale, shift]: [T; 2],
@@ -130,12 +133,13 @@ pub fn batch_norm<T: HostTensor>(
     (output, Normalized { x, scale, shift, rectified, mean, deviation, how })
 }
 
-/// Normalises `x` by the given mean and variance, as [`batch_norm`] by its own: there is no way back.
+/// Normalises `x` by the given mean and variance, as [`batch_norm`] by its own: there is no way back,
+/// so that the output may take its place.
 pub fn batch_norm_fixed<T: HostTensor>(
     x: T,
     [scale, shift, mean, variance]: [T; 4],
     shortcut: Option<T>,
-    (how, in_place): (BatchNorm, bool),
+    how: BatchNorm,
 ) -> T {
     let rows = rows(&x, 1);
     let [mean, variance] = [mean, variance].map(|own| own.contiguous());
@@ -145,7 +149,8 @@ pub fn batch_norm_fixed<T: HostTensor>(
         deviation: variance.values().iter().map(deviation).collect(),
     };
     let lines = lines(&rows, &statistics, [&scale, &shift], how.relu);
-    apply(&rows, channels_last(x), &lines, shortcut, in_place)
+    assert_eq!(statistics.mean.len(), rows.channels, "a mean for each channel");
+    apply(&rows, channels_last(x), &lines, shortcut, true)
 }
 
 /// The gradients of a batch norm: by its input, where it is wanted, by scale, shift and the shortcut,
@@ -161,11 +166,12 @@ pub fn batch_norm_backward<T: HostTensor>(
     let statistics = Statistics { mean, deviation };
     let mut gradient = channels_last(gradient);
     let shape = own.x.shape();
+    assert_eq!(gradient.shape(), shape, "a gradient for each number");
     if let Some(rectified) = &own.rectified {
         let given = gradient;
         // SAFETY: the function writes every number.
         gradient = unsafe {
-            T::maps(&shape, |out| pass_relu(given.values(), rectified.values(), out, T::THREADS))
+            T::maps(&shape, |out| rows.pass_relu(given.values(), rectified.values(), out))
         };
     }
     // What a shortcut went into has passed the ReLU already.
@@ -195,10 +201,13 @@ fn rows<T: HostTensor>(x: &T, groups: usize) -> Rows {
 
 fn lines<T: HostTensor>(rows: &Rows, statistics: &Statistics, parts: [&T; 2], relu: bool) -> Lines {
     let [scale, shift] = parts.map(T::contiguous);
+    for own in [&scale, &shift] {
+        assert_eq!(own.shape(), [rows.channels], "a number for each channel");
+    }
     Lines::new(rows, statistics, [scale.values(), shift.values()], relu)
 }
 
-/// `x` lies channels last.
+/// `x` lies channels last. Its place is taken where nobody else holds it.
 fn apply<T: HostTensor>(
     rows: &Rows,
     mut x: T,
@@ -207,6 +216,7 @@ fn apply<T: HostTensor>(
     in_place: bool,
 ) -> T {
     let shortcut = shortcut.map(channels_last);
+    assert!(shortcut.iter().all(|own| own.shape() == x.shape()), "a shortcut for maps");
     let shortcut = shortcut.as_ref().map(T::values);
     if in_place && let Some(values) = x.values_mut() {
         rows.apply_in_place(values, lines, shortcut);
@@ -238,22 +248,24 @@ pub fn channels_last_strides(shape: &[usize]) -> Vec<isize> {
     strides(shape, [0].into_iter().chain(2..shape.len()).chain([1]))
 }
 
+/// Whether a tensor has these strides: along an axis of one it does not matter.
+fn lies<T: HostTensor>(x: &T, wanted: &[isize]) -> bool {
+    let (shape, found) = (x.shape(), x.strides());
+    let mut axes = shape.iter().zip(&found).zip(wanted);
+    axes.all(|((size, stride), wanted)| *size == 1 || stride == wanted)
+}
+
 /// Whether a tensor lies without gaps in the order of its shape.
-#[cfg(feature = "flex")]
 pub fn is_plain<T: HostTensor>(x: &T) -> bool {
-    strides(&x.shape(), 0..x.shape().len()) == x.strides()
+    let shape = x.shape();
+    lies(x, &strides(&shape, 0..shape.len()))
 }
 
 /// In which of the two orders a tensor lies without gaps, if it does.
 fn order<T: HostTensor>(x: &T) -> Option<Order> {
-    let (shape, found) = (x.shape(), x.strides());
-    let lies = |wanted: Vec<isize>| {
-        let mut axes = shape.iter().zip(&found).zip(wanted);
-        axes.all(|((size, stride), wanted)| *size == 1 || *stride == wanted)
-    };
-    match lies(channels_last_strides(&shape)) {
+    match lies(x, &channels_last_strides(&x.shape())) {
         true => Some(Order::ChannelsLast),
-        false => lies(strides(&shape, 0..shape.len())).then_some(Order::Plain),
+        false => is_plain(x).then_some(Order::Plain),
     }
 }
 

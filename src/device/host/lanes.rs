@@ -11,9 +11,6 @@ pub const LANES: usize = 16;
 
 /// So many numbers in registers.
 pub trait Lanes: Copy + Debug {
-    /// The blocks of [`Lanes`] that are summed at once: as many as there are registers for.
-    const BLOCKS: usize;
-
     fn splat(value: f32) -> Self;
     fn load(values: &[f32; LANES]) -> Self;
     fn store(self, to: &mut [MaybeUninit<f32>; LANES]);
@@ -25,7 +22,8 @@ pub trait Lanes: Copy + Debug {
 /// A loop that is compiled for each processor. `run` is to be marked `#[inline(always)]`, as
 /// everything that it calls.
 pub trait Loop {
-    fn run<L: Lanes>(self);
+    /// `BLOCKS` of [`Lanes`] can be summed at once: there are registers for so many.
+    fn run<L: Lanes, const BLOCKS: usize>(self);
 }
 
 /// What inner loops are compiled for.
@@ -70,7 +68,7 @@ impl Processor {
             // SAFETY: as above.
             #[cfg(target_arch = "x86_64")]
             Processor::Avx2 => unsafe { x86::avx2(own) },
-            Processor::Least => own.run::<Plain>(),
+            Processor::Least => own.run::<Plain, { Plain::BLOCKS }>(),
         }
     }
 }
@@ -79,9 +77,11 @@ impl Processor {
 #[derive(Clone, Copy, Debug)]
 struct Plain([f32; LANES]);
 
-impl Lanes for Plain {
+impl Plain {
     const BLOCKS: usize = if cfg!(target_arch = "aarch64") { 6 } else { 3 };
+}
 
+impl Lanes for Plain {
     #[inline(always)]
     fn splat(value: f32) -> Self {
         Plain([value; LANES])
@@ -125,12 +125,13 @@ mod x86 {
 
     #[target_feature(enable = "avx512f,avx2,fma")]
     pub fn avx512(own: impl Loop) {
-        own.run::<Wide>();
+        own.run::<Wide, 12>();
     }
 
     #[target_feature(enable = "avx2,fma")]
     pub fn avx2(own: impl Loop) {
-        own.run::<Pair>();
+        // Twelve of sixteen registers; two hold weights, one what they are multiplied with.
+        own.run::<Pair, 6>();
     }
 
     /// Only made where the machine has AVX2 and FMA.
@@ -138,9 +139,6 @@ mod x86 {
     struct Pair(__m256, __m256);
 
     impl Lanes for Pair {
-        /// Twelve of sixteen registers; two hold weights, one what they are multiplied with.
-        const BLOCKS: usize = 6;
-
         #[inline(always)]
         fn splat(value: f32) -> Self {
             // SAFETY: see the type.
@@ -193,8 +191,6 @@ mod x86 {
     struct Wide(__m512);
 
     impl Lanes for Wide {
-        const BLOCKS: usize = 12;
-
         #[inline(always)]
         fn splat(value: f32) -> Self {
             // SAFETY: see the type.

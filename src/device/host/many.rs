@@ -11,6 +11,7 @@ const SHARE: usize = 16 << 10;
 /// `average := m * average + (1 - m) * target` for each of many.
 pub fn lerp_many<T: HostTensor>(averages: &mut [T], targets: &[T], m: f64) {
     for (average, target) in averages.iter_mut().zip(targets) {
+        assert_eq!(target.shape(), average.shape(), "a target for each number");
         let target = target.contiguous();
         lerp(own_values(average), target.values(), m, T::THREADS);
     }
@@ -32,6 +33,7 @@ pub fn descend_many<T: HostTensor>(
     let mut buffers = buffers.iter_mut();
     for (value, gradient) in values.iter_mut().zip(gradients) {
         let buffer = buffers.next().map(own_values);
+        assert_eq!(gradient.shape(), value.shape(), "a gradient for each number");
         let gradient = gradient.contiguous();
         let how = (how, is_first);
         descend(own_values(value), gradient.values(), buffer, how, T::THREADS);
@@ -65,7 +67,7 @@ struct Lerp<'l> {
 
 impl Loop for Lerp<'_> {
     #[inline(always)]
-    fn run<L: Lanes>(self) {
+    fn run<L: Lanes, const BLOCKS: usize>(self) {
         for (average, target) in self.average.iter_mut().zip(self.target) {
             *average = *average * self.own + target * self.share;
         }
@@ -128,7 +130,7 @@ struct Descend<'d> {
 
 impl Loop for Descend<'_> {
     #[inline(always)]
-    fn run<L: Lanes>(self) {
+    fn run<L: Lanes, const BLOCKS: usize>(self) {
         let Rates { lr, decay, .. } = self.rates;
         for (value, gradient) in self.value.iter_mut().zip(self.gradient) {
             *value -= (gradient + *value * decay) * lr;
@@ -145,7 +147,7 @@ struct DescendOn<'d> {
 
 impl Loop for DescendOn<'_> {
     #[inline(always)]
-    fn run<L: Lanes>(self) {
+    fn run<L: Lanes, const BLOCKS: usize>(self) {
         let Rates { lr, decay, momentum, along: [by_direction, by_buffer] } = self.rates;
         let moved = self.value.iter_mut().zip(self.buffer.iter_mut());
         for ((value, buffer), gradient) in moved.zip(self.gradient) {

@@ -74,12 +74,8 @@ struct Strip<'s> {
 
 impl Loop for Strip<'_> {
     #[inline(always)]
-    fn run<L: Lanes>(self) {
-        match L::BLOCKS {
-            3 => self.blocks::<L, 3>(),
-            12 => self.blocks::<L, 12>(),
-            _ => self.blocks::<L, 6>(),
-        }
+    fn run<L: Lanes, const BLOCKS: usize>(self) {
+        self.blocks::<L, BLOCKS>();
     }
 }
 

@@ -1,6 +1,6 @@
 use std::mem::MaybeUninit;
 
-use super::batch_norm::{Lines, Rows, pass_relu};
+use super::batch_norm::{Lines, Rows};
 use super::convolution::Convolution;
 use super::lanes::Processor;
 use super::maps::{Maps, Order};
@@ -158,7 +158,7 @@ fn normalised(rows: &Rows) -> Vec<Vec<f32>> {
         written(len, |out| rows.apply(&x, &lines, None, out)),
         written(len, |out| rows.apply(&x, &lines, Some(&shortcut), out)),
         written(len, |out| rows.descend(&x, &gradient, &lines, &slopes, out)),
-        written(len, |out| pass_relu(&gradient, &x, out, Threads::OWN)),
+        written(len, |out| rows.pass_relu(&gradient, &x, out)),
         statistics.mean,
         statistics.deviation,
         slopes.scale,

@@ -139,12 +139,8 @@ struct Sums<'s> {
 
 impl Loop for Sums<'_> {
     #[inline(always)]
-    fn run<L: Lanes>(self) {
-        match L::BLOCKS {
-            3 => self.blocks::<L, 3>(),
-            12 => self.blocks::<L, 12>(),
-            _ => self.blocks::<L, 6>(),
-        }
+    fn run<L: Lanes, const BLOCKS: usize>(self) {
+        self.blocks::<L, BLOCKS>();
     }
 }
 

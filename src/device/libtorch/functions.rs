@@ -25,11 +25,6 @@ enum Made {
     Library(library::Normalized),
 }
 
-/// Whether nobody else holds the tensor.
-pub fn can_move(x: &TchTensor) -> bool {
-    x.can_mut()
-}
-
 fn is_host(x: &TchTensor) -> bool {
     x.tensor.device() == tch::Device::Cpu && x.tensor.kind() == Kind::Float
 }
@@ -58,7 +53,7 @@ pub fn convolution_backward(
 }
 
 /// Normalises `x`, `[n, c, …]`, adds a shortcut of its shape, if there is one, and rectifies. The
-/// output may take the place of `x` where it is to: then there is no way back.
+/// output may take the place of `x` where it is to and nobody else holds it: then there is no way back.
 pub fn batch_norm(
     x: TchTensor,
     parts: [TchTensor; 2],
@@ -76,7 +71,7 @@ pub fn batch_norm(
 }
 
 /// Normalises `x` by the given scale, shift, mean and variance, as [`batch_norm`] by its own: there
-/// is no way back.
+/// is no way back, so that the output may take its place.
 pub fn batch_norm_fixed(
     x: TchTensor,
     parts: [TchTensor; 4],
@@ -84,8 +79,7 @@ pub fn batch_norm_fixed(
     how: BatchNorm,
 ) -> TchTensor {
     if is_host(&x) {
-        let in_place = can_move(&x);
-        return host::batch_norm_fixed(x, parts, shortcut, (how, in_place));
+        return host::batch_norm_fixed(x, parts, shortcut, how);
     }
     let parts = parts.each_ref().map(|own| &own.tensor);
     let shortcut = shortcut.as_ref().map(|own| &own.tensor);

@@ -13,13 +13,14 @@ mod operations {
     crate::device::operations::operations!(LibTorch, TchTensor, functions);
 }
 
-use burn::backend::LibTorch;
 use burn::backend::libtorch::TchTensor;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Device;
 
-use super::array::{Array, by_rank};
-use super::operations::BatchNorm;
-use super::{After, Descent, DeviceError, FallBack, Kernels, Normalized, Selected};
+use self::operations::{array, native};
+use super::array::Array;
+#[cfg(test)]
+use super::array::by_rank;
+use super::{After, Descent, DeviceError, Kernels, Normalized, Selected};
 
 pub fn best() -> Result<Selected, DeviceError> {
     if tch::Cuda::is_available() { cuda(0) } else { cpu() }
@@ -53,7 +54,8 @@ fn selected(device: Device, kind: &str) -> Selected {
     Selected { device, kernels: &Native, kind: kind.to_owned() }
 }
 
-/// libtorch's own kernels where burn composes several, or goes a longer way back.
+/// The kernels of this processor or libtorch's own, where burn composes several, or goes a longer
+/// way back.
 struct Native;
 
 impl Kernels for Native {
@@ -74,21 +76,12 @@ impl Kernels for Native {
     fn batch_norm_fixed(
         &self,
         x: Array,
-        [scale, shift]: [Array; 2],
-        [mean, variance]: [Array; 2],
+        parts: [Array; 2],
+        fixed: [Array; 2],
         epsilon: f64,
         after: After,
     ) -> Array {
-        let parts = [scale, shift, mean, variance];
-        let all = parts.iter().chain([&x]).chain(&after.shortcut);
-        if all.into_iter().any(Array::is_tracked) {
-            let [scale, shift, mean, variance] = parts;
-            return FallBack.batch_norm_fixed(x, [scale, shift], [mean, variance], epsilon, after);
-        }
-        let rank = x.rank();
-        let (x, shortcut, parts) = (native(x), after.shortcut.map(native), parts.map(native));
-        let how = BatchNorm { groups: 1, relu: after.relu, epsilon };
-        array(functions::batch_norm_fixed(x, parts, shortcut, how), rank)
+        operations::batch_norm_fixed(x, parts, fixed, epsilon, after)
     }
 
     fn lerp_many(&self, averages: &mut [Array], targets: &[&Array], m: f64) {
@@ -149,23 +142,11 @@ fn put_back(places: &mut [Array], held: Vec<TchTensor>, ranks: &[usize]) {
     }
 }
 
-fn array(own: TchTensor, rank: usize) -> Array {
-    by_rank!(rank, D => Tensor::<D>::from_primitive::<LibTorch>(own).into())
-}
-
-/// The tensor of an array without a history.
-fn native(array: Array) -> TchTensor {
-    by_rank!(array.rank(), D => {
-        let tensor = array.into_tensor::<D>().try_into_primitive::<LibTorch>();
-        tensor.expect("a constant of the device that it is computed on")
-    })
-}
-
 /// Where the numbers of an array lie, if it is libtorch's.
 #[cfg(test)]
 pub fn address(array: &Array) -> Option<usize> {
     by_rank!(array.rank(), D => {
-        let tensor = array.tensor::<D>().try_into_primitive::<LibTorch>().ok()?;
+        let tensor = array.tensor::<D>().try_into_primitive::<burn::backend::LibTorch>().ok()?;
         Some(tensor.tensor.data_ptr() as usize)
     })
 }

@@ -429,3 +429,20 @@ fn what_does_not_fit_into_free_memory_is_refused_before_anything_is_written() {
     let left = fs::read_dir(store).expect("the store").map(|entry| entry.expect("an entry").path());
     assert_eq!(left.filter(|path| !path.ends_with("locks")).count(), 0);
 }
+
+/// What a step holds is told before the first, and with it what would fit.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_batch_that_does_not_fit_is_refused_with_what_would() {
+    let place = Place::new();
+    let data = "data=shapes(train: 40000, test: 40)";
+    let options = [data, "base.batch=32768", "moco.queue=32768", "width=64"];
+    let (_, result) = place.run(SMALL, &options, "store", "auto", Stop::Never);
+    let failure = result.expect_err("no machine has so much free");
+    assert_eq!(failure.cause.finding().name, "memory-too-small");
+    let message = failure.cause.message();
+    assert!(message.contains("`base` takes about"), "{message}");
+    let help = failure.cause.help().expect("a help");
+    // Whether the same batch in parts is among it hangs on the machine.
+    assert!(help.contains("`batch: ") && help.contains(" takes about "), "{help}");
+}

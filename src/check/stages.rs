@@ -200,6 +200,7 @@ impl Checker<'_> {
             self.check_encoders(stage, objective, &flow);
             self.check_queues(stage, &objective.builder);
             self.check_groups(stage, &objective.builder);
+            self.check_parts(stage, &objective.builder);
             self.check_sizes(stage, &objective.builder);
             self.check_networks(stage, &Held::objective(&objective.builder, &flow));
         }
@@ -286,6 +287,7 @@ impl Checker<'_> {
         self.check_length(stage, data.as_ref());
         if let Some(objective) = objective(stage.fields.get("objective")) {
             let flow = self.flow(&objective.builder);
+            self.check_parts(stage, &objective.builder);
             self.check_sizes(stage, &objective.builder);
             self.check_networks(stage, &Held::objective(&objective.builder, &flow));
         }

@@ -144,6 +144,7 @@ findings! {
     NO_GRADIENT "no-gradient" Error "no gradient reaches what is to be trained";
     OUTSIDE_OBJECTIVE "outside-objective" Error "a tensor is used outside of an objective";
     GROUP_BATCH "group-batch" Error "the groups of a batch are not of one size";
+    PART_BATCH "part-batch" Error "the parts of a batch are not of one size";
     QUEUE_BATCH "queue-batch" Error "a queue does not hold whole batches";
     CROP_TOO_LARGE "crop-too-large" Error "a crop is larger than the image and its padding";
     LABELS_MISSING "labels-missing" Error "labels are read from a split that has none";

@@ -15,14 +15,16 @@ use crate::term::objective::{ENCODER, NetworkBody, ObjectiveGraph, Op};
 
 /// Everything that an objective keeps from one step to the next.
 ///
-/// A step is [`Learner::forward`], the optimizer's move of [`Learner::params_mut`] by the gradients
-/// of [`super::StepOutput::leaves`], and [`Learner::commit`].
+/// A step is [`Learner::forward`], [`Learner::gradients`] of what it gives, the optimizer's move of
+/// [`Learner::params_mut`] by these, and [`Learner::commit`].
 pub struct Learner {
     pub(super) graph: ObjectiveGraph,
     pub(super) flow: Flow,
     pub(super) device: Device,
     /// Of the batch, and of the split that it is of.
     pub(super) sizes: [usize; 2],
+    /// In how many parts a batch passes the encoders.
+    pub(super) parts: usize,
     pub(super) modules: Vec<Box<dyn Architecture>>,
     /// By module.
     pub(super) params: Vec<Params>,
@@ -112,6 +114,7 @@ impl Learner {
             flow,
             device: device.clone(),
             sizes: [batch, examples],
+            parts: 1,
             modules,
             params,
             copies: BTreeMap::new(),
@@ -208,8 +211,8 @@ impl Learner {
         }
     }
 
-    /// Whether the groups of every network divide the batch.
-    fn divides(&self, batch: usize) -> Result<(), ObjectiveError> {
+    /// Whether the parts and the groups of every network divide the batch.
+    pub(super) fn divides(&self, batch: usize) -> Result<(), ObjectiveError> {
         for node in &self.graph.nodes {
             let Op::Apply(network) = node.op else { continue };
             let groups = self.networks[network].groups;
@@ -217,6 +220,21 @@ impl Learner {
             if groups == 0 || rows % groups != 0 {
                 return Err(ObjectiveError(format!(
                     "{groups} groups cannot be made of {rows} rows: their number has to divide it"
+                )));
+            }
+            let is_encoder = |module: &usize| self.graph.modules[*module].encoder;
+            if !self.networks[network].chain.first().is_some_and(is_encoder) {
+                continue;
+            }
+            let (parts, own) = (self.parts, self.groups_of_part(groups));
+            if parts == 0 || rows % (parts * own) != 0 {
+                return Err(ObjectiveError(format!(
+                    "{parts} parts cannot be made of {rows} rows: {} has to divide it",
+                    if own == 1 {
+                        parts.to_string()
+                    } else {
+                        format!("{parts} times {own} groups")
+                    }
                 )));
             }
         }

@@ -10,6 +10,7 @@ mod golden;
 mod learner;
 mod operands;
 mod operations;
+mod parts;
 mod slot;
 mod state;
 mod step;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Learner;
 use super::operands::{Context, Operands};
 use super::operations::{arithmetic, operation};
+use super::parts::Encoded;
 use super::slot::keeping;
 use crate::device::{Array, by_rank};
 use crate::nn::{Params, Pass, Updates};
@@ -30,8 +31,18 @@ pub struct StepOutput {
     pub reports: Vec<(String, Array)>,
     /// For each module that receives a gradient, its parameters as this step differentiates them.
     pub leaves: Vec<Option<Params>>,
+    /// The passes that have kept nothing, where a batch passes the encoders in parts.
+    pub encoded: Vec<Encoded>,
     /// What the step changes besides the weights.
     pub effects: Effects,
+}
+
+/// What applying a network reads and writes.
+pub(super) struct Applying<'a> {
+    /// Those of the modules that are differentiated, or none at all.
+    pub leaves: &'a [Option<Params>],
+    pub statistics: &'a mut Statistics,
+    pub encoded: &'a mut Vec<Encoded>,
 }
 
 /// What a step changes besides the weights, held back until the optimizer has moved these.
@@ -64,6 +75,7 @@ impl Learner {
             .map(|(params, trained)| trained.then(|| params.leaves()))
             .collect();
         let mut effects = Effects::default();
+        let mut encoded = Vec::new();
         let mut values: Vec<Array> = Vec::with_capacity(self.graph.nodes.len());
         for (index, node) in self.graph.nodes.iter().enumerate() {
             let differentiated = self.flow.differentiated[index];
@@ -108,7 +120,8 @@ impl Learner {
                         true => &mut effects.statistics,
                         false => &mut unused,
                     };
-                    self.apply(*network, input(0), leaves, statistics, &context)
+                    let with = Applying { leaves, statistics, encoded: &mut encoded };
+                    self.apply(*network, input(0), with, &context)
                 }
             };
             values.push(value);
@@ -119,17 +132,17 @@ impl Learner {
                 .map(|(name, node)| (name.clone(), values[*node].constant()))
                 .collect(),
             leaves,
+            encoded,
             effects,
         }
     }
 
-    /// Applies a network, with the leaves of its modules where there are any.
+    /// Applies a network.
     pub(super) fn apply(
         &self,
         network: usize,
         mut x: Array,
-        leaves: &[Option<Params>],
-        statistics: &mut Statistics,
+        Applying { leaves, statistics, encoded }: Applying<'_>,
         context: &Context<'_>,
     ) -> Array {
         let own = &self.networks[network];
@@ -142,17 +155,24 @@ impl Learner {
             x = deal.there(&x);
         }
         for &module in &own.chain {
-            let (owner, params) = match (own.average, leaves.get(module)) {
-                (Some(average), _) => {
-                    (Owner::Average { network: average, module }, self.weights(network, module))
-                }
-                (None, Some(Some(params))) if !is_constant => (Owner::Module(module), params),
-                _ => (Owner::Module(module), &self.params[module]),
+            let owner = match own.average {
+                Some(average) => Owner::Average { network: average, module },
+                None => Owner::Module(module),
             };
+            let params = self.weights(network, module);
+            let leaf = leaves.get(module).and_then(Option::as_ref).filter(|_| !is_constant);
             let updates = statistics.entry(owner).or_default();
             let (kernels, training, groups) = (context.kernels, !own.is_frozen, own.groups);
             let mut pass = Pass { kernels, params, training, groups, updates };
-            x = self.modules[module].forward(&mut pass, x);
+            let in_parts = self.parts > 1 && self.graph.modules[module].encoder;
+            // What is given with a history is differentiated by, too, and passes as a whole.
+            x = match in_parts && !x.is_tracked() {
+                true => self.encode(module, &mut pass, x, leaf.is_some(), encoded),
+                false => {
+                    pass.params = leaf.unwrap_or(params);
+                    self.modules[module].forward(&mut pass, x)
+                }
+            };
         }
         dealt.map_or(x.clone(), |deal| deal.back(&x))
     }
@@ -234,7 +254,7 @@ impl Deal {
 }
 
 /// The rows of `x` at those places.
-fn taken(x: &Array, places: &[i64]) -> Array {
+pub(super) fn taken(x: &Array, places: &[i64]) -> Array {
     let device = x.constant().device();
     let places = Array::from_whole(places.iter().copied(), &device);
     by_rank!(x.rank(), D => x.tensor::<D>().select(0, places.whole()).into())

@@ -133,13 +133,16 @@ impl Words<'_> {
 
     /// The numbers of a stage that is to run.
     fn details(&self, own: &Planned<'_>) -> Option<String> {
-        let Training { examples, batch, steps, epochs } =
+        let Training { examples, batch, parts: passed, steps, epochs } =
             own.training.filter(|_| !own.is_cached())?;
         let mut parts = Vec::new();
         parts.extend(steps.map(|steps| format!("{steps} steps")));
         parts.extend(epochs.map(|epochs| format!("{epochs} epochs")));
         parts.extend(examples.map(|examples| format!("{examples} examples")));
-        parts.push(format!("batches of {batch}"));
+        parts.push(match passed {
+            1 => format!("batches of {batch}"),
+            passed => format!("batches of {batch} in {passed} parts"),
+        });
         let room = own.room;
         parts.push(format!("trains {} of {} parameters", room.trained, room.parameters));
         parts.extend(own.work.map(|work| format!("{} FLOPs a step", short(work.operations))));
@@ -298,6 +301,7 @@ fn stage(own: &Planned<'_>, sources: &Sources) -> Value {
         json!({
             "examples": training.examples,
             "batch": training.batch,
+            "accumulate": training.parts,
             "steps": training.steps,
             "epochs": training.epochs,
             "parameters": number(own.room.parameters),

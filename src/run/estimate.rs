@@ -181,7 +181,7 @@ fn dataset(call: &Call) -> u128 {
 }
 
 /// The memory that can be had without swapping; `None` where the system does not say.
-fn free_memory() -> Option<u64> {
+pub(super) fn free_memory() -> Option<u64> {
     told("/proc/meminfo", "MemAvailable:")
 }
 

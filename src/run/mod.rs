@@ -2,6 +2,7 @@
 
 mod estimate;
 mod failure;
+mod fits;
 pub mod folder;
 mod history;
 mod inputs;

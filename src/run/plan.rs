@@ -93,6 +93,8 @@ pub struct Training {
     /// Absent where the dataset does not say how many it has.
     pub examples: Option<usize>,
     pub batch: usize,
+    /// In how many parts a batch passes the encoders.
+    pub parts: usize,
     pub steps: Option<u64>,
     /// Absent where steps end within one.
     pub epochs: Option<u64>,
@@ -182,7 +184,9 @@ impl Run<'_> {
                 disk: need.store.saturating_add(need.record),
                 ..Total::default()
             },
-            too_small: self.check_room(&need, output).err(),
+            too_small: (self.check_room(&need, output))
+                .and_then(|()| self.check_steps(&lookups, need.datasets))
+                .err(),
         };
         for position in self.graph.to_run() {
             let stage = self.graph.stage(position).expect("a position in its own graph");
@@ -279,7 +283,8 @@ impl Run<'_> {
         let epochs = steps.zip(per_epoch).and_then(|(steps, per_epoch)| {
             (per_epoch > 0 && steps.is_multiple_of(per_epoch)).then(|| steps / per_epoch)
         });
-        Some(Training { examples, batch, steps, epochs })
+        let parts = fields.parts();
+        Some(Training { examples, batch, parts, steps, epochs })
     }
 }
 

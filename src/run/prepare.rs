@@ -27,7 +27,9 @@ impl Run<'_> {
     pub fn prepare(&self, output: &Path) -> Result<Prepared<'_>, Failure> {
         let lookups = self.look_up()?;
         let mut datasets = Datasets::new(&self.locations);
-        self.check_room(&self.need(&lookups, &datasets), output)?;
+        let need = self.need(&lookups, &datasets);
+        self.check_room(&need, output)?;
+        self.check_steps(&lookups, need.datasets)?;
         for (stage, dataset) in self.wanted(&lookups) {
             let found = self.watched(|watch| datasets.dataset(dataset, watch));
             found.map_err(|error| Failure::of(stage, error.into()))?;

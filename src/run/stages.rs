@@ -137,6 +137,7 @@ impl Run<'_> {
         }
         let sizes = [session.feed.rows(), session.feed.examples()];
         let program = Learner::with(&graph, state.key, &self.device.device, sizes, &weights)?;
+        let program = program.in_parts(fields.parts())?;
         let task = Training { program, optimizer: build_optimizer(fields.get("optimizer")) };
         Ok((session, task))
     }
@@ -425,6 +426,14 @@ impl<'s> Fields<'s> {
 
     pub fn args(&self) -> Args {
         Args(self.0.fields.clone())
+    }
+
+    /// In how many parts a batch passes the encoders.
+    pub fn parts(&self) -> usize {
+        match self.0.fields.contains_key("accumulate") {
+            true => self.args().size("accumulate"),
+            false => 1,
+        }
     }
 
     pub fn split(&self, name: &str) -> &'s Split {

@@ -39,16 +39,19 @@ pub struct Work {
 impl Run<'_> {
     /// What a stage takes. `None` where its dataset does not say how large it is.
     pub(super) fn work(&self, stage: &Stage) -> Option<Work> {
-        // The allocator of the host leaves gaps between the aligned tensors of libtorch: a training
-        // took 1.35 to 1.6 times what its tensors do, in the three that were measured.
-        let (work, gaps) = match stage.kind {
+        let fields = Fields(stage);
+        match stage.kind {
             StageKind::Pretrain | StageKind::Finetune => {
-                (self.training_work(&Fields(stage))?, [3, 2])
+                self.training_work(&fields, fields.args().size("batch"), fields.parts())
             }
-            StageKind::Evaluate => (self.evaluation_work(&Fields(stage))?, [6, 5]),
-        };
+            StageKind::Evaluate => Some(self.with_gaps(self.evaluation_work(&fields)?, [6, 5])),
+        }
+    }
+
+    /// The allocator of the host leaves gaps between the aligned tensors of libtorch.
+    fn with_gaps(&self, work: Work, gaps: [u128; 2]) -> Work {
         let [more, of] = if self.device.kind == "libtorch-cpu" { gaps } else { [1, 1] };
-        Some(Work { memory: work.memory.saturating_mul(more) / of, ..work })
+        Work { memory: work.memory.saturating_mul(more) / of, ..work }
     }
 
     /// What a run of a plan would take of the memory of the host.
@@ -61,22 +64,28 @@ impl Run<'_> {
         Some(u128::from(held_memory()?) + PROGRAM + datasets + stages)
     }
 
-    fn training_work(&self, fields: &Fields<'_>) -> Option<Work> {
+    /// What a training takes with such a batch, which passes the encoders in so many parts.
+    pub(super) fn training_work(
+        &self,
+        fields: &Fields<'_>,
+        batch: usize,
+        parts: usize,
+    ) -> Option<Work> {
         let objective = fields.objective();
-        let batch = fields.args().size("batch");
         let images = viewed(fields, objective.views)?;
         let sizes = Sizes { batch, examples: examples(fields.split("data"))? };
-        let mut passes = self.passes(objective, sizes);
+        let mut passes = self.passes(objective, sizes, parts as u128);
         passes.batches = batches(&images, batch);
         let room = self.room(fields.0);
         let moments = build_optimizer(fields.get("optimizer")).moments() as u128;
         let queues = objective.nodes.iter().filter(|node| keeps_state(node));
         let queued: u128 = queues.map(|node| sizes.numbers(&node.shape)).sum();
-        Some(passes.training(room, moments, queued))
+        // A training took 1.35 to 1.6 times what its tensors do, in the three that were measured.
+        Some(self.with_gaps(passes.training(room, moments, queued), [3, 2]))
     }
 
-    /// Every application of a network in a step.
-    fn passes(&self, objective: &ObjectiveGraph, sizes: Sizes) -> Passes {
+    /// Every application of a network in a step whose batch passes the encoders in so many parts.
+    fn passes(&self, objective: &ObjectiveGraph, sizes: Sizes, parts: u128) -> Passes {
         let flow = Flow::of(objective);
         let mut passes = Passes::default();
         for (index, node) in objective.nodes.iter().enumerate() {
@@ -97,7 +106,10 @@ impl Run<'_> {
                             of_parameters: flow.trained[*module],
                             of_input: position > 0 || is_given,
                         });
-                        passes.add(walk.cost, rows, gradient);
+                        match parts > 1 && own.encoder && !is_given {
+                            true => passes.add_in_parts(walk.cost, rows, parts, gradient),
+                            false => passes.add(walk.cost, rows, gradient),
+                        }
                     }
                 }
                 Op::View(_) | Op::Labels | Op::Index => {}

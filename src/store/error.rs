@@ -28,10 +28,28 @@ pub enum RunError {
     DiskTooSmall { path: PathBuf, needed: u64, free: u64 },
     /// The run needs more memory than is free.
     MemoryTooSmall { needed: u64, free: u64 },
+    /// The steps of a training are expected to take more memory than is free.
+    StepTooLarge { stage: String, batch: usize, needed: u64, free: u64, fits: Vec<Fit> },
     /// The results cannot be written to standard output; the record in `folder` has them too.
     OutputUnwritable { folder: PathBuf, cause: io::Error },
     /// The handler of Ctrl-C and the termination signals could not be installed.
     SignalsUnavailable { cause: String },
+}
+
+/// What a training could be given to take less memory.
+#[derive(Debug)]
+pub struct Fit {
+    pub field: &'static str,
+    pub value: usize,
+    /// The bytes that it is expected to take.
+    pub takes: u64,
+}
+
+impl fmt::Display for Fit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Fit { field, value, takes } = self;
+        write!(f, "`{field}: {value}` takes about {}", amount(u128::from(*takes)))
+    }
 }
 
 impl RunError {
@@ -46,7 +64,9 @@ impl RunError {
             RunError::LogDamaged { .. } => findings::LOG_DAMAGED,
             RunError::RunFolderUnwritable { .. } => findings::RUN_FOLDER_UNWRITABLE,
             RunError::DiskTooSmall { .. } => findings::DISK_TOO_SMALL,
-            RunError::MemoryTooSmall { .. } => findings::MEMORY_TOO_SMALL,
+            RunError::MemoryTooSmall { .. } | RunError::StepTooLarge { .. } => {
+                findings::MEMORY_TOO_SMALL
+            }
             RunError::OutputUnwritable { .. } => findings::OUTPUT_UNWRITABLE,
             RunError::SignalsUnavailable { .. } => findings::SIGNALS_UNAVAILABLE,
         }
@@ -88,6 +108,13 @@ impl RunError {
                 let [needed, free] = [needed, free].map(|bytes| amount(u128::from(*bytes)));
                 format!("this run takes at least {needed} of memory, and {free} are free")
             }
+            RunError::StepTooLarge { stage, batch, needed, free, .. } => {
+                let [needed, free] = [needed, free].map(|bytes| amount(u128::from(*bytes)));
+                format!(
+                    "`{stage}` takes about {needed} of memory with a batch of {batch}, and {free} \
+                     are free"
+                )
+            }
             RunError::OutputUnwritable { cause, .. } => {
                 format!("cannot write the results to standard output: {cause}")
             }
@@ -128,6 +155,13 @@ impl RunError {
             }
             RunError::MemoryTooSmall { .. } => {
                 Some("end other programs, or take a smaller network or dataset".into())
+            }
+            RunError::StepTooLarge { fits, .. } if fits.is_empty() => {
+                Some("no batch would fit: end other programs, or take a smaller network".into())
+            }
+            RunError::StepTooLarge { fits, .. } => {
+                let fits: Vec<String> = fits.iter().map(Fit::to_string).collect();
+                Some(fits.join(", and "))
             }
             RunError::OutputUnwritable { folder, .. } => {
                 Some(format!("the run is whole: its results are in `{}`", folder.display()))

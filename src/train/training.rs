@@ -32,15 +32,15 @@ impl Training {
 impl Task for Training {
     fn step(&mut self, batch: &Inputs, lr: f64, context: Context<'_>) -> Measurements {
         let output = self.program.forward(batch, context);
-        let mut gradients = output.loss.backward();
-        // The leaves are gone before the step, so that each value is held once.
-        let mut taken = |leaves: Params| {
-            let own = leaves.take_gradients(&mut gradients).into_iter();
-            let held = leaves.held(context.progress);
-            own.zip(held).map(|(own, is_held)| own.filter(|_| !is_held)).collect::<Vec<_>>()
+        let gradients =
+            self.program.gradients(&output.loss, output.leaves, output.encoded, &context);
+        let moving = |(own, params): (Option<Vec<Option<Array>>>, &Params)| {
+            let held = params.held(context.progress);
+            let own = own?.into_iter().zip(held);
+            Some(own.map(|(own, is_held)| own.filter(|_| !is_held)).collect::<Vec<_>>())
         };
         let gradients: Vec<_> =
-            output.leaves.into_iter().map(|leaves| leaves.map(&mut taken)).collect();
+            gradients.into_iter().zip(self.program.params()).map(moving).collect();
         let names = self.names();
         let sets = (names.iter().zip(self.program.params_mut()).zip(gradients))
             .filter_map(|((name, params), own)| Some(ParamSet { name, params, gradients: own? }));

@@ -52,7 +52,8 @@ fn grouped(groups: usize, shuffle: bool) -> ObjectiveGraph {
 fn applied(program: &Learner, network: usize, x: &Array, key: u64) -> (Array, Statistics) {
     let mut statistics = Statistics::new();
     let context = Context { key: Key::root(key), ..context() };
-    (program.apply(network, x.clone(), &[], &mut statistics, &context), statistics)
+    let with = Applying { leaves: &[], statistics: &mut statistics, encoded: &mut Vec::new() };
+    (program.apply(network, x.clone(), with, &context), statistics)
 }
 
 fn close(found: &[f32], expected: &[f32]) {
@@ -331,4 +332,101 @@ fn scheduled_numbers_follow_the_steps() {
     let (first, middle, last) = (at(0), at(5), at(10));
     assert!((first.0 / last.0 - 2.0).abs() < 1e-4 && (middle.0 / last.0 - 1.5).abs() < 1e-4);
     assert!(first.1 != middle.1 && middle.1 != last.1);
+}
+
+/// An encoder and a head, with or without groups of the encoder's batch: each of two views is told
+/// from the other one's whole batch, and an average of both sees a view besides.
+fn contrast(groups: usize) -> ObjectiveGraph {
+    let mut nodes = Nodes::default();
+    let mut project = |networks: [usize; 2], view| {
+        let [_, features, _] = nodes.project(networks[0], view);
+        let own = nodes.op(Op::Apply(networks[1]), &[features]);
+        nodes.call("normalize", &[own])
+    };
+    let [first, second] = [0, 1].map(|view| project([1, 2], view));
+    let followed = project([4, 5], 1);
+    let loss = nodes.info_nce([first, second, followed], 0.5);
+    let wrap = |of| NetworkBody::Grouped { of, groups, shuffle: false };
+    let momentum = Term::Float(0.9);
+    let networks = vec![
+        chain(&[0]),
+        wrapped(wrap(0)),
+        chain(&[1]),
+        wrapped(NetworkBody::Ema { of: 0, momentum: momentum.clone() }),
+        wrapped(wrap(3)),
+        wrapped(NetworkBody::Ema { of: 2, momentum }),
+    ];
+    minimizing(networks, vec![encoder(), head(16)], nodes, loss)
+}
+
+/// An encoder in parts is one whose batch norms see as many groups: loss, gradients, statistics.
+/// What comes after it sees the whole batch.
+#[test]
+fn parts_are_groups_that_keep_nothing() {
+    for backend in backends() {
+        // Of sixteen examples, so that no group is so small that rounding decides.
+        let learner = |groups: usize, parts: usize| {
+            let new =
+                Learner::new(&contrast(groups), Key::root(1), &backend.device, [16, EXAMPLES]);
+            new.unwrap().in_parts(parts).unwrap()
+        };
+        let batch = noise(0, 16, 16, &backend.device);
+        let context = Context { kernels: backend.kernels, ..context() };
+        for (groups, parts) in [(2, 2), (4, 2), (4, 4), (2, 4)] {
+            // Where the parts are more than the groups, there are as many groups as parts.
+            let whole = learner(groups.max(parts), 1);
+            let parted = learner(groups, parts);
+            let [expected, found] =
+                [&whole, &parted].map(|program| program.forward(&batch, context));
+            close(&found.loss.to_vec(), &expected.loss.to_vec());
+            assert!(expected.encoded.is_empty());
+            // Each of two views; the average is not trained.
+            assert_eq!(found.encoded.len(), 2);
+            let of = |program: &Learner, output: StepOutput| {
+                let StepOutput { loss, leaves, encoded, effects, .. } = output;
+                (program.gradients(&loss, leaves, encoded, &context), effects)
+            };
+            let (expected, effects) = of(&whole, expected);
+            let (found, left) = of(&parted, found);
+            assert!(found.iter().all(Option::is_some));
+            for (expected, found) in expected.iter().flatten().zip(found.iter().flatten()) {
+                for (expected, found) in expected.iter().zip(found) {
+                    assert_eq!(expected.is_some(), found.is_some());
+                    let values = |own: &Option<Array>| own.as_ref().map_or(vec![], Array::to_vec);
+                    near(&values(found), &values(expected));
+                }
+            }
+            for (owner, updates) in &effects.statistics {
+                for (slot, value) in updates {
+                    close(&left.statistics[owner][slot].to_vec(), &value.to_vec());
+                }
+            }
+        }
+    }
+}
+
+/// Within a thousandth of the largest.
+fn near(found: &[f32], expected: &[f32]) {
+    let most = expected.iter().fold(0.0_f32, |most, value| most.max(value.abs()));
+    // Gradients of biases before a batch norm are rounding alone.
+    let tolerance = 1e-3 * most + 1e-6;
+    for (found, expected) in found.iter().zip(expected) {
+        assert!((found - expected).abs() <= tolerance, "{found} is not {expected} ({most})");
+    }
+}
+
+#[test]
+fn parts_that_do_not_divide_the_batch_are_refused() {
+    let refused = |groups, parts| {
+        let learner = Learner::new(&contrast(groups), Key::root(1), &device(), [8, EXAMPLES]);
+        learner.unwrap().in_parts(parts).err().map(|error| error.to_string())
+    };
+    let message = "3 parts cannot be made of 8 rows: 3 has to divide it";
+    assert_eq!(refused(1, 3).as_deref(), Some(message));
+    assert_eq!(
+        refused(1, 0).as_deref(),
+        Some("0 parts cannot be made of 8 rows: 0 has to divide it")
+    );
+    assert_eq!(refused(4, 8), None);
+    assert_eq!(refused(4, 2), None);
 }

@@ -281,9 +281,21 @@ fn queue(program: &Learner) -> (Array, usize) {
     (slot.arrays[0].1.clone(), slot.position.unwrap().at)
 }
 
+/// What network `network` of a program makes of a view, differentiated by `leaves`.
+fn applied(
+    program: &Learner,
+    network: usize,
+    view: &Array,
+    leaves: &[Option<Params>],
+    statistics: &mut Statistics,
+) -> Array {
+    let with = Applying { leaves, statistics, encoded: &mut Vec::new() };
+    program.apply(network, view.clone(), with, &context())
+}
+
 /// What network `network` of a program makes of a view, normalised.
 fn project(program: &Learner, network: usize, view: &Array) -> Array {
-    let x = program.apply(network, view.clone(), &[], &mut Statistics::new(), &context());
+    let x = applied(program, network, view, &[], &mut Statistics::new());
     operate("normalize", &[], &[x])
 }
 
@@ -401,7 +413,7 @@ fn no_gradient_reaches_the_key_encoder() {
     // The same loss, with the keys as numbers.
     let leaves: Vec<_> = program.params().iter().map(|params| Some(params.leaves())).collect();
     let (x, mut unused) = (batch.views[0].clone(), Statistics::new());
-    let query = operate("normalize", &[], &[program.apply(0, x, &leaves, &mut unused, &context())]);
+    let query = operate("normalize", &[], &[applied(&program, 0, &x, &leaves, &mut unused)]);
     let key = project(&program, 1, &batch.views[1]);
     assert!(!key.is_tracked());
     let loss = info_nce(&query, &key, &queue(&program).0).into();
@@ -468,9 +480,9 @@ fn one_network_on_two_views_is_one_set_of_weights() {
     }
     // Its running statistics have moved twice, by one view after the other.
     let mut once = Statistics::new();
-    program.apply(0, batch.views[0].clone(), &[], &mut once, &context());
+    applied(&program, 0, &batch.views[0], &[], &mut once);
     let mut twice = once.clone();
-    program.apply(0, batch.views[1].clone(), &[], &mut twice, &context());
+    applied(&program, 0, &batch.views[1], &[], &mut twice);
     let found = &output.effects.statistics[&Owner::Module(0)];
     for (slot, value) in found {
         let after = |statistics: &Statistics| statistics[&Owner::Module(0)][slot].to_vec();

@@ -2,6 +2,7 @@
 
 use super::augmentation::Transform;
 use super::canvas::Canvas;
+use super::vector::{mix, vectorized};
 use crate::random::Rng;
 
 /// `RandomApply([GaussianBlur(kernel, sigma)], p)` of `torchvision.transforms`, with a kernel that
@@ -26,30 +27,47 @@ impl Transform for GaussianBlur {
 /// Blurs along one axis after the other; a Gaussian of both is their product.
 fn blur(image: &mut Canvas, sigma: f32) {
     let Canvas { pixels, spare, kernel, line, height, width, .. } = image;
-    let (height, width) = (*height, *width);
-
-    gaussian(kernel, sigma, height);
-    let radius = kernel.len() / 2;
     spare.resize(pixels.len(), 0.0);
-    let planes = pixels.chunks_exact(height * width);
-    for (from, to) in planes.zip(spare.chunks_exact_mut(height * width)) {
-        for (y, to) in to.chunks_exact_mut(width).enumerate() {
-            to.fill(0.0);
-            for (tap, &weight) in kernel.iter().enumerate() {
-                let row = mirror(y + tap, radius, height) * width;
-                accumulate(to, weight, &from[row..row + width]);
+    gaussian(kernel, sigma, *height);
+    blur_columns(pixels, kernel, [*height, *width], spare);
+    gaussian(kernel, sigma, *width);
+    blur_rows(spare, kernel, *width, line, pixels);
+}
+
+vectorized! {
+    /// Mixes the rows of each plane.
+    fn blur_columns(
+        from: &[f32],
+        kernel: &[f32],
+        size: [usize; 2],
+        to: &mut [f32],
+    ) {
+        let [height, width] = size;
+        let radius = kernel.len() / 2;
+        let planes = from.chunks_exact(height * width);
+        for (from, to) in planes.zip(to.chunks_exact_mut(height * width)) {
+            for (y, to) in to.chunks_exact_mut(width).enumerate() {
+                mix(to, kernel, |tap| &from[mirror(y + tap, radius, height) * width..][..width]);
             }
         }
     }
 
-    gaussian(kernel, sigma, width);
-    let radius = kernel.len() / 2;
-    for (from, to) in spare.chunks_exact(width).zip(pixels.chunks_exact_mut(width)) {
-        line.clear();
-        line.extend((0..width + 2 * radius).map(|x| from[mirror(x, radius, width)]));
-        to.fill(0.0);
-        for (tap, &weight) in kernel.iter().enumerate() {
-            accumulate(to, weight, &line[tap..tap + width]);
+    /// Mixes the pixels of each row, in `line` with its mirrored borders.
+    fn blur_rows(
+        from: &[f32],
+        kernel: &[f32],
+        width: usize,
+        line: &mut Vec<f32>,
+        to: &mut [f32],
+    ) {
+        let radius = kernel.len() / 2;
+        line.resize(width + 2 * radius, 0.0);
+        for (from, to) in from.chunks_exact(width).zip(to.chunks_exact_mut(width)) {
+            line[radius..][..width].copy_from_slice(from);
+            for x in (0..radius).chain(radius + width..width + 2 * radius) {
+                line[x] = from[mirror(x, radius, width)];
+            }
+            mix(to, kernel, |tap| &line[tap..][..width]);
         }
     }
 }
@@ -69,15 +87,10 @@ fn gaussian(kernel: &mut Vec<f32>, sigma: f32, length: usize) {
 
 /// The position within `0..length` of `index - radius`, mirrored at the first and the last pixel
 /// without repeating them. `radius` is below `length`.
+#[inline(always)]
 fn mirror(index: usize, radius: usize, length: usize) -> usize {
     let position = index.abs_diff(radius);
     if position < length { position } else { 2 * (length - 1) - position }
-}
-
-fn accumulate(to: &mut [f32], weight: f32, from: &[f32]) {
-    for (to, &value) in to.iter_mut().zip(from) {
-        *to += weight * value;
-    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The image under work.
 
 use super::resample::Taps;
+use super::vector::vectorized;
 
 /// An image as a dataset holds it.
 #[derive(Clone, Copy, Debug)]
@@ -44,8 +45,8 @@ impl Canvas {
     pub fn load(&mut self, source: Pixels<'_>) {
         self.height = source.height;
         self.width = source.width;
-        self.pixels.clear();
-        self.pixels.extend(source.bytes.iter().map(|&byte| f32::from(byte) / 255.0));
+        self.pixels.resize(source.bytes.len(), 0.0);
+        shares(source.bytes, &mut self.pixels);
     }
 
     /// `[3, height, width]`, each value in 0..=1.
@@ -66,9 +67,7 @@ impl Canvas {
         for (channel, (pixels, out)) in channels.enumerate() {
             let mean = normalization.mean[channel];
             let scale = 1.0 / normalization.std[channel];
-            for (out, &value) in out.iter_mut().zip(pixels) {
-                *out = (value - mean) * scale;
-            }
+            normalize(pixels, mean, scale, out);
         }
     }
 
@@ -100,6 +99,21 @@ impl Canvas {
         std::mem::swap(&mut self.pixels, &mut self.spare);
         self.height = height;
         self.width = width;
+    }
+}
+
+vectorized! {
+    /// Bytes as shares of the largest.
+    fn shares(bytes: &[u8], out: &mut [f32]) {
+        for (out, &byte) in out.iter_mut().zip(bytes) {
+            *out = f32::from(byte) / 255.0;
+        }
+    }
+
+    fn normalize(pixels: &[f32], mean: f32, scale: f32, out: &mut [f32]) {
+        for (out, &value) in out.iter_mut().zip(pixels) {
+            *out = (value - mean) * scale;
+        }
     }
 }
 

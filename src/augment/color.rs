@@ -2,6 +2,7 @@
 
 use super::augmentation::Transform;
 use super::canvas::Canvas;
+use super::vector::vectorized;
 use crate::random::Rng;
 
 /// The share of red, green and blue in the luma (ITU-R BT.601, with torchvision's digits).
@@ -71,7 +72,7 @@ pub(super) struct RandomGrayscale {
 impl Transform for RandomGrayscale {
     fn apply(&self, image: &mut Canvas, rng: &mut Rng) {
         if rng.chance(self.probability) {
-            for_each_pixel(image.channels(), |[r, g, b]| [luma(r, g, b); 3]);
+            grayscale(image.channels());
         }
     }
 }
@@ -85,72 +86,89 @@ pub(super) struct Solarize {
 impl Transform for Solarize {
     fn apply(&self, image: &mut Canvas, rng: &mut Rng) {
         if rng.chance(self.probability) {
-            for value in &mut image.pixels {
-                *value = if *value >= self.threshold { 1.0 - *value } else { *value };
+            solarize(&mut image.pixels, self.threshold);
+        }
+    }
+}
+
+vectorized! {
+    /// Between black (`factor` 0) and the image (1), or beyond it.
+    fn brightness(channels: [&mut [f32]; 3], factor: f32) {
+        for channel in channels {
+            for value in channel {
+                *value = (factor * *value).clamp(0.0, 1.0);
             }
         }
     }
-}
 
-/// Between black (`factor` 0) and the image (1), or beyond it.
-fn brightness(channels: [&mut [f32]; 3], factor: f32) {
-    for channel in channels {
-        for value in channel {
-            *value = (factor * *value).clamp(0.0, 1.0);
+    /// Between the image's mean luma (`factor` 0) and the image (1), or beyond it.
+    fn contrast(channels: [&mut [f32]; 3], factor: f32) {
+        let base = (1.0 - factor) * mean_luma(&channels);
+        for channel in channels {
+            for value in channel {
+                *value = (factor * *value + base).clamp(0.0, 1.0);
+            }
+        }
+    }
+
+    /// Between each pixel's luma (`factor` 0) and the image (1), or beyond it.
+    fn saturation(channels: [&mut [f32]; 3], factor: f32) {
+        for_each_pixel(channels, |[r, g, b]| {
+            let base = (1.0 - factor) * luma(r, g, b);
+            [r, g, b].map(|value| (factor * value + base).clamp(0.0, 1.0))
+        });
+    }
+
+    /// Turns the hue by a share of the full circle, -1..=1, keeping the value and saturation of HSV.
+    fn hue(channels: [&mut [f32]; 3], turn: f32) {
+        for_each_pixel(channels, |pixel| turned(pixel, 6.0 * turn));
+    }
+
+    fn grayscale(channels: [&mut [f32]; 3]) {
+        for_each_pixel(channels, |[r, g, b]| [luma(r, g, b); 3]);
+    }
+
+    /// Inverts what is at or above the threshold.
+    fn solarize(values: &mut [f32], threshold: f32) {
+        for value in values {
+            *value = if *value >= threshold { 1.0 - *value } else { *value };
         }
     }
 }
 
-/// Between the image's mean luma (`factor` 0) and the image (1), or beyond it.
-fn contrast(channels: [&mut [f32]; 3], factor: f32) {
-    let base = (1.0 - factor) * mean_luma(&channels);
-    for channel in channels {
-        for value in channel {
-            *value = (factor * *value + base).clamp(0.0, 1.0);
-        }
-    }
+/// A pixel with its hue turned by so many sixths of the circle, -6..=6.
+#[inline(always)]
+fn turned([r, g, b]: [f32; 3], turn: f32) -> [f32; 3] {
+    let value = r.max(g).max(b);
+    let chroma = value - r.min(g).min(b);
+    // The hue in sixths of the circle, in -1..=5. A grey pixel has none; any will do.
+    let scale = 1.0 / if chroma > 0.0 { chroma } else { 1.0 };
+    let hue = if value == r {
+        (g - b) * scale
+    } else if value == g {
+        2.0 + (b - r) * scale
+    } else {
+        4.0 + (r - g) * scale
+    };
+    let hue = hue + turn;
+    let hue = if hue < 0.0 { hue + 6.0 } else { hue };
+    let hue = if hue >= 6.0 { hue - 6.0 } else { hue };
+    // The usual six cases in one: each channel falls from `value` by a trapezoid of the hue, the
+    // same for all three but for where it starts.
+    [5.0, 3.0, 1.0].map(|start| {
+        let position = start + hue;
+        let position = if position >= 6.0 { position - 6.0 } else { position };
+        value - chroma * position.min(4.0 - position).clamp(0.0, 1.0)
+    })
 }
 
-/// Between each pixel's luma (`factor` 0) and the image (1), or beyond it.
-fn saturation(channels: [&mut [f32]; 3], factor: f32) {
-    for_each_pixel(channels, |[r, g, b]| {
-        let base = (1.0 - factor) * luma(r, g, b);
-        [r, g, b].map(|value| (factor * value + base).clamp(0.0, 1.0))
-    });
-}
-
-/// Turns the hue by a share of the full circle, -1..=1, keeping the value and saturation of HSV.
-fn hue(channels: [&mut [f32]; 3], turn: f32) {
-    for_each_pixel(channels, |[r, g, b]| {
-        let value = r.max(g).max(b);
-        let chroma = value - r.min(g).min(b);
-        // The hue in sixths of the circle, in -1..=5. A grey pixel has none; any will do.
-        let scale = 1.0 / if chroma > 0.0 { chroma } else { 1.0 };
-        let hue = if value == r {
-            (g - b) * scale
-        } else if value == g {
-            2.0 + (b - r) * scale
-        } else {
-            4.0 + (r - g) * scale
-        };
-        let hue = hue + 6.0 * turn;
-        let hue = if hue < 0.0 { hue + 6.0 } else { hue };
-        let hue = if hue >= 6.0 { hue - 6.0 } else { hue };
-        // The usual six cases in one: each channel falls from `value` by a trapezoid of the hue,
-        // the same for all three but for where it starts.
-        [5.0, 3.0, 1.0].map(|start| {
-            let position = start + hue;
-            let position = if position >= 6.0 { position - 6.0 } else { position };
-            value - chroma * position.min(4.0 - position).clamp(0.0, 1.0)
-        })
-    });
-}
-
+#[inline(always)]
 fn luma(r: f32, g: f32, b: f32) -> f32 {
     LUMA[0] * r + LUMA[1] * g + LUMA[2] * b
 }
 
 /// The mean over all pixels.
+#[inline(always)]
 fn mean_luma([red, green, blue]: &[&mut [f32]; 3]) -> f32 {
     const LANES: usize = 8;
     let (reds, red_rest) = red.as_chunks::<LANES>();
@@ -168,7 +186,7 @@ fn mean_luma([red, green, blue]: &[&mut [f32]; 3]) -> f32 {
 }
 
 /// Replaces every pixel by a function of its three channels.
-#[inline]
+#[inline(always)]
 fn for_each_pixel([red, green, blue]: [&mut [f32]; 3], f: impl Fn([f32; 3]) -> [f32; 3]) {
     for ((r, g), b) in red.iter_mut().zip(green).zip(blue) {
         [*r, *g, *b] = f([*r, *g, *b]);

@@ -14,6 +14,7 @@ mod crop;
 mod resample;
 #[cfg(test)]
 mod testing;
+mod vector;
 
 pub use augmentation::{Augmentation, PER_VIEW, Transform};
 pub use canvas::{Canvas, Normalization, Pixels};

@@ -4,6 +4,7 @@
 //! antialias=True)`, taken along one axis after the other.
 
 use super::canvas::Canvas;
+use super::vector::{mix, vectorized};
 
 /// Part of an image, in pixels. It lies within the image and is not empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,44 +61,53 @@ impl Canvas {
         let Canvas { pixels, spare, rows, columns, .. } = self;
         rows.fit(window.height, height);
         columns.fit(window.width, width);
-
+        let from = [self.height, self.width];
         spare.resize(3 * height * window.width, 0.0);
-        let planes = pixels.chunks_exact(self.height * self.width);
-        for (from, to) in planes.zip(spare.chunks_exact_mut(height * window.width)) {
-            mix_rows(&from[window.top * self.width..], self.width, window, rows, to);
-        }
+        mix_rows(pixels, from, window, rows, height, spare);
         pixels.resize(3 * height * width, 0.0);
-        for (from, to) in spare.chunks_exact(window.width).zip(pixels.chunks_exact_mut(width)) {
-            match columns.count {
-                1 => mix_columns::<1>(from, columns, to),
-                2 => mix_columns::<2>(from, columns, to),
-                3 => mix_columns::<3>(from, columns, to),
-                _ => mix_many_columns(from, columns, to),
-            }
-        }
+        mix_columns(spare, window.width, columns, pixels);
         self.height = height;
         self.width = width;
     }
 }
 
-/// Mixes rows of one plane, `stride` apart, into rows of the window's width.
-fn mix_rows(from: &[f32], stride: usize, window: Window, taps: &Taps, to: &mut [f32]) {
-    let row = |index: usize| &from[index * stride + window.left..][..window.width];
-    let weights = taps.weights.chunks_exact(taps.count);
-    for ((to, &first), weights) in to.chunks_exact_mut(window.width).zip(&taps.first).zip(weights) {
-        for (to, &value) in to.iter_mut().zip(row(first)) {
-            *to = weights[0] * value;
+vectorized! {
+    /// Mixes rows of planes of size `from` into `height` rows of the window's width.
+    fn mix_rows(
+        planes: &[f32],
+        from: [usize; 2],
+        window: Window,
+        taps: &Taps,
+        height: usize,
+        to: &mut [f32],
+    ) {
+        let planes = planes.chunks_exact(from[0] * from[1]);
+        for (plane, to) in planes.zip(to.chunks_exact_mut(height * window.width)) {
+            let plane = &plane[window.top * from[1] + window.left..];
+            let weights = taps.weights.chunks_exact(taps.count);
+            let rows = to.chunks_exact_mut(window.width);
+            for ((to, &first), weights) in rows.zip(&taps.first).zip(weights) {
+                mix(to, weights, |tap| &plane[(first + tap) * from[1]..][..window.width]);
+            }
         }
-        for (tap, &weight) in weights.iter().enumerate().skip(1) {
-            for (to, &value) in to.iter_mut().zip(row(first + tap)) {
-                *to += weight * value;
+    }
+
+    /// Mixes the pixels of each row of so many.
+    fn mix_columns(from: &[f32], width: usize, taps: &Taps, to: &mut [f32]) {
+        for (from, to) in from.chunks_exact(width).zip(to.chunks_exact_mut(taps.first.len())) {
+            match taps.count {
+                1 => mix_pixels::<1>(from, taps, to),
+                2 => mix_pixels::<2>(from, taps, to),
+                3 => mix_pixels::<3>(from, taps, to),
+                _ => mix_many_pixels(from, taps, to),
             }
         }
     }
 }
 
 /// Mixes the pixels of one row, `N` for each output.
-fn mix_columns<const N: usize>(from: &[f32], taps: &Taps, to: &mut [f32]) {
+#[inline(always)]
+fn mix_pixels<const N: usize>(from: &[f32], taps: &Taps, to: &mut [f32]) {
     let (weights, _) = taps.weights.as_chunks::<N>();
     for ((to, &first), weights) in to.iter_mut().zip(&taps.first).zip(weights) {
         let values = &from[first..first + N];
@@ -109,7 +119,8 @@ fn mix_columns<const N: usize>(from: &[f32], taps: &Taps, to: &mut [f32]) {
     }
 }
 
-fn mix_many_columns(from: &[f32], taps: &Taps, to: &mut [f32]) {
+#[inline(always)]
+fn mix_many_pixels(from: &[f32], taps: &Taps, to: &mut [f32]) {
     let weights = taps.weights.chunks_exact(taps.count);
     for ((to, &first), weights) in to.iter_mut().zip(&taps.first).zip(weights) {
         let values = &from[first..first + weights.len()];

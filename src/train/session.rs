@@ -256,10 +256,16 @@ impl Running<'_, '_> {
             let context = Context { kernels, progress, processes, key };
             let measurements = task.step(&inputs, lr, context);
             step += 1;
+            clock.images(session.feed.rows());
             if let Some(pending) = pending.replace((step, lr, measurements)) {
                 self.measure(task, pending, partial, &mut clock)?;
             }
-            clock.images(session.feed.rows());
+            // The first is read at once: it tells that the training has begun.
+            if step == 1
+                && let Some(pending) = pending.take()
+            {
+                self.measure(task, pending, partial, &mut clock)?;
+            }
             if session.interrupt.requested() && step < end {
                 if let Some(pending) = pending.take() {
                     self.measure(task, pending, partial, &mut clock)?;

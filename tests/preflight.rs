@@ -70,3 +70,13 @@ fn wrong_options_are_answered_with_what_would_be_right() {
         user.has_not_begun();
     }
 }
+
+#[test]
+fn a_precision_that_the_device_lacks_is_refused() {
+    let user = User::with(SMALL);
+    let device = if cfg!(feature = "flex") { "flex" } else { "libtorch-cpu" };
+    let ended = user.run(&["--device", device, "-o", "base.precision=tf32"]).with(2);
+    let ended = ended.says("precision-unavailable").says("has no tf32 on this machine");
+    ended.says("`precision: f32` computes everywhere");
+    user.has_not_begun();
+}

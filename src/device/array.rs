@@ -1,7 +1,7 @@
 //! The tensor of everything that runs: rank and kind of number are known at run time.
 
 use burn::tensor::kind::{Basic, BridgeTensor};
-use burn::tensor::{Device, Gradients, Int, Tensor, TensorData};
+use burn::tensor::{Device, FloatDType, Gradients, Int, Tensor, TensorData};
 
 /// Views, activations, parameters, state: an array of floats or of whole numbers, of any rank.
 ///
@@ -151,6 +151,11 @@ impl Array {
             true => by_rank!(self.rank(), D => self.tensor::<D>().device()),
             false => by_rank!(self.rank(), D => self.whole::<D>().device()),
         }
+    }
+
+    /// The floats as those of another kind, rounded where it holds fewer bits.
+    pub fn cast(self, to: FloatDType) -> Self {
+        by_rank!(self.rank(), D => self.into_tensor::<D>().cast(to).into())
     }
 
     /// The same numbers on another device.

@@ -103,6 +103,11 @@ pub trait Kernels: Send + Sync {
         if after.relu { self.relu(x) } else { x }
     }
 
+    /// What a network yields, as the rest of a step reads it.
+    fn finish(&self, x: Array) -> Array {
+        x
+    }
+
     /// `average := m * average + (1 - m) * target` for each of many, exact where `m` is 0 or 1.
     fn lerp_many(&self, averages: &mut [Array], targets: &[&Array], m: f64) {
         for (average, target) in averages.iter_mut().zip(targets) {
@@ -167,6 +172,13 @@ pub struct After {
     pub shortcut: Option<Array>,
     /// Whether what is then below zero becomes zero.
     pub relu: bool,
+}
+
+impl After {
+    /// The same with another shortcut.
+    pub(super) fn map(self, f: impl FnOnce(Array) -> Array) -> Self {
+        After { shortcut: self.shortcut.map(f), ..self }
+    }
 }
 
 /// What [`Kernels::batch_norm`] gives.

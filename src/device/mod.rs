@@ -9,6 +9,7 @@ mod kernels;
 mod memory;
 #[cfg(any(feature = "flex", feature = "libtorch"))]
 mod operations;
+mod precision;
 mod processes;
 #[cfg(test)]
 pub mod testing;
@@ -21,6 +22,7 @@ pub use array::Array;
 pub(crate) use array::by_rank;
 pub use kernels::{After, Descent, FallBack, Kernels, Normalized};
 pub use memory::keep_memory;
+pub use precision::{Mixed, Precision};
 pub use processes::Processes;
 
 /// A device that is there, and what it is called.
@@ -43,6 +45,32 @@ impl Selected {
     /// Whether it computes in the memory of the machine itself.
     pub fn is_host(&self) -> bool {
         !self.kind.contains("cuda")
+    }
+
+    /// The same device, which from now on computes networks in that precision.
+    ///
+    /// # Errors
+    ///
+    /// Where it has no such numbers.
+    pub fn in_precision(&self, precision: Precision) -> Result<Self, DeviceError> {
+        match precision {
+            _ if self.kind.starts_with("libtorch") => libtorch::in_precision(self, precision),
+            Precision::F32 => Ok(self.clone()),
+            _ => Err(self.lacks(precision)),
+        }
+    }
+
+    fn lacks(&self, precision: Precision) -> DeviceError {
+        let (kind, name) = (&self.kind, precision.name());
+        let help = match precision {
+            Precision::Bf16 => {
+                "GPUs have bf16, and processors with AVX512-BF16, on libtorch; \
+                 `precision: f32` computes everywhere"
+            }
+            _ => "NVIDIA's GPUs from Ampere on have it; `precision: f32` computes everywhere",
+        };
+        let message = format!("`{kind}` has no {name} on this machine");
+        DeviceError { message, help: help.to_owned() }
     }
 }
 
@@ -101,7 +129,7 @@ mod libtorch;
 
 #[cfg(not(feature = "libtorch"))]
 mod libtorch {
-    use super::{DeviceError, Selected};
+    use super::{DeviceError, Precision, Selected};
 
     fn absent() -> Result<Selected, DeviceError> {
         let message = "this build of cpipe has no libtorch".to_owned();
@@ -118,6 +146,10 @@ mod libtorch {
     }
 
     pub fn cuda(_: usize) -> Result<Selected, DeviceError> {
+        absent()
+    }
+
+    pub fn in_precision(_: &Selected, _: Precision) -> Result<Selected, DeviceError> {
         absent()
     }
 }

@@ -180,6 +180,7 @@ findings! {
     "runs":
     INTERRUPTED "interrupted" Error "the user has stopped the run";
     DEVICE_UNAVAILABLE "device-unavailable" Error "a device is not there, or not built in";
+    PRECISION_UNAVAILABLE "precision-unavailable" Error "a device does not compute in the precision of a stage";
     DATASET_MISSING "dataset-missing" Error "a dataset is not found";
     DATASET_INCOMPLETE "dataset-incomplete" Error "a dataset lacks files";
     DATASET_DAMAGED "dataset-damaged" Error "a file of a dataset is not what was published";

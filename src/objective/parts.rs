@@ -67,7 +67,7 @@ impl Learner {
             let mut own = Pass { groups, updates: &mut updates, ..*pass };
             let features = self.modules[module].forward(&mut own, self.part(&x, part));
             left.push(updates);
-            features
+            pass.kernels.finish(features)
         });
         let features = self.joined(features.collect());
         *pass.updates = means(left);
@@ -122,6 +122,7 @@ impl Learner {
         let mut pass =
             Pass { kernels, params: &leaves, training: true, groups: own.groups, updates };
         let output = self.modules[own.module].forward(&mut pass, self.part(&own.input, part));
+        let output = kernels.finish(output);
         let mut gradients: Gradients = by_rank!(output.rank(), D => {
             let product: Tensor<D> = output.tensor::<D>() * by_output.tensor::<D>().autodiff();
             product.sum().backward()

@@ -174,6 +174,7 @@ impl Learner {
                 }
             };
         }
+        x = context.kernels.finish(x);
         dealt.map_or(x.clone(), |deal| deal.back(&x))
     }
 

@@ -69,7 +69,11 @@ impl Cause {
                     | DataError::Damaged { .. }
             )
         };
-        matches!(self, Cause::Data(error) if data(error))
+        match self {
+            Cause::Data(error) => data(error),
+            Cause::Run(error) => matches!(error, RunError::PrecisionUnavailable(_)),
+            _ => false,
+        }
     }
 
     /// What kind of fault it is.

@@ -17,6 +17,8 @@ pub(super) struct Passes {
     /// The most that is there at once of a part whose pass is made again for its gradient, when
     /// everything else has had its own.
     again: u128,
+    /// Of a number that flows between layers.
+    pub bytes: u128,
     /// Batches that are made, wait, or are on the device.
     pub batches: u128,
 }
@@ -73,9 +75,10 @@ impl Passes {
     pub fn training(&self, room: Room, moments: u128, queued: u128) -> Work {
         let state = room.parameters + room.trained * moments + queued;
         let whole = self.kept + self.live.max(self.beyond);
-        let step = state + room.trained + self.batches + whole.max(self.again);
+        let flowing = whole.max(self.again) * self.bytes;
+        let step = (state + room.trained + self.batches) * NUMBER + flowing;
         // A checkpoint is there as numbers and as the bytes of its file.
         let saving = 3 * state + room.trained;
-        Work { operations: self.operations, memory: NUMBER * step.max(saving) }
+        Work { operations: self.operations, memory: step.max(NUMBER * saving) }
     }
 }

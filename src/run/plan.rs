@@ -28,7 +28,7 @@ pub struct Plan<'r> {
     /// Those that stages read which are to run, by what calls them.
     pub datasets: BTreeMap<String, Supply>,
     pub room: Total,
-    /// Where memory or a disk is too small for that.
+    /// Where memory or a disk is too small for that, or the device lacks a precision.
     pub too_small: Option<RunError>,
 }
 
@@ -185,6 +185,7 @@ impl Run<'_> {
                 ..Total::default()
             },
             too_small: (self.check_room(&need, output))
+                .and_then(|()| self.check_precision(&lookups))
                 .and_then(|()| self.check_steps(&lookups, need.datasets))
                 .err(),
         };

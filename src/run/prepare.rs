@@ -6,10 +6,12 @@ use std::path::Path;
 
 use super::failure::Failure;
 use super::inputs::Datasets;
+use super::stages::Fields;
 use super::{Run, State};
 use crate::graph::Stage;
 use crate::random::Key;
 use crate::store::Lookup;
+use crate::store::error::RunError;
 use crate::term::{Call, Term};
 
 /// What the store holds of each stage, by position in the graph.
@@ -29,6 +31,7 @@ impl Run<'_> {
         let mut datasets = Datasets::new(&self.locations);
         let need = self.need(&lookups, &datasets);
         self.check_room(&need, output)?;
+        self.check_precision(&lookups)?;
         self.check_steps(&lookups, need.datasets)?;
         for (stage, dataset) in self.wanted(&lookups) {
             let found = self.watched(|watch| datasets.dataset(dataset, watch));
@@ -41,6 +44,14 @@ impl Run<'_> {
             stand_ins: false,
         };
         Ok(Prepared { state, lookups })
+    }
+
+    /// Makes sure that the device computes in the precision of the stages that are to be computed.
+    pub(super) fn check_precision(&self, lookups: &Lookups) -> Result<(), RunError> {
+        for stage in self.needed(lookups) {
+            self.device.in_precision(Fields(stage).precision())?;
+        }
+        Ok(())
     }
 
     /// What the store holds of each stage.

@@ -12,7 +12,7 @@ use crate::augment::Augmentation;
 use crate::check::{StageKind, declared_size};
 use crate::data::DataError;
 use crate::data::loader::{Loader, default_threads};
-use crate::device::Processes;
+use crate::device::{Precision, Processes};
 use crate::evaluate::{
     Better, Counts, Extractor, Judged, Problem, Quantity, Warning, extract, judge,
 };
@@ -157,7 +157,8 @@ impl Run<'_> {
             epochs: None,
         })?;
         let Judging { protocol, on, fit, classes } = self.judging(state, stage)?;
-        let device = &self.device.device;
+        let own = self.device.in_precision(Precision::F32).map_err(RunError::from)?;
+        let device = &own.device;
         let mut results = Vec::new();
         for Candidate { epoch, network } in self.candidates(state, Fields(stage).get("model"))? {
             let Judged { value, protocol: how, counts, warning } = self.watched(|watch| {
@@ -168,7 +169,7 @@ impl Run<'_> {
                         &examples.indices,
                         &examples.normalization,
                         *part,
-                        &self.device,
+                        &own,
                         watch,
                     )
                 };
@@ -250,7 +251,7 @@ impl Run<'_> {
             length: args.duration("length"),
             schedule: fields.get("schedule"),
             keep,
-            device: &self.device,
+            device: self.device.in_precision(fields.precision()).map_err(RunError::from)?,
             processes: PROCESSES,
             key: state.key.named("step"),
             events: &self.events,
@@ -434,6 +435,15 @@ impl<'s> Fields<'s> {
             true => self.args().size("accumulate"),
             false => 1,
         }
+    }
+
+    /// In which numbers its networks compute.
+    pub fn precision(&self) -> Precision {
+        match self.0.fields.get("precision") {
+            Some(Term::Symbol(name)) => Precision::named(name),
+            _ => None,
+        }
+        .unwrap_or(Precision::F32)
     }
 
     pub fn split(&self, name: &str) -> &'s Split {

@@ -76,6 +76,7 @@ impl Run<'_> {
         let sizes = Sizes { batch, examples: examples(fields.split("data"))? };
         let mut passes = self.passes(objective, sizes, parts as u128);
         passes.batches = batches(&images, batch);
+        passes.bytes = fields.precision().bytes() as u128;
         let room = self.room(fields.0);
         let moments = build_optimizer(fields.get("optimizer")).moments() as u128;
         let queues = objective.nodes.iter().filter(|node| keeps_state(node));

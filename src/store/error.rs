@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::device::DeviceError;
 use crate::diagnostics::amount;
 use crate::diagnostics::{Finding, findings};
 
@@ -30,6 +31,8 @@ pub enum RunError {
     MemoryTooSmall { needed: u64, free: u64 },
     /// The steps of a training are expected to take more memory than is free.
     StepTooLarge { stage: String, batch: usize, needed: u64, free: u64, fits: Vec<Fit> },
+    /// The device does not compute in the precision of a stage.
+    PrecisionUnavailable(DeviceError),
     /// The results cannot be written to standard output; the record in `folder` has them too.
     OutputUnwritable { folder: PathBuf, cause: io::Error },
     /// The handler of Ctrl-C and the termination signals could not be installed.
@@ -52,6 +55,12 @@ impl fmt::Display for Fit {
     }
 }
 
+impl From<DeviceError> for RunError {
+    fn from(error: DeviceError) -> Self {
+        RunError::PrecisionUnavailable(error)
+    }
+}
+
 impl RunError {
     /// The name of the error: stable, and the same in every output format.
     pub fn finding(&self) -> &'static Finding {
@@ -67,6 +76,7 @@ impl RunError {
             RunError::MemoryTooSmall { .. } | RunError::StepTooLarge { .. } => {
                 findings::MEMORY_TOO_SMALL
             }
+            RunError::PrecisionUnavailable(_) => findings::PRECISION_UNAVAILABLE,
             RunError::OutputUnwritable { .. } => findings::OUTPUT_UNWRITABLE,
             RunError::SignalsUnavailable { .. } => findings::SIGNALS_UNAVAILABLE,
         }
@@ -108,6 +118,7 @@ impl RunError {
                 let [needed, free] = [needed, free].map(|bytes| amount(u128::from(*bytes)));
                 format!("this run takes at least {needed} of memory, and {free} are free")
             }
+            RunError::PrecisionUnavailable(error) => error.message.clone(),
             RunError::StepTooLarge { stage, batch, needed, free, .. } => {
                 let [needed, free] = [needed, free].map(|bytes| amount(u128::from(*bytes)));
                 format!(
@@ -156,6 +167,7 @@ impl RunError {
             RunError::MemoryTooSmall { .. } => {
                 Some("end other programs, or take a smaller network or dataset".into())
             }
+            RunError::PrecisionUnavailable(error) => Some(error.help.clone()),
             RunError::StepTooLarge { fits, .. } if fits.is_empty() => {
                 Some("no batch would fit: end other programs, or take a smaller network".into())
             }

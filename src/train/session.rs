@@ -53,7 +53,8 @@ pub struct Session<'a> {
     pub schedule: &'a Term,
     /// Keep an encoder every so many epochs.
     pub keep: Option<u64>,
-    pub device: &'a Selected,
+    /// In the precision of the stage.
+    pub device: Selected,
     pub processes: Processes,
     /// What is drawn at random in a step follows from it.
     pub key: Key,

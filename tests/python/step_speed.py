@@ -174,7 +174,8 @@ def main():
         print(f"| {name} | {speed} | {ratio} | {side.end():.2f} |", flush=True)
 
 
-if sys.argv[1] == "--worker":
-    work(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5])
-else:
-    main()
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--worker"]:
+        work(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5])
+    else:
+        main()

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include <ATen/Context.h>
 #include <ATen/TensorIterator.h>
 #include <ATen/ops/_foreach_lerp.h>
 #include <ATen/ops/_fused_sgd.h>
@@ -33,6 +34,14 @@ template <typename Pointer> std::vector<at::Tensor> listed(Pointer const *tensor
 extern "C" {
 
 void cpipe_release(char *message) { free(message); }
+
+// Whether products of f32 on a GPU may be rounded to TF32.
+char *cpipe_allow_tf32(bool allowed) {
+  return guarded([&] {
+    at::globalContext().setAllowTF32CuDNN(allowed);
+    at::globalContext().setAllowTF32CuBLAS(allowed);
+  });
+}
 
 // Calls `work` so many times with `data`, on libtorch's own threads.
 char *cpipe_each(int64_t count, void (*work)(const void *), const void *data) {

@@ -17,6 +17,7 @@ use crate::device::operations::BatchNorm;
 
 unsafe extern "C" {
     fn cpipe_release(message: *mut c_char);
+    fn cpipe_allow_tf32(allowed: bool) -> *mut c_char;
     fn cpipe_convolution(
         made: *mut *mut C_tensor,
         x: *const C_tensor,
@@ -94,6 +95,12 @@ unsafe extern "C" {
         momentum: f64,
         nesterov: bool,
     ) -> *mut c_char;
+}
+
+/// Whether products of f32 on a GPU may be rounded to TF32.
+pub fn allow_tf32(allowed: bool) {
+    // SAFETY: it is given a plain number.
+    check(unsafe { cpipe_allow_tf32(allowed) });
 }
 
 /// `x: [n, input, h, w]`, padded by zeros, under `weight: [output, input, kernel, kernel]`.

@@ -20,7 +20,7 @@ use self::operations::{array, native};
 use super::array::Array;
 #[cfg(test)]
 use super::array::by_rank;
-use super::{After, Descent, DeviceError, Kernels, Normalized, Selected};
+use super::{After, Descent, DeviceError, Kernels, Mixed, Normalized, Precision, Selected};
 
 pub fn best() -> Result<Selected, DeviceError> {
     if tch::Cuda::is_available() { cuda(0) } else { cpu() }
@@ -48,6 +48,33 @@ pub fn cuda(index: usize) -> Result<Selected, DeviceError> {
         ),
     };
     Err(DeviceError { message, help })
+}
+
+/// The same device, which from now on computes networks in that precision.
+pub fn in_precision(own: &Selected, precision: Precision) -> Result<Selected, DeviceError> {
+    static MIXED: Mixed = Mixed(&Native);
+    let is_cuda = !own.is_host();
+    let kernels: &'static dyn Kernels = match precision {
+        Precision::Bf16 if is_cuda || has_bf16() => &MIXED,
+        Precision::Tf32 if is_cuda => &Native,
+        Precision::F32 => &Native,
+        _ => return Err(own.lacks(precision)),
+    };
+    if is_cuda {
+        // libtorch's own choice is that convolutions may use it.
+        library::allow_tf32(precision == Precision::Tf32);
+    }
+    Ok(Selected { kernels, ..own.clone() })
+}
+
+/// Whether the processor multiplies bfloat16; elsewhere libtorch does it, many times slower than f32.
+fn has_bf16() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return is_x86_feature_detected!("avx512bf16");
+    #[cfg(target_arch = "aarch64")]
+    return std::arch::is_aarch64_feature_detected!("bf16");
+    #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+    return false;
 }
 
 fn selected(device: Device, kind: &str) -> Selected {

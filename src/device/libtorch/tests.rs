@@ -4,8 +4,11 @@
 use burn::backend::libtorch::TchTensor;
 use tch::{Kind, Tensor};
 
-use super::{functions, library};
+use super::{cpu, functions, library};
+use crate::device::array::by_rank;
 use crate::device::operations::BatchNorm;
+use crate::device::{After, Array, Kernels, Mixed};
+use crate::random::Key;
 
 fn noise(shape: &[i64]) -> TchTensor {
     TchTensor::new(Tensor::rand(shape, (Kind::Float, tch::Device::Cpu)) * 2.0 - 1.0)
@@ -80,5 +83,54 @@ fn batch_norms_agree() {
         let onto = shortcut.as_ref().map(|own| &own.tensor);
         let found = library::batch_norm_fixed(&x.tensor, given, onto, how);
         close(&TchTensor::new(found), &expected, &what);
+    }
+}
+
+/// Values and gradients of the kernels that round, against those in f32.
+#[test]
+fn bf16_is_f32_but_for_rounding() {
+    type Function = fn(&dyn Kernels, &[Array]) -> Array;
+    let own = cpu().unwrap();
+    let mixed = Mixed(own.kernels);
+    let noise = |name: &str, shape: &[usize]| {
+        let mut rng = Key::root(0).named(name).stream();
+        let values = (0..shape.iter().product()).map(|_| rng.normal()).collect();
+        Array::from_vec(values, shape, &own.device)
+    };
+    let cases: [(&str, &[&[usize]], Function); 4] = [
+        ("convolution", &[&[8, 6, 10, 9], &[5, 6, 3, 3]], |kernels, own| {
+            kernels.conv2d(own[0].clone(), own[1].clone(), 2, 1)
+        }),
+        ("linear", &[&[16, 12], &[7, 12], &[7]], |kernels, own| {
+            kernels.linear(own[0].clone(), own[1].clone(), Some(own[2].clone()))
+        }),
+        ("batch norm", &[&[8, 4, 6, 5], &[4], &[4], &[8, 4, 6, 5]], |kernels, own| {
+            let parts = [own[1].clone(), own[2].clone()];
+            let after = After { shortcut: Some(own[3].clone()), relu: false };
+            kernels.batch_norm(own[0].clone(), parts, (2, 1e-5), after).output
+        }),
+        ("pooling", &[&[3, 4, 5, 6]], |kernels, own| kernels.global_average_pool(own[0].clone())),
+    ];
+    for (name, shapes, function) in cases {
+        let of = |kernels: &dyn Kernels| -> Vec<Vec<f32>> {
+            let leaves: Vec<Array> = (shapes.iter().enumerate())
+                .map(|(place, shape)| noise(&format!("{name} {place}"), shape).leaf())
+                .collect();
+            let output = kernels.finish(function(kernels, &leaves));
+            let cotangent = noise(name, &output.shape());
+            let mut gradients = by_rank!(output.rank(), D => {
+                (output.tensor::<D>() * cotangent.tensor::<D>().autodiff()).sum().backward()
+            });
+            let slopes = leaves.iter().map(|own| own.take_gradient(&mut gradients).unwrap());
+            [output.clone()].into_iter().chain(slopes).map(|own| own.to_vec()).collect()
+        };
+        let (expected, found) = (of(own.kernels), of(&mixed));
+        for (expected, found) in expected.iter().zip(&found) {
+            let most = expected.iter().fold(0.0_f32, |most, own| most.max(own.abs()));
+            for (expected, found) in expected.iter().zip(found) {
+                assert!((expected - found).abs() < 0.02 * most, "{name}: {found}, {expected}");
+            }
+        }
+        assert!(name == "pooling" || found != expected, "{name}: nothing was rounded");
     }
 }

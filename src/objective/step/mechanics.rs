@@ -4,8 +4,8 @@ use super::tests::{
     BATCH, DIM, EXAMPLES, Nodes, chain, context, encoder, head, noise, rows, symbol, with,
 };
 use super::*;
-use crate::device::Array;
 use crate::device::testing::{backends, device};
+use crate::device::{Array, Kernels, Mixed};
 use crate::nn::Role;
 use crate::random::Key;
 use crate::schedule::Progress;
@@ -429,4 +429,42 @@ fn parts_that_do_not_divide_the_batch_are_refused() {
     );
     assert_eq!(refused(4, 8), None);
     assert_eq!(refused(4, 2), None);
+}
+
+/// A step in bfloat16 is the one in f32 but for rounding, and what it hands on is f32: the loss, the
+/// gradients, the running statistics.
+#[test]
+fn a_step_in_bf16_is_one_in_f32_but_for_rounding() {
+    for backend in backends().into_iter().filter(|own| own.kind.starts_with("libtorch")) {
+        let sizes = [16, EXAMPLES];
+        let program = Learner::new(&contrast(1), Key::root(1), &backend.device, sizes).unwrap();
+        let batch = noise(0, 16, 16, &backend.device);
+        let mixed = Mixed(backend.kernels);
+        let of = |kernels: &dyn Kernels| {
+            let context = Context { kernels, ..context() };
+            let StepOutput { loss, leaves, encoded, effects, .. } =
+                program.forward(&batch, context);
+            let gradients = program.gradients(&loss, leaves, encoded, &context);
+            let gradients: Vec<Array> =
+                gradients.into_iter().flatten().flatten().flatten().collect();
+            let updates = effects.statistics.into_values().flat_map(|own| own.into_values());
+            let all: Vec<Array> = gradients.iter().cloned().chain(updates).collect();
+            for own in all.iter().chain([&loss]) {
+                let dtype = by_rank!(own.rank(), D => own.tensor::<D>().dtype());
+                assert_eq!(dtype, burn::tensor::DType::F32);
+            }
+            (loss.to_number(), gradients)
+        };
+        let ((expected, slopes), (found, rounded)) = (of(backend.kernels), of(&mixed));
+        assert!((found - expected).abs() < 0.02 * expected.abs(), "{found} is not {expected}");
+        assert_ne!(found, expected, "nothing was rounded");
+        assert_eq!(slopes.len(), rounded.len());
+        let flat = |own: &[Array]| own.iter().flat_map(Array::to_vec).collect::<Vec<f32>>();
+        let (slopes, rounded) = (flat(&slopes), flat(&rounded));
+        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+        let cosine =
+            dot(&slopes, &rounded) / (dot(&slopes, &slopes) * dot(&rounded, &rounded)).sqrt();
+        // Rounding moves what is near the kinks of rectifiers to their other side.
+        assert!(cosine > 0.9, "{cosine}");
+    }
 }

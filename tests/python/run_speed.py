@@ -93,7 +93,8 @@ def loss_of(kind):
     def loss(q, k):
         nonlocal place
         q, k = F.normalize(q, dim=1), F.normalize(k, dim=1)
-        logits = torch.cat([(q * k).sum(1, keepdim=True), q @ queue], 1) / TEMPERATURE
+        # What the gradient reads is not to change before it, as in the authors' code.
+        logits = torch.cat([(q * k).sum(1, keepdim=True), q @ queue.clone()], 1) / TEMPERATURE
         result = F.cross_entropy(logits, torch.zeros(len(q), dtype=torch.long))
         queue[:, place : place + len(q)] = k.T
         place = (place + len(q)) % QUEUE
@@ -184,7 +185,7 @@ def main():
 
     def other(side):
         command = [sys.executable, __file__, "--worker", side, folder, *map(str, sizes)]
-        output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
         return map(float, output.split()[-2:])
 
     sides = {f"cpipe {own}": lambda own=own: run_cpipe(given.cpipe, own, *sizes, folder)

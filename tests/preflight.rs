@@ -76,7 +76,9 @@ fn a_precision_that_the_device_lacks_is_refused() {
     let user = User::with(SMALL);
     let device = if cfg!(feature = "flex") { "flex" } else { "libtorch-cpu" };
     let ended = user.run(&["--device", device, "-o", "base.precision=tf32"]).with(2);
-    let ended = ended.says("precision-unavailable").says("has no tf32 on this machine");
+    let ended = ended
+        .says("precision-unavailable")
+        .says("has no tf32 on this machine, which `base` asks for");
     ended.says("`precision: f32` computes everywhere");
     user.has_not_begun();
 }

@@ -8,6 +8,7 @@ use super::failure::Failure;
 use super::inputs::Datasets;
 use super::stages::Fields;
 use super::{Run, State};
+use crate::device::DeviceError;
 use crate::graph::Stage;
 use crate::random::Key;
 use crate::store::Lookup;
@@ -49,7 +50,11 @@ impl Run<'_> {
     /// Makes sure that the device computes in the precision of the stages that are to be computed.
     pub(super) fn check_precision(&self, lookups: &Lookups) -> Result<(), RunError> {
         for stage in self.needed(lookups) {
-            self.device.in_precision(Fields(stage).precision())?;
+            let found = self.device.in_precision(Fields(stage).precision());
+            found.map_err(|DeviceError { message, help }| {
+                let message = format!("{message}, which `{}` asks for", stage.name);
+                DeviceError { message, help }
+            })?;
         }
         Ok(())
     }

@@ -43,6 +43,13 @@ pub fn unexplained(text: &str, file: FileId, start: usize) -> Diagnostic {
 }
 
 fn at(text: &str, file: FileId, furthest: usize, expected: &BTreeSet<String>) -> Diagnostic {
+    if let Some(dots) = dots(text, file, furthest) {
+        let written = &text[dots.start..dots.end];
+        let error =
+            Diagnostic::new(findings::SYNTAX_ERROR, dots, format!("`{written}` is no range"));
+        let error = error.label("expected `..=`").safe_edit(dots, "..=");
+        return error.help("a range includes both of its ends: `0.2..=1.0`");
+    }
     let (start, end, found) = found(text, furthest);
     let span = Span { file, start, end };
     // Brackets begin values; where any value fits they say nothing more.
@@ -58,6 +65,18 @@ fn at(text: &str, file: FileId, furthest: usize, expected: &BTreeSet<String>) ->
         Some(words) => error.label(format!("expected {words}")),
         None => error.label("not expected"),
     }
+}
+
+/// The dots around that place that are to be those of a range.
+fn dots(text: &str, file: FileId, at: usize) -> Option<Span> {
+    let is_dot = |place: &usize| text.as_bytes().get(*place) == Some(&b'.');
+    let start = (0..at).rev().take_while(is_dot).last().unwrap_or(at);
+    let end = start + (start..text.len()).take_while(is_dot).count();
+    (end - start > 1 && text.as_bytes().get(end) != Some(&b'=')).then_some(Span {
+        file,
+        start,
+        end,
+    })
 }
 
 /// The token at `from`, past white space and comments.

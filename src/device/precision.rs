@@ -42,7 +42,7 @@ impl Precision {
 /// poolings, and what a network yields are f32, and so is all that is computed of it.
 ///
 /// Micikevicius et al. 2017, arXiv:1710.03740, section 3.1; bfloat16 has the range of f32, so that no
-/// loss needs scaling (Kalamkar et al. 2019, arXiv:1905.12322, section 3).
+/// loss needs scaling (Kalamkar et al. 2019, arXiv:1905.12322).
 pub struct Mixed(pub &'static dyn Kernels);
 
 fn rounded(x: Array) -> Array {

@@ -70,7 +70,9 @@ impl Learner {
             pass.kernels.finish(features)
         });
         let features = self.joined(features.collect());
-        *pass.updates = means(left);
+        if pass.training {
+            *pass.updates = means(left);
+        }
         if !is_trained {
             return features;
         }

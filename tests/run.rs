@@ -436,13 +436,13 @@ fn what_does_not_fit_into_free_memory_is_refused_before_anything_is_written() {
 fn a_batch_that_does_not_fit_is_refused_with_what_would() {
     let place = Place::new();
     let data = "data=shapes(train: 40000, test: 40)";
-    let options = [data, "base.batch=32768", "moco.queue=32768", "width=64"];
+    let options = [data, "base.batch=32768", "moco.queue=32768", "width=256"];
     let (_, result) = place.run(SMALL, &options, "store", "auto", Stop::Never);
-    let failure = result.expect_err("no machine has so much free");
+    let failure = result.expect_err("hardly a machine has 600 GiB free");
     assert_eq!(failure.cause.finding().name, "memory-too-small");
     let message = failure.cause.message();
     assert!(message.contains("`base` takes about"), "{message}");
     let help = failure.cause.help().expect("a help");
-    // Whether the same batch in parts is among it hangs on the machine.
-    assert!(help.contains("`batch: ") && help.contains(" takes about "), "{help}");
+    // What that is, if there is anything, hangs on the machine.
+    assert!(help.contains("batch"), "{help}");
 }

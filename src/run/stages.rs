@@ -431,10 +431,7 @@ impl<'s> Fields<'s> {
 
     /// In how many parts a batch passes the encoders.
     pub fn parts(&self) -> usize {
-        match self.0.fields.contains_key("accumulate") {
-            true => self.args().size("accumulate"),
-            false => 1,
-        }
+        self.args().size("accumulate")
     }
 
     /// In which numbers its networks compute.

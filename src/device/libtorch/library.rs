@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use burn::backend::libtorch::TchTensor;
-use tch::Tensor;
+use tch::{Device, Kind, Tensor};
 use torch_sys::C_tensor;
 
 use crate::device::Descent;
@@ -101,6 +101,16 @@ unsafe extern "C" {
 pub fn allow_tf32(allowed: bool) {
     // SAFETY: it is given a plain number.
     check(unsafe { cpipe_allow_tf32(allowed) });
+}
+
+/// Whether a device convolves in bfloat16, found out by trying.
+pub fn convolves_bf16(device: Device) -> bool {
+    let maps = Tensor::f_zeros([1, 8, 4, 4], (Kind::BFloat16, device));
+    let convolved = maps.and_then(|maps| {
+        let weight = Tensor::f_zeros([8, 8, 3, 3], (Kind::BFloat16, device))?;
+        maps.f_conv2d(&weight, None::<Tensor>, [1, 1], [1, 1], [1, 1], 1)
+    });
+    convolved.is_ok()
 }
 
 /// `x: [n, input, h, w]`, padded by zeros, under `weight: [output, input, kernel, kernel]`.

@@ -55,7 +55,7 @@ pub fn in_precision(own: &Selected, precision: Precision) -> Result<Selected, De
     static MIXED: Mixed = Mixed(&Native);
     let is_cuda = !own.is_host();
     let kernels: &'static dyn Kernels = match precision {
-        Precision::Bf16 if is_cuda || has_bf16() => &MIXED,
+        Precision::Bf16 if has_bf16(own) => &MIXED,
         Precision::Tf32 if is_cuda => &Native,
         Precision::F32 => &Native,
         _ => return Err(own.lacks(precision)),
@@ -67,8 +67,13 @@ pub fn in_precision(own: &Selected, precision: Precision) -> Result<Selected, De
     Ok(Selected { kernels, ..own.clone() })
 }
 
-/// Whether the processor multiplies bfloat16; elsewhere libtorch does it, many times slower than f32.
-fn has_bf16() -> bool {
+/// Whether a device multiplies bfloat16. On processors without it libtorch does, many times slower
+/// than f32.
+fn has_bf16(own: &Selected) -> bool {
+    if !own.is_host() {
+        let there = native(Array::number(0.0, &own.device));
+        return library::convolves_bf16(there.tensor.device());
+    }
     #[cfg(target_arch = "x86_64")]
     return is_x86_feature_detected!("avx512bf16");
     #[cfg(target_arch = "aarch64")]

@@ -91,6 +91,7 @@ fn batch_norms_agree() {
 fn bf16_is_f32_but_for_rounding() {
     type Function = fn(&dyn Kernels, &[Array]) -> Array;
     let own = cpu().unwrap();
+    assert!(library::convolves_bf16(tch::Device::Cpu));
     let mixed = Mixed(own.kernels);
     let noise = |name: &str, shape: &[usize]| {
         let mut rng = Key::root(0).named(name).stream();

@@ -38,6 +38,8 @@ mod stopping;
 mod support;
 #[cfg(feature = "run")]
 mod user;
+#[cfg(feature = "run")]
+mod views;
 #[cfg(all(unix, feature = "run"))]
 mod waiting;
 mod written;

@@ -114,6 +114,37 @@ fn operations_are_those_of_the_networks() {
     assert_eq!(json(&user, &[])["flops"], 0);
 }
 
+/// Two protocols judge one encoder: its features are read once, and found by either alone.
+#[test]
+fn features_are_read_once() {
+    let judge = |name: &str, protocol: &str| {
+        format!(
+            "  evaluate {name} {{ model: backbone, protocol: {protocol}, fit: data.train, \
+             on: data.test }}\n"
+        )
+    };
+    let (near, probe) = (judge("near", "knn(k: 5)"), judge("probe", "linear_probe()"));
+    let of =
+        |stages: &str| User::with(&SMALL.replace("  finetune", &format!("{stages}  finetune")));
+    let both = of(&format!("{near}{probe}"));
+    let plan = json(&both, &[]);
+    let flops = |name: &str| stage(&plan, name)["flops"].as_u64().expect("a number");
+    // As many as two encoders that were kept are judged with.
+    assert_eq!([flops("near") * 2, flops("probe")], [flops("neighbours"), 0]);
+    both.run(&[]).with(0);
+    let probe_alone = of(&probe);
+    assert!(stage(&json(&probe_alone, &[]), "probe")["flops"].as_u64() > Some(0));
+    probe_alone.run(&[]).with(0);
+    let found = |user: &User| {
+        let results = user.record().json("results.json");
+        let mut results = results.as_array().expect("results").clone();
+        results.retain(|result| result["stage"] == "probe");
+        assert_eq!(results.len(), 1);
+        results
+    };
+    assert_eq!(found(&both), found(&probe_alone));
+}
+
 #[test]
 fn a_measured_plan_tells_the_time_and_leaves_nothing() {
     let user = User::with(SMALL);

@@ -55,6 +55,7 @@ fn put(folder: &Path, path: &Path, html: &str) -> Result<(), (ExitCode, io::Erro
         let reason = io::Error::new(io::ErrorKind::NotADirectory, "it is to lie in a folder");
         return Err((ExitCode::from(BAD_INPUT), reason));
     }
-    let written = std::fs::create_dir_all(folder).and_then(|()| rewrite::write(path, html));
+    let written =
+        std::fs::create_dir_all(folder).and_then(|()| rewrite::write(path, html.as_bytes()));
     written.map_err(|reason| (ExitCode::FAILURE, reason))
 }

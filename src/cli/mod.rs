@@ -16,6 +16,8 @@ mod rewrite;
 #[cfg(feature = "run")]
 mod run;
 mod show;
+#[cfg(feature = "run")]
+mod views;
 
 use std::process::ExitCode;
 
@@ -54,6 +56,10 @@ enum Command {
     Show(show::Arguments),
     /// Write the compiled graph of a pipeline.
     Graph(graph::Arguments),
+    /// Show what a training sees: views of its first examples, on the terminal and, with
+    /// `-o grid.png`, as a picture.
+    #[cfg(feature = "run")]
+    Views(views::Arguments),
     /// Show what `run` would do and why: what is stored, what is computed, and what that takes.
     #[cfg(feature = "run")]
     Plan(plan::Arguments),
@@ -90,6 +96,8 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
         Command::Graph(arguments) => graph::run(&arguments),
+        #[cfg(feature = "run")]
+        Command::Views(arguments) => views::run(&arguments),
         #[cfg(feature = "run")]
         Command::Plan(arguments) => plan::run(&arguments),
         #[cfg(feature = "run")]

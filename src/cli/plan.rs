@@ -52,7 +52,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         seed: options.seed,
         device,
         store: Store::at(options.store()),
-        locations: options.locations(),
+        locations: options.data.locations(),
         events: Events::default(),
         interrupt: interrupt.clone(),
         wait: false,

@@ -17,11 +17,11 @@ pub fn replace(path: &Path, before: &str, after: &str) -> io::Result<()> {
     if bytes[mark.len()..] != *before.as_bytes() {
         return Err(io::Error::other("somebody else has changed it meanwhile"));
     }
-    put(&path, Some(metadata.permissions()), &[mark, after])
+    put(&path, Some(metadata.permissions()), &[mark.as_bytes(), after.as_bytes()])
 }
 
-/// Writes a text to a file, whole or not at all. One that is there is replaced; a link stays one.
-pub fn write(path: &Path, text: &str) -> io::Result<()> {
+/// Writes a file, whole or not at all. One that is there is replaced; a link stays one.
+pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let (path, permissions) = match fs::canonicalize(path) {
         Ok(path) => {
             let permissions = ordinary(&path)?.permissions();
@@ -30,7 +30,7 @@ pub fn write(path: &Path, text: &str) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => (path.to_owned(), None),
         Err(error) => return Err(error),
     };
-    put(&path, permissions, &[text])
+    put(&path, permissions, &[bytes])
 }
 
 /// What the file system says of a file that may be replaced.
@@ -49,13 +49,13 @@ fn ordinary(path: &Path) -> io::Result<Metadata> {
 }
 
 /// Puts a file beside another, and then in its place.
-fn put(path: &Path, permissions: Option<Permissions>, parts: &[&str]) -> io::Result<()> {
+fn put(path: &Path, permissions: Option<Permissions>, parts: &[&[u8]]) -> io::Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let beside = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
     let write = || {
         let mut file = File::create_new(&beside)?;
         for part in parts {
-            file.write_all(part.as_bytes())?;
+            file.write_all(part)?;
         }
         if let Some(permissions) = permissions {
             file.set_permissions(permissions)?;

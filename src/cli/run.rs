@@ -45,15 +45,22 @@ pub struct Options {
     /// Where to compute: auto, flex (embedded), libtorch, libtorch-cpu, libtorch-cuda[:N].
     #[arg(long, default_value = "auto")]
     pub device: String,
-    /// Where datasets lie, before CPIPE_DATA and the cache are searched.
-    #[arg(long, value_name = "DIR")]
-    data_dir: Option<PathBuf>,
+    #[command(flatten)]
+    pub data: Data,
     /// Where the record of the run goes, in a folder of its own.
     #[arg(long, value_name = "DIR", default_value = "runs")]
     pub output: PathBuf,
     /// Where finished stages are kept [default: store in $CPIPE_HOME or the user's cache].
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
+}
+
+/// Where datasets come from.
+#[derive(clap::Args)]
+pub struct Data {
+    /// Where datasets lie, before CPIPE_DATA and the cache are searched.
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
     /// Never download a dataset.
     #[arg(long)]
     offline: bool,
@@ -73,7 +80,9 @@ impl Options {
     pub fn store(&self) -> PathBuf {
         self.store.clone().unwrap_or_else(|| home().join("store"))
     }
+}
 
+impl Data {
     pub fn locations(&self) -> Locations {
         Locations {
             data_dir: self.data_dir.clone(),
@@ -85,7 +94,8 @@ impl Options {
     }
 }
 
-fn seed(text: &str) -> Result<u64, String> {
+/// The seed of a run.
+pub fn seed(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| "a seed is a whole number from 0 to 2^64-1".to_owned())
 }
 
@@ -112,7 +122,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         seed: options.seed,
         device,
         store,
-        locations: options.locations(),
+        locations: options.data.locations(),
         events: events.clone(),
         interrupt: interrupt.clone(),
         wait: !arguments.no_wait,

@@ -83,6 +83,18 @@ impl Loader {
         order
     }
 
+    /// These examples with the views that the epoch has of them.
+    pub fn of(&self, epoch: u64, examples: &[u32]) -> Batch {
+        let mut batch = Batch::default();
+        let never = AtomicBool::new(false);
+        self.fill(self.views_key(epoch), examples, &mut Canvas::new(), &mut batch, &never);
+        batch
+    }
+
+    fn views_key(&self, epoch: u64) -> Key {
+        self.key.named("views").fold(epoch)
+    }
+
     /// The batches of an epoch from `first_batch` on, which is how an interrupted epoch goes on.
     ///
     /// Work starts at once and goes on in the background, a few batches ahead of the caller; it
@@ -97,7 +109,7 @@ impl Loader {
                 let (made, batches) = sync_channel(ahead(threads));
                 let work = Work {
                     loader: self.clone(),
-                    views_key: self.key.named("views").fold(epoch),
+                    views_key: self.views_key(epoch),
                     order: Arc::clone(&order),
                     stop: Arc::clone(&stop),
                     made,
@@ -107,6 +119,43 @@ impl Loader {
             })
             .collect();
         Batches { workers, stop, turn: 0, remaining: end.saturating_sub(first_batch) }
+    }
+
+    /// Makes the views of `examples` into `batch`; false when told to stop halfway.
+    fn fill(
+        &self,
+        views_key: Key,
+        examples: &[u32],
+        canvas: &mut Canvas,
+        batch: &mut Batch,
+        stop: &AtomicBool,
+    ) -> bool {
+        let Loader { images, normalization, views, .. } = self;
+        let size = |recipe: &Arc<Augmentation>| recipe.output_size(images.height, images.width);
+        batch.sizes.clear();
+        batch.sizes.extend(views.iter().map(size));
+        batch.indices.clear();
+        batch.indices.extend_from_slice(examples);
+        batch.labels.clear();
+        batch.labels.extend(examples.iter().map(|&example| images.labels[example as usize]));
+        batch.views.resize_with(views.len(), Vec::new);
+        let volume = |[height, width]: [usize; 2]| 3 * height * width;
+        for (view, size) in batch.views.iter_mut().zip(&batch.sizes) {
+            view.resize(examples.len() * volume(*size), 0.0);
+        }
+        for (row, &example) in examples.iter().enumerate() {
+            if stop.load(Ordering::Relaxed) {
+                return false;
+            }
+            let image = images.at(example as usize);
+            let key = views_key.fold(u64::from(example));
+            let parts = batch.views.iter_mut().zip(&batch.sizes).zip(views);
+            for (view, ((out, size), recipe)) in parts.enumerate() {
+                let out = &mut out[row * volume(*size)..][..volume(*size)];
+                recipe.render(image, key.fold(view as u64), normalization, canvas, out);
+            }
+        }
+        true
     }
 }
 
@@ -128,7 +177,8 @@ impl Work {
             // Batches are full.
             let examples = &self.order[start + part.start..start + part.end];
             let mut batch = Batch::default();
-            if !self.fill(examples, &mut canvas, &mut batch) {
+            let Work { loader, views_key, stop, .. } = &self;
+            if !loader.fill(*views_key, examples, &mut canvas, &mut batch, stop) {
                 return;
             }
             // The other side is gone when the iterator was dropped.
@@ -136,36 +186,6 @@ impl Work {
                 return;
             }
         }
-    }
-
-    /// Makes the views of `examples` into `batch`; false when told to stop halfway.
-    fn fill(&self, examples: &[u32], canvas: &mut Canvas, batch: &mut Batch) -> bool {
-        let Loader { images, normalization, views, .. } = &self.loader;
-        let size = |recipe: &Arc<Augmentation>| recipe.output_size(images.height, images.width);
-        batch.sizes.clear();
-        batch.sizes.extend(views.iter().map(size));
-        batch.indices.clear();
-        batch.indices.extend_from_slice(examples);
-        batch.labels.clear();
-        batch.labels.extend(examples.iter().map(|&example| images.labels[example as usize]));
-        batch.views.resize_with(views.len(), Vec::new);
-        let volume = |[height, width]: [usize; 2]| 3 * height * width;
-        for (view, size) in batch.views.iter_mut().zip(&batch.sizes) {
-            view.resize(examples.len() * volume(*size), 0.0);
-        }
-        for (row, &example) in examples.iter().enumerate() {
-            if self.stop.load(Ordering::Relaxed) {
-                return false;
-            }
-            let image = images.at(example as usize);
-            let key = self.views_key.fold(u64::from(example));
-            let parts = batch.views.iter_mut().zip(&batch.sizes).zip(views);
-            for (view, ((out, size), recipe)) in parts.enumerate() {
-                let out = &mut out[row * volume(*size)..][..volume(*size)];
-                recipe.render(image, key.fold(view as u64), normalization, canvas, out);
-            }
-        }
-        true
     }
 }
 
@@ -308,6 +328,14 @@ mod tests {
                 assert_eq!(rest, whole[first.min(whole.len())..]);
             }
         }
+    }
+
+    #[test]
+    fn examples_alone_have_the_views_of_their_batch() {
+        let loader = loader();
+        let batch = loader.epoch(2, 1).next().expect("a second batch");
+        assert_eq!(loader.of(2, &batch.indices), batch);
+        assert_ne!(loader.of(1, &batch.indices).views, batch.views);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What people see of a run.
 
+pub mod grid;
 mod line;
 pub mod plan;
 pub mod results;

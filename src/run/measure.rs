@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use super::estimate::most_memory;
 use super::inputs::{Datasets, Examples};
-use super::plan::{Next, Plan};
+use super::known::Known;
+use super::plan::{Next, Plan, Planned};
 use super::prepare::datasets;
 use super::stages::{Fields, Judging};
 use super::timed::{TRIAL, Timed};
@@ -22,7 +23,7 @@ use crate::random::Key;
 use crate::store::error::RunError;
 use crate::store::events::Events;
 use crate::store::{Finished, Lookup, Store};
-use crate::term::{Part, Term};
+use crate::term::{Part, Split, Term};
 use crate::train::{Session, Task, TrainError};
 use crate::watch::Watch;
 
@@ -37,6 +38,7 @@ impl Run<'_> {
             key: Key::root(self.seed),
             finished: self.finished()?,
             datasets: Datasets::new(&self.locations),
+            features: Known::default(),
             stand_ins: true,
         };
         let mut is_whole = true;
@@ -67,7 +69,7 @@ impl Run<'_> {
                 interrupt: Interrupt::default(),
                 ..*self
             };
-            let seconds = trial.seconds(&mut state, own.stage, done, &self.interrupt);
+            let seconds = trial.seconds(&mut state, own, done, &self.interrupt);
             own.seconds = Some(seconds.map_err(|cause| Failure::of(own.stage, cause))?);
         }
         plan.room.measured =
@@ -90,18 +92,19 @@ impl Run<'_> {
     fn seconds(
         &self,
         state: &mut State<'_>,
-        stage: &Stage,
+        planned: &Planned<'_>,
         done: u64,
         asked: &Interrupt,
     ) -> Result<f64, Cause> {
         let begun = Instant::now();
+        let stage = planned.stage;
         match stage.kind {
             StageKind::Pretrain | StageKind::Finetune => {
                 let (session, mut task) = self.prepared(state, stage)?;
                 let setup = begun.elapsed();
                 Ok(setup.as_secs_f64() + self.trained(&session, &mut task, stage, done, asked)?)
             }
-            StageKind::Evaluate => self.evaluated(state, stage, asked),
+            StageKind::Evaluate => self.evaluated(state, planned, asked),
         }
     }
 
@@ -133,7 +136,7 @@ impl Run<'_> {
     fn evaluated(
         &self,
         state: &mut State<'_>,
-        stage: &Stage,
+        Planned { stage, reads, .. }: &Planned<'_>,
         asked: &Interrupt,
     ) -> Result<f64, Cause> {
         let Judging { protocol, on, fit, classes } = self.judging(state, stage)?;
@@ -141,21 +144,23 @@ impl Run<'_> {
         let begun = Instant::now();
         let candidates = self.candidates(state, model)?;
         let setup = begun.elapsed().as_secs_f64();
-        let (read, each) = (candidates.len() as f64, self.stood_in(state, model));
+        let (networks, each) = (candidates.len() as f64, self.stood_in(state, model));
         let Some(candidate) = candidates.into_iter().next() else { return Ok(0.0) };
         let (features, per_image) = self.read_for_a_while(&candidate.network, &on, asked)?;
-        let features = |(examples, part): &(Examples, Part)| {
-            repeated(&features, examples.indices.len(), *part, state.key)
+        let read = [Some(&on), fit.as_ref()].into_iter().flatten();
+        let read = read.filter(|(_, split)| reads.contains(split));
+        let images: usize = read.map(|(examples, _)| examples.indices.len()).sum();
+        let features = |(examples, split): &(Examples, &Split)| {
+            repeated(&features, examples.indices.len(), split.part, state.key)
         };
         let (on, fit) = (features(&on), fit.as_ref().map(features));
-        let images = on.len() + fit.as_ref().map_or(0, Features::len);
         let begun = Instant::now();
         let device = &self.device.device;
         // What the user asks for ends the protocol.
         let watch = Watch::new(asked, &|_| {});
         judge(protocol, &Problem { fit: fit.as_ref(), on: &on, classes, device, watch })?;
         let judged = begun.elapsed().as_secs_f64();
-        Ok(each * (setup + read * (images as f64 * per_image + judged)))
+        Ok(each * (setup + networks * (images as f64 * per_image + judged)))
     }
 
     /// How many networks one that stands in stands for.
@@ -172,7 +177,7 @@ impl Run<'_> {
     fn read_for_a_while(
         &self,
         network: &Extractor,
-        (examples, part): &(Examples, Part),
+        (examples, split): &(Examples, &Split),
         asked: &Interrupt,
     ) -> Result<(Features, f64), Cause> {
         let mut found: Option<Features> = None;
@@ -184,7 +189,7 @@ impl Run<'_> {
                 &examples.images,
                 indices,
                 &examples.normalization,
-                *part,
+                split.part,
                 &self.device,
                 Watch::new(asked, &|_| {}),
             );

@@ -6,6 +6,7 @@ mod fits;
 pub mod folder;
 mod history;
 mod inputs;
+mod known;
 mod measure;
 mod numerics;
 mod passes;
@@ -15,6 +16,7 @@ mod reason;
 pub mod record;
 mod stages;
 mod timed;
+pub mod views;
 mod work;
 
 pub use failure::{Cause, Failure};
@@ -25,11 +27,13 @@ pub use stages::Measured;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::check::Resolved;
 use crate::device::Selected;
+use crate::evaluate::Features;
 use crate::graph::{Graph, Stage};
 use crate::interrupt::Interrupt;
 use crate::random::Key;
@@ -39,6 +43,7 @@ use crate::store::{Finished, Lineage, Lookup, StageStore, Store};
 use crate::watch::Watch;
 use folder::RunFolder;
 use inputs::Datasets;
+use known::Known;
 use record::Results;
 
 /// How often a run that waits for another one looks whether it has ended.
@@ -245,6 +250,7 @@ struct State<'a> {
     /// By position in the graph.
     finished: BTreeMap<usize, Finished>,
     datasets: Datasets<'a>,
+    features: Known<Arc<Features>>,
     /// Whether fresh weights stand in for those of a stage that has not run, where only the time
     /// matters that they take.
     stand_ins: bool,

@@ -6,6 +6,7 @@ use std::path::Path;
 pub use super::estimate::Room;
 pub use super::history::{Change, History, Otherwise};
 use super::inputs::Datasets;
+use super::known::Known;
 use super::prepare::datasets;
 use super::stages::Fields;
 pub use super::work::Work;
@@ -58,6 +59,8 @@ pub struct Planned<'r> {
     pub waits_for: Vec<&'r str>,
     pub training: Option<Training>,
     pub room: Room,
+    /// The splits of which an evaluation reads the features, where no stage before it has them.
+    pub reads: Vec<&'r Split>,
     /// Absent where its dataset does not say how large it is.
     pub work: Option<Work>,
     /// How long what is left of it would take, where that was measured.
@@ -189,6 +192,7 @@ impl Run<'_> {
                 .and_then(|()| self.check_steps(&lookups, need.datasets))
                 .err(),
         };
+        let mut known = Known::default();
         for position in self.graph.to_run() {
             let stage = self.graph.stage(position).expect("a position in its own graph");
             let lookup = &lookups[&position];
@@ -210,7 +214,11 @@ impl Run<'_> {
                 _ => History::default(),
             };
             let (training, room) = (self.training(stage), self.room(stage));
-            let work = self.work(stage);
+            let reads = match next {
+                Next::Cached | Next::SameAs(_) => Vec::new(),
+                _ => known.read_by(stage),
+            };
+            let work = self.work(stage, &reads);
             plan.stages.push(Planned {
                 stage,
                 next,
@@ -218,6 +226,7 @@ impl Run<'_> {
                 waits_for,
                 training,
                 room,
+                reads,
                 work,
                 seconds: None,
             });

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::failure::Failure;
 use super::inputs::Datasets;
+use super::known::Known;
 use super::stages::Fields;
 use super::{Run, State};
 use crate::device::DeviceError;
@@ -42,6 +43,7 @@ impl Run<'_> {
             key: Key::root(self.seed),
             finished: BTreeMap::new(),
             datasets,
+            features: Known::default(),
             stand_ins: false,
         };
         Ok(Prepared { state, lookups })

@@ -1,6 +1,7 @@
 //! What each kind of stage does.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -20,12 +21,13 @@ use crate::graph::Stage;
 use crate::graph::flow::chain;
 use crate::nn::{self, Architecture, Params, safetensors};
 use crate::objective::{Learner, encoder_key};
+use crate::random::Key;
 use crate::resolve::declaration;
 use crate::store::error::RunError;
 use crate::store::events::Event;
 use crate::store::{Finished, Partial};
 use crate::term::objective::{ENCODER, ModuleNode, ObjectiveGraph};
-use crate::term::{Args, Call, Output, Part, Split, Term, Unit};
+use crate::term::{Args, Call, Output, Split, Term, Unit};
 use crate::train::{HostFeed, Session, Training, build_optimizer, kept_name};
 
 const MODEL: &str = "model.safetensors";
@@ -95,6 +97,7 @@ impl Run<'_> {
         mut partial: Partial,
         reason: &str,
     ) -> Result<Finished, Cause> {
+        state.features.forget();
         let (session, mut task) = self.prepared(state, stage)?;
         self.started(&session, stage, reason)?;
         let trained = session.run(&mut task, &mut partial)?;
@@ -160,22 +163,21 @@ impl Run<'_> {
         let own = self.device.in_precision(Precision::F32).map_err(RunError::from)?;
         let device = &own.device;
         let mut results = Vec::new();
-        for Candidate { epoch, network } in self.candidates(state, Fields(stage).get("model"))? {
+        let model = Fields(stage).get("model");
+        for Candidate { epoch, network } in self.candidates(state, model)? {
+            let known = &mut state.features;
             let Judged { value, protocol: how, counts, warning } = self.watched(|watch| {
-                let features = |(examples, part): &(Examples, Part)| {
-                    extract(
-                        &network,
-                        &examples.images,
-                        &examples.indices,
-                        &examples.normalization,
-                        *part,
-                        &own,
-                        watch,
-                    )
+                let mut features = |(examples, split): &(Examples, &Split)| {
+                    let Examples { images, indices, normalization } = examples;
+                    known.of(model, epoch, split, || {
+                        let part = split.part;
+                        extract(&network, images, indices, normalization, part, &own, watch)
+                            .map(Arc::new)
+                    })
                 };
                 let on = features(&on)?;
                 let fit = fit.as_ref().map(features).transpose()?;
-                let problem = Problem { fit: fit.as_ref(), on: &on, classes, device, watch };
+                let problem = Problem { fit: fit.as_deref(), on: &on, classes, device, watch };
                 judge(protocol, &problem)
             })?;
             let measures = measures(protocol);
@@ -204,8 +206,8 @@ impl Run<'_> {
         let Term::Call(protocol) = fields.get("protocol") else {
             unreachable!("checked by the signature")
         };
-        let mut examples = |split: &Split| -> Result<(Examples, Part), DataError> {
-            Ok((self.split(state, split)?, split.part))
+        let mut examples = |split: &'s Split| -> Result<(Examples, &'s Split), DataError> {
+            Ok((self.split(state, split)?, split))
         };
         let on = fields.split("on");
         let fit = stage.fields.contains_key("fit").then(|| examples(fields.split("fit")));
@@ -230,17 +232,7 @@ impl Run<'_> {
         let fields = Fields(stage);
         let args = fields.args();
         let batch = args.size("batch");
-        let Examples { images, indices, normalization } = examples;
-        let loader = Loader {
-            images,
-            examples: indices,
-            views: Augmentation::of_views(fields.get("views"), views),
-            normalization,
-            batch,
-            processes: PROCESSES,
-            key: state.key,
-            threads: default_threads(),
-        };
+        let loader = loader(&fields, examples, views, state.key);
         let keep = match fields.0.fields.get("keep") {
             Some(Term::Duration(amount, Unit::Epochs)) => Some((amount.round() as u64).max(1)),
             _ => None,
@@ -400,11 +392,26 @@ impl Run<'_> {
     }
 }
 
+/// What makes the batches of a training.
+pub(super) fn loader(fields: &Fields<'_>, examples: Examples, views: usize, key: Key) -> Loader {
+    let Examples { images, indices, normalization } = examples;
+    Loader {
+        images,
+        examples: indices,
+        views: Augmentation::of_views(fields.get("views"), views),
+        normalization,
+        batch: fields.args().size("batch"),
+        processes: PROCESSES,
+        key,
+        threads: default_threads(),
+    }
+}
+
 /// A protocol and the examples that it is carried out on.
 pub(super) struct Judging<'s> {
     pub protocol: &'s Call,
-    pub on: (Examples, Part),
-    pub fit: Option<(Examples, Part)>,
+    pub on: (Examples, &'s Split),
+    pub fit: Option<(Examples, &'s Split)>,
     pub classes: usize,
 }
 

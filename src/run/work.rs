@@ -37,14 +37,17 @@ pub struct Work {
 }
 
 impl Run<'_> {
-    /// What a stage takes. `None` where its dataset does not say how large it is.
-    pub(super) fn work(&self, stage: &Stage) -> Option<Work> {
+    /// What a stage takes that reads the features of these splits, where it is an evaluation.
+    /// `None` where its dataset does not say how large it is.
+    pub(super) fn work(&self, stage: &Stage, reads: &[&Split]) -> Option<Work> {
         let fields = Fields(stage);
         match stage.kind {
             StageKind::Pretrain | StageKind::Finetune => {
                 self.training_work(&fields, fields.args().size("batch"), fields.parts())
             }
-            StageKind::Evaluate => Some(self.with_gaps(self.evaluation_work(&fields)?, [6, 5])),
+            StageKind::Evaluate => {
+                Some(self.with_gaps(self.evaluation_work(&fields, reads)?, [6, 5]))
+            }
         }
     }
 
@@ -121,7 +124,7 @@ impl Run<'_> {
         passes
     }
 
-    fn evaluation_work(&self, fields: &Fields<'_>) -> Option<Work> {
+    fn evaluation_work(&self, fields: &Fields<'_>, reads: &[&Split]) -> Option<Work> {
         let on = fields.split("on");
         let (image, model) = (imaged(&on.dataset)?, fields.get("model"));
         let mut walk = Walk::new(image);
@@ -145,8 +148,9 @@ impl Run<'_> {
         let batch = evaluate::BATCH as u128;
         // Images as they are read and as they are on the device.
         let passed = batch.min(seen) * (cost.live + 2 * image.numbers());
+        let read = reads.iter().map(|split| examples(split)).sum::<Option<usize>>()?;
         Some(Work {
-            operations: cost.forward * seen * self.candidates_of(model),
+            operations: cost.forward * read as u128 * self.candidates_of(model),
             memory: NUMBER * (weights + features + passed),
         })
     }

@@ -1,0 +1,128 @@
+//! The features of a network: read once, whatever the number of protocols that judge it.
+
+use crate::check::StageKind;
+use crate::graph::Stage;
+use crate::term::{Split, Term};
+
+use super::stages::Fields;
+
+/// The features that are at hand: those of the network that was judged last.
+pub(super) struct Known<F> {
+    network: Option<Network>,
+    splits: Vec<(Split, F)>,
+}
+
+/// A network that is judged: the term of a model, and the epoch of one that a training kept.
+#[derive(PartialEq)]
+struct Network {
+    model: Term,
+    epoch: Option<u64>,
+}
+
+impl<F> Default for Known<F> {
+    fn default() -> Self {
+        Known { network: None, splits: Vec::new() }
+    }
+}
+
+impl<F: Clone> Known<F> {
+    /// The features of a split: those at hand, or what `read` yields. Those of another network are
+    /// forgotten first.
+    pub fn of<E>(
+        &mut self,
+        model: &Term,
+        epoch: Option<u64>,
+        split: &Split,
+        read: impl FnOnce() -> Result<F, E>,
+    ) -> Result<F, E> {
+        let network = Network { model: model.clone(), epoch };
+        if self.network.as_ref() != Some(&network) {
+            self.forget();
+            self.network = Some(network);
+        }
+        if let Some((_, known)) = self.splits.iter().find(|(own, _)| is_same(own, split)) {
+            return Ok(known.clone());
+        }
+        let features = read()?;
+        self.splits.push((split.clone(), features.clone()));
+        Ok(features)
+    }
+
+    pub fn forget(&mut self) {
+        *self = Known::default();
+    }
+}
+
+impl Known<()> {
+    /// The splits of which a stage reads the features, after the stages that this was asked about
+    /// before.
+    pub fn read_by<'s>(&mut self, stage: &'s Stage) -> Vec<&'s Split> {
+        let mut read = Vec::new();
+        if stage.kind != StageKind::Evaluate {
+            self.forget();
+            return read;
+        }
+        let fields = Fields(stage);
+        let model = fields.get("model");
+        for split in ["on", "fit"].into_iter().filter(|name| stage.fields.contains_key(*name)) {
+            let split = fields.split(split);
+            let Ok(()) = self.of(model, None, split, || {
+                read.push(split);
+                Ok::<(), std::convert::Infallible>(())
+            });
+        }
+        // The last of several is no other stage's first.
+        if matches!(model, Term::Output(output) if output.output == "history") {
+            self.forget();
+        }
+        read
+    }
+}
+
+/// Whether two splits have the same images: who may read their labels does not matter.
+fn is_same(a: &Split, b: &Split) -> bool {
+    (&a.dataset, a.part, a.percent) == (&b.dataset, b.part, b.percent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::term::{Args, Call, Part};
+
+    fn split(part: Part, percent: f64, labeled: bool) -> Split {
+        let dataset = Call { name: "shapes".into(), args: Args::default() };
+        Split { dataset, part, labeled, percent }
+    }
+
+    #[test]
+    fn a_network_s_features_are_read_once_a_split() {
+        let (train, test) = (split(Part::Train, 100.0, true), split(Part::Test, 100.0, true));
+        let [model, other] = ["a", "b"].map(|name| Term::Symbol(name.into()));
+        let mut known = Known::default();
+        let mut reads = 0;
+        let mut of = |model: &Term, epoch, split: &Split| {
+            known.of(model, epoch, split, || {
+                reads += 1;
+                Ok::<_, ()>(reads)
+            })
+        };
+        assert_eq!(of(&model, None, &train), Ok(1));
+        assert_eq!(of(&model, None, &test), Ok(2));
+        assert_eq!(of(&model, None, &split(Part::Train, 100.0, false)), Ok(1));
+        assert_eq!(of(&model, None, &split(Part::Train, 10.0, true)), Ok(3));
+        assert_eq!(of(&model, None, &test), Ok(2));
+        // Another network, or another epoch of one, takes the place.
+        assert_eq!(of(&other, None, &test), Ok(4));
+        assert_eq!(of(&model, None, &test), Ok(5));
+        assert_eq!(of(&model, Some(1), &test), Ok(6));
+        assert_eq!(of(&model, Some(1), &test), Ok(6));
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_not_known() {
+        let (model, test) = (Term::Symbol("a".into()), split(Part::Test, 100.0, true));
+        let mut known = Known::default();
+        assert_eq!(known.of(&model, None, &test, || Err("stopped")), Err("stopped"));
+        assert_eq!(known.of(&model, None, &test, || Ok::<_, ()>(1)), Ok(1));
+    }
+}

@@ -1,0 +1,74 @@
+//! What the networks of a training are given, to be looked at.
+
+use super::Locations;
+use super::failure::Failure;
+use super::inputs::Datasets;
+use super::stages::{Fields, loader};
+use crate::augment::Normalization;
+use crate::data::loader::plain;
+use crate::graph::Stage;
+use crate::random::Key;
+use crate::watch::Watch;
+
+/// An image, `[3, height, width]` in RGB planes, each value in 0..=1.
+#[derive(Clone, Debug, PartialEq)]
+pub struct View {
+    pub pixels: Vec<f32>,
+    /// Height and width.
+    pub size: [usize; 2],
+}
+
+/// An example and what is made of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Seen {
+    /// Its position in the part of the dataset.
+    pub index: u32,
+    /// As the dataset has it.
+    pub image: View,
+    /// The views of each epoch, the first epoch first.
+    pub epochs: Vec<Vec<View>>,
+}
+
+/// The first examples that a training sees, with their views in so many epochs: those that a run
+/// from that seed trains on, before they are normalised.
+///
+/// # Panics
+///
+/// If the stage is no training.
+pub fn seen(
+    stage: &Stage,
+    seed: u64,
+    [examples, epochs]: [usize; 2],
+    locations: &Locations,
+    watch: Watch<'_>,
+) -> Result<Vec<Seen>, Failure> {
+    let fields = Fields(stage);
+    let key = Key::root(seed);
+    let found = Datasets::new(locations).split(fields.split("data"), key, watch);
+    let mut found = found.map_err(|error| Failure::of(stage, error.into()))?;
+    found.normalization = Normalization { mean: [0.0; 3], std: [1.0; 3] };
+    let views = fields.objective().views;
+    let loader = loader(&fields, found, views, key);
+    let mut order = loader.order(0);
+    order.truncate(examples);
+    let images = &loader.images;
+    let size = [images.height, images.width];
+    let cut = |pixels: &[f32], row: usize, size: [usize; 2]| {
+        let volume = 3 * size[0] * size[1];
+        View { pixels: pixels[row * volume..][..volume].to_vec(), size }
+    };
+    let as_they_are = plain(images, &order, &loader.normalization);
+    let mut all: Vec<Seen> = (0..)
+        .zip(&order)
+        .map(|(row, &index)| Seen { index, image: cut(&as_they_are, row, size), epochs: vec![] })
+        .collect();
+    for epoch in 0..epochs as u64 {
+        watch.check()?;
+        let batch = loader.of(epoch, &order);
+        for (row, seen) in all.iter_mut().enumerate() {
+            let views = batch.views.iter().zip(&batch.sizes);
+            seen.epochs.push(views.map(|(view, &size)| cut(view, row, size)).collect());
+        }
+    }
+    Ok(all)
+}

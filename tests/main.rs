@@ -1,5 +1,7 @@
 //! The tests of the whole: one binary, so that it is linked once.
 
+#[cfg(feature = "run")]
+mod bench_command;
 mod blame;
 mod check;
 mod cli;

@@ -109,6 +109,18 @@ fn drawing_stops_before_anything_is_begun() {
 }
 
 #[test]
+fn a_training_that_is_looked_at_stops() {
+    let user = User::with(SMALL);
+    for (signal, code) in [(SIGINT, 130), (SIGTERM, 143)] {
+        let arguments = ["bench", "p.cpipe", "--offline", "--seconds", "600", "--store", "store"];
+        let mut process = Process::on_terminal(user.command(&arguments), 80);
+        process.until("looking at base for some 600 s");
+        process.stop(signal).with(code);
+        user.has_not_begun();
+    }
+}
+
+#[test]
 fn a_download_that_stalls_stops_and_is_kept() {
     let user = User::with(LOOK);
     let server = Server::start(vec![7; 1 << 22], Manner::Stall(1 << 19));

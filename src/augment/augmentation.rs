@@ -30,7 +30,13 @@ impl Transform for Identity {
 
 /// Transforms, one after the other.
 pub struct Augmentation {
-    transforms: Vec<Box<dyn Transform>>,
+    transforms: Vec<Step>,
+}
+
+/// A transform and what it is called.
+struct Step {
+    name: String,
+    transform: Box<dyn Transform>,
 }
 
 impl Augmentation {
@@ -69,7 +75,7 @@ impl Augmentation {
 
     /// The height and width of every view of images of that height and width.
     pub fn output_size(&self, height: usize, width: usize) -> [usize; 2] {
-        self.transforms.iter().fold([height, width], |size, transform| transform.output_size(size))
+        self.transforms.iter().fold([height, width], |size, own| own.transform.output_size(size))
     }
 
     /// Makes one view of an image, normalised, into `out`, `[3, height, width]` of
@@ -85,20 +91,44 @@ impl Augmentation {
         canvas: &mut Canvas,
         out: &mut [f32],
     ) {
+        self.render_told(image, key, normalization, canvas, out, |_| {});
+    }
+
+    /// The same, which tells of each of [`Augmentation::parts`] that is done, by its position.
+    pub fn render_told(
+        &self,
+        image: Pixels<'_>,
+        key: Key,
+        normalization: &Normalization,
+        canvas: &mut Canvas,
+        out: &mut [f32],
+        mut done: impl FnMut(usize),
+    ) {
         canvas.load(image);
-        for (position, transform) in self.transforms.iter().enumerate() {
-            transform.apply(canvas, &mut key.fold(position as u64).stream());
+        done(0);
+        for (position, own) in self.transforms.iter().enumerate() {
+            own.transform.apply(canvas, &mut key.fold(position as u64).stream());
+            done(position + 1);
         }
         canvas.write(normalization, out);
+        done(self.transforms.len() + 1);
+    }
+
+    /// What is done to make a view, in this order: its transforms, and what is before and after
+    /// them.
+    pub fn parts(&self) -> Vec<&str> {
+        let names = self.transforms.iter().map(|own| own.name.as_str());
+        ["(load)"].into_iter().chain(names).chain(["(normalise)"]).collect()
     }
 }
 
-fn collect(term: &Term, transforms: &mut Vec<Box<dyn Transform>>) {
+fn collect(term: &Term, transforms: &mut Vec<Step>) {
     match term {
         Term::Chain(terms) => terms.iter().for_each(|term| collect(term, transforms)),
-        Term::Call(call) => {
-            transforms.push(call.implementation("an augmentation", TRANSFORMS)(&call.args))
-        }
+        Term::Call(call) => transforms.push(Step {
+            name: call.name.clone(),
+            transform: call.implementation("an augmentation", TRANSFORMS)(&call.args),
+        }),
         other => panic!("{other:?} is not an augmentation, but was checked as one"),
     }
 }

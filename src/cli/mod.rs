@@ -1,5 +1,7 @@
 //! The command line: one file a subcommand, each thin.
 
+#[cfg(feature = "run")]
+mod bench;
 mod check;
 mod collect;
 mod doc;
@@ -63,6 +65,9 @@ enum Command {
     /// Show what `run` would do and why: what is stored, what is computed, and what that takes.
     #[cfg(feature = "run")]
     Plan(plan::Arguments),
+    /// Take some steps of a training, and show where their time goes and what to change.
+    #[cfg(feature = "run")]
+    Bench(bench::Arguments),
     /// Run a pipeline: train, evaluate, fine-tune, and keep what was made.
     #[cfg(feature = "run")]
     #[command(after_help = EXIT_CODES)]
@@ -100,6 +105,8 @@ pub fn main() -> ExitCode {
         Command::Views(arguments) => views::run(&arguments),
         #[cfg(feature = "run")]
         Command::Plan(arguments) => plan::run(&arguments),
+        #[cfg(feature = "run")]
+        Command::Bench(arguments) => bench::run(&arguments),
         #[cfg(feature = "run")]
         Command::Run(arguments) => run::run(&arguments),
     }

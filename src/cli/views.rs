@@ -131,7 +131,10 @@ fn draws() -> bool {
 }
 
 /// The training of that name, or the first.
-fn training<'c>(compiled: &'c Compiled, name: Option<&str>) -> Result<&'c Stage, Box<Diagnostic>> {
+pub fn training<'c>(
+    compiled: &'c Compiled,
+    name: Option<&str>,
+) -> Result<&'c Stage, Box<Diagnostic>> {
     let graph = &compiled.graph;
     let stages = graph.written.iter().filter_map(|position| graph.stage(*position));
     let trainings: Vec<&Stage> = stages.filter(|stage| stage.objective().is_some()).collect();

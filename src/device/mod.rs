@@ -1,6 +1,7 @@
 //! Which machine part computes: `--device` to a backend of burn, and what is computed there.
 
 mod array;
+mod ceilings;
 #[cfg(feature = "flex")]
 mod flex;
 #[cfg(any(feature = "flex", feature = "libtorch"))]
@@ -20,8 +21,9 @@ use burn::tensor::Device;
 
 pub use array::Array;
 pub(crate) use array::by_rank;
+pub use ceilings::Ceilings;
 pub use kernels::{After, Descent, FallBack, Kernels, Normalized};
-pub use memory::keep_memory;
+pub use memory::{keep_memory, processor_time};
 pub use precision::{Mixed, Precision};
 pub use processes::Processes;
 

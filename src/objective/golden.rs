@@ -68,7 +68,13 @@ fn library() -> Program {
 
 fn context() -> Context<'static> {
     let progress = Progress { step: 0, steps: 1, steps_per_epoch: 1 };
-    Context { kernels: &FallBack, progress, processes: Processes::ONE, key: Key::root(0) }
+    Context {
+        kernels: &FallBack,
+        progress,
+        processes: Processes::ONE,
+        key: Key::root(0),
+        phases: None,
+    }
 }
 
 /// The tensor parameters of an operation or a define, and whether they are places among rows.

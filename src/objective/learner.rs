@@ -53,6 +53,13 @@ pub(super) struct AppliedNetwork {
     pub is_frozen: bool,
 }
 
+impl AppliedNetwork {
+    /// Whether no gradient goes through it.
+    pub fn is_constant(&self) -> bool {
+        self.average.is_some() || self.is_frozen
+    }
+}
+
 impl Learner {
     /// Prepares `graph` for steps of `batch` of so many `examples`.
     ///

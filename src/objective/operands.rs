@@ -2,6 +2,7 @@
 
 use burn::tensor::Tensor;
 
+use super::phases::{Phase, Phases};
 use crate::device::{Array, Kernels, Processes};
 use crate::random::Key;
 use crate::schedule::{self, Progress};
@@ -16,6 +17,17 @@ pub struct Context<'a> {
     pub processes: Processes,
     /// What is drawn at random in this step follows from it.
     pub key: Key,
+    /// Where somebody wants to know what takes how long.
+    pub phases: Option<&'a Phases>,
+}
+
+impl Context<'_> {
+    /// Tells that the step begins with that.
+    pub fn enter(&self, phase: Phase) {
+        if let Some(phases) = self.phases {
+            phases.enter(phase);
+        }
+    }
 }
 
 /// An operation's arguments: plain ones by name, tensors in the order of the signature.

@@ -6,6 +6,7 @@ use super::Learner;
 use super::operands::{Context, Operands};
 use super::operations::{arithmetic, operation};
 use super::parts::Encoded;
+use super::phases::Phase;
 use super::slot::keeping;
 use crate::device::{Array, by_rank};
 use crate::nn::{Params, Pass, Updates};
@@ -84,6 +85,13 @@ impl Learner {
                 value if differentiated => value.clone(),
                 value => value.constant(),
             };
+            context.enter(match node.op {
+                Op::Apply(network) if differentiated && !self.networks[network].is_constant() => {
+                    Phase::Forward
+                }
+                Op::Apply(_) => Phase::Constant,
+                _ => Phase::Objective,
+            });
             let value = match &node.op {
                 Op::View(view) => batch.views[*view].clone(),
                 Op::Labels => batch.labels.clone(),
@@ -146,7 +154,7 @@ impl Learner {
         context: &Context<'_>,
     ) -> Array {
         let own = &self.networks[network];
-        let is_constant = own.average.is_some() || own.is_frozen;
+        let is_constant = own.is_constant();
         if is_constant {
             x = x.constant();
         }

@@ -1,5 +1,6 @@
 //! What people see of a run.
 
+pub mod bench;
 pub mod grid;
 mod line;
 pub mod plan;

@@ -17,47 +17,52 @@ impl Run<'_> {
     /// Makes sure that the trainings that are to be computed fit into what is free, beside what
     /// their `datasets` take.
     pub(super) fn check_steps(&self, lookups: &Lookups, datasets: u128) -> Result<(), RunError> {
-        let Some(free) = free_memory().filter(|_| self.device.is_host()) else { return Ok(()) };
         let trainings =
             self.needed(lookups).filter(|stage| stage.kind != StageKind::Evaluate).map(Fields);
         for fields in trainings {
-            let (batch, parts) = (fields.args().size("batch"), fields.parts());
-            let takes = |batch: usize, parts: usize| {
-                Some(self.training_work(&fields, batch, parts)?.memory.saturating_add(datasets))
-            };
-            let Some(needed) = takes(batch, parts) else { continue };
-            let [share, of] = AT_LEAST;
-            if needed / of * share <= u128::from(free) {
-                continue;
-            }
-            let fit = |field, value: usize, [batch, parts]: [usize; 2]| {
-                let takes = takes(batch, parts).filter(|takes| *takes <= u128::from(free))?;
-                Some(Fit { field, value, takes: bytes(takes) })
-            };
-            let is_even = |batch: usize, parts: usize| {
-                parts < batch
-                    && groups(&fields).all(|groups| {
-                        batch.is_multiple_of(groups)
-                            && batch.is_multiple_of(parts * groups.div_ceil(parts))
-                    })
-            };
-            let fewer = successors(Some(batch / 2), |batch| Some(batch / 2));
-            let fewer = fewer.take_while(|batch| *batch > 1).filter(|own| is_even(*own, parts));
-            let more = successors(Some(parts * 2), |parts| Some(parts * 2));
-            let more = more.take_while(|parts| *parts < batch).filter(|own| is_even(batch, *own));
-            let fits = [
-                { more }.find_map(|parts| fit("accumulate", parts, [batch, parts])),
-                { fewer }.find_map(|batch| fit("batch", batch, [batch, parts])),
-            ];
-            return Err(RunError::StepTooLarge {
-                stage: fields.0.name.clone(),
-                batch,
-                needed: bytes(needed),
-                free,
-                fits: fits.into_iter().flatten().collect(),
-            });
+            self.check_step(&fields, datasets)?;
         }
         Ok(())
+    }
+
+    /// The same of one training.
+    pub(super) fn check_step(&self, fields: &Fields<'_>, datasets: u128) -> Result<(), RunError> {
+        let Some(free) = free_memory().filter(|_| self.device.is_host()) else { return Ok(()) };
+        let (batch, parts) = (fields.args().size("batch"), fields.parts());
+        let takes = |batch: usize, parts: usize| {
+            Some(self.training_work(fields, batch, parts)?.memory.saturating_add(datasets))
+        };
+        let Some(needed) = takes(batch, parts) else { return Ok(()) };
+        let [share, of] = AT_LEAST;
+        if needed / of * share <= u128::from(free) {
+            return Ok(());
+        }
+        let fit = |field, value: usize, [batch, parts]: [usize; 2]| {
+            let takes = takes(batch, parts).filter(|takes| *takes <= u128::from(free))?;
+            Some(Fit { field, value, takes: bytes(takes) })
+        };
+        let is_even = |batch: usize, parts: usize| {
+            parts < batch
+                && groups(fields).all(|groups| {
+                    batch.is_multiple_of(groups)
+                        && batch.is_multiple_of(parts * groups.div_ceil(parts))
+                })
+        };
+        let fewer = successors(Some(batch / 2), |batch| Some(batch / 2));
+        let fewer = fewer.take_while(|batch| *batch > 1).filter(|own| is_even(*own, parts));
+        let more = successors(Some(parts * 2), |parts| Some(parts * 2));
+        let more = more.take_while(|parts| *parts < batch).filter(|own| is_even(batch, *own));
+        let fits = [
+            { more }.find_map(|parts| fit("accumulate", parts, [batch, parts])),
+            { fewer }.find_map(|batch| fit("batch", batch, [batch, parts])),
+        ];
+        Err(RunError::StepTooLarge {
+            stage: fields.0.name.clone(),
+            batch,
+            needed: bytes(needed),
+            free,
+            fits: fits.into_iter().flatten().collect(),
+        })
     }
 }
 

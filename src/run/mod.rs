@@ -1,5 +1,6 @@
 //! The interpreter: carries a compiled graph out, stage by stage, and keeps what each has made.
 
+pub mod bench;
 mod estimate;
 mod failure;
 mod fits;

@@ -6,7 +6,7 @@ use burn::tensor::Device;
 
 use crate::data::loader::{Batch, Loader};
 use crate::device::Array;
-use crate::objective::Inputs;
+use crate::objective::{Inputs, Phase, Phases};
 
 /// Gives a training its batches, as they lie on the device. Their content hangs on the seed, the
 /// epoch and the examples alone.
@@ -20,8 +20,14 @@ pub trait Feed {
     /// Examples that this process has of a batch.
     fn rows(&self) -> usize;
 
-    /// The batches of an epoch from `first` on, which is how an interrupted epoch goes on.
-    fn epoch(&self, epoch: u64, first: usize) -> Box<dyn Iterator<Item = Inputs> + '_>;
+    /// The batches of an epoch from `first` on, which is how an interrupted epoch goes on. `phases`
+    /// are told where one is brought to the device.
+    fn epoch<'f>(
+        &'f self,
+        epoch: u64,
+        first: usize,
+        phases: Option<&'f Phases>,
+    ) -> Box<dyn Iterator<Item = Inputs> + 'f>;
 }
 
 /// Views that the processor makes, ahead of the step.
@@ -68,7 +74,18 @@ impl Feed for HostFeed {
         self.loader.processes.part(self.loader.batch).len()
     }
 
-    fn epoch(&self, epoch: u64, first: usize) -> Box<dyn Iterator<Item = Inputs> + '_> {
-        Box::new(self.loader.epoch(epoch, first).map(|batch| self.inputs(batch)))
+    fn epoch<'f>(
+        &'f self,
+        epoch: u64,
+        first: usize,
+        phases: Option<&'f Phases>,
+    ) -> Box<dyn Iterator<Item = Inputs> + 'f> {
+        let brought = move |batch| {
+            if let Some(phases) = phases {
+                phases.enter(Phase::Copy);
+            }
+            self.inputs(batch)
+        };
+        Box::new(self.loader.epoch(epoch, first).map(brought))
     }
 }

@@ -10,7 +10,7 @@ use super::feed::Feed;
 use crate::device::{Array, Processes, Selected};
 use crate::diagnostics::{Finding, findings};
 use crate::interrupt::Interrupt;
-use crate::objective::{Context, Inputs};
+use crate::objective::{Context, Inputs, Phase, Phases};
 use crate::random::Key;
 use crate::schedule::{self, Progress};
 use crate::store::checkpoint::Checkpoint;
@@ -58,6 +58,8 @@ pub struct Session<'a> {
     pub processes: Processes,
     /// What is drawn at random in a step follows from it.
     pub key: Key,
+    /// Where somebody wants to know what takes how long.
+    pub phases: Option<&'a Phases>,
     pub events: &'a Events,
     pub interrupt: &'a Interrupt,
 }
@@ -161,6 +163,12 @@ impl Session<'_> {
         steps(self.length, self.steps_per_epoch())
     }
 
+    fn enter(&self, phase: Phase) {
+        if let Some(phases) = self.phases {
+            phases.enter(phase);
+        }
+    }
+
     /// Trains to the end, from the last checkpoint in `partial` if there is one.
     pub fn run(&self, task: &mut dyn Task, partial: &mut Partial) -> Result<Trained, TrainError> {
         // A step is waited for, and what would be lost is saved.
@@ -239,12 +247,13 @@ impl Running<'_, '_> {
         if start == epoch * per_epoch {
             self.mean = Mean::default();
         }
-        let mut batches = session.feed.epoch(epoch, (start % per_epoch) as usize);
+        let mut batches = session.feed.epoch(epoch, (start % per_epoch) as usize, session.phases);
         let mut clock = Clock::start();
         // Measurements are read one step late, while the device is at the next step.
         let mut pending: Option<(u64, f64, Measurements)> = None;
         let mut step = start;
         while step < end {
+            session.enter(Phase::Views);
             let Some(inputs) = batches.next() else { break };
             let progress = Progress {
                 step: step as usize,
@@ -254,8 +263,9 @@ impl Running<'_, '_> {
             let lr = task.lr() * schedule::value(session.schedule, progress);
             let kernels = session.device.kernels;
             let (processes, key) = (session.processes, session.key.fold(step));
-            let context = Context { kernels, progress, processes, key };
+            let context = Context { kernels, progress, processes, key, phases: session.phases };
             let measurements = task.step(&inputs, lr, context);
+            session.enter(Phase::Metrics);
             step += 1;
             clock.images(session.feed.rows());
             if let Some(pending) = pending.replace((step, lr, measurements)) {
@@ -336,6 +346,7 @@ impl Running<'_, '_> {
         partial: &Partial,
         step: u64,
     ) -> Result<Vec<Values>, TrainError> {
+        self.session.enter(Phase::Checkpoint);
         let state = values(task);
         match first_broken(&state) {
             None => Ok(state),

@@ -196,8 +196,13 @@ fn losses(stage: &Stage, Selected { device, kernels, .. }: &Selected) -> Vec<f64
     let step = |step| {
         let progress = Progress { step, steps: STEPS, steps_per_epoch: STEPS };
         let lr = task.lr() * schedule::value(&stage.fields["schedule"], progress);
-        let context =
-            Context { kernels: *kernels, progress, processes: Processes::ONE, key: Key::root(0) };
+        let context = Context {
+            kernels: *kernels,
+            progress,
+            processes: Processes::ONE,
+            key: Key::root(0),
+            phases: None,
+        };
         task.step(&inputs(step, objective.views, device), lr, context).loss.to_number()
     };
     (0..STEPS).map(step).collect()

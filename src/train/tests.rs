@@ -72,7 +72,13 @@ fn inputs(views: u64, device: &Device) -> Inputs {
 
 fn context() -> Context<'static> {
     let progress = Progress { step: 0, steps: 1, steps_per_epoch: 1 };
-    Context { kernels: &FallBack, progress, processes: Processes::ONE, key: Key::root(0) }
+    Context {
+        kernels: &FallBack,
+        progress,
+        processes: Processes::ONE,
+        key: Key::root(0),
+        phases: None,
+    }
 }
 
 /// The square of how far what is trained lies from where it lay.

@@ -5,7 +5,7 @@ use super::optimizer::{Optimizer, ParamSet};
 use super::session::{Measurements, Task, prefixed, split_state};
 use crate::device::Array;
 use crate::nn::{Params, safetensors};
-use crate::objective::{Context, Inputs, Learner};
+use crate::objective::{Context, Inputs, Learner, Phase};
 
 /// An objective under training.
 pub struct Training {
@@ -32,8 +32,10 @@ impl Training {
 impl Task for Training {
     fn step(&mut self, batch: &Inputs, lr: f64, context: Context<'_>) -> Measurements {
         let output = self.program.forward(batch, context);
+        context.enter(Phase::Backward);
         let gradients =
             self.program.gradients(&output.loss, output.leaves, output.encoded, &context);
+        context.enter(Phase::Optimizer);
         let moving = |(own, params): (Option<Vec<Option<Array>>>, &Params)| {
             let held = params.held(context.progress);
             let own = own?.into_iter().zip(held);
@@ -45,6 +47,7 @@ impl Task for Training {
         let sets = (names.iter().zip(self.program.params_mut()).zip(gradients))
             .filter_map(|((name, params), own)| Some(ParamSet { name, params, gradients: own? }));
         self.optimizer.step(context.kernels, sets.collect(), lr);
+        context.enter(Phase::State);
         let loss = output.loss.constant();
         self.program.commit(output.effects, context);
         Measurements { loss, others: output.reports }

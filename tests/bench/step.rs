@@ -125,6 +125,7 @@ impl Steps {
                 progress,
                 processes: Processes::ONE,
                 key: Key::root(self.taken as u64),
+                phases: None,
             };
             let measured = self.task.step(&self.batch, self.task.lr(), context);
             self.taken += 1;

@@ -235,7 +235,13 @@ fn views(step: u64) -> Inputs {
 
 pub(super) fn context() -> Context<'static> {
     let progress = Progress { step: 0, steps: 10, steps_per_epoch: 5 };
-    Context { kernels: &FallBack, progress, processes: Processes::ONE, key: Key::root(0) }
+    Context {
+        kernels: &FallBack,
+        progress,
+        processes: Processes::ONE,
+        key: Key::root(0),
+        phases: None,
+    }
 }
 
 /// Two views of `batch` images of noise.

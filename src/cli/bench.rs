@@ -1,0 +1,91 @@
+//! `cpipe bench`
+
+use std::io;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use super::run::{self, Options};
+use super::views::training;
+use super::{BAD_INPUT, FAILED, output};
+use crate::interrupt::Interrupt;
+use crate::report::bench;
+use crate::report::terminal::{self, Terminal};
+use crate::run::{Failure, Run};
+use crate::store::Store;
+use crate::store::error::RunError;
+use crate::store::events::Events;
+
+#[derive(clap::Args)]
+pub struct Arguments {
+    #[command(flatten)]
+    options: Options,
+    /// The training that is looked at [default: the first].
+    #[arg(long, value_name = "NAME")]
+    stage: Option<String>,
+    /// For how long steps are looked at, once they are as those that follow.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10.0, value_parser = seconds)]
+    seconds: f64,
+    /// One object on standard output, for scripts.
+    #[arg(long)]
+    json: bool,
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let number = text.parse().ok().filter(|number| (0.1..=3600.0).contains(number));
+    number.ok_or_else(|| "from 0.1 to 3600 seconds".to_owned())
+}
+
+pub fn run(arguments: &Arguments) -> ExitCode {
+    let options = &arguments.options;
+    let Some((compiled, sources, device)) = options.open() else {
+        return ExitCode::from(BAD_INPUT);
+    };
+    let stage = match training(&compiled, arguments.stage.as_deref()) {
+        Ok(stage) => stage,
+        Err(error) => {
+            run::report(*error, &sources);
+            return ExitCode::from(BAD_INPUT);
+        }
+    };
+    let fails = |failure: &Failure| {
+        run::report(run::diagnostic(failure, &compiled), &sources);
+        ExitCode::from(if failure.cause.is_bad_input() { BAD_INPUT } else { FAILED })
+    };
+    let interrupt = match Interrupt::install() {
+        Ok(interrupt) => interrupt,
+        Err(error) => {
+            let error = RunError::SignalsUnavailable { cause: error.to_string() };
+            return fails(&Failure::from(error));
+        }
+    };
+    let run = Run {
+        graph: &compiled.graph,
+        values: &compiled.resolved,
+        seed: options.seed,
+        device,
+        store: Store::at(options.store()),
+        locations: options.data.locations(),
+        events: Events::new(vec![Box::new(Terminal::new(false))]),
+        interrupt: interrupt.clone(),
+        wait: false,
+    };
+    let name = &stage.name;
+    output::error(&format!("looking at {name} for some {} s\n", arguments.seconds.ceil()));
+    let found = {
+        // The scratch folder goes before the process does.
+        let _hold = interrupt.hold();
+        run.bench(stage, Duration::from_secs_f64(arguments.seconds))
+    };
+    match found {
+        Ok(found) if arguments.json => output::write(&(bench::json(&found) + "\n")),
+        Ok(found) => {
+            let (style, width) = match terminal::is_capable(&io::stdout()) {
+                true => (bench::Style::Unicode, output::width()),
+                false => (bench::Style::Ascii, output::PLAIN_WIDTH),
+            };
+            output::write(&bench::render(&found, style, width))
+        }
+        Err(failure) if failure.is_interrupt() => ExitCode::from(interrupt.exit_status()),
+        Err(failure) => fails(&failure),
+    }
+}

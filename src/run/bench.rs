@@ -1,0 +1,391 @@
+//! Where the time of a training goes: some of its steps, begun as a run begins them, in a store
+//! that is gone afterwards.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::estimate::most_memory;
+use super::inputs::Datasets;
+use super::known::Known;
+use super::stages::{Fields, loader};
+use super::{Cause, Failure, Run, State};
+use crate::augment::{Augmentation, Canvas};
+use crate::data::loader::{Loader, batches_held};
+use crate::device::{Array, Ceilings, Precision, processor_time};
+use crate::graph::Stage;
+use crate::interrupt::Interrupt;
+use crate::objective::{Context, Inputs, PHASES, Phase, Phases};
+use crate::random::Key;
+use crate::store::Store;
+use crate::store::error::RunError;
+use crate::store::events::Events;
+use crate::term::Unit;
+use crate::train::{Measurements, Task, TrainError};
+
+/// For how long, at most, the machine is looked at, and the views.
+const BESIDE: Duration = Duration::from_secs(1);
+
+/// What was seen of a training.
+#[derive(Clone, Debug)]
+pub struct Bench {
+    pub stage: String,
+    /// Where it computes, and in which numbers.
+    pub device: String,
+    pub precision: Precision,
+    /// Examples in a batch, and views of one.
+    pub batch: usize,
+    pub views: usize,
+    /// In how many parts a batch passes the encoders.
+    pub parts: usize,
+    /// The steps that were looked at, and the seconds that one took.
+    pub steps: usize,
+    pub step: f64,
+    /// The seconds of a step in each of [`PHASES`], from other steps: what they are more or less
+    /// in all is what is not explained.
+    pub phases: [f64; PHASES.len()],
+    /// The seconds that the state takes to be stored at the end of an epoch.
+    pub checkpoint: f64,
+    /// The seconds until the first step had begun.
+    pub start: f64,
+    /// How many cores of the machine were at work, of how many there are.
+    pub busy: Option<f64>,
+    pub cores: usize,
+    /// Threads that make views, and what those take.
+    pub threads: usize,
+    pub recipes: Vec<Recipe>,
+    /// Operations of a step's networks, where the text says how many.
+    pub operations: Option<u128>,
+    pub ceilings: Ceilings,
+    /// The most bytes that this process has held, where the system says so and the device is the
+    /// machine itself.
+    pub memory: Option<u64>,
+    /// The steps and epochs of the whole stage.
+    pub whole: [u64; 2],
+    /// Whether the device has bfloat16.
+    pub has_bf16: bool,
+}
+
+/// What a view of one recipe takes on one core.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Recipe {
+    /// So many of the views of an example are made by it.
+    pub views: usize,
+    /// The seconds of each part, in its order.
+    pub parts: Vec<(String, f64)>,
+}
+
+impl Recipe {
+    /// The seconds of a view.
+    pub fn seconds(&self) -> f64 {
+        self.parts.iter().map(|(_, seconds)| seconds).sum()
+    }
+}
+
+impl Bench {
+    /// The seconds of the whole stage.
+    pub fn whole_seconds(&self) -> f64 {
+        let [steps, epochs] = self.whole.map(|count| count as f64);
+        let step = self.step - self.phases[Phase::Checkpoint as usize];
+        self.start + steps * step + epochs * self.checkpoint
+    }
+
+    /// Images a second.
+    pub fn rate(&self) -> f64 {
+        self.batch as f64 / self.step
+    }
+
+    /// The seconds that one core takes for the views of a step.
+    pub fn viewing(&self) -> f64 {
+        let of_example = self.recipes.iter().map(|own| own.views as f64 * own.seconds());
+        self.batch as f64 * of_example.sum::<f64>()
+    }
+
+    /// Of a step's time, the share that is not found in its phases.
+    pub fn unexplained(&self) -> f64 {
+        1.0 - self.phases.iter().sum::<f64>() / self.step
+    }
+}
+
+impl Run<'_> {
+    /// Looks at the steps of a training for about so long.
+    ///
+    /// # Panics
+    ///
+    /// If the stage is no training.
+    pub fn bench(&self, stage: &Stage, length: Duration) -> Result<Bench, Failure> {
+        self.benched(stage, length).map_err(|cause| Failure::of(stage, cause))
+    }
+
+    fn benched(&self, stage: &Stage, length: Duration) -> Result<Bench, Cause> {
+        let fields = Fields(stage);
+        self.check_step(&fields, 0)?;
+        let ceilings = Ceilings::of(&self.device.device, BESIDE.min(length / 8));
+        let scratch = tempfile::tempdir()
+            .map_err(|cause| RunError::StoreUnwritable { path: std::env::temp_dir(), cause })?;
+        let begun = Instant::now();
+        let mut state = State {
+            key: Key::root(self.seed),
+            finished: BTreeMap::new(),
+            datasets: Datasets::new(&self.locations),
+            features: Known::default(),
+            stand_ins: true,
+        };
+        let (split, views) = (fields.split("data"), fields.objective().views);
+        let examples = self.watched(|watch| state.datasets.split(split, state.key, watch))?;
+        let trial = Run {
+            device: self.device.clone(),
+            store: Store::open(scratch.path())?,
+            locations: self.locations.clone(),
+            events: Events::default(),
+            // The end of what is looked at is no wish of the user.
+            interrupt: Interrupt::default(),
+            ..*self
+        };
+        let (mut session, mut task) = trial.prepared(&mut state, stage)?;
+        let phases = Phases::new(&self.device.device);
+        session.phases = Some(&phases);
+        let whole = [session.steps(), session.steps().div_ceil(session.steps_per_epoch())];
+        // As many as it takes.
+        session.length = (f64::from(u32::MAX), Unit::Steps);
+        let place = trial.store.stage(&trial.key(stage));
+        let mut partial = place.begin(place.lock("a trial")?)?;
+        let (stop, asked) = (session.interrupt, &self.interrupt);
+        let mut watched = Watched::new(&mut task, [stop, asked], &phases, length);
+        match session.run(&mut watched, &mut partial) {
+            Ok(_) | Err(TrainError::Interrupted) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let checkpoint = phases.take()[Phase::Checkpoint as usize].as_secs_f64();
+        self.interrupt.check()?;
+        let seen = watched.seen();
+        let loader = loader(&fields, examples, views, state.key);
+        let precision = fields.precision();
+        Ok(Bench {
+            stage: stage.name.clone(),
+            device: self.device.kind.clone(),
+            precision,
+            batch: loader.batch,
+            views,
+            parts: fields.parts(),
+            steps: seen.steps,
+            step: seen.step,
+            phases: seen.phases,
+            checkpoint,
+            start: (seen.first - begun).as_secs_f64(),
+            busy: seen.busy,
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            threads: loader.threads,
+            recipes: recipes(&loader, BESIDE.min(length / 8)),
+            operations: self.work(stage, &[]).map(|work| work.operations),
+            ceilings,
+            memory: most_memory().filter(|_| self.device.is_host()),
+            whole,
+            has_bf16: self.device.in_precision(Precision::Bf16).is_ok(),
+        })
+    }
+}
+
+/// What the views of each recipe take, measured for about so long.
+fn recipes(loader: &Loader, length: Duration) -> Vec<Recipe> {
+    let mut recipes: Vec<(&Arc<Augmentation>, usize)> = Vec::new();
+    for recipe in &loader.views {
+        match recipes.last_mut() {
+            Some((last, views)) if Arc::ptr_eq(last, recipe) => *views += 1,
+            _ => recipes.push((recipe, 1)),
+        }
+    }
+    let each = length / recipes.len().max(1) as u32;
+    let timed = recipes.into_iter().map(|(recipe, views)| {
+        let (spent, made) = timed(loader, recipe, each);
+        let seconds = spent.into_iter().map(|spent| spent.as_secs_f64() / made as f64);
+        let names = recipe.parts().into_iter().map(str::to_owned);
+        Recipe { views, parts: names.zip(seconds).collect() }
+    });
+    timed.collect()
+}
+
+/// The time that each part of a recipe takes, in all of so many views.
+fn timed(loader: &Loader, recipe: &Augmentation, length: Duration) -> (Vec<Duration>, usize) {
+    let Loader { images, normalization, .. } = loader;
+    let [height, width] = recipe.output_size(images.height, images.width);
+    let (mut canvas, mut out) = (Canvas::new(), vec![0.0; 3 * height * width]);
+    let mut spent = vec![Duration::ZERO; recipe.parts().len()];
+    let begun = Instant::now();
+    let mut made = 0;
+    for (turn, example) in (0_u64..).zip(loader.examples.iter().cycle()) {
+        let (image, key) = (images.at(*example as usize), loader.key.fold(turn));
+        let mut last = Instant::now();
+        recipe.render_told(image, key, normalization, &mut canvas, &mut out, |part| {
+            let now = Instant::now();
+            spent[part] += now - last;
+            last = now;
+        });
+        made += 1;
+        if begun.elapsed() >= length {
+            break;
+        }
+    }
+    (spent, made)
+}
+
+/// What was seen of the steps.
+struct Seen {
+    first: Instant,
+    steps: usize,
+    step: f64,
+    phases: [f64; PHASES.len()],
+    busy: Option<f64>,
+}
+
+/// A task of which steps are looked at, in blocks: of one, how long they take, of the next, what
+/// takes how long in them, and again.
+struct Watched<'t> {
+    task: &'t mut dyn Task,
+    stop: &'t Interrupt,
+    /// Where the user asks to stop.
+    asked: &'t Interrupt,
+    phases: &'t Phases,
+    length: Duration,
+    /// When the first step began, and how many have begun.
+    first: Option<Instant>,
+    begun: usize,
+    block: Option<Block>,
+    /// The time of whole blocks, the steps in them, and the processor's time: undisturbed, and with
+    /// phases.
+    totals: [Total; 2],
+    spent: [Duration; PHASES.len()],
+}
+
+/// Steps under way.
+struct Block {
+    since: Instant,
+    processor: Option<Duration>,
+    steps: usize,
+    is_told: bool,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Total {
+    time: Duration,
+    processor: Duration,
+    steps: usize,
+}
+
+/// Blocks of either kind.
+const BLOCKS: u32 = 4;
+
+impl<'t> Watched<'t> {
+    fn new(
+        task: &'t mut dyn Task,
+        [stop, asked]: [&'t Interrupt; 2],
+        phases: &'t Phases,
+        length: Duration,
+    ) -> Self {
+        phases.silence(true);
+        Watched {
+            task,
+            stop,
+            asked,
+            phases,
+            length,
+            first: None,
+            begun: 0,
+            block: None,
+            totals: [Total::default(); 2],
+            spent: [Duration::ZERO; PHASES.len()],
+        }
+    }
+
+    /// Whether what is seen from now on is as what follows: buffers are made, and no batch is left
+    /// that was made beforehand.
+    fn is_warm(&self, now: Instant) -> bool {
+        let is_long = self.first.is_some_and(|first| now - first >= self.length / 4);
+        self.begun > batches_held() || self.begun > 1 && is_long
+    }
+
+    /// Ends a block where it is long enough, and begins the next.
+    fn turn(&mut self, now: Instant) {
+        let Some(block) = &mut self.block else {
+            if self.is_warm(now) {
+                self.block = Some(Block::begin(now, false));
+            }
+            return;
+        };
+        block.steps += 1;
+        if now - block.since < self.length / (2 * BLOCKS) {
+            return;
+        }
+        let is_told = block.is_told;
+        let total = &mut self.totals[usize::from(is_told)];
+        total.time += now - block.since;
+        total.steps += block.steps;
+        if let Some((before, after)) = block.processor.zip(processor_time()) {
+            total.processor += after.saturating_sub(before);
+        }
+        if is_told {
+            let spent = self.phases.take();
+            self.spent.iter_mut().zip(spent).for_each(|(all, own)| *all += own);
+        }
+        let all = self.totals[0].time + self.totals[1].time;
+        if is_told && all >= self.length {
+            self.stop.request();
+            // What follows is the end of an epoch.
+            self.phases.silence(false);
+            self.block = None;
+            return;
+        }
+        self.phases.silence(is_told);
+        self.block = Some(Block::begin(Instant::now(), !is_told));
+    }
+
+    /// What was seen, once there were blocks of both kinds.
+    fn seen(&self) -> Seen {
+        let [plain, told] = self.totals;
+        let busy = plain.processor.as_secs_f64() / plain.time.as_secs_f64();
+        Seen {
+            first: self.first.unwrap_or_else(Instant::now),
+            steps: plain.steps + told.steps,
+            step: plain.time.as_secs_f64() / plain.steps as f64,
+            phases: self.spent.map(|own| own.as_secs_f64() / told.steps as f64),
+            busy: Some(busy).filter(|busy| *busy > 0.0),
+        }
+    }
+}
+
+impl Block {
+    fn begin(since: Instant, is_told: bool) -> Self {
+        Block { since, processor: processor_time(), steps: 0, is_told }
+    }
+}
+
+impl Task for Watched<'_> {
+    fn step(&mut self, batch: &Inputs, lr: f64, context: Context<'_>) -> Measurements {
+        let now = Instant::now();
+        self.first.get_or_insert(now);
+        if !self.stop.requested() {
+            self.turn(now);
+        }
+        self.begun += 1;
+        if self.asked.requested() {
+            self.stop.request();
+        }
+        self.task.step(batch, lr, context)
+    }
+
+    fn lr(&self) -> f64 {
+        self.task.lr()
+    }
+
+    fn state(&self) -> Vec<(String, Array)> {
+        self.task.state()
+    }
+
+    fn load_state(&mut self, state: Vec<(String, Array)>) -> Result<(), String> {
+        self.task.load_state(state)
+    }
+
+    fn snapshot(&self) -> Vec<u8> {
+        self.task.snapshot()
+    }
+}

@@ -143,6 +143,19 @@ fn features_are_read_once() {
         results
     };
     assert_eq!(found(&both), found(&probe_alone));
+    // Of more images it takes so long that a terminal tells of it.
+    let many = User::with(&format!(
+        "use std.datasets.shapes\n\
+         use std.encoders.resnet18\n\
+         pipeline many() {{\n  \
+           dataset data = shapes(train: 3000, test: 40)\n  \
+           encoder backbone = resnet18(stem: small, width: 16)\n\
+         {near}{probe}}}\n"
+    ));
+    let ended = Process::on_terminal(many.runs(&[]), 80).end().with(0);
+    let (before, after) = ended.err.split_once("probe: evaluate").expect("its beginning");
+    assert!(before.contains("reading features of train"), "{before}");
+    assert!(!after.contains("reading features"), "{after}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use libc::{SIGINT, SIGTERM};
 
 use crate::server::{Manner, Server};
 use crate::support::SMALL;
-use crate::user::{Process, User};
+use crate::user::{Process, User, until};
 
 /// An evaluation alone.
 const LOOK: &str = "\
@@ -112,27 +112,35 @@ fn drawing_stops_before_anything_is_begun() {
 fn a_training_that_is_looked_at_stops() {
     let user = User::with(SMALL);
     for (signal, code) in [(SIGINT, 130), (SIGTERM, 143)] {
-        let arguments = ["bench", "p.cpipe", "--offline", "--seconds", "600", "--store", "store"];
+        let arguments = ["bench", "p.cpipe", "--offline", "--seconds", "600"];
         let mut process = Process::on_terminal(user.command(&arguments), 80);
         process.until("looking at base for some 600 s");
+        // Into the scratch folder, which lies beside the store that is not there yet.
+        until(|| user.entries().len() > 1);
         process.stop(signal).with(code);
-        user.has_not_begun();
+        assert_eq!(user.entries(), ["p.cpipe"]);
     }
 }
 
 #[test]
 fn a_download_that_stalls_stops_and_is_kept() {
-    let user = User::with(LOOK);
+    let user = User::with(
+        &SMALL
+            .replace("use std.datasets.shapes", "use std.datasets.cifar10")
+            .replace("shapes(train: 64, test: 40)", "cifar10()"),
+    );
     let server = Server::start(vec![7; 1 << 22], Manner::Stall(1 << 19));
     for (signal, code) in [(SIGINT, 130), (SIGTERM, 143)] {
-        let mut command =
-            user.command(&["run", "p.cpipe", "--store", "store", "-o", "data=cifar10()"]);
-        command.env("CPIPE_MIRROR", server.address());
-        let mut process = Process::on_terminal(command, 80);
-        process.until("downloading cifar-10-binary.tar.gz");
-        process.stop(signal).with(code);
-        user.has_not_begun();
-        assert!(user.path("home/data/cifar-10-binary.tar.gz.part").exists());
+        for (name, more) in [("run", None), ("bench", None), ("views", Some("--output=a.png"))] {
+            let arguments = [name, "p.cpipe"].into_iter().chain(more);
+            let mut command = user.command(&arguments.collect::<Vec<_>>());
+            command.env("CPIPE_MIRROR", server.address());
+            let mut process = Process::on_terminal(command, 80);
+            process.until("downloading cifar-10-binary.tar.gz");
+            process.stop(signal).with(code);
+            user.has_not_begun();
+            assert!(user.path("home/data/cifar-10-binary.tar.gz.part").exists());
+        }
     }
 }
 

@@ -115,6 +115,17 @@ impl User {
         (finished, partial)
     }
 
+    /// What the user's folder holds, by name.
+    pub fn entries(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.path("")).expect("a folder");
+        let name = |entry: std::io::Result<fs::DirEntry>| {
+            entry.expect("an entry").file_name().to_string_lossy().into_owned()
+        };
+        let mut names: Vec<String> = entries.map(name).collect();
+        names.sort();
+        names
+    }
+
     /// Asserts that nothing was begun.
     pub fn has_not_begun(&self) {
         assert!(self.records().is_empty(), "a run folder was made");

@@ -41,6 +41,10 @@ fn a_grid_has_a_row_for_each_example_with_its_views_in_each_epoch() {
     assert!(at.iter().all(|view| view.chunks_exact(4).all(|pixel| pixel[3] == 255)));
     assert_ne!(cut(&grid, 100, 0), at[0]);
 
+    // There are no more epochs than the training has.
+    views(&user, &["-o", "more.png", "--examples", "3"]).with(0);
+    assert_eq!(picture(&user, "more.png"), grid);
+
     // Fewer of them are the same ones, and a seed chooses others.
     views(&user, &["--output", "few.png", "--examples", "1", "--epochs", "1"]).with(0);
     let few = picture(&user, "few.png");

@@ -4,13 +4,13 @@ use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use super::run::{self, Options};
+use super::run::{self, Setup};
 use super::views::training;
 use super::{BAD_INPUT, FAILED, output};
 use crate::interrupt::Interrupt;
 use crate::report::bench;
 use crate::report::terminal::{self, Terminal};
-use crate::run::{Failure, Run};
+use crate::run::{Failure, Run, home};
 use crate::store::Store;
 use crate::store::error::RunError;
 use crate::store::events::Events;
@@ -18,7 +18,7 @@ use crate::store::events::Events;
 #[derive(clap::Args)]
 pub struct Arguments {
     #[command(flatten)]
-    options: Options,
+    setup: Setup,
     /// The training that is looked at [default: the first].
     #[arg(long, value_name = "NAME")]
     stage: Option<String>,
@@ -36,8 +36,8 @@ fn seconds(text: &str) -> Result<f64, String> {
 }
 
 pub fn run(arguments: &Arguments) -> ExitCode {
-    let options = &arguments.options;
-    let Some((compiled, sources, device)) = options.open() else {
+    let setup = &arguments.setup;
+    let Some((compiled, sources, device)) = setup.open() else {
         return ExitCode::from(BAD_INPUT);
     };
     let stage = match training(&compiled, arguments.stage.as_deref()) {
@@ -61,22 +61,17 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     let run = Run {
         graph: &compiled.graph,
         values: &compiled.resolved,
-        seed: options.seed,
+        seed: setup.seed,
         device,
-        store: Store::at(options.store()),
-        locations: options.data.locations(),
+        store: Store::at(home().join("store")),
+        locations: setup.data.locations(),
         events: Events::new(vec![Box::new(Terminal::new(false))]),
         interrupt: interrupt.clone(),
         wait: false,
     };
     let name = &stage.name;
     output::error(&format!("looking at {name} for some {} s\n", arguments.seconds.ceil()));
-    let found = {
-        // The scratch folder goes before the process does.
-        let _hold = interrupt.hold();
-        run.bench(stage, Duration::from_secs_f64(arguments.seconds))
-    };
-    match found {
+    match run.bench(stage, Duration::from_secs_f64(arguments.seconds)) {
         Ok(found) if arguments.json => output::write(&(bench::json(&found) + "\n")),
         Ok(found) => {
             let (style, width) = match terminal::is_capable(&io::stdout()) {

@@ -31,7 +31,7 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> ExitCode {
     let options = &arguments.options;
-    let Some((compiled, sources, device)) = options.open() else {
+    let Some((compiled, sources, device)) = options.setup.open() else {
         return ExitCode::from(BAD_INPUT);
     };
     let interrupt = match arguments.measure {
@@ -49,18 +49,18 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     let run = Run {
         graph: &compiled.graph,
         values: &compiled.resolved,
-        seed: options.seed,
+        seed: options.setup.seed,
         device,
         store: Store::at(options.store()),
-        locations: options.data.locations(),
+        locations: options.setup.data.locations(),
         events: Events::default(),
         interrupt: interrupt.clone(),
         wait: false,
     };
     let otherwise = |values: &[(&str, &str)]| {
-        let mut overrides = options.selected.overrides.clone();
+        let mut overrides = options.setup.selected.overrides.clone();
         overrides.extend(values.iter().map(|(name, value)| format!("{name}={value}")));
-        let request = Request { overrides: &overrides, ..options.selected.request() };
+        let request = Request { overrides: &overrides, ..options.setup.selected.request() };
         crate::compile(&request, &Disk).compiled.map(|compiled| compiled.graph)
     };
     let planned = run.plan(&options.output, &otherwise).and_then(|mut planned| {

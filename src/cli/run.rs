@@ -38,6 +38,19 @@ pub struct Arguments {
 #[derive(clap::Args)]
 pub struct Options {
     #[command(flatten)]
+    pub setup: Setup,
+    /// Where the record of the run goes, in a folder of its own.
+    #[arg(long, value_name = "DIR", default_value = "runs")]
+    pub output: PathBuf,
+    /// Where finished stages are kept [default: store in $CPIPE_HOME or the user's cache].
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+}
+
+/// What is computed, and where.
+#[derive(clap::Args)]
+pub struct Setup {
+    #[command(flatten)]
     pub selected: Selected,
     /// From which everything random follows: a whole number from 0 to 2^64-1.
     #[arg(long, default_value_t = 0, allow_negative_numbers = true, value_parser = seed)]
@@ -47,12 +60,6 @@ pub struct Options {
     pub device: String,
     #[command(flatten)]
     pub data: Data,
-    /// Where the record of the run goes, in a folder of its own.
-    #[arg(long, value_name = "DIR", default_value = "runs")]
-    pub output: PathBuf,
-    /// Where finished stages are kept [default: store in $CPIPE_HOME or the user's cache].
-    #[arg(long, value_name = "DIR")]
-    store: Option<PathBuf>,
 }
 
 /// Where datasets come from.
@@ -66,7 +73,7 @@ pub struct Data {
     offline: bool,
 }
 
-impl Options {
+impl Setup {
     /// The compiled pipeline and the device; says what is wrong where there is none.
     pub fn open(&self) -> Option<(Compiled, Sources, device::Selected)> {
         let (compiled, sources) = self.selected.compile()?;
@@ -76,7 +83,9 @@ impl Options {
         });
         Some((compiled, sources, device.ok()?))
     }
+}
 
+impl Options {
     pub fn store(&self) -> PathBuf {
         self.store.clone().unwrap_or_else(|| home().join("store"))
     }
@@ -101,7 +110,7 @@ pub fn seed(text: &str) -> Result<u64, String> {
 
 pub fn run(arguments: &Arguments) -> ExitCode {
     let options = &arguments.options;
-    let Some((compiled, sources, device)) = options.open() else {
+    let Some((compiled, sources, device)) = options.setup.open() else {
         return ExitCode::from(BAD_INPUT);
     };
     let opened = open(options);
@@ -119,10 +128,10 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     let run = Run {
         graph: &compiled.graph,
         values: &compiled.resolved,
-        seed: options.seed,
+        seed: options.setup.seed,
         device,
         store,
-        locations: options.data.locations(),
+        locations: options.setup.data.locations(),
         events: events.clone(),
         interrupt: interrupt.clone(),
         wait: !arguments.no_wait,

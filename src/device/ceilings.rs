@@ -14,10 +14,12 @@ pub struct Ceilings {
     pub copy: f64,
 }
 
-/// The side of the matrices: large enough that their product is computing and nothing else.
+/// The side of the matrices.
 const SIDE: usize = 1024;
-/// The numbers that are copied, 64 MiB: more than any cache keeps.
+/// The numbers that are copied, 64 MiB: more than the caches of most processors keep.
 const NUMBERS: usize = 1 << 24;
+/// What is asked for at once takes as long at least, so that asking is no part of it.
+const LONG: Duration = Duration::from_millis(10);
 
 impl Ceilings {
     /// Measures a device for about so long.
@@ -35,23 +37,27 @@ impl Ceilings {
     }
 }
 
-/// The seconds of the fastest of the runs that fit into so long, of which there are at least three
-/// after one that does not count.
+/// The seconds of a run among the fastest that were asked for at once, of those that fit into so
+/// long: at least three times as many, after some that do not count.
 fn best(device: &Device, length: Duration, run: impl Fn()) -> f64 {
-    let timed = || {
+    let timed = |times: u32| {
         let begun = Instant::now();
-        run();
+        (0..times).for_each(|_| run());
         // A device that has failed says so at the next thing that it is asked for.
         let _ = device.sync();
         begun.elapsed()
     };
-    timed();
-    let begun = Instant::now();
-    let mut best = timed();
-    let mut runs = 1;
-    while runs < 3 || begun.elapsed() < length {
-        best = best.min(timed());
-        runs += 1;
+    let mut times = 1;
+    timed(times);
+    while timed(times) < LONG && times < 1 << 20 {
+        times *= 2;
     }
-    best.as_secs_f64()
+    let begun = Instant::now();
+    let mut best = timed(times);
+    let mut rounds = 1;
+    while rounds < 3 || begun.elapsed() < length {
+        best = best.min(timed(times));
+        rounds += 1;
+    }
+    (best / times).as_secs_f64()
 }

@@ -49,17 +49,26 @@ impl Selected {
         !self.kind.contains("cuda")
     }
 
+    /// Makes sure that it has the numbers of that precision.
+    pub fn offers(&self, precision: Precision) -> Result<(), DeviceError> {
+        let is_there = match self.kind.starts_with("libtorch") {
+            true => libtorch::offers(self, precision),
+            false => precision == Precision::F32,
+        };
+        if is_there { Ok(()) } else { Err(self.lacks(precision)) }
+    }
+
     /// The same device, which from now on computes networks in that precision.
     ///
     /// # Errors
     ///
     /// Where it has no such numbers.
     pub fn in_precision(&self, precision: Precision) -> Result<Self, DeviceError> {
-        match precision {
-            _ if self.kind.starts_with("libtorch") => libtorch::in_precision(self, precision),
-            Precision::F32 => Ok(self.clone()),
-            _ => Err(self.lacks(precision)),
-        }
+        self.offers(precision)?;
+        Ok(match self.kind.starts_with("libtorch") {
+            true => libtorch::in_precision(self, precision),
+            false => self.clone(),
+        })
     }
 
     fn lacks(&self, precision: Precision) -> DeviceError {
@@ -151,8 +160,12 @@ mod libtorch {
         absent()
     }
 
-    pub fn in_precision(_: &Selected, _: Precision) -> Result<Selected, DeviceError> {
-        absent()
+    pub fn offers(_: &Selected, _: Precision) -> bool {
+        false
+    }
+
+    pub fn in_precision(own: &Selected, _: Precision) -> Selected {
+        own.clone()
     }
 }
 

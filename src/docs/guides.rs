@@ -8,11 +8,18 @@ pub struct Guide {
     pub text: &'static str,
 }
 
-pub const GUIDES: &[Guide] = &[Guide {
-    name: "guide.method",
-    title: "A method in an afternoon",
-    text: include_str!("guides/method.md"),
-}];
+pub const GUIDES: &[Guide] = &[
+    Guide {
+        name: "guide.language",
+        title: "The language",
+        text: include_str!("guides/language.md"),
+    },
+    Guide {
+        name: "guide.method",
+        title: "A method in an afternoon",
+        text: include_str!("guides/method.md"),
+    },
+];
 
 /// The guide of that name.
 pub fn named(name: &str) -> Option<&'static Guide> {

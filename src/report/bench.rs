@@ -67,7 +67,8 @@ pub fn render(bench: &Bench, style: Style, width: usize) -> String {
     machine(bench).iter().for_each(|line| say(line));
     let advice = advice(bench);
     if advice.is_empty() {
-        say("nothing stands out: the time goes into the networks");
+        let share = percent(networks(bench) / bench.step);
+        say(&format!("nothing stands out: {share} of the time goes into the networks"));
     }
     advice.iter().for_each(|line| say(&format!("to change: {line}")));
     text
@@ -77,11 +78,11 @@ pub fn render(bench: &Bench, style: Style, width: usize) -> String {
 fn whole(bench: &Bench) -> String {
     let [steps, epochs] = bench.whole;
     format!(
-        "all {steps} steps would take {}: {} to begin, and {} to store the state at the end of \
-         each of {epochs} epochs",
+        "all {steps} steps would take {}: {} to begin, and {} at the end of each of {epochs} epochs, \
+         where the state is stored",
         duration(bench.whole_seconds()),
         time(bench.start),
-        time(bench.checkpoint),
+        time(bench.between),
     )
 }
 
@@ -117,11 +118,16 @@ fn key(phase: Phase) -> &'static str {
     }
 }
 
+/// The phases that a step has: the state is stored between epochs.
+fn of_a_step(bench: &Bench) -> impl Iterator<Item = (Phase, f64)> {
+    PHASES.into_iter().zip(bench.phases).filter(|(phase, _)| *phase != Phase::Checkpoint)
+}
+
 fn phases(bench: &Bench) -> Vec<[String; 3]> {
     let row =
         |name: &str, seconds: f64| [name.to_owned(), time(seconds), percent(seconds / bench.step)];
-    let all = PHASES.iter().zip(bench.phases).filter(|(_, seconds)| *seconds > 0.0);
-    let mut rows: Vec<_> = all.map(|(own, seconds)| row(phase(*own), seconds)).collect();
+    let taken = of_a_step(bench).filter(|(_, seconds)| *seconds > 0.0);
+    let mut rows: Vec<_> = taken.map(|(own, seconds)| row(phase(own), seconds)).collect();
     rows.push(row("not explained", bench.unexplained() * bench.step));
     rows
 }
@@ -150,14 +156,14 @@ fn machine(bench: &Bench) -> Vec<String> {
         lines.push(format!("cores: {busy:.1} of {} at work", bench.cores));
     }
     let product = bench.ceilings.product;
+    let ceiling = format!("{}FLOP/s of a product of two large matrices in f32", giga(product));
     lines.push(match reached(bench) {
-        Some(reached) => format!(
-            "networks: {}FLOP/s, {} of the {}FLOP/s of a product of two large matrices in f32",
-            giga(reached),
-            percent(reached / product),
-            giga(product)
-        ),
-        None => format!("a product of two large matrices in f32: {}FLOP/s", giga(product)),
+        Some(reached) if bench.precision == Precision::F32 => {
+            let share = percent(reached / product);
+            format!("networks: {}FLOP/s, {share} of the {ceiling}", giga(reached))
+        }
+        Some(reached) => format!("networks: {}FLOP/s; {ceiling}", giga(reached)),
+        None => ceiling,
     });
     let held = bench.memory.map(|held| format!("{} held at most; ", amount(u128::from(held))));
     lines.push(format!(
@@ -168,10 +174,15 @@ fn machine(bench: &Bench) -> Vec<String> {
     lines
 }
 
+/// The seconds of a step in which networks are at work.
+fn networks(bench: &Bench) -> f64 {
+    let networks = [Phase::Forward, Phase::Constant, Phase::Backward];
+    networks.iter().map(|phase| bench.phases[*phase as usize]).sum()
+}
+
 /// The operations of networks that are made a second, while they are at work.
 fn reached(bench: &Bench) -> Option<f64> {
-    let networks = [Phase::Forward, Phase::Constant, Phase::Backward];
-    let seconds: f64 = networks.iter().map(|phase| bench.phases[*phase as usize]).sum();
+    let seconds = networks(bench);
     bench.operations.filter(|_| seconds > 0.0).map(|operations| operations as f64 / seconds)
 }
 
@@ -184,8 +195,13 @@ fn advice(bench: &Bench) -> Vec<String> {
             found.push((gain, line));
         }
     };
-    let slowest = bench.recipes.iter().flat_map(|recipe| &recipe.parts);
-    let slowest = slowest.max_by(|a, b| a.1.total_cmp(&b.1)).map_or("", |(name, _)| name);
+    let of_all = |own: &Recipe| {
+        let views = own.views as f64;
+        let each = own.parts.iter().map(move |(name, seconds)| (name.clone(), views * seconds));
+        each.collect::<Vec<_>>()
+    };
+    let slowest = bench.recipes.iter().flat_map(of_all).max_by(|a, b| a.1.total_cmp(&b.1));
+    let slowest = slowest.map(|(name, _)| name).unwrap_or_default();
     advise(
         share(Phase::Views),
         format!(
@@ -216,21 +232,32 @@ fn advice(bench: &Bench) -> Vec<String> {
         share(Phase::Metrics),
         format!("what is measured takes {}: report less", percent(share(Phase::Metrics))),
     );
-    let [steps, epochs] = bench.whole.map(|count| count as f64);
-    let stored = epochs * bench.checkpoint / bench.whole_seconds();
+    let stored = bench.whole[1] as f64 * bench.between / bench.whole_seconds();
     advise(
         stored,
         format!(
-            "storing the state takes {} of the whole: epochs have {:.0} steps",
+            "the ends of epochs take {} of the whole, as epochs have {} steps: a larger dataset, or \
+             a smaller batch",
             percent(stored),
-            steps / epochs
+            bench.per_epoch
         ),
     );
     if bench.parts > 1 {
-        let again = bench.parts;
-        let line = format!("`accumulate: {again}` passes the encoders once more for the gradient");
-        advise(share(Phase::Forward) + MATTERS, line);
+        let line = format!(
+            "with `accumulate: {}` the encoders pass once more for the gradient: take fewer parts \
+             where memory allows it",
+            bench.parts
+        );
+        advise(share(Phase::Forward), line);
     }
+    advise(
+        bench.unexplained().abs() - MATTERS,
+        format!(
+            "a step and its phases, seen one after the other, differ by {}: something else was at work \
+             on the machine, or `--seconds` is too few",
+            percent(bench.unexplained().abs())
+        ),
+    );
     if bench.has_bf16 && bench.precision != Precision::Bf16 {
         let line = format!("`-o {}.precision=bf16`: the device has it", bench.stage);
         advise(MATTERS, line);
@@ -241,11 +268,8 @@ fn advice(bench: &Bench) -> Vec<String> {
 
 /// One object, for scripts: seconds, bytes, operations and shares of one.
 pub fn json(bench: &Bench) -> String {
-    let phases: serde_json::Map<String, Value> = PHASES
-        .iter()
-        .zip(bench.phases)
-        .map(|(own, time)| (key(*own).to_owned(), time.into()))
-        .collect();
+    let phases = of_a_step(bench).map(|(own, time)| (key(own).to_owned(), time.into()));
+    let phases: serde_json::Map<String, Value> = phases.collect();
     let recipe = |own: &Recipe| {
         let part = |(name, seconds): &(String, f64)| json!({ "name": name, "seconds": seconds });
         let parts: Vec<Value> = own.parts.iter().map(part).collect();
@@ -265,10 +289,11 @@ pub fn json(bench: &Bench) -> String {
         "step": bench.step,
         "phases": phases,
         "unexplained": bench.unexplained(),
-        "checkpoint": bench.checkpoint,
+        "between_epochs": bench.between,
         "start": bench.start,
         "steps": steps,
         "epochs": epochs,
+        "steps_per_epoch": bench.per_epoch,
         "seconds": bench.whole_seconds(),
         "busy": bench.busy,
         "cores": bench.cores,
@@ -320,7 +345,7 @@ mod tests {
             steps: 40,
             step: 0.1,
             phases: [0.0, 0.0, 0.03, 0.01, 0.004, 0.05, 0.002, 0.001, 0.002, 0.0],
-            checkpoint: 0.02,
+            between: 0.02,
             start: 1.5,
             busy: Some(1.9),
             cores: 2,
@@ -333,6 +358,7 @@ mod tests {
             ceilings: Ceilings { product: 150e9, copy: 8e9 },
             memory: Some(3 << 28),
             whole: [1000, 10],
+            per_epoch: 100,
             has_bf16: false,
         }
     }
@@ -349,10 +375,6 @@ mod tests {
         near(seen.viewing(), 250.0 * 22e-6);
         near(seen.whole_seconds(), 1.5 + 100.0 + 10.0 * 0.02);
         near(reached(&seen).expect("known"), 100e9);
-        let mut stored = bench();
-        // What epochs within the steps that were seen have taken is not counted twice.
-        stored.phases[Phase::Checkpoint as usize] = 0.001;
-        near(stored.whole_seconds(), 1.5 + 99.0 + 10.0 * 0.02);
     }
 
     #[test]
@@ -369,7 +391,7 @@ mod tests {
             "cores: 1.9 of 2 at work",
             "networks: 100.0 GFLOP/s, 66.7% of the 150.0 GFLOP/s of a product of two large",
             "memory: 768 MiB held at most; copied at 8.0 GB/s on the device",
-            "nothing stands out: the time goes into the networks",
+            "nothing stands out: 90.0% of the time goes into the networks",
         ] {
             assert!(text.lines().any(|own| own == line), "`{line}` is not in\n{text}");
         }
@@ -385,15 +407,15 @@ mod tests {
         let with = |change: fn(&mut Bench)| {
             let mut seen = bench();
             change(&mut seen);
+            // What a phase takes more, another takes less.
+            let more = seen.phases.iter().sum::<f64>() - 0.99 * 0.1;
+            seen.phases[Phase::Backward as usize] -= more;
             advice(&seen)
         };
         let said = with(|own| own.phases[Phase::Views as usize] = 0.03);
-        assert_eq!(
-            said,
-            [
-                "the step waits for views 30.0% of its time; of their recipe `color_jitter` takes the most"
-            ]
-        );
+        let expected = "the step waits for views 30.0% of its time; of their recipe \
+                        `color_jitter` takes the most";
+        assert_eq!(said[0], expected);
         let said = with(|own| {
             own.phases[Phase::Metrics as usize] = 0.006;
             own.phases[Phase::Copy as usize] = 0.02;
@@ -402,7 +424,14 @@ mod tests {
         assert!(with(|own| own.phases[Phase::Objective as usize] = 0.2)[0].contains("negatives"));
         assert!(with(|own| own.phases[Phase::Optimizer as usize] = 0.1)[0].contains("larger one"));
         assert!(with(|own| own.parts = 4)[0].contains("`accumulate: 4`"));
-        assert!(with(|own| own.checkpoint = 2.0)[0].contains("epochs have 100 steps"));
+        assert!(with(|own| own.between = 2.0)[0].contains("epochs have 100 steps"));
+        assert!(with(|own| own.step = 0.2)[0].contains("differ by 50.5%"));
+        // Few views of a slow recipe take less than many of a fast one.
+        let said = with(|own| {
+            own.phases[Phase::Views as usize] = 0.03;
+            own.recipes[1] = Recipe { views: 9, parts: vec![("blur".to_owned(), 3e-6)] };
+        });
+        assert!(said[0].contains("`blur` takes the most"), "{said:?}");
         assert_eq!(
             with(|own| own.has_bf16 = true),
             ["`-o base.precision=bf16`: the device has it"]
@@ -413,7 +442,7 @@ mod tests {
     fn scripts_get_every_number() {
         let value: Value = serde_json::from_str(&json(&bench())).expect("JSON");
         assert_eq!(value["version"], 1);
-        assert_eq!(value["phases"].as_object().expect("phases").len(), PHASES.len());
+        assert_eq!(value["phases"].as_object().expect("phases").len(), PHASES.len() - 1);
         assert_eq!(value["recipes"][0]["parts"][1]["name"], "color_jitter");
         near(value["images_per_second"].as_f64().expect("a number"), 2500.0);
     }

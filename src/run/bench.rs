@@ -1,11 +1,12 @@
 //! Where the time of a training goes: some of its steps, begun as a run begins them, in a store
 //! that is gone afterwards.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::estimate::most_memory;
+use super::estimate::{existing, most_memory};
 use super::inputs::Datasets;
 use super::known::Known;
 use super::stages::{Fields, loader};
@@ -15,13 +16,13 @@ use crate::data::loader::{Loader, batches_held};
 use crate::device::{Array, Ceilings, Precision, processor_time};
 use crate::graph::Stage;
 use crate::interrupt::Interrupt;
-use crate::objective::{Context, Inputs, PHASES, Phase, Phases};
+use crate::objective::{Context, Inputs, PHASES, Phases};
 use crate::random::Key;
 use crate::store::Store;
 use crate::store::error::RunError;
 use crate::store::events::Events;
 use crate::term::Unit;
-use crate::train::{Measurements, Task, TrainError};
+use crate::train::{Measurements, NotFinite, Task, TrainError};
 
 /// For how long, at most, the machine is looked at, and the views.
 const BESIDE: Duration = Duration::from_secs(1);
@@ -41,12 +42,12 @@ pub struct Bench {
     /// The steps that were looked at, and the seconds that one took.
     pub steps: usize,
     pub step: f64,
-    /// The seconds of a step in each of [`PHASES`], from other steps: what they are more or less
-    /// in all is what is not explained.
+    /// The seconds of a step in each of [`PHASES`], from about as many others: what they are more or
+    /// less in all is what is not explained. What is done between two epochs is no part of either.
     pub phases: [f64; PHASES.len()],
-    /// The seconds that the state takes to be stored at the end of an epoch.
-    pub checkpoint: f64,
-    /// The seconds until the first step had begun.
+    /// The seconds from the end of an epoch to the first step of the next: the state is stored.
+    pub between: f64,
+    /// The seconds until the first step began, once the dataset was there.
     pub start: f64,
     /// How many cores of the machine were at work, of how many there are.
     pub busy: Option<f64>,
@@ -60,8 +61,9 @@ pub struct Bench {
     /// The most bytes that this process has held, where the system says so and the device is the
     /// machine itself.
     pub memory: Option<u64>,
-    /// The steps and epochs of the whole stage.
+    /// The steps and epochs of the whole stage, and the steps of an epoch.
     pub whole: [u64; 2],
+    pub per_epoch: u64,
     /// Whether the device has bfloat16.
     pub has_bf16: bool,
 }
@@ -86,8 +88,7 @@ impl Bench {
     /// The seconds of the whole stage.
     pub fn whole_seconds(&self) -> f64 {
         let [steps, epochs] = self.whole.map(|count| count as f64);
-        let step = self.step - self.phases[Phase::Checkpoint as usize];
-        self.start + steps * step + epochs * self.checkpoint
+        self.start + steps * self.step + epochs * self.between
     }
 
     /// Images a second.
@@ -119,11 +120,6 @@ impl Run<'_> {
 
     fn benched(&self, stage: &Stage, length: Duration) -> Result<Bench, Cause> {
         let fields = Fields(stage);
-        self.check_step(&fields, 0)?;
-        let ceilings = Ceilings::of(&self.device.device, BESIDE.min(length / 8));
-        let scratch = tempfile::tempdir()
-            .map_err(|cause| RunError::StoreUnwritable { path: std::env::temp_dir(), cause })?;
-        let begun = Instant::now();
         let mut state = State {
             key: Key::root(self.seed),
             finished: BTreeMap::new(),
@@ -133,6 +129,15 @@ impl Run<'_> {
         };
         let (split, views) = (fields.split("data"), fields.objective().views);
         let examples = self.watched(|watch| state.datasets.split(split, state.key, watch))?;
+        self.check_step(&fields, 0)?;
+        let begun = Instant::now();
+        // The scratch folder goes before the process does. It lies where the store does: what is
+        // written to another disk takes another time.
+        let _hold = self.interrupt.hold();
+        let beside = existing(self.store.root());
+        let scratch = tempfile::tempdir_in(beside).or_else(|_| tempfile::tempdir());
+        let scratch = scratch
+            .map_err(|cause| RunError::StoreUnwritable { path: beside.to_owned(), cause })?;
         let trial = Run {
             device: self.device.clone(),
             store: Store::open(scratch.path())?,
@@ -145,20 +150,27 @@ impl Run<'_> {
         let (mut session, mut task) = trial.prepared(&mut state, stage)?;
         let phases = Phases::new(&self.device.device);
         session.phases = Some(&phases);
-        let whole = [session.steps(), session.steps().div_ceil(session.steps_per_epoch())];
+        let per_epoch = session.steps_per_epoch();
+        let whole = [session.steps(), session.steps().div_ceil(per_epoch)];
+        session.keep = None;
         // As many as it takes.
         session.length = (f64::from(u32::MAX), Unit::Steps);
         let place = trial.store.stage(&trial.key(stage));
         let mut partial = place.begin(place.lock("a trial")?)?;
-        let (stop, asked) = (session.interrupt, &self.interrupt);
-        let mut watched = Watched::new(&mut task, [stop, asked], &phases, length);
+        let interrupts = [session.interrupt, &self.interrupt];
+        let blocks = RefCell::new(Blocks::new(interrupts, &phases, length));
+        let mut watched = Watched { task: &mut task, blocks };
         match session.run(&mut watched, &mut partial) {
             Ok(_) | Err(TrainError::Interrupted) => {}
+            // What was saved is gone with the scratch folder.
+            Err(TrainError::NotFinite(error)) => {
+                return Err(TrainError::NotFinite(NotFinite { saved: None, ..error }).into());
+            }
             Err(error) => return Err(error.into()),
         }
-        let checkpoint = phases.take()[Phase::Checkpoint as usize].as_secs_f64();
         self.interrupt.check()?;
-        let seen = watched.seen();
+        let seen = watched.blocks.into_inner().seen(Instant::now());
+        let memory = most_memory().filter(|_| self.device.is_host());
         let loader = loader(&fields, examples, views, state.key);
         let precision = fields.precision();
         Ok(Bench {
@@ -171,17 +183,18 @@ impl Run<'_> {
             steps: seen.steps,
             step: seen.step,
             phases: seen.phases,
-            checkpoint,
+            between: seen.between,
             start: (seen.first - begun).as_secs_f64(),
             busy: seen.busy,
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             threads: loader.threads,
             recipes: recipes(&loader, BESIDE.min(length / 8)),
             operations: self.work(stage, &[]).map(|work| work.operations),
-            ceilings,
-            memory: most_memory().filter(|_| self.device.is_host()),
+            ceilings: Ceilings::of(&self.device.device, BESIDE.min(length / 8)),
+            memory,
             whole,
-            has_bf16: self.device.in_precision(Precision::Bf16).is_ok(),
+            per_epoch,
+            has_bf16: self.device.offers(Precision::Bf16).is_ok(),
         })
     }
 }
@@ -235,13 +248,19 @@ struct Seen {
     steps: usize,
     step: f64,
     phases: [f64; PHASES.len()],
+    between: f64,
     busy: Option<f64>,
 }
 
-/// A task of which steps are looked at, in blocks: of one, how long they take, of the next, what
-/// takes how long in them, and again.
+/// A task of which steps are looked at.
 struct Watched<'t> {
     task: &'t mut dyn Task,
+    blocks: RefCell<Blocks<'t>>,
+}
+
+/// Steps are looked at in blocks: of one, how long they take, of the next, what takes how long in
+/// them, and again. A block ends with its epoch.
+struct Blocks<'t> {
     stop: &'t Interrupt,
     /// Where the user asks to stop.
     asked: &'t Interrupt,
@@ -251,18 +270,23 @@ struct Watched<'t> {
     first: Option<Instant>,
     begun: usize,
     block: Option<Block>,
-    /// The time of whole blocks, the steps in them, and the processor's time: undisturbed, and with
-    /// phases.
+    /// Whether the block under way, or the next, is one with phases.
+    is_told: bool,
+    /// What was seen in blocks: undisturbed, and with phases.
     totals: [Total; 2],
     spent: [Duration; PHASES.len()],
+    /// When the last epoch ended, where no step has begun since; the time between epochs, and how
+    /// often there was one.
+    ended: Option<Instant>,
+    between: (Duration, u32),
 }
 
 /// Steps under way.
 struct Block {
     since: Instant,
     processor: Option<Duration>,
+    /// Those that have begun.
     steps: usize,
-    is_told: bool,
 }
 
 #[derive(Clone, Copy, Default)]
@@ -272,19 +296,13 @@ struct Total {
     steps: usize,
 }
 
-/// Blocks of either kind.
+/// Blocks of either kind, where no epoch ends one earlier.
 const BLOCKS: u32 = 4;
 
-impl<'t> Watched<'t> {
-    fn new(
-        task: &'t mut dyn Task,
-        [stop, asked]: [&'t Interrupt; 2],
-        phases: &'t Phases,
-        length: Duration,
-    ) -> Self {
+impl<'t> Blocks<'t> {
+    fn new([stop, asked]: [&'t Interrupt; 2], phases: &'t Phases, length: Duration) -> Self {
         phases.silence(true);
-        Watched {
-            task,
+        Blocks {
             stop,
             asked,
             phases,
@@ -292,8 +310,11 @@ impl<'t> Watched<'t> {
             first: None,
             begun: 0,
             block: None,
+            is_told: false,
             totals: [Total::default(); 2],
             spent: [Duration::ZERO; PHASES.len()],
+            ended: None,
+            between: (Duration::ZERO, 0),
         }
     }
 
@@ -304,72 +325,83 @@ impl<'t> Watched<'t> {
         self.begun > batches_held() || self.begun > 1 && is_long
     }
 
-    /// Ends a block where it is long enough, and begins the next.
-    fn turn(&mut self, now: Instant) {
-        let Some(block) = &mut self.block else {
-            if self.is_warm(now) {
-                self.block = Some(Block::begin(now, false));
-            }
-            return;
-        };
-        block.steps += 1;
-        if now - block.since < self.length / (2 * BLOCKS) {
-            return;
+    /// A step is about to begin.
+    fn turn(&mut self) {
+        let now = Instant::now();
+        self.first.get_or_insert(now);
+        if self.asked.requested() {
+            self.stop.request();
         }
-        let is_told = block.is_told;
-        let total = &mut self.totals[usize::from(is_told)];
-        total.time += now - block.since;
+        if let Some(ended) = self.ended.take() {
+            self.between.0 += now - ended;
+            self.between.1 += 1;
+        }
+        let is_long = |block: &Block| now - block.since >= self.length / (2 * BLOCKS);
+        if self.block.as_ref().is_some_and(is_long) {
+            self.close();
+        }
+        if self.block.is_none() && !self.stop.requested() && self.is_warm(now) {
+            self.phases.silence(!self.is_told);
+            // The device has done now what it was asked for before.
+            self.block =
+                Some(Block { since: Instant::now(), processor: processor_time(), steps: 0 });
+        }
+        if let Some(block) = &mut self.block {
+            block.steps += 1;
+        }
+        self.begun += 1;
+    }
+
+    /// The last step of an epoch, or of the training, has been taken.
+    fn epoch_ends(&mut self) {
+        self.close();
+        self.ended = Some(Instant::now());
+    }
+
+    /// Ends the block under way, with the steps that have begun in it.
+    fn close(&mut self) {
+        let Some(block) = self.block.take() else { return };
+        // This waits until the device has done them.
+        let spent = self.phases.take();
+        let total = &mut self.totals[usize::from(self.is_told)];
+        total.time += block.since.elapsed();
         total.steps += block.steps;
         if let Some((before, after)) = block.processor.zip(processor_time()) {
             total.processor += after.saturating_sub(before);
         }
-        if is_told {
-            let spent = self.phases.take();
+        if self.is_told {
             self.spent.iter_mut().zip(spent).for_each(|(all, own)| *all += own);
         }
         let all = self.totals[0].time + self.totals[1].time;
-        if is_told && all >= self.length {
+        if self.is_told && all >= self.length {
             self.stop.request();
-            // What follows is the end of an epoch.
-            self.phases.silence(false);
-            self.block = None;
-            return;
         }
-        self.phases.silence(is_told);
-        self.block = Some(Block::begin(Instant::now(), !is_told));
+        self.is_told = !self.is_told;
     }
 
-    /// What was seen, once there were blocks of both kinds.
-    fn seen(&self) -> Seen {
+    /// What was seen, once there were blocks of both kinds, at the end of the training.
+    fn seen(&self, now: Instant) -> Seen {
         let [plain, told] = self.totals;
         let busy = plain.processor.as_secs_f64() / plain.time.as_secs_f64();
+        let (mut between, mut epochs) = self.between;
+        // Where no epoch has begun after another, that of the end alone is known.
+        if let Some(ended) = self.ended.filter(|_| epochs == 0) {
+            (between, epochs) = (now - ended, 1);
+        }
         Seen {
-            first: self.first.unwrap_or_else(Instant::now),
-            steps: plain.steps + told.steps,
+            first: self.first.unwrap_or(now),
+            steps: plain.steps,
             step: plain.time.as_secs_f64() / plain.steps as f64,
             phases: self.spent.map(|own| own.as_secs_f64() / told.steps as f64),
+            between: between.as_secs_f64() / f64::from(epochs.max(1)),
             busy: Some(busy).filter(|busy| *busy > 0.0),
         }
     }
 }
 
-impl Block {
-    fn begin(since: Instant, is_told: bool) -> Self {
-        Block { since, processor: processor_time(), steps: 0, is_told }
-    }
-}
-
 impl Task for Watched<'_> {
     fn step(&mut self, batch: &Inputs, lr: f64, context: Context<'_>) -> Measurements {
-        let now = Instant::now();
-        self.first.get_or_insert(now);
-        if !self.stop.requested() {
-            self.turn(now);
-        }
-        self.begun += 1;
-        if self.asked.requested() {
-            self.stop.request();
-        }
+        self.blocks.get_mut().turn();
         self.task.step(batch, lr, context)
     }
 
@@ -378,6 +410,7 @@ impl Task for Watched<'_> {
     }
 
     fn state(&self) -> Vec<(String, Array)> {
+        self.blocks.borrow_mut().epoch_ends();
         self.task.state()
     }
 

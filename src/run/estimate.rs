@@ -204,7 +204,7 @@ fn told(file: &str, name: &str) -> Option<u64> {
 }
 
 /// The part of a path that is there already.
-fn existing(path: &Path) -> &Path {
+pub(super) fn existing(path: &Path) -> &Path {
     let there = path.ancestors().find(|folder| folder.exists()).unwrap_or(path);
     if there.as_os_str().is_empty() { Path::new(".") } else { there }
 }

@@ -6,11 +6,16 @@ use crate::term::{Split, Term};
 
 use super::stages::Fields;
 
-/// The features that are at hand: those of the network that was judged last.
+/// The features that are at hand: those of the network that was judged last, of as many splits as a
+/// protocol reads.
 pub(super) struct Known<F> {
     network: Option<Network>,
+    /// Those that were asked for last at the end.
     splits: Vec<(Split, F)>,
 }
+
+/// What a protocol is fitted on, and what it is judged on.
+const MOST: usize = 2;
 
 /// A network that is judged: the term of a model, and the epoch of one that a training kept.
 #[derive(PartialEq)]
@@ -40,8 +45,13 @@ impl<F: Clone> Known<F> {
             self.forget();
             self.network = Some(network);
         }
-        if let Some((_, known)) = self.splits.iter().find(|(own, _)| is_same(own, split)) {
-            return Ok(known.clone());
+        if let Some(at) = self.splits.iter().position(|(own, _)| is_same(own, split)) {
+            let known = self.splits.remove(at);
+            self.splits.push(known.clone());
+            return Ok(known.1);
+        }
+        if self.splits.len() >= MOST {
+            self.splits.remove(0);
         }
         let features = read()?;
         self.splits.push((split.clone(), features.clone()));
@@ -55,8 +65,8 @@ impl<F: Clone> Known<F> {
 
 impl Known<()> {
     /// The splits of which a stage reads the features, after the stages that this was asked about
-    /// before.
-    pub fn read_by<'s>(&mut self, stage: &'s Stage) -> Vec<&'s Split> {
+    /// before. It judges so many networks.
+    pub fn read_by<'s>(&mut self, stage: &'s Stage, networks: u128) -> Vec<&'s Split> {
         let mut read = Vec::new();
         if stage.kind != StageKind::Evaluate {
             self.forget();
@@ -72,7 +82,7 @@ impl Known<()> {
             });
         }
         // The last of several is no other stage's first.
-        if matches!(model, Term::Output(output) if output.output == "history") {
+        if networks > 1 {
             self.forget();
         }
         read
@@ -109,13 +119,16 @@ mod tests {
         assert_eq!(of(&model, None, &train), Ok(1));
         assert_eq!(of(&model, None, &test), Ok(2));
         assert_eq!(of(&model, None, &split(Part::Train, 100.0, false)), Ok(1));
+        // Of two splits at most, those that were asked for last.
         assert_eq!(of(&model, None, &split(Part::Train, 10.0, true)), Ok(3));
-        assert_eq!(of(&model, None, &test), Ok(2));
+        assert_eq!(of(&model, None, &train), Ok(1));
+        assert_eq!(of(&model, None, &test), Ok(4));
+        assert_eq!(of(&model, None, &train), Ok(1));
         // Another network, or another epoch of one, takes the place.
-        assert_eq!(of(&other, None, &test), Ok(4));
-        assert_eq!(of(&model, None, &test), Ok(5));
-        assert_eq!(of(&model, Some(1), &test), Ok(6));
-        assert_eq!(of(&model, Some(1), &test), Ok(6));
+        assert_eq!(of(&other, None, &test), Ok(5));
+        assert_eq!(of(&model, None, &test), Ok(6));
+        assert_eq!(of(&model, Some(1), &test), Ok(7));
+        assert_eq!(of(&model, Some(1), &test), Ok(7));
     }
 
     #[test]

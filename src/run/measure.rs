@@ -147,9 +147,11 @@ impl Run<'_> {
         let (networks, each) = (candidates.len() as f64, self.stood_in(state, model));
         let Some(candidate) = candidates.into_iter().next() else { return Ok(0.0) };
         let (features, per_image) = self.read_for_a_while(&candidate.network, &on, asked)?;
-        let read = [Some(&on), fit.as_ref()].into_iter().flatten();
-        let read = read.filter(|(_, split)| reads.contains(split));
-        let images: usize = read.map(|(examples, _)| examples.indices.len()).sum();
+        let read = |split: &&Split| {
+            let of_fit = fit.as_ref().filter(|(_, own)| own == split);
+            of_fit.unwrap_or(&on).0.indices.len()
+        };
+        let images: usize = reads.iter().map(read).sum();
         let features = |(examples, split): &(Examples, &Split)| {
             repeated(&features, examples.indices.len(), split.part, state.key)
         };

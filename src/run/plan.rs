@@ -215,8 +215,14 @@ impl Run<'_> {
             };
             let (training, room) = (self.training(stage), self.room(stage));
             let reads = match next {
-                Next::Cached | Next::SameAs(_) => Vec::new(),
-                _ => known.read_by(stage),
+                Next::Run { .. } | Next::Blocked(Blocked::By(_)) => {
+                    let model = stage.fields.get("model");
+                    known.read_by(stage, model.map_or(1, |model| self.candidates_of(model)))
+                }
+                // Taken from the store, or from whoever computes it.
+                Next::Cached | Next::SameAs(_) | Next::Blocked(Blocked::Elsewhere { .. }) => {
+                    Vec::new()
+                }
             };
             let work = self.work(stage, &reads);
             plan.stages.push(Planned {

@@ -52,7 +52,7 @@ impl Run<'_> {
     /// Makes sure that the device computes in the precision of the stages that are to be computed.
     pub(super) fn check_precision(&self, lookups: &Lookups) -> Result<(), RunError> {
         for stage in self.needed(lookups) {
-            let found = self.device.in_precision(Fields(stage).precision());
+            let found = self.device.offers(Fields(stage).precision());
             found.map_err(|DeviceError { message, help }| {
                 let message = format!("{message}, which `{}` asks for", stage.name);
                 DeviceError { message, help }

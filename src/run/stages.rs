@@ -251,12 +251,7 @@ impl Run<'_> {
             interrupt: &self.interrupt,
         };
         if session.steps_per_epoch() == 0 || session.steps() == 0 {
-            let message = format!(
-                "`{}` has no step to take: {} examples in batches of {batch}",
-                stage.name,
-                session.feed.examples()
-            );
-            return Err(Cause::Empty(message));
+            return Err(no_step(stage, session.feed.examples(), batch));
         }
         Ok(session)
     }
@@ -391,6 +386,14 @@ impl Run<'_> {
             }
         }
     }
+}
+
+/// A training that ends before it has begun.
+pub(super) fn no_step(stage: &Stage, examples: usize, batch: usize) -> Cause {
+    Cause::Empty(format!(
+        "`{}` has no step to take: {examples} examples in batches of {batch}",
+        stage.name
+    ))
 }
 
 /// What makes the batches of a training.

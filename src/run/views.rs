@@ -3,11 +3,12 @@
 use super::Locations;
 use super::failure::Failure;
 use super::inputs::Datasets;
-use super::stages::{Fields, loader};
+use super::stages::{Fields, loader, no_step};
 use crate::augment::Normalization;
 use crate::data::loader::plain;
 use crate::graph::Stage;
 use crate::random::Key;
+use crate::train::steps;
 use crate::watch::Watch;
 
 /// An image, `[3, height, width]` in RGB planes, each value in 0..=1.
@@ -29,8 +30,8 @@ pub struct Seen {
     pub epochs: Vec<Vec<View>>,
 }
 
-/// The first examples that a training sees, with their views in so many epochs: those that a run
-/// from that seed trains on, before they are normalised.
+/// The first examples that a training sees, so many at most, with their views in so many epochs,
+/// where it has as many: those that a run from that seed trains on, before they are normalised.
 ///
 /// # Panics
 ///
@@ -49,8 +50,15 @@ pub fn seen(
     found.normalization = Normalization { mean: [0.0; 3], std: [1.0; 3] };
     let views = fields.objective().views;
     let loader = loader(&fields, found, views, key);
+    let per_epoch = loader.batches();
+    let steps = steps(fields.args().duration("length"), per_epoch as u64);
+    if per_epoch == 0 || steps == 0 {
+        let cause = no_step(stage, loader.examples.len(), loader.batch);
+        return Err(Failure::of(stage, cause));
+    }
+    let epochs = steps.div_ceil(per_epoch as u64).min(epochs as u64);
     let mut order = loader.order(0);
-    order.truncate(examples);
+    order.truncate(examples.min(per_epoch * loader.batch));
     let images = &loader.images;
     let size = [images.height, images.width];
     let cut = |pixels: &[f32], row: usize, size: [usize; 2]| {
@@ -62,7 +70,7 @@ pub fn seen(
         .zip(&order)
         .map(|(row, &index)| Seen { index, image: cut(&as_they_are, row, size), epochs: vec![] })
         .collect();
-    for epoch in 0..epochs as u64 {
+    for epoch in 0..epochs {
         watch.check()?;
         let batch = loader.of(epoch, &order);
         for (row, seen) in all.iter_mut().enumerate() {

@@ -50,21 +50,27 @@ pub fn cuda(index: usize) -> Result<Selected, DeviceError> {
     Err(DeviceError { message, help })
 }
 
-/// The same device, which from now on computes networks in that precision.
-pub fn in_precision(own: &Selected, precision: Precision) -> Result<Selected, DeviceError> {
+/// Whether the device has the numbers of that precision.
+pub fn offers(own: &Selected, precision: Precision) -> bool {
+    match precision {
+        Precision::F32 => true,
+        Precision::Tf32 => !own.is_host(),
+        Precision::Bf16 => has_bf16(own),
+    }
+}
+
+/// The same device, which from now on computes networks in that precision: one that it offers.
+pub fn in_precision(own: &Selected, precision: Precision) -> Selected {
     static MIXED: Mixed = Mixed(&Native);
-    let is_cuda = !own.is_host();
-    let kernels: &'static dyn Kernels = match precision {
-        Precision::Bf16 if has_bf16(own) => &MIXED,
-        Precision::Tf32 if is_cuda => &Native,
-        Precision::F32 => &Native,
-        _ => return Err(own.lacks(precision)),
-    };
-    if is_cuda {
+    if !own.is_host() {
         // libtorch's own choice is that convolutions may use it.
         library::allow_tf32(precision == Precision::Tf32);
     }
-    Ok(Selected { kernels, ..own.clone() })
+    let kernels: &'static dyn Kernels = match precision {
+        Precision::Bf16 => &MIXED,
+        Precision::F32 | Precision::Tf32 => &Native,
+    };
+    Selected { kernels, ..own.clone() }
 }
 
 /// Whether a device multiplies bfloat16. On processors without it libtorch does, many times slower

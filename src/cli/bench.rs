@@ -5,14 +5,12 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::run::{self, Setup};
-use super::views::training;
-use super::{BAD_INPUT, FAILED, output};
-use crate::interrupt::Interrupt;
+use super::training::training;
+use super::{BAD_INPUT, output};
 use crate::report::bench;
 use crate::report::terminal::{self, Terminal};
-use crate::run::{Failure, Run, home};
+use crate::run::{Run, home};
 use crate::store::Store;
-use crate::store::error::RunError;
 use crate::store::events::Events;
 
 #[derive(clap::Args)]
@@ -47,18 +45,11 @@ pub fn run(arguments: &Arguments) -> ExitCode {
             return ExitCode::from(BAD_INPUT);
         }
     };
-    let fails = |failure: &Failure| {
-        run::report(run::diagnostic(failure, &compiled), &sources);
-        ExitCode::from(if failure.cause.is_bad_input() { BAD_INPUT } else { FAILED })
-    };
-    let interrupt = match Interrupt::install() {
+    let interrupt = match run::listen() {
         Ok(interrupt) => interrupt,
-        Err(error) => {
-            let error = RunError::SignalsUnavailable { cause: error.to_string() };
-            return fails(&Failure::from(error));
-        }
+        Err(error) => return run::failed(&error.into(), &compiled, &sources),
     };
-    let run = Run {
+    let at_work = Run {
         graph: &compiled.graph,
         values: &compiled.resolved,
         seed: setup.seed,
@@ -71,7 +62,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     };
     let name = &stage.name;
     output::error(&format!("looking at {name} for some {} s\n", arguments.seconds.ceil()));
-    match run.bench(stage, Duration::from_secs_f64(arguments.seconds)) {
+    match at_work.bench(stage, Duration::from_secs_f64(arguments.seconds)) {
         Ok(found) if arguments.json => output::write(&(bench::json(&found) + "\n")),
         Ok(found) => {
             let (style, width) = match terminal::is_capable(&io::stdout()) {
@@ -81,6 +72,6 @@ pub fn run(arguments: &Arguments) -> ExitCode {
             output::write(&bench::render(&found, style, width))
         }
         Err(failure) if failure.is_interrupt() => ExitCode::from(interrupt.exit_status()),
-        Err(failure) => fails(&failure),
+        Err(failure) => run::failed(&failure, &compiled, &sources),
     }
 }

@@ -19,6 +19,8 @@ mod rewrite;
 mod run;
 mod show;
 #[cfg(feature = "run")]
+mod training;
+#[cfg(feature = "run")]
 mod views;
 
 use std::process::ExitCode;

@@ -4,14 +4,13 @@ use std::io;
 use std::process::ExitCode;
 
 use super::run::{self, Options};
-use super::{BAD_INPUT, FAILED, output};
+use super::{BAD_INPUT, output};
 use crate::Request;
 use crate::interrupt::Interrupt;
 use crate::report::{plan, terminal};
 use crate::resolve::Disk;
-use crate::run::{Failure, Run};
+use crate::run::Run;
 use crate::store::Store;
-use crate::store::error::RunError;
 use crate::store::events::Events;
 
 #[derive(clap::Args)]
@@ -35,16 +34,12 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         return ExitCode::from(BAD_INPUT);
     };
     let interrupt = match arguments.measure {
-        true => Interrupt::install(),
+        true => run::listen(),
         false => Ok(Interrupt::default()),
     };
     let interrupt = match interrupt {
         Ok(interrupt) => interrupt,
-        Err(error) => {
-            let error = RunError::SignalsUnavailable { cause: error.to_string() };
-            run::report(run::diagnostic(&Failure::from(error), &compiled), &sources);
-            return ExitCode::from(FAILED);
-        }
+        Err(error) => return run::failed(&error.into(), &compiled, &sources),
     };
     let run = Run {
         graph: &compiled.graph,
@@ -74,10 +69,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     let planned = match planned {
         Ok(planned) => planned,
         Err(failure) if failure.is_interrupt() => return ExitCode::from(interrupt.exit_status()),
-        Err(failure) => {
-            run::report(run::diagnostic(&failure, &compiled), &sources);
-            return ExitCode::from(if failure.cause.is_bad_input() { BAD_INPUT } else { FAILED });
-        }
+        Err(failure) => return run::failed(&failure, &compiled, &sources),
     };
     if arguments.json {
         return output::write(&(plan::json(&planned, &run, &sources) + "\n"));

@@ -146,14 +146,23 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     }
     let (name, message) = (failure.cause.finding().name.to_owned(), failure.cause.message());
     let _ = events.emit(Event::RunFailed { name, message });
-    report(diagnostic(&failure, &compiled), &sources);
+    failed(&failure, &compiled, &sources)
+}
+
+/// Says why what was tried did not succeed. Gives the exit code of that.
+pub fn failed(failure: &Failure, compiled: &Compiled, sources: &Sources) -> ExitCode {
+    report(diagnostic(failure, compiled), sources);
     ExitCode::from(if failure.cause.is_bad_input() { BAD_INPUT } else { FAILED })
+}
+
+/// Listens to Ctrl-C and the signals that end a process.
+pub fn listen() -> Result<Interrupt, RunError> {
+    Interrupt::install().map_err(|cause| RunError::SignalsUnavailable { cause: cause.to_string() })
 }
 
 /// What the command line names is there and can be written.
 fn open(options: &Options) -> Result<(Interrupt, Store), RunError> {
-    let interrupt = Interrupt::install()
-        .map_err(|cause| RunError::SignalsUnavailable { cause: cause.to_string() })?;
+    let interrupt = listen()?;
     // First what creates nothing.
     RunFolder::check(&options.output)?;
     let store = Store::open(options.store())?;

@@ -5,16 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::run::{self, Data, seed};
+use super::training::training;
 use super::{BAD_INPUT, FAILED, Selected, output, rewrite};
-use crate::Compiled;
-use crate::diagnostics::{Diagnostic, findings, suggest, visible};
+use crate::diagnostics::{Diagnostic, findings, visible};
 use crate::graph::Stage;
-use crate::interrupt::Interrupt;
 use crate::report::grid::Layout;
 use crate::report::terminal::Terminal;
 use crate::run::views::{Seen, seen};
 use crate::source::Sources;
-use crate::store::error::RunError;
 use crate::store::events::Events;
 use crate::watch::Watch;
 
@@ -73,12 +71,9 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         Ok(stage) => stage,
         Err(error) => return said(*error, &sources, BAD_INPUT),
     };
-    let interrupt = match Interrupt::install() {
+    let interrupt = match run::listen() {
         Ok(interrupt) => interrupt,
-        Err(cause) => {
-            let error = RunError::SignalsUnavailable { cause: cause.to_string() };
-            return said(run::diagnostic(&error.into(), &compiled), &sources, FAILED);
-        }
+        Err(error) => return run::failed(&error.into(), &compiled, &sources),
     };
     let views = stage.objective().map_or(1, |objective| objective.views.max(1));
     let epochs = arguments.epochs.map_or((VIEWS / views).max(1), usize::from);
@@ -95,10 +90,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     match found {
         Ok(seen) => show(arguments, stage, &seen, files.first().map(PathBuf::as_path)),
         Err(failure) if failure.is_interrupt() => ExitCode::from(interrupt.exit_status()),
-        Err(failure) => {
-            let code = if failure.cause.is_bad_input() { BAD_INPUT } else { FAILED };
-            said(run::diagnostic(&failure, &compiled), &sources, code)
-        }
+        Err(failure) => run::failed(&failure, &compiled, &sources),
     }
 }
 
@@ -107,7 +99,6 @@ fn check_output(files: &[PathBuf]) -> Result<(), Box<Diagnostic>> {
     let wrong = |message: &str, help: &str| {
         Err(Box::new(Diagnostic::general(findings::BAD_OVERRIDE, visible(message)).help(help)))
     };
-
     let extension = |file: &PathBuf| file.extension().map(|own| own.to_ascii_lowercase());
     match files {
         [] => Ok(()),
@@ -128,31 +119,6 @@ fn draws() -> bool {
     let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let colours = is("COLORTERM", &["truecolor", "24bit"]) || is("TERM", &["-direct"]);
     std::io::stdout().is_terminal() && !is_set("NO_COLOR") && colours
-}
-
-/// The training of that name, or the first.
-pub fn training<'c>(
-    compiled: &'c Compiled,
-    name: Option<&str>,
-) -> Result<&'c Stage, Box<Diagnostic>> {
-    let graph = &compiled.graph;
-    let stages = graph.written.iter().filter_map(|position| graph.stage(*position));
-    let trainings: Vec<&Stage> = stages.filter(|stage| stage.objective().is_some()).collect();
-    if let Some(stage) = trainings.iter().find(|stage| name.is_none_or(|name| stage.name == name)) {
-        return Ok(stage);
-    }
-    let Some(name) = name else {
-        let message = format!("`{}` trains nothing, so that nothing makes views", graph.name);
-        return Err(Box::new(Diagnostic::general(findings::NO_STAGE, message)));
-    };
-    let names: Vec<&str> = trainings.iter().map(|stage| stage.name.as_str()).collect();
-    let message = format!("no stage that trains is called `{name}`");
-    let error = Diagnostic::general(findings::UNKNOWN_NAME, visible(&message));
-    Err(Box::new(match (suggest::nearest(name, names.iter().copied()), names.is_empty()) {
-        (Some(nearest), _) => error.help(format!("did you mean `{nearest}`?")),
-        (None, true) => error.help("the pipeline trains nothing"),
-        (None, false) => error.help(format!("those that train are `{}`", names.join("`, `"))),
-    }))
 }
 
 /// Draws the views, writes them, and says what they are.

@@ -11,7 +11,7 @@ use super::{Context, Inputs, KEEPING, Learner, Operands, StepOutput, operation, 
 use crate::check::helper;
 use crate::check::types::TypeName;
 use crate::device::testing::{backends, device};
-use crate::device::{Array, FallBack, Processes, Selected};
+use crate::device::{Array, Selected};
 use crate::graph;
 use crate::random::Key;
 use crate::resolve::{Declaration, Item, Program, declaration, load};
@@ -68,13 +68,7 @@ fn library() -> Program {
 
 fn context() -> Context<'static> {
     let progress = Progress { step: 0, steps: 1, steps_per_epoch: 1 };
-    Context {
-        kernels: &FallBack,
-        progress,
-        processes: Processes::ONE,
-        key: Key::root(0),
-        phases: None,
-    }
+    Context::of_test(progress)
 }
 
 /// The tensor parameters of an operation or a define, and whether they are places among rows.

@@ -21,6 +21,21 @@ pub struct Context<'a> {
     pub phases: Option<&'a Phases>,
 }
 
+#[cfg(test)]
+impl Context<'static> {
+    /// That of a test: the fall-backs, and nobody who watches.
+    pub fn of_test(progress: Progress) -> Self {
+        let key = Key::root(0);
+        Context {
+            kernels: &crate::device::FallBack,
+            progress,
+            processes: Processes::ONE,
+            key,
+            phases: None,
+        }
+    }
+}
+
 impl Context<'_> {
     /// Tells that the step begins with that.
     pub fn enter(&self, phase: Phase) {

@@ -2,13 +2,11 @@
 //! that is gone afterwards.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::estimate::{existing, most_memory};
 use super::inputs::Datasets;
-use super::known::Known;
 use super::stages::{Fields, loader};
 use super::{Cause, Failure, Run, State};
 use crate::augment::{Augmentation, Canvas};
@@ -17,10 +15,7 @@ use crate::device::{Array, Ceilings, Precision, processor_time};
 use crate::graph::Stage;
 use crate::interrupt::Interrupt;
 use crate::objective::{Context, Inputs, PHASES, Phases};
-use crate::random::Key;
-use crate::store::Store;
 use crate::store::error::RunError;
-use crate::store::events::Events;
 use crate::term::Unit;
 use crate::train::{Measurements, NotFinite, Task, TrainError};
 
@@ -120,13 +115,8 @@ impl Run<'_> {
 
     fn benched(&self, stage: &Stage, length: Duration) -> Result<Bench, Cause> {
         let fields = Fields(stage);
-        let mut state = State {
-            key: Key::root(self.seed),
-            finished: BTreeMap::new(),
-            datasets: Datasets::new(&self.locations),
-            features: Known::default(),
-            stand_ins: true,
-        };
+        let mut state =
+            State { stand_ins: true, ..State::new(self.seed, Datasets::new(&self.locations)) };
         let (split, views) = (fields.split("data"), fields.objective().views);
         let examples = self.watched(|watch| state.datasets.split(split, state.key, watch))?;
         self.check_step(&fields, 0)?;
@@ -138,15 +128,7 @@ impl Run<'_> {
         let scratch = tempfile::tempdir_in(beside).or_else(|_| tempfile::tempdir());
         let scratch = scratch
             .map_err(|cause| RunError::StoreUnwritable { path: beside.to_owned(), cause })?;
-        let trial = Run {
-            device: self.device.clone(),
-            store: Store::open(scratch.path())?,
-            locations: self.locations.clone(),
-            events: Events::default(),
-            // The end of what is looked at is no wish of the user.
-            interrupt: Interrupt::default(),
-            ..*self
-        };
+        let trial = self.trial(scratch.path())?;
         let (mut session, mut task) = trial.prepared(&mut state, stage)?;
         let phases = Phases::new(&self.device.device);
         session.phases = Some(&phases);
@@ -173,6 +155,9 @@ impl Run<'_> {
         let memory = most_memory().filter(|_| self.device.is_host());
         let loader = loader(&fields, examples, views, state.key);
         let precision = fields.precision();
+        let recipes = recipes(&loader, BESIDE.min(length / 8));
+        let ceilings = Ceilings::of(&self.device.device, BESIDE.min(length / 8));
+        self.interrupt.check()?;
         Ok(Bench {
             stage: stage.name.clone(),
             device: self.device.kind.clone(),
@@ -188,9 +173,9 @@ impl Run<'_> {
             busy: seen.busy,
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             threads: loader.threads,
-            recipes: recipes(&loader, BESIDE.min(length / 8)),
+            recipes,
             operations: self.work(stage, &[]).map(|work| work.operations),
-            ceilings: Ceilings::of(&self.device.device, BESIDE.min(length / 8)),
+            ceilings,
             memory,
             whole,
             per_epoch,

@@ -8,7 +8,6 @@ use std::time::Instant;
 
 use super::estimate::most_memory;
 use super::inputs::{Datasets, Examples};
-use super::known::Known;
 use super::plan::{Next, Plan, Planned};
 use super::prepare::datasets;
 use super::stages::{Fields, Judging};
@@ -21,8 +20,7 @@ use crate::graph::Stage;
 use crate::interrupt::Interrupt;
 use crate::random::Key;
 use crate::store::error::RunError;
-use crate::store::events::Events;
-use crate::store::{Finished, Lookup, Store};
+use crate::store::{Finished, Lookup};
 use crate::term::{Part, Split, Term};
 use crate::train::{Session, Task, TrainError};
 use crate::watch::Watch;
@@ -35,11 +33,9 @@ impl Run<'_> {
         let scratch = tempfile::tempdir()
             .map_err(|cause| RunError::StoreUnwritable { path: std::env::temp_dir(), cause })?;
         let mut state = State {
-            key: Key::root(self.seed),
             finished: self.finished()?,
-            datasets: Datasets::new(&self.locations),
-            features: Known::default(),
             stand_ins: true,
+            ..State::new(self.seed, Datasets::new(&self.locations))
         };
         let mut is_whole = true;
         for own in &mut plan.stages {
@@ -60,15 +56,8 @@ impl Run<'_> {
                 let loaded = self.watched(|watch| state.datasets.dataset(dataset, watch));
                 loaded.map_err(|error| Failure::of(own.stage, error.into()))?;
             }
-            let trial = Run {
-                device: self.device.clone(),
-                store: Store::open(scratch.path())?,
-                locations: self.locations.clone(),
-                events: Events::default(),
-                // The end of a trial is no wish of the user, nor the end of the next one.
-                interrupt: Interrupt::default(),
-                ..*self
-            };
+            // Its end is not the end of the next one either.
+            let trial = self.trial(scratch.path())?;
             let seconds = trial.seconds(&mut state, own, done, &self.interrupt);
             own.seconds = Some(seconds.map_err(|cause| Failure::of(own.stage, cause))?);
         }

@@ -27,7 +27,7 @@ pub use reason::Reason;
 pub use stages::Measured;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -234,6 +234,18 @@ impl Run<'_> {
         hasher.finalize().to_hex().to_string()
     }
 
+    /// The same run in a store of its own, of which nobody is told. Its end is no wish of the user.
+    fn trial(&self, store: &Path) -> Result<Run<'_>, RunError> {
+        Ok(Run {
+            device: self.device.clone(),
+            store: Store::open(store)?,
+            locations: self.locations.clone(),
+            events: Events::default(),
+            interrupt: Interrupt::default(),
+            ..*self
+        })
+    }
+
     fn emit(&self, event: Event) -> Result<(), RunError> {
         self.events.emit(event)
     }
@@ -257,7 +269,18 @@ struct State<'a> {
     stand_ins: bool,
 }
 
-impl State<'_> {
+impl<'a> State<'a> {
+    /// Of a run that has finished nothing yet.
+    fn new(seed: u64, datasets: Datasets<'a>) -> Self {
+        State {
+            key: Key::root(seed),
+            finished: BTreeMap::new(),
+            datasets,
+            features: Known::default(),
+            stand_ins: false,
+        }
+    }
+
     /// Whether the weights of that stage are stood in for.
     fn stands_in(&self, stage: usize) -> bool {
         self.stand_ins && !self.finished.contains_key(&stage)

@@ -6,12 +6,10 @@ use std::path::Path;
 
 use super::failure::Failure;
 use super::inputs::Datasets;
-use super::known::Known;
 use super::stages::Fields;
 use super::{Run, State};
 use crate::device::DeviceError;
 use crate::graph::Stage;
-use crate::random::Key;
 use crate::store::Lookup;
 use crate::store::error::RunError;
 use crate::term::{Call, Term};
@@ -39,14 +37,7 @@ impl Run<'_> {
             let found = self.watched(|watch| datasets.dataset(dataset, watch));
             found.map_err(|error| Failure::of(stage, error.into()))?;
         }
-        let state = State {
-            key: Key::root(self.seed),
-            finished: BTreeMap::new(),
-            datasets,
-            features: Known::default(),
-            stand_ins: false,
-        };
-        Ok(Prepared { state, lookups })
+        Ok(Prepared { state: State::new(self.seed, datasets), lookups })
     }
 
     /// Makes sure that the device computes in the precision of the stages that are to be computed.

@@ -10,7 +10,7 @@ use burn::tensor::Device;
 
 use super::{Task, Training, build_optimizer};
 use crate::device::testing::backends;
-use crate::device::{Array, Processes, Selected};
+use crate::device::{Array, Selected};
 use crate::graph::{Graph, Stage};
 use crate::nn::{Param, Params, Role};
 use crate::objective::{Context, Inputs, Learner};
@@ -196,13 +196,7 @@ fn losses(stage: &Stage, Selected { device, kernels, .. }: &Selected) -> Vec<f64
     let step = |step| {
         let progress = Progress { step, steps: STEPS, steps_per_epoch: STEPS };
         let lr = task.lr() * schedule::value(&stage.fields["schedule"], progress);
-        let context = Context {
-            kernels: *kernels,
-            progress,
-            processes: Processes::ONE,
-            key: Key::root(0),
-            phases: None,
-        };
+        let context = Context { kernels: *kernels, ..Context::of_test(progress) };
         task.step(&inputs(step, objective.views, device), lr, context).loss.to_number()
     };
     (0..STEPS).map(step).collect()

@@ -7,7 +7,7 @@ use burn::tensor::Device;
 
 use super::{Task, Training, build_optimizer};
 use crate::device::testing::backends;
-use crate::device::{Array, FallBack, Processes, Selected};
+use crate::device::{Array, Selected};
 use crate::graph::Graph;
 use crate::nn::Params;
 use crate::objective::{Context, Inputs, Learner};
@@ -72,13 +72,7 @@ fn inputs(views: u64, device: &Device) -> Inputs {
 
 fn context() -> Context<'static> {
     let progress = Progress { step: 0, steps: 1, steps_per_epoch: 1 };
-    Context {
-        kernels: &FallBack,
-        progress,
-        processes: Processes::ONE,
-        key: Key::root(0),
-        phases: None,
-    }
+    Context::of_test(progress)
 }
 
 /// The square of how far what is trained lies from where it lay.

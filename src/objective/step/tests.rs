@@ -3,8 +3,8 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor, activation};
 
 use super::*;
+use crate::device::Selected;
 use crate::device::testing::{backends, device};
-use crate::device::{FallBack, Processes, Selected};
 use crate::nn::{Layout, Role};
 use crate::objective::{ObjectiveError, encoder_key};
 use crate::random::Key;
@@ -235,13 +235,7 @@ fn views(step: u64) -> Inputs {
 
 pub(super) fn context() -> Context<'static> {
     let progress = Progress { step: 0, steps: 10, steps_per_epoch: 5 };
-    Context {
-        kernels: &FallBack,
-        progress,
-        processes: Processes::ONE,
-        key: Key::root(0),
-        phases: None,
-    }
+    Context::of_test(progress)
 }
 
 /// Two views of `batch` images of noise.

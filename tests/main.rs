@@ -8,6 +8,8 @@ mod cli;
 mod doc;
 mod edits;
 mod explain;
+#[cfg(feature = "run")]
+mod folder;
 mod format;
 mod fuzz;
 mod graphs;

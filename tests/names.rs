@@ -49,7 +49,7 @@ fn list_shows_one_kind() {
 fn doc_shows_signature_place_and_text() {
     insta::assert_snapshot!(shown(&["doc", "info_nce"]));
     assert_eq!(shown(&["doc", "moco_v2"]), shown(&["doc", "std.objectives.moco_v2"]));
-    assert!(shown(&["doc", "std.datasets"]).contains("It has cifar10, shapes."));
+    assert!(shown(&["doc", "std.datasets"]).contains("It has cifar10, folder, shapes."));
     assert!(shown(&["doc"]).contains("\nstd.prelude.state "));
     for entry in catalog::entries() {
         let page = shown(&["doc", &format!("{}.{}", entry.module, entry.named.name)]);

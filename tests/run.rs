@@ -8,7 +8,7 @@ use cpipe::Request;
 use cpipe::device;
 use cpipe::interrupt::Interrupt;
 use cpipe::run::folder::RunFolder;
-use cpipe::run::{Cause, Failure, Locations, Run};
+use cpipe::run::{Cause, Contents, Failure, Locations, Run};
 use cpipe::store::Store;
 use cpipe::store::error::RunError;
 use cpipe::store::events::{Event, Events, Memory, Record, Sink};
@@ -64,6 +64,7 @@ impl Place {
                 offline: true,
                 mirror: None,
             },
+            contents: Contents::default(),
             events: Events::new(vec![Box::new(memory.clone()), Box::new(stopper)]),
             interrupt,
             wait: true,

@@ -129,6 +129,24 @@ impl Transform for CenterCrop {
     }
 }
 
+impl Canvas {
+    /// Resizes the image so that its shorter side is `size`, and keeps the square in its middle:
+    /// `torchvision.transforms.Resize(size)` and `CenterCrop(size)`.
+    pub fn central_square(&mut self, size: usize) {
+        let (height, width) = (self.height, self.width);
+        let shorter = height.min(width);
+        // Rounded towards zero, as there.
+        let [to_height, to_width] = [height, width].map(|side| size * side / shorter);
+        let whole = Window { top: 0, left: 0, height, width };
+        if (to_height, to_width) != (height, width) {
+            self.resample(whole, to_height, to_width);
+        }
+        let square = CenterCrop { size };
+        let [top, left] = self.size().map(|length| square.start(length));
+        self.window(top, left, size, size);
+    }
+}
+
 /// `torchvision.transforms.Resize((size, size))`.
 pub(super) struct Resize {
     pub size: usize,

@@ -9,7 +9,7 @@ use super::training::training;
 use super::{BAD_INPUT, output};
 use crate::report::bench;
 use crate::report::terminal::{self, Terminal};
-use crate::run::{Run, home};
+use crate::run::{Contents, Run, home};
 use crate::store::Store;
 use crate::store::events::Events;
 
@@ -56,6 +56,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         device,
         store: Store::at(home().join("store")),
         locations: setup.data.locations(),
+        contents: Contents::default(),
         events: Events::new(vec![Box::new(Terminal::new(false))]),
         interrupt: interrupt.clone(),
         wait: false,

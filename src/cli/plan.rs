@@ -9,7 +9,7 @@ use crate::Request;
 use crate::interrupt::Interrupt;
 use crate::report::{plan, terminal};
 use crate::resolve::Disk;
-use crate::run::Run;
+use crate::run::{Contents, Run};
 use crate::store::Store;
 use crate::store::events::Events;
 
@@ -48,6 +48,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         device,
         store: Store::at(options.store()),
         locations: options.setup.data.locations(),
+        contents: Contents::default(),
         events: Events::default(),
         interrupt: interrupt.clone(),
         wait: false,

@@ -15,7 +15,7 @@ use crate::interrupt::Interrupt;
 use crate::report::results;
 use crate::report::terminal::{self, Terminal};
 use crate::run::folder::RunFolder;
-use crate::run::{Failure, Locations, Run, home, record};
+use crate::run::{Contents, Failure, Locations, Run, home, record};
 use crate::source::Sources;
 use crate::store::Store;
 use crate::store::error::RunError;
@@ -132,6 +132,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         device,
         store,
         locations: options.setup.data.locations(),
+        contents: Contents::default(),
         events: events.clone(),
         interrupt: interrupt.clone(),
         wait: !arguments.no_wait,

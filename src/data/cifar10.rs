@@ -294,17 +294,13 @@ impl Release {
         &self,
         fill: impl Fn(usize, &mut Part<'_>) -> Result<(), DataError> + Sync,
     ) -> Result<(Images, Images), DataError> {
-        let [mut train, mut test] = [BATCHES.len() - 1, 1].map(|batches| Images {
-            pixels: vec![0; batches * self.count * IMAGE],
-            labels: vec![0; batches * self.count],
-            height: SIDE,
-            width: SIDE,
-        });
+        let [mut train, mut test] = [BATCHES.len() - 1, 1]
+            .map(|batches| (vec![0; batches * self.count * IMAGE], vec![0; batches * self.count]));
         let mut parts: Vec<Part<'_>> = [&mut train, &mut test]
             .into_iter()
-            .flat_map(|images| {
-                let pixels = images.pixels.chunks_exact_mut(self.count * IMAGE);
-                let labels = images.labels.chunks_exact_mut(self.count);
+            .flat_map(|(pixels, labels)| {
+                let pixels = pixels.chunks_exact_mut(self.count * IMAGE);
+                let labels = labels.chunks_exact_mut(self.count);
                 pixels.zip(labels).map(|(pixels, labels)| Part { pixels, labels })
             })
             .collect();
@@ -313,7 +309,11 @@ impl Release {
             parts.map(|(batch, part)| fill(batch, part)).collect();
         // The first fault in the order of the batches, whichever thread was first to meet one.
         results.into_iter().collect::<Result<(), DataError>>()?;
-        Ok((train, test))
+        let images = |(pixels, labels): (Vec<u8>, Vec<u32>)| {
+            let pixels = pixels.into();
+            Images { pixels, labels, height: SIDE, width: SIDE }
+        };
+        Ok((images(train), images(test)))
     }
 }
 
@@ -322,7 +322,7 @@ struct Part<'a> {
     /// `[count, 3, 32, 32]`
     pixels: &'a mut [u8],
     /// `[count]`
-    labels: &'a mut [u8],
+    labels: &'a mut [u32],
 }
 
 impl Part<'_> {
@@ -344,7 +344,7 @@ impl Part<'_> {
             task.advance(labels.len() as u64)?;
             let images = pixels.chunks_exact_mut(IMAGE).zip(labels);
             for (record, (image, label)) in records.chunks_exact(RECORD).zip(images) {
-                *label = record[0];
+                *label = u32::from(record[0]);
                 image.copy_from_slice(&record[1..]);
             }
         }
@@ -363,7 +363,7 @@ impl Part<'_> {
             return Err(format!("{} labels for {count} images", batch.labels.len()));
         }
         self.pixels.copy_from_slice(&batch.data);
-        self.labels.copy_from_slice(&batch.labels);
+        self.labels.iter_mut().zip(&batch.labels).for_each(|(label, &own)| *label = own.into());
         Ok(())
     }
 
@@ -375,7 +375,8 @@ impl Part<'_> {
         for (pixels, labels) in pixels.zip(self.labels.chunks(STRETCH)) {
             records.clear();
             for (image, &label) in pixels.chunks_exact(IMAGE).zip(labels) {
-                records.push(label);
+                // Each was read from a byte.
+                records.push(label as u8);
                 records.extend_from_slice(image);
             }
             hasher.update(&records);

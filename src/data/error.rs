@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::folder::FolderError;
 use crate::diagnostics::{Finding, findings};
 use crate::interrupt::Interrupted;
 
@@ -22,6 +23,8 @@ pub enum DataError {
     DownloadDamaged { url: String, path: PathBuf, expected: String, found: String },
     /// A file or folder cannot be read or written.
     Io { action: &'static str, path: PathBuf, cause: io::Error },
+    /// A folder of pictures is not as it has to be.
+    Folder(FolderError),
     /// Asked to stop.
     Interrupted,
 }
@@ -50,6 +53,7 @@ impl DataError {
             DataError::Download { .. } => findings::DOWNLOAD_FAILED,
             DataError::DownloadDamaged { .. } => findings::DOWNLOAD_DAMAGED,
             DataError::Io { .. } => findings::IO_ERROR,
+            DataError::Folder(error) => error.finding(),
             DataError::Interrupted => findings::INTERRUPTED,
         }
     }
@@ -78,6 +82,7 @@ impl DataError {
             DataError::Io { action, path, cause } => {
                 format!("cannot {action} `{}`: {cause}", path.display())
             }
+            DataError::Folder(error) => error.message(),
             DataError::Interrupted => Interrupted.to_string(),
         }
     }
@@ -118,8 +123,15 @@ impl DataError {
             {
                 Some("make room on that disk".into())
             }
+            DataError::Folder(error) => Some(error.help()),
             DataError::Io { .. } | DataError::Interrupted => None,
         }
+    }
+}
+
+impl From<FolderError> for DataError {
+    fn from(error: FolderError) -> Self {
+        DataError::Folder(error)
     }
 }
 

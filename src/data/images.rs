@@ -1,16 +1,52 @@
-//! Decoded images in memory.
+//! Decoded images.
 
+use std::ops::Deref;
+use std::sync::Arc;
+
+use memmap2::Mmap;
+
+use super::Content;
 use crate::augment::{Normalization, Pixels};
 
 /// Images of one size with their labels, decoded once.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Images {
     /// `[n, 3, height, width]`, row-major bytes, RGB planes.
-    pub pixels: Vec<u8>,
+    pub pixels: Bytes,
     /// `[n]`, each below the number of classes.
-    pub labels: Vec<u8>,
+    pub labels: Vec<u32>,
     pub height: usize,
     pub width: usize,
+}
+
+/// Bytes in memory, or in a file that the system brings into memory where they are read.
+#[derive(Clone, Debug)]
+pub enum Bytes {
+    Owned(Vec<u8>),
+    Mapped(Arc<Mmap>),
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Bytes::Owned(bytes) => bytes,
+            Bytes::Mapped(file) => file,
+        }
+    }
+}
+
+impl From<Vec<u8>> for Bytes {
+    fn from(bytes: Vec<u8>) -> Self {
+        Bytes::Owned(bytes)
+    }
+}
+
+impl PartialEq for Bytes {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
 }
 
 impl Images {
@@ -34,10 +70,22 @@ impl Images {
     }
 }
 
-/// The two parts of a dataset and how its pixels are normalised.
+/// The two parts of a dataset, shared with the threads that make views, and how its pixels are
+/// normalised.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Dataset {
-    pub train: Images,
-    pub test: Images,
+    pub train: Arc<Images>,
+    pub test: Arc<Images>,
     pub normalization: Normalization,
+    pub content: Content,
+    /// How many images cannot be read and are in neither part.
+    pub left_out: usize,
+}
+
+impl Dataset {
+    /// Of images that are the same for everybody.
+    pub fn fixed(train: Images, test: Images, normalization: Normalization) -> Self {
+        let (train, test) = (Arc::new(train), Arc::new(test));
+        Dataset { train, test, normalization, content: Content::Fixed, left_out: 0 }
+    }
 }

@@ -26,7 +26,7 @@ pub struct Batch {
     /// `[n]`, positions in the dataset.
     pub indices: Vec<u32>,
     /// `[n]`
-    pub labels: Vec<u8>,
+    pub labels: Vec<u32>,
     /// For each view `[n, 3, height, width]`, normalised.
     pub views: Vec<Vec<f32>>,
     /// Height and width of each view.
@@ -264,9 +264,9 @@ mod tests {
     const NORMALIZATION: Normalization = Normalization { mean: [0.5; 3], std: [0.25; 3] };
 
     fn images(count: usize) -> Images {
-        let pixels = (0..count * 3 * 36).map(|i| (i * i / 7 + i) as u8).collect();
-        let labels = (0..count).map(|i| (i % 10) as u8).collect();
-        Images { pixels, labels, height: 6, width: 6 }
+        let pixels: Vec<u8> = (0..count * 3 * 36).map(|i| (i * i / 7 + i) as u8).collect();
+        let labels = (0..count).map(|i| (i % 10) as u32).collect();
+        Images { pixels: pixels.into(), labels, height: 6, width: 6 }
     }
 
     fn call(name: &str, args: &[(&str, Term)]) -> Term {
@@ -296,7 +296,7 @@ mod tests {
     }
 
     /// Each example of an epoch with its label and views.
-    fn examples(loader: &Loader, epoch: u64) -> Vec<(u32, u8, Vec<Vec<f32>>)> {
+    fn examples(loader: &Loader, epoch: u64) -> Vec<(u32, u32, Vec<Vec<f32>>)> {
         let volume = 3 * 5 * 5;
         let of = |batch: Batch| {
             (0..batch.indices.len()).map(move |row| {

@@ -4,6 +4,7 @@ mod archive;
 mod cifar10;
 pub mod download;
 mod error;
+mod folder;
 pub mod images;
 pub mod loader;
 mod pickle;
@@ -14,9 +15,11 @@ mod testing;
 
 use std::path::{Path, PathBuf};
 
+use self::folder::Folder;
 pub use self::{
     download::{Remote, download},
     error::{DataError, NotDownloaded},
+    folder::FolderError,
     images::{Dataset, Images},
     sample::stratified,
 };
@@ -41,9 +44,6 @@ pub struct Lookup<'a> {
     pub watch: Watch<'a>,
 }
 
-/// Finds a dataset, verifies and decodes it.
-pub type Load = fn(&Args, &Lookup<'_>) -> Result<Dataset, DataError>;
-
 /// Where a dataset comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Supply {
@@ -55,46 +55,102 @@ pub enum Supply {
     Download { bytes: u64 },
 }
 
-/// Finds out where [`load`] would take a dataset from, and changes nothing.
-pub type Locate = fn(&Lookup<'_>) -> Result<Supply, DataError>;
+/// What is known of the images of a dataset besides what its call says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// They are the same for everybody.
+    Fixed,
+    /// This digest of them.
+    Known(String),
+    /// Nothing, before they are loaded.
+    Unread,
+}
 
-/// Where the datasets come from, by the same names as in [`DATASETS`].
-pub static SUPPLIES: &[(&str, Locate)] =
-    &[("cifar10", cifar10::locate), ("shapes", |_| Ok(Supply::Made))];
+/// How the images of a dataset are had.
+#[derive(Clone, Copy)]
+pub struct Source {
+    /// Finds, verifies and decodes it.
+    load: fn(&Args, &Lookup<'_>) -> Result<Dataset, DataError>,
+    /// Finds out where [`load`] would take it from, and changes nothing.
+    locate: fn(&Args, &Lookup<'_>) -> Result<Supply, DataError>,
+    /// Finds out what its images are, and changes nothing.
+    content: fn(&Args, &Lookup<'_>) -> Result<Content, DataError>,
+    /// Whether its pixels lie in memory, and not in a file.
+    in_memory: bool,
+}
 
 /// The datasets, by the names under which `std.datasets` declares them.
-pub static DATASETS: &[(&str, Load)] = &[
-    ("cifar10", |args, source| {
-        let (train, test) = cifar10::load(source)?;
-        let normalization = normalization(args, cifar10::NORMALIZATION);
-        Ok(Dataset { train, test, normalization })
-    }),
-    ("shapes", |args, source| {
-        Ok(Dataset {
-            train: shapes::draw("train", args.size("train"), source.watch)?,
-            test: shapes::draw("test", args.size("test"), source.watch)?,
-            normalization: normalization(args, SHAPES),
-        })
-    }),
+pub static DATASETS: &[(&str, Source)] = &[
+    (
+        "cifar10",
+        Source {
+            load: |args, source| {
+                let (train, test) = cifar10::load(source)?;
+                let normalization = normalization(args, cifar10::NORMALIZATION);
+                Ok(Dataset::fixed(train, test, normalization))
+            },
+            locate: |_, source| cifar10::locate(source),
+            content: |_, _| Ok(Content::Fixed),
+            in_memory: true,
+        },
+    ),
+    (
+        "folder",
+        Source {
+            load: |args, source| {
+                let normalization = normalization(args, IMAGENET);
+                Folder::of(args).load(normalization, source)
+            },
+            locate: |args, source| Folder::of(args).locate(source),
+            content: |args, source| Folder::of(args).content(source),
+            in_memory: false,
+        },
+    ),
+    (
+        "shapes",
+        Source {
+            load: |args, source| {
+                let train = shapes::draw("train", args.size("train"), source.watch)?;
+                let test = shapes::draw("test", args.size("test"), source.watch)?;
+                Ok(Dataset::fixed(train, test, normalization(args, SHAPES)))
+            },
+            locate: |_, _| Ok(Supply::Made),
+            content: |_, _| Ok(Content::Fixed),
+            in_memory: true,
+        },
+    ),
 ];
 
 /// The dataset that a call names.
 ///
 /// # Panics
 ///
-/// If it calls no dataset: the checker lets nothing else through.
+/// This and the functions below panic if it calls no dataset: the checker lets nothing else through.
 pub fn load(dataset: &Call, source: &Lookup<'_>) -> Result<Dataset, DataError> {
-    dataset.implementation("a dataset", DATASETS)(&dataset.args, source)
+    (of(dataset).load)(&dataset.args, source)
 }
 
 /// Where [`load`] would take a dataset from, or why it could not.
-///
-/// # Panics
-///
-/// If it calls no dataset: the checker lets nothing else through.
 pub fn locate(dataset: &Call, source: &Lookup<'_>) -> Result<Supply, DataError> {
-    dataset.implementation("a dataset", SUPPLIES)(source)
+    (of(dataset).locate)(&dataset.args, source)
 }
+
+/// What the images of a dataset are, as far as that is known before they are loaded.
+pub fn content(dataset: &Call, source: &Lookup<'_>) -> Result<Content, DataError> {
+    (of(dataset).content)(&dataset.args, source)
+}
+
+/// Whether the pixels of a dataset lie in memory, and not in a file.
+pub fn in_memory(dataset: &Call) -> bool {
+    of(dataset).in_memory
+}
+
+fn of(dataset: &Call) -> Source {
+    dataset.implementation("a dataset", DATASETS)
+}
+
+const IMAGENET: Normalization =
+    Normalization { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
 
 /// Mean and standard deviation of the shapes.
 const SHAPES: Normalization =
@@ -104,7 +160,7 @@ const SHAPES: Normalization =
 fn normalization(args: &Args, own: Normalization) -> Normalization {
     match args.symbol("normalize") {
         "own" => own,
-        "imagenet" => Normalization { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] },
+        "imagenet" => IMAGENET,
         "none" => Normalization { mean: [0.0; 3], std: [1.0; 3] },
         // Excluded by the signature.
         other => unreachable!("no normalisation is called `{other}`"),

@@ -7,13 +7,14 @@ use crate::term::share;
 /// class that has any: positions in `labels`, ascending. All of them from 100 per cent on.
 ///
 /// A larger share under the same key holds the smaller one. At most `u32::MAX` labels.
-pub fn stratified(labels: &[u8], percent: f64, key: Key) -> Vec<u32> {
+pub fn stratified(labels: &[u32], percent: f64, key: Key) -> Vec<u32> {
     if percent >= 100.0 {
         return (0..labels.len() as u32).collect();
     }
-    let mut classes = vec![Vec::new(); usize::from(u8::MAX) + 1];
+    let count = labels.iter().max().map_or(0, |largest| *largest as usize + 1);
+    let mut classes = vec![Vec::new(); count];
     for (index, &label) in (0u32..).zip(labels) {
-        classes[usize::from(label)].push(index);
+        classes[label as usize].push(index);
     }
     let mut sample = Vec::new();
     for (class, mut members) in (0u64..).zip(classes) {
@@ -32,11 +33,11 @@ pub fn stratified(labels: &[u8], percent: f64, key: Key) -> Vec<u32> {
 mod tests {
     use super::*;
 
-    fn labels() -> Vec<u8> {
-        (0..1000).map(|index| if index % 4 == 0 { 7 } else { (index % 3) as u8 }).collect()
+    fn labels() -> Vec<u32> {
+        (0..1000).map(|index| if index % 4 == 0 { 7 } else { (index % 3) as u32 }).collect()
     }
 
-    fn count(labels: &[u8], sample: &[u32], class: u8) -> usize {
+    fn count(labels: &[u32], sample: &[u32], class: u32) -> usize {
         sample.iter().filter(|&&index| labels[index as usize] == class).count()
     }
 

@@ -45,11 +45,11 @@ pub fn draw(part: &str, count: usize, watch: Watch<'_>) -> Result<Images, Interr
         task.advance(1)
     })?;
     let labels = (0..count).map(label).collect();
-    Ok(Images { pixels, labels, height: SIDE, width: SIDE })
+    Ok(Images { pixels: pixels.into(), labels, height: SIDE, width: SIDE })
 }
 
-fn label(index: usize) -> u8 {
-    (index % Figure::ALL.len()) as u8
+fn label(index: usize) -> u32 {
+    (index % Figure::ALL.len()) as u32
 }
 
 /// Everything that was drawn by lot for one image.
@@ -62,13 +62,13 @@ struct Scene {
 }
 
 impl Scene {
-    fn new(label: u8, key: Key) -> Self {
+    fn new(label: u32, key: Key) -> Self {
         let rng = &mut key.stream();
         let background = Background::new(rng);
         let clutter = (0..2 + rng.below(4)).map(|_| Stroke::new(&background, rng)).collect();
         let mut figures: Vec<Placed> = Vec::new();
         for _ in 0..FEWEST + rng.below(MOST - FEWEST + 1) {
-            let figure = Figure::ALL[usize::from(label)];
+            let figure = Figure::ALL[label as usize];
             let place = Place::apart_from(&figures, rng);
             figures.push(Placed::new(figure, place, &background, rng));
         }
@@ -321,7 +321,7 @@ mod tests {
     #[test]
     fn a_larger_set_begins_with_a_smaller_one() {
         let (small, large) = (draw("train", 30), draw("train", 50));
-        assert_eq!(small.pixels, large.pixels[..small.pixels.len()]);
+        assert_eq!(*small.pixels, large.pixels[..small.pixels.len()]);
         assert_ne!(small.pixels, draw("test", 30).pixels);
     }
 

@@ -183,7 +183,8 @@ findings! {
     PRECISION_UNAVAILABLE "precision-unavailable" Error "a device does not compute in the precision of a stage";
     DATASET_MISSING "dataset-missing" Error "a dataset is not found";
     DATASET_INCOMPLETE "dataset-incomplete" Error "a dataset lacks files";
-    DATASET_DAMAGED "dataset-damaged" Error "a file of a dataset is not what was published";
+    DATASET_DAMAGED "dataset-damaged" Error "a file of a dataset is not what it should be";
+    DATASET_DIFFERS "dataset-differs" Error "a folder is not what the pipeline says of it";
     DOWNLOAD_FAILED "download-failed" Error "a dataset could not be downloaded";
     DOWNLOAD_DAMAGED "download-damaged" Error "a server sent other bytes than were published";
     IO_ERROR "io-error" Error "a file could not be read or written";

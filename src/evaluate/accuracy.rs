@@ -44,9 +44,9 @@ impl Accuracy {
     ) -> Self {
         let mut by_class = vec![ClassAccuracy::default(); classes];
         for (prediction, &label) in predictions.into_iter().zip(&on.labels) {
-            let class = &mut by_class[usize::from(label)];
+            let class = &mut by_class[label as usize];
             class.total += 1;
-            class.correct += usize::from(prediction == usize::from(label));
+            class.correct += usize::from(prediction == label as usize);
         }
         let correct = by_class.iter().map(|class| class.correct).sum();
         let total = on.len();

@@ -12,7 +12,7 @@ pub struct Features {
     pub values: Vec<f32>,
     pub dim: usize,
     /// `[n]`
-    pub labels: Vec<u8>,
+    pub labels: Vec<u32>,
     /// Which part of the dataset they come from.
     pub part: Part,
 }
@@ -49,8 +49,8 @@ impl Features {
         if expected != found {
             return Err(EvaluateError::Values { part, expected, found });
         }
-        if let Some(&label) = self.labels.iter().find(|&&label| usize::from(label) >= classes) {
-            return Err(EvaluateError::Label { part, label: label.into(), classes });
+        if let Some(&label) = self.labels.iter().find(|&&label| label as usize >= classes) {
+            return Err(EvaluateError::Label { part, label: label as usize, classes });
         }
         if !self.values.iter().all(|value| value.is_finite()) {
             return Err(EvaluateError::NotFinite { part });

@@ -102,7 +102,7 @@ fn nearest(similarities: &[f32], k: usize) -> Vec<Neighbour> {
 }
 
 /// The class with the most weight among the neighbours, of which there is at least one.
-fn vote(neighbours: &[Neighbour], labels: &[u8], classes: usize, temperature: f64) -> usize {
+fn vote(neighbours: &[Neighbour], labels: &[u32], classes: usize, temperature: f64) -> usize {
     // Weights are relative to the nearest neighbour's, which no temperature can overflow.
     let max = neighbours.iter().map(|&(s, _)| s).fold(f32::NEG_INFINITY, f32::max);
     let mut votes = vec![0.0_f64; classes];
@@ -111,7 +111,7 @@ fn vote(neighbours: &[Neighbour], labels: &[u8], classes: usize, temperature: f6
     ordered.sort_unstable_by(nearer);
     for (similarity, index) in ordered {
         let weight = (f64::from(similarity - max) / temperature).exp();
-        votes[usize::from(labels[index])] += weight;
+        votes[labels[index] as usize] += weight;
     }
     argmax(&votes)
 }
@@ -142,10 +142,10 @@ mod tests {
     /// Features scattered about a direction for each class.
     fn scattered(n: usize, dim: usize, classes: usize, noise: f32, rng: &mut Rng) -> Features {
         let mut values = Vec::new();
-        let labels: Vec<u8> = (0..n).map(|i| (i % classes) as u8).collect();
+        let labels: Vec<u32> = (0..n).map(|i| (i % classes) as u32).collect();
         for &label in &labels {
             for d in 0..dim {
-                let centre = if d % classes == usize::from(label) { 1.0 } else { 0.0 };
+                let centre = if d % classes == label as usize { 1.0 } else { 0.0 };
                 values.push(3.0 * (centre + noise * rng.normal()));
             }
         }
@@ -166,7 +166,7 @@ mod tests {
             all.sort_by(|a, b| b.0.total_cmp(&a.0));
             let mut votes = vec![0.0; classes];
             for (s, i) in &all[..k] {
-                votes[usize::from(fit.labels[*i])] += (s / t).exp();
+                votes[fit.labels[*i] as usize] += (s / t).exp();
             }
             argmax(&votes)
         };

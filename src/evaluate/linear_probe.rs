@@ -122,7 +122,7 @@ struct Regression {
 }
 
 impl Regression {
-    fn new(x: Tensor<2>, labels: &[u8], classes: usize, l2: f64) -> Self {
+    fn new(x: Tensor<2>, labels: &[u32], classes: usize, l2: f64) -> Self {
         let device = x.device();
         let n = labels.len();
         let indices: Vec<i64> = labels.iter().map(|&label| i64::from(label)).collect();
@@ -204,11 +204,11 @@ mod tests {
 
     /// Gaussian clouds whose dimensions have very different scales and offsets.
     fn clouds(n: usize, noise: f32, part: Part, rng: &mut Rng) -> Features {
-        let labels: Vec<u8> = (0..n).map(|i| (i % 4) as u8).collect();
+        let labels: Vec<u32> = (0..n).map(|i| (i % 4) as u32).collect();
         let mut values = Vec::new();
         for &label in &labels {
             for d in 0..6 {
-                let centre = if d == usize::from(label) { 1.0 } else { 0.0 };
+                let centre = if d == label as usize { 1.0 } else { 0.0 };
                 let scale = 10_f32.powi(d as i32 - 3);
                 values.push(scale * (7.0 + centre + noise * rng.normal()));
             }

@@ -27,7 +27,7 @@ mod tests {
     use super::*;
     use crate::term::Part;
 
-    fn logits(values: Vec<f32>, labels: Vec<u8>) -> Features {
+    fn logits(values: Vec<f32>, labels: Vec<u32>) -> Features {
         Features { values, dim: 3, labels, part: Part::Test }
     }
 

@@ -12,6 +12,7 @@ use super::inputs::Datasets;
 use super::prepare::Lookups;
 use super::stages::Fields;
 use crate::check::{StageKind, declared_sizes};
+use crate::data;
 use crate::graph::Stage;
 use crate::graph::flow::Flow;
 use crate::graph::flow::chain;
@@ -94,6 +95,18 @@ impl Run<'_> {
         Ok(())
     }
 
+    /// Makes sure that the disk of the cache holds the pixels of a dataset that lie in a file.
+    pub(super) fn check_cache(&self, dataset: &Call) -> Result<(), RunError> {
+        let (cache, needed) = (&self.locations.cache, pixels(dataset));
+        match free_disk(cache).filter(|free| needed > u128::from(*free)) {
+            Some(free) if !data::in_memory(dataset) => {
+                let (path, needed) = (cache.clone(), needed.try_into().unwrap_or(u64::MAX));
+                Err(RunError::DiskTooSmall { path, needed, free })
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// What one stage takes, as far as it is known.
     pub(super) fn room(&self, stage: &Stage) -> Room {
         let fields = Fields(stage);
@@ -172,8 +185,13 @@ fn bytes(numbers: u128) -> u128 {
     numbers.saturating_mul(NUMBER)
 }
 
-/// The bytes of a dataset in memory: one a channel of a pixel.
+/// The bytes of a dataset in memory.
 fn dataset(call: &Call) -> u128 {
+    if data::in_memory(call) { pixels(call) } else { 0 }
+}
+
+/// The bytes of the pixels of a dataset: one a channel.
+fn pixels(call: &Call) -> u128 {
     let parts = [Part::Train, Part::Test].map(|part| examples(call, part).unwrap_or(0) as u128);
     let all = parts.iter().sum();
     let image = declared_sizes(call, "Image").unwrap_or_default();

@@ -67,6 +67,7 @@ impl Cause {
                 DataError::Missing { .. }
                     | DataError::Incomplete { .. }
                     | DataError::Damaged { .. }
+                    | DataError::Folder(_)
             )
         };
         match self {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 
 use crate::augment::Normalization;
-use crate::data::{self, DataError, Images, Lookup, Supply, stratified};
+use crate::data::{self, Content, DataError, Dataset, Images, Lookup, Supply, stratified};
 use crate::random::Key;
 use crate::term::{Call, Part, Split};
 use crate::watch::Watch;
@@ -26,14 +26,6 @@ pub struct Locations {
     pub mirror: Option<String>,
 }
 
-/// A dataset in memory, shared with the threads that make views.
-#[derive(Clone)]
-pub struct Loaded {
-    pub train: Arc<Images>,
-    pub test: Arc<Images>,
-    pub normalization: Normalization,
-}
-
 /// A part of a dataset in memory.
 pub struct Examples {
     pub images: Arc<Images>,
@@ -45,7 +37,7 @@ pub struct Examples {
 /// The datasets that a run has loaded.
 pub struct Datasets<'a> {
     locations: &'a Locations,
-    loaded: IndexMap<String, Loaded>,
+    loaded: IndexMap<String, Dataset>,
 }
 
 impl<'a> Datasets<'a> {
@@ -79,19 +71,25 @@ impl<'a> Datasets<'a> {
     }
 
     /// A dataset, found and verified; loaded where it is not yet.
-    pub fn dataset(&mut self, call: &Call, watch: Watch<'_>) -> Result<Loaded, DataError> {
+    pub fn dataset(&mut self, call: &Call, watch: Watch<'_>) -> Result<Dataset, DataError> {
         let name = call.to_string();
         if let Some(loaded) = self.loaded.get(&name) {
             return Ok(loaded.clone());
         }
-        let dataset = data::load(call, &self.source(watch))?;
-        let loaded = Loaded {
-            train: Arc::new(dataset.train),
-            test: Arc::new(dataset.test),
-            normalization: dataset.normalization,
-        };
+        let loaded = data::load(call, &self.source(watch))?;
         self.loaded.insert(name, loaded.clone());
         Ok(loaded)
+    }
+
+    /// The datasets of which images are left out, and how many.
+    pub fn left_out(&self) -> impl Iterator<Item = (&str, usize)> {
+        let loaded = self.loaded.iter().map(|(name, loaded)| (name.as_str(), loaded.left_out));
+        loaded.filter(|(_, left_out)| *left_out > 0)
+    }
+
+    /// What the images of a dataset are, as far as that is known. Loads nothing.
+    pub fn content(&self, call: &Call, watch: Watch<'_>) -> Result<Content, DataError> {
+        data::content(call, &self.source(watch))
     }
 
     /// Where a dataset would be taken from. Loads nothing.

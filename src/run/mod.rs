@@ -1,6 +1,7 @@
 //! The interpreter: carries a compiled graph out, stage by stage, and keeps what each has made.
 
 pub mod bench;
+mod contents;
 mod estimate;
 mod failure;
 mod fits;
@@ -20,6 +21,7 @@ mod timed;
 pub mod views;
 mod work;
 
+pub use contents::Contents;
 pub use failure::{Cause, Failure};
 pub use inputs::Locations;
 pub use prepare::Prepared;
@@ -34,6 +36,7 @@ use std::time::{Duration, Instant};
 
 use crate::check::Resolved;
 use crate::device::Selected;
+use crate::diagnostics::findings;
 use crate::evaluate::Features;
 use crate::graph::{Graph, Stage};
 use crate::interrupt::Interrupt;
@@ -59,6 +62,8 @@ pub struct Run<'a> {
     pub device: Selected,
     pub store: Store,
     pub locations: Locations,
+    /// What is known of the images there.
+    pub contents: Contents,
     pub events: Events,
     pub interrupt: Interrupt,
     /// Where another process computes a stage, wait for its result.
@@ -79,6 +84,14 @@ impl Run<'_> {
             folder: folder.path().to_owned(),
         })?;
         let Prepared { mut state, mut lookups } = prepared;
+        for (dataset, left_out) in state.datasets.left_out() {
+            let name = findings::DATASET_DAMAGED.name.to_owned();
+            let are = if left_out == 1 { "is" } else { "are" };
+            let message = format!(
+                "{left_out} of the pictures of {dataset} cannot be read and {are} left out"
+            );
+            self.emit(Event::Warning { stage: None, name, message })?;
+        }
         for position in self.graph.to_run() {
             let stage = self.graph.stage(position).expect("a position in its own graph");
             let lookup = lookups.remove(&position).unwrap_or(Lookup::Absent);
@@ -227,7 +240,8 @@ impl Run<'_> {
             env!("CARGO_PKG_VERSION"),
             &numerics::version(),
         ];
-        for part in parts {
+        let contents = self.contents_behind(stage);
+        for part in parts.into_iter().chain(contents.iter().map(String::as_str)) {
             hasher.update(&(part.len() as u64).to_le_bytes());
             hasher.update(part.as_bytes());
         }
@@ -240,6 +254,7 @@ impl Run<'_> {
             device: self.device.clone(),
             store: Store::open(store)?,
             locations: self.locations.clone(),
+            contents: self.contents.clone(),
             events: Events::default(),
             interrupt: Interrupt::default(),
             ..*self

@@ -175,6 +175,7 @@ impl Run<'_> {
     /// Finds out what this run would do, were its record to lie in `output`. Writes nothing, and
     /// downloads nothing.
     pub fn plan(&self, output: &Path, otherwise: Otherwise<'_>) -> Result<Plan<'_>, Failure> {
+        self.guess_contents()?;
         let lookups = self.look_up()?;
         let sources = Datasets::new(&self.locations);
         let need = self.need(&lookups, &sources);

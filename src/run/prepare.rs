@@ -8,6 +8,7 @@ use super::failure::Failure;
 use super::inputs::Datasets;
 use super::stages::Fields;
 use super::{Run, State};
+use crate::data::{DataError, FolderError};
 use crate::device::DeviceError;
 use crate::graph::Stage;
 use crate::store::Lookup;
@@ -27,6 +28,7 @@ impl Run<'_> {
     /// Looks for what the run needs, of which `output` is to hold the record. Downloads datasets
     /// that are missing, and writes nothing else.
     pub fn prepare(&self, output: &Path) -> Result<Prepared<'_>, Failure> {
+        self.read_contents()?;
         let lookups = self.look_up()?;
         let mut datasets = Datasets::new(&self.locations);
         let need = self.need(&lookups, &datasets);
@@ -35,7 +37,11 @@ impl Run<'_> {
         self.check_steps(&lookups, need.datasets)?;
         for (stage, dataset) in self.wanted(&lookups) {
             let found = self.watched(|watch| datasets.dataset(dataset, watch));
-            found.map_err(|error| Failure::of(stage, error.into()))?;
+            let found = found.map_err(|error| Failure::of(stage, error.into()))?;
+            if self.contents.of(dataset).is_some_and(|content| *content != found.content) {
+                let error = FolderError::Changed { file: dataset.to_string().into() };
+                return Err(Failure::of(stage, DataError::from(error).into()));
+            }
         }
         Ok(Prepared { state: State::new(self.seed, datasets), lookups })
     }

@@ -142,6 +142,13 @@ impl Args {
         }
     }
 
+    pub fn text(&self, name: &str) -> &str {
+        match self.get(name) {
+            Some(Term::Text(value)) => value,
+            other => mismatch(name, "Text", other),
+        }
+    }
+
     pub fn symbol(&self, name: &str) -> &str {
         match self.get(name) {
             Some(Term::Symbol(value)) => value,

@@ -113,8 +113,9 @@ fn network(width: usize, device: &Selected) -> Extractor {
 
 fn images(count: usize) -> Images {
     let mut noise = Key::root(1).stream();
-    let pixels = (0..count * 3 * SIDE * SIDE).map(|_| (256.0 * noise.uniform()) as u8).collect();
-    let labels = (0..count).map(|index| (index % CLASSES) as u8).collect();
+    let pixels = (0..count * 3 * SIDE * SIDE).map(|_| (256.0 * noise.uniform()) as u8);
+    let pixels = pixels.collect::<Vec<u8>>().into();
+    let labels = (0..count).map(|index| (index % CLASSES) as u32).collect();
     Images { pixels, labels, height: SIDE, width: SIDE }
 }
 
@@ -124,8 +125,8 @@ fn features(count: usize, dim: usize, part: Part) -> Features {
     let mut directions = key.named("directions").stream();
     let directions: Vec<f32> = (0..CLASSES * dim).map(|_| directions.normal()).collect();
     let mut noise = key.fold(part as u64).stream();
-    let labels: Vec<u8> = (0..count).map(|index| (index % CLASSES) as u8).collect();
-    let of = |label: &u8| directions[usize::from(*label) * dim..][..dim].iter();
+    let labels: Vec<u32> = (0..count).map(|index| (index % CLASSES) as u32).collect();
+    let of = |label: &u32| directions[*label as usize * dim..][..dim].iter();
     // Closer together the more dimensions tell them apart.
     let near = 1.5 / (dim as f32).sqrt();
     let values = labels.iter().flat_map(of).map(|value| near * value + noise.normal()).collect();

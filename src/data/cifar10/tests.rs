@@ -122,7 +122,7 @@ fn assert_whole(loaded: Result<(Images, Images), DataError>) {
             true => (&train, index),
             false => (&test, index - train.len()),
         };
-        assert_eq!(images.labels[index], record[0]);
+        assert_eq!(images.labels[index], u32::from(record[0]));
         assert_eq!(images.image(index), &record[1..]);
     }
 }
@@ -364,13 +364,13 @@ fn pickled_batch(images: &Images) -> Vec<u8> {
         found.expect("a part of the pickle")
     };
     let mut out = small[..place(b"]q\x03(") + 4].to_vec();
-    out.extend(images.labels.iter().flat_map(|&label| [b'K', label]));
+    out.extend(images.labels.iter().flat_map(|&label| [b'K', label as u8]));
     out.extend(&small[place(b"eU\x04data")..place(b"K\x01K\x01M") + 2]);
     out.push(b'M');
     out.extend((images.len() as u16).to_le_bytes());
     out.extend(&small[place(b"M\x00\x0c")..place(b"\x89T") + 2]);
     out.extend((images.pixels.len() as u32).to_le_bytes());
-    out.extend(&images.pixels);
+    out.extend(&*images.pixels);
     out.extend(b"tbu.");
     out
 }

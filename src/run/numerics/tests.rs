@@ -19,7 +19,7 @@ use crate::interrupt::Interrupt;
 use crate::nn;
 use crate::random::Key;
 use crate::run::folder::RunFolder;
-use crate::run::{Locations, Run};
+use crate::run::{Contents, Locations, Run};
 use crate::schedule::{self, Progress};
 use crate::store::Store;
 use crate::store::events::Events;
@@ -112,7 +112,7 @@ fn loader(stage: &Stage) -> Loader {
     let dataset = dataset(&split.dataset);
     let examples = stratified(&dataset.train.labels, split.percent, Key::root(3));
     Loader {
-        images: Arc::new(dataset.train),
+        images: Arc::clone(&dataset.train),
         examples: Arc::new(examples),
         views: Augmentation::of_views(&stage.fields["views"], 2),
         normalization: dataset.normalization,
@@ -212,6 +212,7 @@ fn steps(device: Selected) -> String {
             offline: true,
             mirror: None,
         },
+        contents: Contents::default(),
         events: Events::default(),
         interrupt: Interrupt::default(),
         wait: true,

@@ -1,0 +1,224 @@
+//! The decoded squares of a folder, in files of their own.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use memmap2::Mmap;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
+
+use super::FolderError;
+use super::decode::square;
+use super::listing::{Entry, Listing, stamp};
+use crate::augment::Canvas;
+use crate::data::download::exclusive;
+use crate::data::error::DataError;
+use crate::data::images::{Bytes, Images};
+use crate::watch::{Counted, Task, Watch};
+
+/// Raised where other bytes are made of the same files.
+const VERSION: u32 = 1;
+const INDEX: &str = "index.json";
+
+/// Where the squares of one folder are kept, in one size.
+pub struct Cache {
+    folder: PathBuf,
+    size: usize,
+    skips: bool,
+}
+
+/// What the cache holds.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Index {
+    /// Of the files that it was made from.
+    listing: Listing,
+    /// The positions of those that are left out, of each part.
+    pub left_out: [Vec<u32>; 2],
+    /// The digest of all that is kept, as it lies in the files of the pictures.
+    pub content: String,
+}
+
+/// The squares of a part, under way into a file.
+struct Part {
+    file: NamedTempFile,
+    left_out: Vec<u32>,
+    digest: blake3::Hash,
+}
+
+impl Cache {
+    /// Of the folder `root`, which is there, among all caches.
+    pub fn of(caches: &Path, root: &Path, size: usize, skips: bool) -> Self {
+        let place = fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(place.as_os_str().as_encoded_bytes());
+        hasher.update(format!("\0{size} {skips} {VERSION}").as_bytes());
+        let hash = &hasher.finalize().to_hex()[..16];
+        let name = root.file_name().unwrap_or_default().to_string_lossy();
+        Cache { folder: caches.join("folders").join(format!("{name}-{size}-{hash}")), size, skips }
+    }
+
+    /// What it holds of exactly these files, if anything.
+    pub fn current(&self, listing: &Listing) -> Option<Index> {
+        let index = fs::read(self.folder.join(INDEX)).ok()?;
+        let index: Index = serde_json::from_slice(&index).ok()?;
+        let is_whole = |part| {
+            let length = fs::metadata(self.pixels(&index.content, part)).map(|file| file.len());
+            length.is_ok_and(|length| length == (index.kept(part).count() * self.image()) as u64)
+        };
+        (index.listing == *listing && is_whole(0) && is_whole(1)).then_some(index)
+    }
+
+    /// The images of both parts.
+    pub fn open(&self, index: &Index) -> Result<[Images; 2], DataError> {
+        let images = |part| -> Result<Images, DataError> {
+            let path = self.pixels(&index.content, part);
+            let file = File::open(&path).map_err(DataError::io("read", &path))?;
+            // SAFETY: nothing writes to a file of this name: it is made under another one, and
+            // where others take its place it is removed, which leaves it to those who have it open.
+            let pixels = unsafe { Mmap::map(&file) }.map_err(DataError::io("read", &path))?;
+            Ok(Images {
+                pixels: Bytes::Mapped(Arc::new(pixels)),
+                labels: index.kept(part).map(|entry| entry.class).collect(),
+                height: self.size,
+                width: self.size,
+            })
+        };
+        Ok([images(0)?, images(1)?])
+    }
+
+    /// Decodes these files of `root`, unless another process has just done it.
+    pub fn import(
+        &self,
+        root: &Path,
+        listing: Listing,
+        watch: Watch<'_>,
+    ) -> Result<Index, DataError> {
+        let _lock = exclusive(&self.folder.join("lock"))?;
+        if let Some(index) = self.current(&listing) {
+            return Ok(index);
+        }
+        let all = (listing.train.len() + listing.test.len()) as u64;
+        let name = root.file_name().unwrap_or_default().to_string_lossy();
+        let task = watch.start(format!("decoding {name}"), 0, Some(all), Counted::Images);
+        let parts =
+            [&listing.train, &listing.test].map(|entries| self.decode(root, entries, &task));
+        let [train, test] = parts;
+        let [train, test] = [train?, test?];
+        drop(task);
+        let digests = [train.digest, test.digest].map(|own| own.to_hex().to_string());
+        let content = format!("{}{VERSION}", digests.concat());
+        let content = blake3::hash(content.as_bytes()).to_hex().to_string();
+        let left_out = [train.left_out, test.left_out];
+        let index = Index { listing, left_out, content };
+        for (part, file) in [train.file, test.file].into_iter().enumerate() {
+            let path = self.pixels(&index.content, part);
+            file.persist(&path).map_err(|error| DataError::io("write", &path)(error.error))?;
+        }
+        let path = self.folder.join(INDEX);
+        let written = NamedTempFile::new_in(&self.folder).and_then(|mut file| {
+            serde_json::to_writer(io::BufWriter::new(&mut file), &index)?;
+            file.persist(&path).map_err(|error| error.error)
+        });
+        written.map_err(DataError::io("write", &path))?;
+        self.remove_others(&index.content);
+        Ok(index)
+    }
+
+    /// Decodes the pictures of a part into a file.
+    fn decode(&self, root: &Path, entries: &[Entry], task: &Task<'_>) -> Result<Part, DataError> {
+        let file = NamedTempFile::new_in(&self.folder);
+        let mut file = file.map_err(DataError::io("write", &self.folder))?;
+        let place = file.path().to_owned();
+        let out = Mutex::new(file.as_file_mut());
+        let decoded =
+            entries.par_iter().enumerate().map_init(Canvas::new, |canvas, (at, entry)| {
+                task.advance(1)?;
+                let path = root.join(&entry.path);
+                let bytes = fs::read(&path).map_err(DataError::io("read", &path))?;
+                let now = stamp(&path).map_err(DataError::io("read", &path))?;
+                if now != (entry.bytes, entry.written) || bytes.len() as u64 != entry.bytes {
+                    return Err(FolderError::Changed { file: path }.into());
+                }
+                let square = match square(&bytes, self.size, canvas) {
+                    Ok(square) => square,
+                    Err(problem) => return Ok(Err(problem)),
+                };
+                let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
+                let written = out.seek(SeekFrom::Start((at * self.image()) as u64));
+                let written = written.and_then(|_| out.write_all(&square));
+                written.map_err(DataError::io("write", &place))?;
+                Ok(Ok(blake3::hash(&bytes)))
+            });
+        let decoded: Vec<Result<Result<blake3::Hash, String>, DataError>> = decoded.collect();
+        let mut hasher = blake3::Hasher::new();
+        let (mut left_out, mut first) = (Vec::new(), None);
+        for ((at, entry), own) in (0..).zip(entries).zip(decoded) {
+            match own? {
+                Ok(hash) => {
+                    hasher.update(&entry.class.to_le_bytes());
+                    hasher.update(hash.as_bytes());
+                }
+                Err(problem) => {
+                    first.get_or_insert((root.join(&entry.path), problem));
+                    left_out.push(at);
+                }
+            }
+        }
+        if let Some((first, problem)) = first.filter(|_| !self.skips) {
+            let (count, of) = (left_out.len(), entries.len());
+            return Err(FolderError::Unreadable { first, problem, count, of }.into());
+        }
+        let closed = self.close_up(file.as_file_mut(), entries.len(), &left_out);
+        closed.map_err(DataError::io("write", &place))?;
+        Ok(Part { file, left_out, digest: hasher.finalize() })
+    }
+
+    /// Moves the squares after those that are left out into their places.
+    fn close_up(&self, file: &mut File, count: usize, left_out: &[u32]) -> io::Result<()> {
+        let mut square = vec![0; self.image()];
+        let kept = (0..count).filter(|at| left_out.binary_search(&(*at as u32)).is_err());
+        for (to, from) in kept.enumerate().filter(|(to, from)| to != from) {
+            file.seek(SeekFrom::Start((from * self.image()) as u64))?;
+            file.read_exact(&mut square)?;
+            file.seek(SeekFrom::Start((to * self.image()) as u64))?;
+            file.write_all(&square)?;
+        }
+        file.set_len(((count - left_out.len()) * self.image()) as u64)?;
+        file.sync_all()
+    }
+
+    /// Removes the squares of what the folder held before.
+    fn remove_others(&self, content: &str) {
+        let Ok(entries) = fs::read_dir(&self.folder) else { return };
+        let own = [0, 1].map(|part| self.pixels(content, part));
+        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+            // What cannot be removed takes room and does no harm.
+            if path.extension().is_some_and(|end| end == "pixels") && !own.contains(&path) {
+                let _ = fs::remove_file(path);
+            }
+        }
+    }
+
+    fn pixels(&self, content: &str, part: usize) -> PathBuf {
+        let part = ["train", "test"][part];
+        self.folder.join(format!("{part}-{}.pixels", content.get(..16).unwrap_or(content)))
+    }
+
+    /// The bytes of a square.
+    fn image(&self) -> usize {
+        3 * self.size * self.size
+    }
+}
+
+impl Index {
+    /// The files of a part that are not left out.
+    fn kept(&self, part: usize) -> impl Iterator<Item = &Entry> {
+        let entries = [&self.listing.train, &self.listing.test][part];
+        let left_out = &self.left_out[part];
+        let kept = (0..).zip(entries).filter(|(at, _)| left_out.binary_search(at).is_err());
+        kept.map(|(_, entry)| entry)
+    }
+}

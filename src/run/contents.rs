@@ -1,0 +1,101 @@
+//! What is known of the images that a run reads besides what its text says: part of what results are
+//! stored under.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
+
+use super::Run;
+use super::failure::{Cause, Failure};
+use super::inputs::Datasets;
+use super::prepare::datasets;
+use crate::data::Content;
+use crate::graph::Stage;
+use crate::term::Call;
+
+/// By the text of a dataset's call, once it is known.
+#[derive(Clone, Debug, Default)]
+pub struct Contents(OnceLock<BTreeMap<String, Content>>);
+
+impl Contents {
+    /// `None` where the same text means the same images.
+    pub(super) fn of(&self, call: &Call) -> Option<&Content> {
+        let content = self.0.get()?.get(&call.to_string());
+        content.filter(|content| **content != Content::Fixed)
+    }
+}
+
+impl Run<'_> {
+    /// Finds out what the images of all datasets are. Those of which nothing is known yet are loaded,
+    /// which takes as long as it takes to read them.
+    pub(super) fn read_contents(&self) -> Result<(), Failure> {
+        let mut sources = Datasets::new(&self.locations);
+        self.find_contents(|stage, call| {
+            let content =
+                |sources: &Datasets<'_>| self.watched(|watch| sources.content(call, watch));
+            let found = content(&sources);
+            let found = found.and_then(|found| match found {
+                Content::Unread => {
+                    if let Err(error) = self.check_cache(call) {
+                        return Ok(Err(error.into()));
+                    }
+                    let loaded = self.watched(|watch| sources.dataset(call, watch))?;
+                    Ok(Ok(loaded.content))
+                }
+                known => Ok(Ok(known)),
+            });
+            let found = found.unwrap_or_else(|error| Err(Cause::Data(error)));
+            found.map_err(|cause| Failure::of(stage, cause))
+        })
+    }
+
+    /// The same, as far as it is known without reading an image. What cannot be had is not an error.
+    pub(super) fn guess_contents(&self) -> Result<(), Failure> {
+        let sources = Datasets::new(&self.locations);
+        self.find_contents(|_, call| {
+            let found = self.watched(|watch| sources.content(call, watch));
+            self.interrupt.check()?;
+            Ok(found.unwrap_or(Content::Unread))
+        })
+    }
+
+    fn find_contents(
+        &self,
+        mut find: impl FnMut(&Stage, &Call) -> Result<Content, Failure>,
+    ) -> Result<(), Failure> {
+        let mut contents = BTreeMap::new();
+        for position in self.graph.to_run() {
+            let stage = self.graph.stage(position).expect("a position in its own graph");
+            for call in datasets(stage) {
+                let text = call.to_string();
+                if !contents.contains_key(&text) {
+                    contents.insert(text, find(stage, call)?);
+                }
+            }
+        }
+        // A run finds them once; where it is asked again, it found the same.
+        let _ = self.contents.0.set(contents);
+        Ok(())
+    }
+
+    /// The images on which the results of a stage depend, as texts that are equal for the same.
+    pub(super) fn contents_behind(&self, stage: &Stage) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        let mut stages = vec![stage];
+        while let Some(stage) = stages.pop() {
+            for call in datasets(stage) {
+                match self.contents.of(call) {
+                    None | Some(Content::Fixed) => {}
+                    Some(Content::Known(digest)) => {
+                        found.insert(format!("{call} holds {digest}"));
+                    }
+                    // The store holds nothing under that.
+                    Some(Content::Unread) => {
+                        found.insert(format!("{call} is not read"));
+                    }
+                }
+            }
+            stages.extend(self.graph.inputs(stage));
+        }
+        found
+    }
+}

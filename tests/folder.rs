@@ -1,0 +1,137 @@
+//! Runs on a folder of pictures.
+
+use std::fs;
+
+use image::{Rgb, RgbImage};
+use serde_json::Value;
+
+use crate::user::{Ended, Process, User};
+
+/// A pre-training on the folder, and a stage that reads no folder but stands on it.
+const PETS: &str = "\
+use std.augment.crop_and_flip
+use std.datasets.{folder, shapes}
+use std.encoders.convnet
+use std.objectives.simclr
+
+pipeline pets(train: Int = 12) {
+  dataset   data     = folder(\"pets\", classes: 2, train: train, test: 4, size: 32)
+  dataset   others   = shapes(train: 40, test: 20)
+  encoder   backbone = convnet(width: 4)
+  objective contrast = simclr(backbone, dim: 8)
+
+  pretrain base {
+    data:      data.train.unlabeled
+    views:     crop_and_flip(size: 32)
+    objective: contrast
+    optimizer: sgd(lr: 0.01)
+    length:    2 epochs
+    batch:     4
+  }
+
+  evaluate near { model: base.encoder, protocol: knn(k: 3), fit: data.train, on: data.test }
+
+  evaluate far { model: base.encoder, protocol: knn(k: 3), fit: others.train, on: others.test }
+
+  evaluate apart { model: backbone, protocol: knn(k: 3), fit: others.train, on: others.test }
+}
+";
+const STAGES: [&str; 4] = ["base", "near", "far", "apart"];
+
+fn user() -> User {
+    let user = User::with(PETS);
+    for class in ["cat", "dog"] {
+        (0..6).for_each(|index| write(&user, &format!("train/{class}/{index}.png"), index));
+        (6..8).for_each(|index| write(&user, &format!("val/{class}/{index}.jpg"), index));
+    }
+    user
+}
+
+/// A picture that no other index has.
+fn write(user: &User, name: &str, index: u32) {
+    let path = user.path("pets").join(name);
+    fs::create_dir_all(path.parent().expect("a folder")).expect("a folder to write to");
+    let value = |x: u32, y: u32, channel: u32| (17 * x * (index + 1) + 5 * y + 60 * channel) as u8;
+    let picture =
+        RgbImage::from_fn(48, 40 + index, |x, y| Rgb([0, 1, 2].map(|own| value(x, y, own))));
+    picture.save(path).expect("a folder to write to");
+}
+
+/// The stages that the last run has computed.
+fn computed(user: &User) -> Vec<String> {
+    let lines = user.record().lines("events.jsonl");
+    let computed = lines.iter().filter(|event| event["event"] == "stage-finished");
+    computed.map(|event| event["stage"].as_str().expect("a name").to_owned()).collect()
+}
+
+/// What a plan says of each stage.
+fn planned(user: &User) -> Vec<(String, String)> {
+    let arguments = ["plan", "p.cpipe", "--offline", "--store", "store", "--json"];
+    let ended = Process::start(user.command(&arguments)).end().with(0);
+    let plan: Value = serde_json::from_str(&ended.out).expect("JSON");
+    let text = |value: &Value| value.as_str().expect("text").to_owned();
+    let stages = plan["stages"].as_array().expect("stages").iter();
+    stages.map(|stage| (text(&stage["name"]), text(&stage["state"]))).collect()
+}
+
+fn states(of: [&str; 4]) -> Vec<(String, String)> {
+    STAGES.into_iter().zip(of).map(|(name, state)| (name.to_owned(), state.to_owned())).collect()
+}
+
+fn wrong(user: &User, arguments: &[&str]) -> Ended {
+    let ended = user.run(arguments).with(2);
+    user.has_not_begun();
+    ended
+}
+
+#[test]
+fn results_are_those_of_the_pictures() {
+    let user = user();
+    assert_eq!(planned(&user), states(["to-run"; 4]));
+    user.run(&[]).with(0);
+    assert_eq!(computed(&user), STAGES);
+    assert_eq!(planned(&user), states(["cached"; 4]));
+    user.run(&[]).with(0);
+    assert_eq!(computed(&user), [""; 0]);
+
+    // What stands on another picture is another result, whatever it reads itself.
+    write(&user, "train/cat/3.png", 30);
+    assert_eq!(planned(&user), states(["to-run", "to-run", "to-run", "cached"]));
+    let before = user.record().text("values.json");
+    user.run(&[]).with(0);
+    assert_eq!(computed(&user), ["base", "near", "far"]);
+    assert_eq!(user.record().text("values.json"), before);
+    // The pictures from before are the results from before.
+    write(&user, "train/cat/3.png", 3);
+    user.run(&[]).with(0);
+    assert_eq!(computed(&user), [""; 0]);
+}
+
+#[test]
+fn a_folder_is_looked_at_before_anything_is_begun() {
+    let user = user();
+    let ended = wrong(&user, &["-o", "train=100"]).says("dataset-differs");
+    let ended = ended.says("has 12 pictures to train on, not 100");
+    ended.says("or say `folder(\"pets\", classes: 2, train: 12, test: 4)`");
+    fs::write(user.path("pets/train/cat/2.png"), "no picture").expect("a folder to write to");
+    let ended = wrong(&user, &[]).says("dataset-damaged");
+    ended.says("2.png`, of 12 pictures, cannot be read: it is neither JPEG nor PNG");
+    fs::remove_dir_all(user.path("pets/val")).expect("a folder of this user");
+    wrong(&user, &[]).says("dataset-incomplete").says("has no folder `val` or `test`");
+    fs::remove_dir_all(user.path("pets")).expect("a folder of this user");
+    wrong(&user, &[]).says("dataset-missing").says("there is no folder `pets`");
+}
+
+#[test]
+fn a_run_says_how_many_pictures_it_leaves_out() {
+    let user = user();
+    let text = PETS.replace("size: 32)\n  dataset", "size: 32, damaged: skip)\n  dataset");
+    fs::write(user.path("p.cpipe"), text).expect("a folder to write to");
+    fs::write(user.path("pets/train/cat/2.png"), "no picture").expect("a folder to write to");
+    wrong(&user, &[]).says("has 11 pictures to train on, not 12");
+    let ended = user.run(&["-o", "train=11"]).with(0);
+    ended.says("1 of the pictures of folder").says("cannot be read and is left out");
+    let events = user.record().lines("events.jsonl");
+    let mut warnings = events.iter().filter(|event| event["event"] == "warning");
+    assert!(warnings.any(|event| event["name"] == "dataset-damaged"), "{events:?}");
+}

@@ -24,7 +24,7 @@ pub enum DataError {
     /// A file or folder cannot be read or written.
     Io { action: &'static str, path: PathBuf, cause: io::Error },
     /// A folder of pictures is not as it has to be.
-    Folder(FolderError),
+    Folder(Box<FolderError>),
     /// Asked to stop.
     Interrupted,
 }
@@ -131,7 +131,7 @@ impl DataError {
 
 impl From<FolderError> for DataError {
     fn from(error: FolderError) -> Self {
-        DataError::Folder(error)
+        DataError::Folder(Box::new(error))
     }
 }
 

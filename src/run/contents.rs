@@ -1,7 +1,8 @@
 //! What is known of the images that a run reads besides what its text says: part of what results are
 //! stored under.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 use std::sync::OnceLock;
 
 use super::Run;
@@ -30,22 +31,18 @@ impl Run<'_> {
     pub(super) fn read_contents(&self) -> Result<(), Failure> {
         let mut sources = Datasets::new(&self.locations);
         self.find_contents(|stage, call| {
-            let content =
-                |sources: &Datasets<'_>| self.watched(|watch| sources.content(call, watch));
-            let found = content(&sources);
-            let found = found.and_then(|found| match found {
-                Content::Unread => {
-                    if let Err(error) = self.check_cache(call) {
-                        return Ok(Err(error.into()));
-                    }
-                    let loaded = self.watched(|watch| sources.dataset(call, watch))?;
-                    Ok(Ok(loaded.content))
-                }
-                known => Ok(Ok(known)),
-            });
-            let found = found.unwrap_or_else(|error| Err(Cause::Data(error)));
-            found.map_err(|cause| Failure::of(stage, cause))
+            self.content(call, &mut sources).map_err(|cause| Failure::of(stage, cause))
         })
+    }
+
+    fn content(&self, call: &Call, sources: &mut Datasets<'_>) -> Result<Content, Cause> {
+        let known = self.watched(|watch| sources.content(call, watch))?;
+        if known != Content::Unread {
+            return Ok(known);
+        }
+        self.check_cache(call)?;
+        let loaded = self.watched(|watch| sources.dataset(call, watch))?;
+        Ok(loaded.content)
     }
 
     /// The same, as far as it is known without reading an image. What cannot be had is not an error.
@@ -66,9 +63,8 @@ impl Run<'_> {
         for position in self.graph.to_run() {
             let stage = self.graph.stage(position).expect("a position in its own graph");
             for call in datasets(stage) {
-                let text = call.to_string();
-                if !contents.contains_key(&text) {
-                    contents.insert(text, find(stage, call)?);
+                if let Entry::Vacant(entry) = contents.entry(call.to_string()) {
+                    entry.insert(find(stage, call)?);
                 }
             }
         }

@@ -84,8 +84,9 @@ impl Listing {
             let at = Walk { root, class: class as u32 };
             at.walk(&folder, 0, &mut listing.test, &mut not_read)?;
         }
-        match not_read.into_iter().enumerate().last() {
-            Some((rest, first)) => Err(FolderError::Format { first, count: rest + 1 }.into()),
+        let count = not_read.len();
+        match not_read.into_iter().next() {
+            Some(first) => Err(FolderError::Format { first, count }.into()),
             None => Ok(listing),
         }
     }

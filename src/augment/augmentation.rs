@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::TRANSFORMS;
 use super::canvas::{Canvas, Normalization, Pixels};
+use super::change::Change;
 use crate::random::{Key, Rng};
 use crate::term::Term;
 
@@ -12,12 +13,17 @@ pub const PER_VIEW: &str = "per_view";
 
 /// A random function of an image.
 pub trait Transform: Send + Sync {
-    /// Changes the image. All chance comes from `rng`.
-    fn apply(&self, image: &mut Canvas, rng: &mut Rng);
+    /// What becomes of an image of that height and width. All chance comes from `rng`.
+    fn draw(&self, size: [usize; 2], rng: &mut Rng) -> Change;
 
     /// The height and width made of an image of that height and width.
     fn output_size(&self, size: [usize; 2]) -> [usize; 2] {
         size
+    }
+
+    /// Changes the image.
+    fn apply(&self, image: &mut Canvas, rng: &mut Rng) {
+        image.make(self.draw(image.size(), rng));
     }
 }
 
@@ -25,7 +31,9 @@ pub trait Transform: Send + Sync {
 pub(super) struct Identity;
 
 impl Transform for Identity {
-    fn apply(&self, _: &mut Canvas, _: &mut Rng) {}
+    fn draw(&self, _: [usize; 2], _: &mut Rng) -> Change {
+        Change::Nothing
+    }
 }
 
 /// Transforms, one after the other.
@@ -76,6 +84,10 @@ impl Augmentation {
     /// The height and width of every view of images of that height and width.
     pub fn output_size(&self, height: usize, width: usize) -> [usize; 2] {
         self.transforms.iter().fold([height, width], |size, own| own.transform.output_size(size))
+    }
+
+    pub(super) fn transforms(&self) -> impl Iterator<Item = &dyn Transform> {
+        self.transforms.iter().map(|own| own.transform.as_ref())
     }
 
     /// Makes one view of an image, normalised, into `out`, `[3, height, width]` of

@@ -2,6 +2,7 @@
 
 use super::augmentation::Transform;
 use super::canvas::Canvas;
+use super::change::Change;
 use super::vector::{mix, vectorized};
 use crate::random::Rng;
 
@@ -14,18 +15,17 @@ pub(super) struct GaussianBlur {
 }
 
 impl Transform for GaussianBlur {
-    fn apply(&self, image: &mut Canvas, rng: &mut Rng) {
-        if rng.chance(self.probability) {
-            let sigma = rng.uniform_in(self.sigma.0 as f32, self.sigma.1 as f32);
-            if sigma > 0.0 {
-                blur(image, sigma);
-            }
+    fn draw(&self, _: [usize; 2], rng: &mut Rng) -> Change {
+        if !rng.chance(self.probability) {
+            return Change::Nothing;
         }
+        let sigma = rng.uniform_in(self.sigma.0 as f32, self.sigma.1 as f32);
+        if sigma > 0.0 { Change::Blur(sigma) } else { Change::Nothing }
     }
 }
 
 /// Blurs along one axis after the other; a Gaussian of both is their product.
-fn blur(image: &mut Canvas, sigma: f32) {
+pub(super) fn blur(image: &mut Canvas, sigma: f32) {
     let Canvas { pixels, spare, kernel, line, height, width, .. } = image;
     spare.resize(pixels.len(), 0.0);
     gaussian(kernel, sigma, *height);
@@ -74,7 +74,7 @@ vectorized! {
 
 /// Fills `kernel` with the weights of a Gaussian at whole pixels, which sum to 1. It is cut off at
 /// three standard deviations, and before the mirrored border of an axis of `length` would end.
-fn gaussian(kernel: &mut Vec<f32>, sigma: f32, length: usize) {
+pub(super) fn gaussian(kernel: &mut Vec<f32>, sigma: f32, length: usize) {
     let radius = ((3.0 * sigma).ceil() as usize).min(length - 1);
     kernel.clear();
     kernel.extend((0..=2 * radius).map(|tap| {
@@ -88,7 +88,7 @@ fn gaussian(kernel: &mut Vec<f32>, sigma: f32, length: usize) {
 /// The position within `0..length` of `index - radius`, mirrored at the first and the last pixel
 /// without repeating them. `radius` is below `length`.
 #[inline(always)]
-fn mirror(index: usize, radius: usize, length: usize) -> usize {
+pub(super) fn mirror(index: usize, radius: usize, length: usize) -> usize {
     let position = index.abs_diff(radius);
     if position < length { position } else { 2 * (length - 1) - position }
 }

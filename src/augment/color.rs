@@ -1,12 +1,12 @@
 //! Transforms of colour, each in place.
 
 use super::augmentation::Transform;
-use super::canvas::Canvas;
+use super::change::Change;
 use super::vector::vectorized;
 use crate::random::Rng;
 
 /// The share of red, green and blue in the luma (ITU-R BT.601, with torchvision's digits).
-const LUMA: [f32; 3] = [0.2989, 0.587, 0.114];
+pub(super) const LUMA: [f32; 3] = [0.2989, 0.587, 0.114];
 
 /// `RandomApply([ColorJitter(…)], p)` of `torchvision.transforms`.
 pub(super) struct ColorJitter {
@@ -20,7 +20,7 @@ pub(super) struct ColorJitter {
 
 /// One change of colour and how far it goes.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Change {
+pub enum Tone {
     Brightness(f32),
     Contrast(f32),
     Saturation(f32),
@@ -29,15 +29,15 @@ enum Change {
 
 impl ColorJitter {
     /// The four changes, in the order in which they are made.
-    fn draw(&self, rng: &mut Rng) -> [Change; 4] {
+    fn tones(&self, rng: &mut Rng) -> [Tone; 4] {
         let factor = |rng: &mut Rng, strength: f32| {
             rng.uniform_in((1.0 - strength).max(0.0), 1.0 + strength)
         };
         let mut changes = [
-            Change::Brightness(factor(rng, self.brightness)),
-            Change::Contrast(factor(rng, self.contrast)),
-            Change::Saturation(factor(rng, self.saturation)),
-            Change::Hue(rng.uniform_in(-self.hue, self.hue)),
+            Tone::Brightness(factor(rng, self.brightness)),
+            Tone::Contrast(factor(rng, self.contrast)),
+            Tone::Saturation(factor(rng, self.saturation)),
+            Tone::Hue(rng.uniform_in(-self.hue, self.hue)),
         ];
         rng.shuffle(&mut changes);
         changes
@@ -45,22 +45,20 @@ impl ColorJitter {
 }
 
 impl Transform for ColorJitter {
-    fn apply(&self, image: &mut Canvas, rng: &mut Rng) {
-        if !rng.chance(self.probability) {
-            return;
-        }
-        for change in self.draw(rng) {
-            let channels = image.channels();
-            match change {
-                // A strength of zero leaves the image as it is, to the bit.
-                Change::Brightness(1.0) | Change::Contrast(1.0) | Change::Saturation(1.0) => {}
-                Change::Hue(0.0) => {}
-                Change::Brightness(factor) => brightness(channels, factor),
-                Change::Contrast(factor) => contrast(channels, factor),
-                Change::Saturation(factor) => saturation(channels, factor),
-                Change::Hue(turn) => hue(channels, turn),
-            }
-        }
+    fn draw(&self, _: [usize; 2], rng: &mut Rng) -> Change {
+        if rng.chance(self.probability) { Change::Tones(self.tones(rng)) } else { Change::Nothing }
+    }
+}
+
+/// Makes one change of colour.
+pub(super) fn tone(channels: [&mut [f32]; 3], tone: Tone) {
+    match tone {
+        // A strength of zero leaves the image as it is, to the bit.
+        Tone::Brightness(1.0) | Tone::Contrast(1.0) | Tone::Saturation(1.0) | Tone::Hue(0.0) => {}
+        Tone::Brightness(factor) => brightness(channels, factor),
+        Tone::Contrast(factor) => contrast(channels, factor),
+        Tone::Saturation(factor) => saturation(channels, factor),
+        Tone::Hue(turn) => hue(channels, turn),
     }
 }
 
@@ -70,10 +68,8 @@ pub(super) struct RandomGrayscale {
 }
 
 impl Transform for RandomGrayscale {
-    fn apply(&self, image: &mut Canvas, rng: &mut Rng) {
-        if rng.chance(self.probability) {
-            grayscale(image.channels());
-        }
+    fn draw(&self, _: [usize; 2], rng: &mut Rng) -> Change {
+        if rng.chance(self.probability) { Change::Grayscale } else { Change::Nothing }
     }
 }
 
@@ -84,9 +80,10 @@ pub(super) struct Solarize {
 }
 
 impl Transform for Solarize {
-    fn apply(&self, image: &mut Canvas, rng: &mut Rng) {
-        if rng.chance(self.probability) {
-            solarize(&mut image.pixels, self.threshold);
+    fn draw(&self, _: [usize; 2], rng: &mut Rng) -> Change {
+        match rng.chance(self.probability) {
+            true => Change::Solarize(self.threshold),
+            false => Change::Nothing,
         }
     }
 }
@@ -124,12 +121,12 @@ vectorized! {
         for_each_pixel(channels, |pixel| turned(pixel, 6.0 * turn));
     }
 
-    fn grayscale(channels: [&mut [f32]; 3]) {
+    pub(super) fn grayscale(channels: [&mut [f32]; 3]) {
         for_each_pixel(channels, |[r, g, b]| [luma(r, g, b); 3]);
     }
 
     /// Inverts what is at or above the threshold.
-    fn solarize(values: &mut [f32], threshold: f32) {
+    pub(super) fn solarize(values: &mut [f32], threshold: f32) {
         for value in values {
             *value = if *value >= threshold { 1.0 - *value } else { *value };
         }
@@ -198,6 +195,7 @@ mod tests {
     use std::collections::HashMap;
     use std::mem::discriminant;
 
+    use super::super::canvas::Canvas;
     use super::super::testing::{assert_near, assert_reference, tiny};
     use super::*;
     use crate::random::Key;
@@ -353,7 +351,7 @@ mod tests {
         let mut orders: HashMap<_, u32> = HashMap::new();
         for _ in 0..2400 {
             *orders
-                .entry(JITTER.draw(&mut rng).map(|change| discriminant(&change)))
+                .entry(JITTER.tones(&mut rng).map(|change| discriminant(&change)))
                 .or_default() += 1;
         }
         assert_eq!(orders.len(), 24);
@@ -384,11 +382,11 @@ mod tests {
             (*low, *high) = (low.min(value), high.max(value));
         };
         for _ in 0..2000 {
-            for change in jitter.draw(&mut rng) {
+            for change in jitter.tones(&mut rng) {
                 match change {
-                    Change::Brightness(factor) => extend(0, factor),
-                    Change::Contrast(factor) | Change::Saturation(factor) => extend(1, factor),
-                    Change::Hue(turn) => extend(2, turn),
+                    Tone::Brightness(factor) => extend(0, factor),
+                    Tone::Contrast(factor) | Tone::Saturation(factor) => extend(1, factor),
+                    Tone::Hue(turn) => extend(2, turn),
                 }
             }
         }

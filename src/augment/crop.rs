@@ -2,6 +2,7 @@
 
 use super::augmentation::Transform;
 use super::canvas::Canvas;
+use super::change::Change;
 use super::resample::Window;
 use crate::random::Rng;
 
@@ -17,7 +18,7 @@ pub(super) struct RandomResizedCrop {
 impl RandomResizedCrop {
     const TRIES: usize = 10;
 
-    fn draw(&self, height: usize, width: usize, rng: &mut Rng) -> Window {
+    fn window(&self, height: usize, width: usize, rng: &mut Rng) -> Window {
         let area = (height * width) as f64;
         let log_ratio = (libm::log(self.ratio.0), libm::log(self.ratio.1));
         for _ in 0..Self::TRIES {
@@ -60,9 +61,9 @@ impl RandomResizedCrop {
 }
 
 impl Transform for RandomResizedCrop {
-    fn apply(&self, image: &mut Canvas, rng: &mut Rng) {
-        let window = self.draw(image.height, image.width, rng);
-        image.resample(window, self.size, self.size);
+    fn draw(&self, [height, width]: [usize; 2], rng: &mut Rng) -> Change {
+        let window = self.window(height, width, rng);
+        Change::Resample { window, size: [self.size; 2] }
     }
 
     fn output_size(&self, _: [usize; 2]) -> [usize; 2] {
@@ -91,10 +92,9 @@ impl RandomCrop {
 }
 
 impl Transform for RandomCrop {
-    fn apply(&self, image: &mut Canvas, rng: &mut Rng) {
-        let top = self.start(image.height, rng);
-        let left = self.start(image.width, rng);
-        image.window(top, left, self.size, self.size);
+    fn draw(&self, size: [usize; 2], rng: &mut Rng) -> Change {
+        let start = size.map(|length| self.start(length, rng));
+        Change::Window { start, size: [self.size; 2] }
     }
 
     fn output_size(&self, _: [usize; 2]) -> [usize; 2] {
@@ -119,9 +119,8 @@ impl CenterCrop {
 }
 
 impl Transform for CenterCrop {
-    fn apply(&self, image: &mut Canvas, _: &mut Rng) {
-        let [top, left] = image.size().map(|length| self.start(length));
-        image.window(top, left, self.size, self.size);
+    fn draw(&self, size: [usize; 2], _: &mut Rng) -> Change {
+        Change::Window { start: size.map(|length| self.start(length)), size: [self.size; 2] }
     }
 
     fn output_size(&self, _: [usize; 2]) -> [usize; 2] {
@@ -130,6 +129,13 @@ impl Transform for CenterCrop {
 }
 
 impl Canvas {
+    /// Mirrors the image left to right.
+    pub(super) fn mirror(&mut self) {
+        for row in self.pixels.chunks_exact_mut(self.width) {
+            row.reverse();
+        }
+    }
+
     /// Resizes the image so that its shorter side is `size`, and keeps the square in its middle:
     /// `torchvision.transforms.Resize(size)` and `CenterCrop(size)`.
     pub fn central_square(&mut self, size: usize) {
@@ -153,9 +159,9 @@ pub(super) struct Resize {
 }
 
 impl Transform for Resize {
-    fn apply(&self, image: &mut Canvas, _: &mut Rng) {
-        let whole = Window { top: 0, left: 0, height: image.height, width: image.width };
-        image.resample(whole, self.size, self.size);
+    fn draw(&self, [height, width]: [usize; 2], _: &mut Rng) -> Change {
+        let window = Window { top: 0, left: 0, height, width };
+        Change::Resample { window, size: [self.size; 2] }
     }
 
     fn output_size(&self, _: [usize; 2]) -> [usize; 2] {
@@ -169,12 +175,8 @@ pub(super) struct RandomHorizontalFlip {
 }
 
 impl Transform for RandomHorizontalFlip {
-    fn apply(&self, image: &mut Canvas, rng: &mut Rng) {
-        if rng.chance(self.probability) {
-            for row in image.pixels.chunks_exact_mut(image.width) {
-                row.reverse();
-            }
-        }
+    fn draw(&self, _: [usize; 2], rng: &mut Rng) -> Change {
+        if rng.chance(self.probability) { Change::Mirror } else { Change::Nothing }
     }
 }
 
@@ -228,7 +230,7 @@ mod tests {
         for (crop, [height, width], area, log_ratio, corner) in cases {
             let mut rng = rng();
             let windows: Vec<Window> =
-                (0..40_000).map(|_| crop.draw(height, width, &mut rng)).collect();
+                (0..40_000).map(|_| crop.window(height, width, &mut rng)).collect();
             for window in &windows {
                 assert!(window.height > 0 && window.top + window.height <= height, "{window:?}");
                 assert!(window.width > 0 && window.left + window.width <= width, "{window:?}");
@@ -257,7 +259,7 @@ mod tests {
     fn areas_and_ratios_keep_their_bounds() {
         let mut rng = rng();
         for _ in 0..5000 {
-            let window = CROP.draw(320, 320, &mut rng);
+            let window = CROP.window(320, 320, &mut rng);
             let (height, width) = (window.height as f64, window.width as f64);
             // Each side is off by at most half a pixel for rounding.
             let area = (height + 0.5) * (width + 0.5) / (320.0 * 320.0);
@@ -271,9 +273,9 @@ mod tests {
     fn what_never_fits_falls_back_to_the_centre() {
         let crop = RandomResizedCrop { scale: (9.0, 9.0), ..CROP };
         let window = |top, left, height, width| Window { top, left, height, width };
-        assert_eq!(crop.draw(30, 90, &mut rng()), window(0, 25, 30, 40));
-        assert_eq!(crop.draw(90, 30, &mut rng()), window(25, 0, 40, 30));
-        assert_eq!(crop.draw(30, 32, &mut rng()), window(0, 0, 30, 32));
+        assert_eq!(crop.window(30, 90, &mut rng()), window(0, 25, 30, 40));
+        assert_eq!(crop.window(90, 30, &mut rng()), window(25, 0, 40, 30));
+        assert_eq!(crop.window(30, 32, &mut rng()), window(0, 0, 30, 32));
     }
 
     #[test]
@@ -281,7 +283,7 @@ mod tests {
         let odd = [(0.0, 0.0), (-1.0, -0.5), (1.0, 0.1), (1e300, 1e300)];
         for scale in odd {
             for ratio in odd {
-                let window = RandomResizedCrop { size: 8, scale, ratio }.draw(8, 6, &mut rng());
+                let window = RandomResizedCrop { size: 8, scale, ratio }.window(8, 6, &mut rng());
                 assert!((1..=8).contains(&window.height) && window.top + window.height <= 8);
                 assert!((1..=6).contains(&window.width) && window.left + window.width <= 6);
             }

@@ -7,8 +7,10 @@
 //! Every transform accepts every image: one that is too small for a crop is padded with black.
 
 mod augmentation;
+mod batched;
 mod blur;
 mod canvas;
+mod change;
 mod color;
 mod crop;
 mod resample;
@@ -18,6 +20,9 @@ mod vector;
 
 pub use augmentation::{Augmentation, PER_VIEW, Transform};
 pub use canvas::{Canvas, Normalization, Pixels};
+pub use change::Change;
+pub use color::Tone;
+pub use resample::Window;
 
 use crate::term::Args;
 

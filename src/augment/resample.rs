@@ -8,7 +8,7 @@ use super::vector::{mix, vectorized};
 
 /// Part of an image, in pixels. It lies within the image and is not empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Window {
+pub struct Window {
     pub top: usize,
     pub left: usize,
     pub height: usize,
@@ -28,7 +28,7 @@ pub(super) struct Taps {
 
 impl Taps {
     /// Fits the filter to `length` inputs and `out` outputs, both positive.
-    fn fit(&mut self, length: usize, out: usize) {
+    pub(super) fn fit(&mut self, length: usize, out: usize) {
         let scale = length as f64 / out as f64;
         let support = scale.max(1.0);
         let center = |index: usize| (index as f64 + 0.5) * scale;
@@ -52,6 +52,13 @@ impl Taps {
             self.first.push(first);
             self.weights.extend((0..self.count).map(|tap| (weight(tap) / total) as f32));
         }
+    }
+}
+
+impl Taps {
+    /// For each output position: the first input position, and the weights from there on.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (usize, &[f32])> {
+        self.first.iter().copied().zip(self.weights.chunks_exact(self.count))
     }
 }
 

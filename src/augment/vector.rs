@@ -5,9 +5,9 @@
 /// What they call is to be marked `#[inline(always)]`. Products are rounded before they are added
 /// either way, so that no bit of a view depends on the processor.
 macro_rules! vectorized {
-    ($($(#[$meta:meta])* fn $name:ident($($arg:ident: $type:ty),* $(,)?) $body:block)*) => {$(
+    ($($(#[$meta:meta])* $vis:vis fn $name:ident($($arg:ident: $type:ty),* $(,)?) $body:block)*) => {$(
         $(#[$meta])*
-        fn $name($($arg: $type),*) {
+        $vis fn $name($($arg: $type),*) {
             #[inline(always)]
             fn plain($($arg: $type),*) $body
 

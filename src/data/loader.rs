@@ -8,6 +8,7 @@
 //! that there is no pool to compete with the one in which a processor backend runs its kernels,
 //! and a machine of two cores gives exactly one of them to views.
 
+use std::ops::Range;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -91,6 +92,22 @@ impl Loader {
         batch
     }
 
+    /// Examples of a batch that this process has.
+    pub fn rows(&self) -> usize {
+        self.processes.part(self.batch).len()
+    }
+
+    /// Where they stand in the order of an epoch, for batch `turn`. Batches are full.
+    pub fn part_of(&self, turn: usize) -> Range<usize> {
+        let (start, part) = (turn * self.batch, self.processes.part(self.batch));
+        start + part.start..start + part.end
+    }
+
+    /// From what a view of an example follows in an epoch.
+    pub fn view_key(&self, epoch: u64, example: u32, view: usize) -> Key {
+        of_view(self.views_key(epoch), example, view)
+    }
+
     fn views_key(&self, epoch: u64) -> Key {
         self.key.named("views").fold(epoch)
     }
@@ -148,15 +165,20 @@ impl Loader {
                 return false;
             }
             let image = images.at(example as usize);
-            let key = views_key.fold(u64::from(example));
             let parts = batch.views.iter_mut().zip(&batch.sizes).zip(views);
             for (view, ((out, size), recipe)) in parts.enumerate() {
                 let out = &mut out[row * volume(*size)..][..volume(*size)];
-                recipe.render(image, key.fold(view as u64), normalization, canvas, out);
+                let key = of_view(views_key, example, view);
+                recipe.render(image, key, normalization, canvas, out);
             }
         }
         true
     }
+}
+
+/// From what a view of an example follows, given what all views of an epoch follow from.
+fn of_view(views_key: Key, example: u32, view: usize) -> Key {
+    views_key.fold(u64::from(example)).fold(view as u64)
 }
 
 /// What one thread needs to make its batches.
@@ -172,10 +194,7 @@ impl Work {
     fn run(self, turns: impl Iterator<Item = usize>) {
         let mut canvas = Canvas::new();
         for turn in turns {
-            let start = turn * self.loader.batch;
-            let part = self.loader.processes.part(self.loader.batch);
-            // Batches are full.
-            let examples = &self.order[start + part.start..start + part.end];
+            let examples = &self.order[self.loader.part_of(turn)];
             let mut batch = Batch::default();
             let Work { loader, views_key, stop, .. } = &self;
             if !loader.fill(*views_key, examples, &mut canvas, &mut batch, stop) {

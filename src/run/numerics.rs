@@ -8,7 +8,8 @@
 const PARTS: [(&str, u32); 6] = [
     // What datasets draw, which examples a sample takes, and the order of an epoch.
     ("images", 1),
-    ("views", 1),
+    // Where a GPU makes them, too, which rounds otherwise.
+    ("views", 2),
     ("initialization", 1),
     // Layers, objectives, gradients, optimizers, and which examples a step sees.
     ("steps", 6),

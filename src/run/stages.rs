@@ -28,7 +28,7 @@ use crate::store::events::Event;
 use crate::store::{Finished, Partial};
 use crate::term::objective::{ENCODER, ModuleNode, ObjectiveGraph};
 use crate::term::{Args, Call, Output, Split, Term, Unit};
-use crate::train::{HostFeed, Session, Training, build_optimizer, kept_name};
+use crate::train::{DeviceFeed, Feed, HostFeed, Session, Training, build_optimizer, kept_name};
 
 const MODEL: &str = "model.safetensors";
 /// The name of the last layer in torchvision's residual networks.
@@ -36,6 +36,9 @@ const HEAD: &str = "fc";
 
 /// Those of a run: so far one, which owns the store and the record.
 const PROCESSES: Processes = Processes::ONE;
+
+/// The most bytes of images that lie on a device: a small part of what any that trains has.
+const MOST_ON_A_DEVICE: u64 = 2 << 30;
 
 /// One result of an evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -239,7 +242,7 @@ impl Run<'_> {
         };
         let session = Session {
             stage: &stage.name,
-            feed: Box::new(HostFeed::new(loader, self.device.device.clone())),
+            feed: self.feed(loader),
             length: args.duration("length"),
             schedule: fields.get("schedule"),
             keep,
@@ -254,6 +257,16 @@ impl Run<'_> {
             return Err(no_step(stage, session.feed.examples(), batch));
         }
         Ok(session)
+    }
+
+    /// Views are made where the step is computed, unless that is the processor itself or the images
+    /// would take the step's room there.
+    fn feed(&self, loader: Loader) -> Box<dyn Feed> {
+        let device = self.device.device.clone();
+        match self.device.is_host() || DeviceFeed::size(&loader) > MOST_ON_A_DEVICE {
+            true => Box::new(HostFeed::new(loader, device)),
+            false => Box::new(DeviceFeed::new(loader, device)),
+        }
     }
 
     fn started(&self, session: &Session<'_>, stage: &Stage, reason: &str) -> Result<(), RunError> {

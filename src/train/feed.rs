@@ -34,13 +34,26 @@ pub trait Feed {
 pub struct HostFeed {
     loader: Loader,
     device: Device,
-    /// Where each example stands in the split.
-    places: HashMap<u32, i64>,
+    places: Places,
+}
+
+/// Where each example stands in the split.
+pub(super) struct Places(HashMap<u32, i64>);
+
+impl Places {
+    pub fn of(loader: &Loader) -> Self {
+        Places(loader.examples.iter().copied().zip(0..).collect())
+    }
+
+    /// Of examples that a loader gives: of its own list alone.
+    pub fn of_all<'p>(&'p self, examples: &'p [u32]) -> impl Iterator<Item = i64> + 'p {
+        examples.iter().map(|own| self.0[own])
+    }
 }
 
 impl HostFeed {
     pub fn new(loader: Loader, device: Device) -> Self {
-        let places = loader.examples.iter().copied().zip(0..).collect();
+        let places = Places::of(&loader);
         HostFeed { loader, device, places }
     }
 
@@ -55,8 +68,7 @@ impl HostFeed {
         Inputs {
             views: views.into_iter().zip(sizes).map(view).collect(),
             labels: Array::from_whole(labels.into_iter().map(i64::from), &self.device),
-            // The loader gives examples of its own list alone.
-            index: Array::from_whole(indices.iter().map(|own| self.places[own]), &self.device),
+            index: Array::from_whole(self.places.of_all(&indices), &self.device),
         }
     }
 }
@@ -71,7 +83,7 @@ impl Feed for HostFeed {
     }
 
     fn rows(&self) -> usize {
-        self.loader.processes.part(self.loader.batch).len()
+        self.loader.rows()
     }
 
     fn epoch<'f>(

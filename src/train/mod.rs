@@ -1,5 +1,6 @@
 //! Training: optimizers, schedules, and the loop of the stages that train.
 
+mod device_feed;
 mod feed;
 mod optimizer;
 mod session;
@@ -9,6 +10,7 @@ mod steps;
 mod tests;
 mod training;
 
+pub use device_feed::DeviceFeed;
 pub use feed::{Feed, HostFeed};
 pub use optimizer::{OPTIMIZERS, Optimizer, ParamSet, StateError, build as build_optimizer};
 pub use session::{Measurements, NotFinite, Session, Task, TrainError, Trained, kept_name, steps};

@@ -31,7 +31,7 @@ use crate::{Request, compile};
 /// what it has found there.
 const DIGESTS: [(&str, u32, &str, &str); 10] = [
     ("images", 1, ANY, "6a60d3c6d514470b8eb38e918f7c7cbed3075c08ce292104d15e0d96dd41300c"),
-    ("views", 1, ANY, "19bc942d1f453f274e986e7345b7ca5029419e5a07840b8031760faff58eae24"),
+    ("views", 2, ANY, "19bc942d1f453f274e986e7345b7ca5029419e5a07840b8031760faff58eae24"),
     ("initialization", 1, ANY, "a943d98ec9efdf5420f4d3f3df3e7dddd25ed4f908d47b9e8b3c18f06b9e615e"),
     ("schedules", 1, ANY, "a26e1f28f44197224c25dbac552beaca1a06df2b65020d17e2c08493a62909f9"),
     ("steps", 6, "flex, avx2", "0d209d7507fc267f27ed0ce634863b50cefc564b6d3b5ea0b84ee9693542496b"),

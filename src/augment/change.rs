@@ -1,0 +1,56 @@
+//! What a transform does to one image once its lots are drawn.
+
+use super::blur::blur;
+use super::canvas::Canvas;
+use super::color::{self, Tone};
+use super::resample::Window;
+
+/// A change without chance: the same for whoever makes it, on a canvas or on a device.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Change {
+    /// None.
+    Nothing,
+    /// A part of the image becomes all of it, of so many rows and columns.
+    Resample {
+        window: Window,
+        size: [usize; 2],
+    },
+    /// A window of so many rows and columns, from some row and column on; black where it lies outside.
+    Window {
+        start: [i64; 2],
+        size: [usize; 2],
+    },
+    /// Left to right.
+    Mirror,
+    /// One after the other.
+    Tones([Tone; 4]),
+    Grayscale,
+    /// What is at or above this is inverted.
+    Solarize(f32),
+    /// By a Gaussian of this standard deviation in pixels, above zero.
+    Blur(f32),
+}
+
+impl Canvas {
+    /// Makes a change.
+    pub(super) fn make(&mut self, change: Change) {
+        match change {
+            Change::Nothing => {}
+            Change::Resample { window, size: [height, width] } => {
+                self.resample(window, height, width);
+            }
+            Change::Window { start: [top, left], size: [height, width] } => {
+                self.window(top, left, height, width);
+            }
+            Change::Mirror => self.mirror(),
+            Change::Tones(tones) => {
+                for tone in tones {
+                    color::tone(self.channels(), tone);
+                }
+            }
+            Change::Grayscale => color::grayscale(self.channels()),
+            Change::Solarize(threshold) => color::solarize(&mut self.pixels, threshold),
+            Change::Blur(sigma) => blur(self, sigma),
+        }
+    }
+}

@@ -64,12 +64,16 @@ fn computed(user: &User) -> Vec<String> {
     computed.map(|event| event["stage"].as_str().expect("a name").to_owned()).collect()
 }
 
-/// What a plan says of each stage.
-fn planned(user: &User) -> Vec<(String, String)> {
+fn plan(user: &User) -> Value {
     let arguments = ["plan", "p.cpipe", "--offline", "--store", "store", "--json"];
     let ended = Process::start(user.command(&arguments)).end().with(0);
-    let plan: Value = serde_json::from_str(&ended.out).expect("JSON");
+    serde_json::from_str(&ended.out).expect("JSON")
+}
+
+/// What a plan says of each stage.
+fn planned(user: &User) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().expect("text").to_owned();
+    let plan = plan(user);
     let stages = plan["stages"].as_array().expect("stages").iter();
     stages.map(|stage| (text(&stage["name"]), text(&stage["state"]))).collect()
 }
@@ -105,6 +109,17 @@ fn results_are_those_of_the_pictures() {
     write(&user, "train/cat/3.png", 3);
     user.run(&[]).with(0);
     assert_eq!(computed(&user), [""; 0]);
+}
+
+#[test]
+fn a_plan_counts_what_is_decoded_first() {
+    let user = user();
+    let disk = || plan(&user)["disk"].as_u64().expect("bytes");
+    let before = disk();
+    // To show views, pictures are decoded.
+    let command = user.command(&["views", "p.cpipe", "-o", "grid.png", "--offline"]);
+    Process::start(command).end().with(0);
+    assert_eq!(before - disk(), (12 + 4) * 3 * 32 * 32);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::fs;
 use std::process::{Command, Output};
 
+use cpipe::check::types::TypeName;
 use cpipe::resolve::catalog;
 
 use crate::support::root;
@@ -49,6 +50,11 @@ fn list_shows_one_kind() {
 fn doc_shows_signature_place_and_text() {
     insta::assert_snapshot!(shown(&["doc", "info_nce"]));
     assert_eq!(shown(&["doc", "moco_v2"]), shown(&["doc", "std.objectives.moco_v2"]));
+    for name in TypeName::ALL {
+        let doc = shown(&["doc", name.text()]);
+        assert!(doc.starts_with(&format!("{}\n\n", name.text())), "{doc}");
+        assert!(doc.contains("`cpipe doc guide.language` says more"), "{doc}");
+    }
     assert!(shown(&["doc", "std.datasets"]).contains("It has cifar10, folder, shapes."));
     assert!(shown(&["doc"]).contains("\nstd.prelude.state "));
     for entry in catalog::entries() {

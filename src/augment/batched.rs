@@ -52,12 +52,6 @@ struct Batch {
 impl Batch {
     /// Makes one change of each image, after which each has that size.
     fn make(&mut self, changes: &[Change], size: [usize; 2]) {
-        let moves = |change: &Change| {
-            matches!(
-                change,
-                Change::Resample { .. } | Change::Window { .. } | Change::Mirror | Change::Blur(_)
-            )
-        };
         if changes.iter().any(moves) {
             self.moves.then(changes, size);
         }
@@ -65,58 +59,15 @@ impl Batch {
             return;
         }
         self.settle();
-        let device = self.images.device();
-        // What leaves an image as it is stands for all that is not this change.
-        let factors = |of: &dyn Fn(&Change) -> Option<f32>, none: f32| -> Option<Tensor<4>> {
-            if changes.iter().all(|change| of(change).is_none()) {
-                return None;
-            }
-            let factors: Vec<f32> = changes.iter().map(|own| of(own).unwrap_or(none)).collect();
-            let shape = [factors.len(), 1, 1, 1];
-            Some(Tensor::from_data(TensorData::new(factors, shape), &device))
-        };
         for turn in 0..4 {
             let tone = |change: &Change| match change {
                 Change::Tones(tones) => Some(tones[turn]),
                 _ => None,
             };
-            let brightness = |change: &Change| match tone(change) {
-                Some(Tone::Brightness(factor)) => Some(factor),
-                _ => None,
-            };
-            if let Some(factor) = factors(&brightness, 1.0) {
-                self.change(|images| (images * factor).clamp(0.0, 1.0));
-            }
-            let contrast = |change: &Change| match tone(change) {
-                Some(Tone::Contrast(factor)) => Some(factor),
-                _ => None,
-            };
-            if let Some(factor) = factors(&contrast, 1.0) {
-                self.change(|images| {
-                    let mean = luma(&images).mean_dim(3).mean_dim(2);
-                    towards(images, factor, mean)
-                });
-            }
-            let saturation = |change: &Change| match tone(change) {
-                Some(Tone::Saturation(factor)) => Some(factor),
-                _ => None,
-            };
-            if let Some(factor) = factors(&saturation, 1.0) {
-                self.change(|images| {
-                    let luma = luma(&images);
-                    towards(images, factor, luma)
-                });
-            }
-            let hue = |change: &Change| match tone(change) {
-                Some(Tone::Hue(turn)) => Some(6.0 * turn),
-                _ => None,
-            };
-            if let Some(turn) = factors(&hue, 0.0) {
-                self.change(|images| turned(images, turn));
-            }
+            self.tone(&changes.iter().map(tone).collect::<Vec<_>>());
         }
         let grey = |change: &Change| (*change == Change::Grayscale).then_some(1.0);
-        if let Some(is_grey) = factors(&grey, 0.0) {
+        if let Some(is_grey) = self.each(changes, grey, 0.0) {
             self.change(|images| {
                 let luma = luma(&images);
                 images * (1.0 - is_grey.clone()) + luma * is_grey
@@ -127,12 +78,66 @@ impl Batch {
             _ => None,
         };
         // Nothing is as bright as two.
-        if let Some(threshold) = factors(&threshold, 2.0) {
+        if let Some(threshold) = self.each(changes, threshold, 2.0) {
             self.change(|images| {
                 let bright = images.clone().greater_equal(threshold);
                 images.clone().mask_where(bright, 1.0 - images)
             });
         }
+    }
+
+    /// Makes one change of colour of each image that has one.
+    fn tone(&mut self, tones: &[Option<Tone>]) {
+        let brightness = |own: &Option<Tone>| match own {
+            Some(Tone::Brightness(factor)) => Some(*factor),
+            _ => None,
+        };
+        if let Some(factor) = self.each(tones, brightness, 1.0) {
+            self.change(|images| (images * factor).clamp(0.0, 1.0));
+        }
+        let contrast = |own: &Option<Tone>| match own {
+            Some(Tone::Contrast(factor)) => Some(*factor),
+            _ => None,
+        };
+        if let Some(factor) = self.each(tones, contrast, 1.0) {
+            self.change(|images| {
+                let mean = luma(&images).mean_dim(3).mean_dim(2);
+                towards(images, factor, mean)
+            });
+        }
+        let saturation = |own: &Option<Tone>| match own {
+            Some(Tone::Saturation(factor)) => Some(*factor),
+            _ => None,
+        };
+        if let Some(factor) = self.each(tones, saturation, 1.0) {
+            self.change(|images| {
+                let luma = luma(&images);
+                towards(images, factor, luma)
+            });
+        }
+        let hue = |own: &Option<Tone>| match own {
+            Some(Tone::Hue(turn)) => Some(6.0 * turn),
+            _ => None,
+        };
+        if let Some(turn) = self.each(tones, hue, 0.0) {
+            self.change(|images| turned(images, turn));
+        }
+    }
+
+    /// A number for each image, `[n, 1, 1, 1]`: `none` leaves as it is an image of which nothing is
+    /// wanted. Absent where nothing is wanted of any.
+    fn each<T>(
+        &self,
+        all: &[T],
+        wanted: impl Fn(&T) -> Option<f32>,
+        none: f32,
+    ) -> Option<Tensor<4>> {
+        let wanted: Vec<Option<f32>> = all.iter().map(wanted).collect();
+        wanted.iter().any(Option::is_some).then(|| {
+            let numbers: Vec<f32> = wanted.iter().map(|own| own.unwrap_or(none)).collect();
+            let shape = [numbers.len(), 1, 1, 1];
+            Tensor::from_data(TensorData::new(numbers, shape), &self.images.device())
+        })
     }
 
     fn change(&mut self, change: impl FnOnce(Tensor<4>) -> Tensor<4>) {
@@ -159,6 +164,14 @@ impl Batch {
             self.images = lines.reshape([n, channels, rows.to, columns.to]);
         }
     }
+}
+
+/// Whether a change moves pixels, and keeps colours.
+fn moves(change: &Change) -> bool {
+    matches!(
+        change,
+        Change::Resample { .. } | Change::Window { .. } | Change::Mirror | Change::Blur(_)
+    )
 }
 
 /// Where the pixels of each image come from, along both axes.

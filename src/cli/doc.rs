@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::{BAD_INPUT, html, output};
+use crate::check::types::TypeName;
 use crate::diagnostics::{Diagnostic, Diagnostics, findings, render_all, visible};
 use crate::docs::guides::{self, GUIDES};
 use crate::resolve::catalog::{self, Entry, Named};
@@ -13,8 +14,8 @@ use crate::syntax::parse::{self, Parsed};
 
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// A name such as moco_v2 or std.datasets.cifar10, a module such as std.augment, a guide such as
-    /// guide.method, or a .cpipe file, of which every name is shown. Without one, the guides and the
+    /// A name such as moco_v2 or std.datasets.cifar10, a type such as Schedule, a module such as
+    /// std.augment, a guide such as guide.method, or a .cpipe file, of which every name is shown. Without one, the guides and the
     /// modules of the library.
     name: Option<String>,
     /// Look the name up in this .cpipe file first.
@@ -47,7 +48,10 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     };
     let text = match name {
         _ if !of_file.is_empty() => of_file,
-        Some(name) => match guide(name, width).or_else(|| in_library(name, width)) {
+        Some(name) => match guide(name, width)
+            .or_else(|| in_library(name, width))
+            .or_else(|| of_type(name, width))
+        {
             Some(text) => text,
             None => {
                 output::diagnostic(&unknown(name), &Sources::default());
@@ -104,6 +108,14 @@ fn in_library(name: &str, width: usize) -> Option<String> {
 fn guide(name: &str, width: usize) -> Option<String> {
     let guide = guides::named(name)?;
     Some(format!("{}\n\n{}", guide.title, output::reflow(guide.text, width)))
+}
+
+fn of_type(name: &str, width: usize) -> Option<String> {
+    let doc = guides::of_type(TypeName::parse(name)?)?;
+    Some(format!(
+        "{name}\n\n{}\n`cpipe doc guide.language` says more of types.\n",
+        output::reflow(doc, width)
+    ))
 }
 
 fn entry_page(entry: &Entry, width: usize) -> String {

@@ -142,16 +142,24 @@ fn parts(recipe: &Recipe) -> Vec<[String; 3]> {
 /// What the machine gives, and what it could.
 fn machine(bench: &Bench) -> Vec<String> {
     let viewing = bench.viewing();
-    let mut lines = vec![format!(
-        "views: {:.0} a second on one core; those of a step take {} of {}, which is {} of its time",
-        (bench.batch * bench.views) as f64 / viewing,
-        time(viewing),
-        match bench.threads {
-            1 => "one thread".to_owned(),
-            threads => format!("{threads} threads together"),
-        },
-        percent(viewing / bench.threads as f64 / bench.step),
-    )];
+    let views = (bench.batch * bench.views) as f64;
+    let mut lines = vec![match bench.threads {
+        _ if bench.recipes.is_empty() => {
+            let seconds = bench.phases[Phase::Views as usize];
+            format!("views: {:.0} a second, made on the device", views / seconds)
+        }
+        threads => format!(
+            "views: {:.0} a second on one core; those of a step take {} of {}, which is {} of its \
+             time",
+            views / viewing,
+            time(viewing),
+            match threads {
+                1 => "one thread".to_owned(),
+                threads => format!("{threads} threads together"),
+            },
+            percent(viewing / threads as f64 / bench.step),
+        ),
+    }];
     if let Some(busy) = bench.busy {
         lines.push(format!("cores: {busy:.1} of {} at work", bench.cores));
     }
@@ -201,13 +209,16 @@ fn advice(bench: &Bench) -> Vec<String> {
         each.collect::<Vec<_>>()
     };
     let slowest = bench.recipes.iter().flat_map(of_all).max_by(|a, b| a.1.total_cmp(&b.1));
-    let slowest = slowest.map(|(name, _)| name).unwrap_or_default();
+    let waits = percent(share(Phase::Views));
     advise(
         share(Phase::Views),
-        format!(
-            "the step waits for views {} of its time; of their recipe `{slowest}` takes the most",
-            percent(share(Phase::Views))
-        ),
+        match slowest {
+            Some((name, _)) => format!(
+                "the step waits for views {waits} of its time; of their recipe `{name}` takes the \
+                 most"
+            ),
+            None => format!("the device makes views {waits} of the step's time"),
+        },
     );
     advise(
         share(Phase::Copy),
@@ -416,6 +427,14 @@ mod tests {
         let expected = "the step waits for views 30.0% of its time; of their recipe \
                         `color_jitter` takes the most";
         assert_eq!(said[0], expected);
+        let there = |own: &mut Bench| {
+            own.recipes.clear();
+            own.phases[Phase::Views as usize] = 0.03;
+        };
+        assert_eq!(with(there)[0], "the device makes views 30.0% of the step's time");
+        let mut seen = bench();
+        there(&mut seen);
+        assert_eq!(machine(&seen)[0], "views: 25000 a second, made on the device");
         let said = with(|own| {
             own.phases[Phase::Metrics as usize] = 0.006;
             own.phases[Phase::Copy as usize] = 0.02;

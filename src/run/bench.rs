@@ -49,6 +49,7 @@ pub struct Bench {
     pub cores: usize,
     /// Threads that make views, and what those take.
     pub threads: usize,
+    /// None where the device makes the views, within the step.
     pub recipes: Vec<Recipe>,
     /// Operations of a step's networks, where the text says how many.
     pub operations: Option<u128>,
@@ -155,7 +156,10 @@ impl Run<'_> {
         let memory = most_memory().filter(|_| self.device.is_host());
         let loader = loader(&fields, examples, views, state.key);
         let precision = fields.precision();
-        let recipes = recipes(&loader, BESIDE.min(length / 8));
+        let recipes = match self.views_on_device(&loader) {
+            true => Vec::new(),
+            false => recipes(&loader, BESIDE.min(length / 8)),
+        };
         let ceilings = Ceilings::of(&self.device.device, BESIDE.min(length / 8));
         self.interrupt.check()?;
         Ok(Bench {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::collections::btree_map::{BTreeMap, Entry};
-use std::sync::OnceLock;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Run;
 use super::failure::{Cause, Failure};
@@ -13,15 +13,15 @@ use crate::data::Content;
 use crate::graph::Stage;
 use crate::term::Call;
 
-/// By the text of a dataset's call, once it is known.
+/// By the text of a dataset's call, as they were last found. Clones find together.
 #[derive(Clone, Debug, Default)]
-pub struct Contents(OnceLock<BTreeMap<String, Content>>);
+pub struct Contents(Arc<Mutex<BTreeMap<String, Content>>>);
 
 impl Contents {
     /// `None` where the same text means the same images.
-    pub(super) fn of(&self, call: &Call) -> Option<&Content> {
-        let content = self.0.get()?.get(&call.to_string());
-        content.filter(|content| **content != Content::Fixed)
+    pub(super) fn of(&self, call: &Call) -> Option<Content> {
+        let contents = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        contents.get(&call.to_string()).filter(|own| **own != Content::Fixed).cloned()
     }
 }
 
@@ -68,8 +68,7 @@ impl Run<'_> {
                 }
             }
         }
-        // A run finds them once; where it is asked again, it found the same.
-        let _ = self.contents.0.set(contents);
+        *self.contents.0.lock().unwrap_or_else(PoisonError::into_inner) = contents;
         Ok(())
     }
 

@@ -12,7 +12,7 @@ use super::inputs::Datasets;
 use super::prepare::Lookups;
 use super::stages::Fields;
 use crate::check::{StageKind, declared_sizes};
-use crate::data;
+use crate::data::{self, Content};
 use crate::graph::Stage;
 use crate::graph::flow::Flow;
 use crate::graph::flow::chain;
@@ -48,6 +48,8 @@ pub(super) struct Need {
     pub store: u128,
     /// In the record of the run.
     pub record: u128,
+    /// In the cache: what is decoded first.
+    pub cache: u128,
     /// Of the memory, the datasets.
     pub datasets: u128,
 }
@@ -65,6 +67,10 @@ impl Run<'_> {
         let missing = self.wanted(lookups).filter(|(_, call)| !datasets.holds(call));
         let loading: BTreeMap<String, u128> =
             missing.map(|(_, call)| (call.to_string(), dataset(call))).collect();
+        let unread = self.wanted(lookups);
+        let unread = unread.filter(|(_, call)| self.contents.of(call) == Some(Content::Unread));
+        let unread: BTreeMap<String, u128> =
+            unread.map(|(_, call)| (call.to_string(), pixels(call))).collect();
         let on_host = if self.device.is_host() { all.memory } else { 0 };
         let datasets = loading.values().fold(0, |all: u128, bytes| all.saturating_add(*bytes));
         Need {
@@ -72,6 +78,7 @@ impl Run<'_> {
             datasets,
             store: all.outputs.saturating_add(all.checkpoints),
             record: all.outputs,
+            cache: unread.values().fold(0, |all, bytes| all.saturating_add(*bytes)),
         }
     }
 

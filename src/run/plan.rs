@@ -185,7 +185,7 @@ impl Run<'_> {
             datasets: BTreeMap::new(),
             room: Total {
                 memory: need.memory,
-                disk: need.store.saturating_add(need.record),
+                disk: need.store.saturating_add(need.record).saturating_add(need.cache),
                 ..Total::default()
             },
             too_small: (self.check_room(&need, output))

@@ -38,7 +38,7 @@ impl Run<'_> {
         for (stage, dataset) in self.wanted(&lookups) {
             let found = self.watched(|watch| datasets.dataset(dataset, watch));
             let found = found.map_err(|error| Failure::of(stage, error.into()))?;
-            if self.contents.of(dataset).is_some_and(|content| *content != found.content) {
+            if self.contents.of(dataset).is_some_and(|content| content != found.content) {
                 let error = FolderError::Changed { file: dataset.to_string().into() };
                 return Err(Failure::of(stage, DataError::from(error).into()));
             }

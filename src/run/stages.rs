@@ -263,10 +263,14 @@ impl Run<'_> {
     /// would take the step's room there.
     fn feed(&self, loader: Loader) -> Box<dyn Feed> {
         let device = self.device.device.clone();
-        match self.device.is_host() || DeviceFeed::size(&loader) > MOST_ON_A_DEVICE {
-            true => Box::new(HostFeed::new(loader, device)),
-            false => Box::new(DeviceFeed::new(loader, device)),
+        match self.views_on_device(&loader) {
+            true => Box::new(DeviceFeed::new(loader, device)),
+            false => Box::new(HostFeed::new(loader, device)),
         }
+    }
+
+    pub(super) fn views_on_device(&self, loader: &Loader) -> bool {
+        !self.device.is_host() && DeviceFeed::size(loader) <= MOST_ON_A_DEVICE
     }
 
     fn started(&self, session: &Session<'_>, stage: &Stage, reason: &str) -> Result<(), RunError> {

@@ -5,7 +5,7 @@ use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use super::feed::{Feed, Places};
 use crate::data::loader::Loader;
 use crate::device::Array;
-use crate::objective::{Inputs, Phase, Phases};
+use crate::objective::{Inputs, Phases};
 use crate::random::Key;
 
 /// The bytes of all images lie on the device, and whole batches of views are made there from the
@@ -70,16 +70,12 @@ impl Feed for DeviceFeed {
         &'f self,
         epoch: u64,
         first: usize,
-        phases: Option<&'f Phases>,
+        // Nothing but views is made, which is the phase that a step begins with.
+        _: Option<&'f Phases>,
     ) -> Box<dyn Iterator<Item = Inputs> + 'f> {
         let order = self.loader.order(epoch);
-        let batches = (first..self.batches()).map(move |turn| {
-            if let Some(phases) = phases {
-                phases.enter(Phase::Copy);
-            }
-            self.inputs(epoch, &order[self.loader.part_of(turn)])
-        });
-        Box::new(batches)
+        let inputs = move |turn| self.inputs(epoch, &order[self.loader.part_of(turn)]);
+        Box::new((first..self.batches()).map(inputs))
     }
 }
 

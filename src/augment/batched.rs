@@ -24,9 +24,9 @@ impl Augmentation {
         keys: &[Key],
         normalization: &Normalization,
     ) -> Tensor<4> {
-        let [n, _, height, width] = images.dims();
+        let [_, _, height, width] = images.dims();
         let device = images.device();
-        let mut batch = Batch { images, moves: Moves::none([height, width], n) };
+        let mut batch = Batch { images, moves: Moves::none([height, width]) };
         for (position, transform) in self.transforms().enumerate() {
             let size = batch.moves.size();
             let draw = |key: &Key| transform.draw(size, &mut key.fold(position as u64).stream());
@@ -147,7 +147,7 @@ impl Batch {
     /// Moves the pixels.
     fn settle(&mut self) {
         let [n, channels, height, width] = self.images.dims();
-        let done = Moves::none(self.moves.size(), n);
+        let done = Moves::none(self.moves.size());
         let Moves { rows, columns } = std::mem::replace(&mut self.moves, done);
         let device = self.images.device();
         if let Some(matrices) = rows.matrices {
@@ -186,12 +186,11 @@ struct Axis {
     matrices: Option<Vec<f32>>,
     from: usize,
     to: usize,
-    n: usize,
 }
 
 impl Moves {
-    fn none([height, width]: [usize; 2], n: usize) -> Self {
-        let axis = |length| Axis { matrices: None, from: length, to: length, n };
+    fn none([height, width]: [usize; 2]) -> Self {
+        let axis = |length| Axis { matrices: None, from: length, to: length };
         Moves { rows: axis(height), columns: axis(width) }
     }
 
@@ -216,7 +215,7 @@ impl Axis {
             return;
         }
         let (from, middle) = (self.from, self.to);
-        let mut combined = vec![0.0; self.n * to * from];
+        let mut combined = vec![0.0; changes.len() * to * from];
         let mut own = vec![0.0; to * middle];
         for (index, (change, out)) in
             changes.iter().zip(combined.chunks_exact_mut(to * from)).enumerate()

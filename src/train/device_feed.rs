@@ -54,16 +54,8 @@ impl DeviceFeed {
 }
 
 impl Feed for DeviceFeed {
-    fn examples(&self) -> usize {
-        self.loader.examples.len()
-    }
-
-    fn batches(&self) -> usize {
-        self.loader.batches()
-    }
-
-    fn rows(&self) -> usize {
-        self.loader.rows()
+    fn loader(&self) -> &Loader {
+        &self.loader
     }
 
     fn epoch<'f>(

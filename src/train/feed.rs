@@ -11,14 +11,23 @@ use crate::objective::{Inputs, Phase, Phases};
 /// Gives a training its batches, as they lie on the device. Their content hangs on the seed, the
 /// epoch and the examples alone.
 pub trait Feed {
+    /// Which examples it gives, in which batches and views.
+    fn loader(&self) -> &Loader;
+
     /// The examples of the split, of which every epoch has each at most once.
-    fn examples(&self) -> usize;
+    fn examples(&self) -> usize {
+        self.loader().examples.len()
+    }
 
     /// Batches in an epoch, all of them full.
-    fn batches(&self) -> usize;
+    fn batches(&self) -> usize {
+        self.loader().batches()
+    }
 
     /// Examples that this process has of a batch.
-    fn rows(&self) -> usize;
+    fn rows(&self) -> usize {
+        self.loader().rows()
+    }
 
     /// The batches of an epoch from `first` on, which is how an interrupted epoch goes on. `phases`
     /// are told where one is brought to the device.
@@ -74,16 +83,8 @@ impl HostFeed {
 }
 
 impl Feed for HostFeed {
-    fn examples(&self) -> usize {
-        self.loader.examples.len()
-    }
-
-    fn batches(&self) -> usize {
-        self.loader.batches()
-    }
-
-    fn rows(&self) -> usize {
-        self.loader.rows()
+    fn loader(&self) -> &Loader {
+        &self.loader
     }
 
     fn epoch<'f>(

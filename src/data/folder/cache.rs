@@ -103,10 +103,8 @@ impl Cache {
         let all = (listing.train.len() + listing.test.len()) as u64;
         let name = root.file_name().unwrap_or_default().to_string_lossy();
         let task = watch.start(format!("decoding {name}"), 0, Some(all), Counted::Images);
-        let parts =
-            [&listing.train, &listing.test].map(|entries| self.decode(root, entries, &task));
-        let [train, test] = parts;
-        let [train, test] = [train?, test?];
+        let train = self.decode(root, &listing.train, &task)?;
+        let test = self.decode(root, &listing.test, &task)?;
         drop(task);
         let digests = [train.digest, test.digest].map(|own| own.to_hex().to_string());
         let content = format!("{}{VERSION}", digests.concat());
@@ -119,7 +117,11 @@ impl Cache {
         }
         let path = self.folder.join(INDEX);
         let written = NamedTempFile::new_in(&self.folder).and_then(|mut file| {
-            serde_json::to_writer(io::BufWriter::new(&mut file), &index)?;
+            // Flushed here: one that is dropped would not say that the disk is full.
+            let mut out = io::BufWriter::new(&mut file);
+            serde_json::to_writer(&mut out, &index)?;
+            out.flush()?;
+            drop(out);
             file.persist(&path).map_err(|error| error.error)
         });
         written.map_err(DataError::io("write", &path))?;

@@ -20,6 +20,8 @@ pub enum FolderError {
     OtherClass { folder: PathBuf },
     /// Folders in folders without an end, as links can make them.
     TooDeep { folder: PathBuf },
+    /// A name that is no text in UTF-8, which the cache could not note.
+    Name { path: PathBuf },
     /// Pictures in formats that are not read.
     Format { first: PathBuf, count: usize },
     /// It holds other numbers of classes and pictures than the call says.
@@ -43,6 +45,7 @@ impl FolderError {
             FolderError::NoClass { .. }
             | FolderError::OtherClass { .. }
             | FolderError::TooDeep { .. }
+            | FolderError::Name { .. }
             | FolderError::Differs { .. }
             | FolderError::Changed { .. } => findings::DATASET_DIFFERS,
         }
@@ -72,6 +75,9 @@ impl FolderError {
             }
             FolderError::TooDeep { folder } => {
                 format!("folders lie in folders without an end in `{}`", folder.display())
+            }
+            FolderError::Name { path } => {
+                format!("the name of `{}` is no text in UTF-8", path.display())
             }
             FolderError::Format { first, count } => {
                 let rest = rest(*count, "are in formats that are", "is in a format that is");
@@ -123,6 +129,7 @@ impl FolderError {
                     .into()
             }
             FolderError::TooDeep { .. } => "look for a link to a folder that it lies in".into(),
+            FolderError::Name { .. } => "give it another name".into(),
             FolderError::Format { .. } => "JPEG and PNG are read: convert the others".into(),
             FolderError::Differs { path, found, .. } => {
                 let Counts { classes, train, test } = found;

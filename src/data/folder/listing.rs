@@ -1,5 +1,6 @@
 //! Which files a folder holds.
 
+use std::ffi::OsStr;
 use std::fs::{self, DirEntry};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -153,8 +154,15 @@ fn sorted(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     let entries = entries.map_err(DataError::io("read", folder))?;
     let shown = entries.iter().filter(|own| !own.file_name().as_encoded_bytes().starts_with(b"."));
     let mut paths: Vec<PathBuf> = shown.map(DirEntry::path).collect();
+    if let Some(path) = paths.iter().find(|path| path.file_name().is_some_and(is_no_text)) {
+        return Err(FolderError::Name { path: path.clone() }.into());
+    }
     paths.sort_unstable();
     Ok(paths)
+}
+
+fn is_no_text(name: &OsStr) -> bool {
+    name.to_str().is_none()
 }
 
 /// Whether a name ends like that of a picture, and then whether it is one that is read.

@@ -7,8 +7,8 @@ use super::decode::square;
 use super::*;
 use crate::augment::Canvas;
 use crate::interrupt::Interrupt;
-use crate::watch::Watch;
 use crate::watch::testing::unwatched;
+use crate::watch::{Watch, Work};
 
 const NORMALIZATION: Normalization = Normalization { mean: [0.0; 3], std: [1.0; 3] };
 
@@ -214,6 +214,12 @@ fn folders_that_are_laid_out_otherwise_are_refused() {
                 .expect("a link");
         };
         assert!(fault(&link).starts_with("folders lie in folders without an end in `data/set/"));
+        let name = |place: &Place| {
+            use std::os::unix::ffi::OsStrExt as _;
+            let name = std::ffi::OsStr::from_bytes(b"\xff.png");
+            fs::write(place.path("val/a").join(name), b"").expect("a folder to write to");
+        };
+        assert!(fault(&name).ends_with(".png` is no text in UTF-8"));
     }
 }
 
@@ -251,6 +257,16 @@ fn a_request_to_stop_is_heeded() {
     let stopped = SET.load(NORMALIZATION, &place.lookup(Watch::new(&interrupt, &|_| {})));
     assert!(matches!(stopped, Err(DataError::Interrupted)), "{stopped:?}");
     assert_eq!(place.cached(), [""; 0]);
+    // The same once pictures are being decoded, of which nothing stays.
+    let interrupt = Interrupt::default();
+    let begins = |work: Option<Work>| {
+        if work.is_some_and(|work| work.what == "decoding set") {
+            interrupt.request();
+        }
+    };
+    let stopped = SET.load(NORMALIZATION, &place.lookup(Watch::new(&interrupt, &begins)));
+    assert!(matches!(stopped, Err(DataError::Interrupted)), "{stopped:?}");
+    assert_eq!(place.cached(), ["lock"]);
 }
 
 /// The colours in the middles of the quarters of a square.

@@ -8,7 +8,8 @@ use super::array::{Array, by_rank};
 /// What networks, averages and optimizers compute with. Each operation has a fall-back in burn's own
 /// operations, differentiable as they are; a backend with better kernels of its own replaces it.
 pub trait Kernels: Send + Sync {
-    /// `x: [n, input, h, w]` with `weight: [output, input, kernel, kernel]`, padded by zeros.
+    /// `x: [n, input, h, w]` with `weight: [output, input, kernel, kernel]`, padded by zeros. Where a
+    /// backend has numbers of fewer bits, `x` may be of them and `weight` of f32.
     fn conv2d(&self, x: Array, weight: Array, stride: usize, padding: usize) -> Array {
         let options = ConvOptions::new([stride; 2], [padding; 2], [1; 2], 1);
         module::conv2d(x.into_tensor(), weight.into_tensor(), None, options).into()

@@ -51,7 +51,8 @@ fn rounded(x: Array) -> Array {
 
 impl Kernels for Mixed {
     fn conv2d(&self, x: Array, weight: Array, stride: usize, padding: usize) -> Array {
-        self.0.conv2d(rounded(x), rounded(weight), stride, padding)
+        // The kernel rounds the weight, whose gradient then is not.
+        self.0.conv2d(rounded(x), weight, stride, padding)
     }
 
     fn linear(&self, x: Array, weight: Array, bias: Option<Array>) -> Array {

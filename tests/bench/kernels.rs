@@ -5,12 +5,12 @@
 //! cargo bench --bench kernels -- convolution
 //! ```
 //!
-//! Every backend of the build is measured, on the processor. Items are multiplications of a
+//! Every backend of the build is measured, on the processor, and in bf16 where that is to be had. Items are multiplications of a
 //! convolution, and numbers of everything else.
 
 use std::sync::OnceLock;
 
-use cpipe::device::{self, After, Array, Descent, Selected};
+use cpipe::device::{self, After, Array, Descent, Precision, Selected};
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 
@@ -25,6 +25,8 @@ const BACKENDS: &[&str] = &[
     "flex",
     #[cfg(feature = "libtorch")]
     "libtorch-cpu",
+    #[cfg(feature = "libtorch")]
+    "libtorch-cpu bf16",
 ];
 /// Channels of input and output, side of the input, kernel, stride: at a width of 16.
 const LAYERS: [(usize, usize, usize, usize, usize); 6] = [
@@ -59,21 +61,38 @@ impl std::fmt::Display for Normal {
 }
 
 fn layers() -> Vec<Layer> {
-    let of = |backend: &&'static str| LAYERS.map(|own| Layer(backend, own));
-    BACKENDS.iter().flat_map(of).collect()
+    let of = |backend: &'static str| LAYERS.map(|own| Layer(backend, own));
+    backends().flat_map(of).collect()
 }
 
 fn maps() -> Vec<Normal> {
-    let of = |backend: &&'static str| MAPS.map(|own| Normal(backend, own));
-    BACKENDS.iter().flat_map(of).collect()
+    let of = |backend: &'static str| MAPS.map(|own| Normal(backend, own));
+    backends().flat_map(of).collect()
+}
+
+type Named = (&'static str, Selected);
+
+/// Those that this machine has.
+fn all() -> &'static [Named] {
+    static ALL: OnceLock<Vec<Named>> = OnceLock::new();
+    ALL.get_or_init(|| {
+        let of = |name: &&'static str| {
+            let (device, precision) = name.split_once(' ').unwrap_or((name, "f32"));
+            let precision = Precision::named(precision).expect("one of the language");
+            let device = device::select(device).expect("it is built in");
+            Some((*name, device.in_precision(precision).ok()?))
+        };
+        BACKENDS.iter().filter_map(of).collect()
+    })
+}
+
+fn backends() -> impl Iterator<Item = &'static str> {
+    all().iter().map(|(name, _)| *name)
 }
 
 fn selected(name: &str) -> &'static Selected {
-    static ALL: OnceLock<Vec<Selected>> = OnceLock::new();
-    let all = ALL.get_or_init(|| {
-        BACKENDS.iter().map(|own| device::select(own).expect("it is built in")).collect()
-    });
-    all.iter().find(|own| own.kind == name).expect("one of them")
+    let (_, own) = all().iter().find(|(own, _)| *own == name).expect("one of them");
+    own
 }
 
 fn noise(shape: &[usize], on: &Selected) -> Array {
@@ -166,7 +185,7 @@ fn normal(own: &Normal) -> (&'static Selected, Array, [Array; 2]) {
 
 /// A step of SGD with momentum and one of an average: of 11 million numbers in 62 arrays, as
 /// ResNet-18 of width 64 has them.
-#[divan::bench(args = BACKENDS)]
+#[divan::bench(args = backends())]
 fn optimizer_and_average(bencher: Bencher<'_, '_>, backend: &str) {
     let on = selected(backend);
     let shape = [62, 180_224];

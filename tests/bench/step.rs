@@ -4,6 +4,8 @@
 //! echo 20 | cargo bench --bench step -- pipelines/moco_cifar10.cpipe --device flex -o width=16
 //! ```
 //!
+//! Networks compute in the precision of the stage (`-o base.precision=bf16`).
+//!
 //! Each line that it reads is a number of steps. It takes them, waits for the device, and answers
 //! with one line: how many seconds that was, and the loss of the last step.
 //! `tests/python/step_speed.py` compares it with PyTorch.
@@ -12,7 +14,7 @@ use std::io::{self, BufRead};
 use std::time::Instant;
 
 use cpipe::augment::Augmentation;
-use cpipe::device::{self, Array, Processes, Selected};
+use cpipe::device::{self, Array, Precision, Processes, Selected};
 use cpipe::graph::Stage;
 use cpipe::objective::{Context, Inputs, Learner};
 use cpipe::random::Key;
@@ -89,6 +91,9 @@ impl Steps {
             other => panic!("{other:?} is no number"),
         };
         let Term::Objective(graph) = &stage.fields["objective"] else { panic!("no objective") };
+        let Term::Symbol(precision) = &stage.fields["precision"] else { panic!("no precision") };
+        let precision = Precision::named(precision).expect("it is checked");
+        let device = device.in_precision(precision).unwrap_or_else(|error| panic!("{error:?}"));
         let batch = number("batch");
         let examples = 50_000;
         let key = Key::root(0);
@@ -111,7 +116,7 @@ impl Steps {
             labels: numbers(10),
             index: numbers(examples),
         };
-        Steps { task: Training { program, optimizer }, batch, device: device.clone(), taken: 0 }
+        Steps { task: Training { program, optimizer }, batch, device, taken: 0 }
     }
 
     /// Takes so many steps, and waits for them.

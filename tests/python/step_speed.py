@@ -2,7 +2,7 @@
 
     cargo bench --features libtorch --bench step --no-run    # prints the path of STEP
     python3 tests/python/step_speed.py STEP [--width 16] [--batch 256] [--steps 1] [--rounds 9]
-        [--cpipe libtorch-cpu,flex] [--torch f32,f32-cl,bf16-cl] [--device cpu]
+        [--cpipe libtorch-cpu,libtorch-cpu:bf16,flex] [--torch f32,f32-cl,bf16-cl] [--device cpu]
 
 Same network (ResNet-18 with the small stem), same batch size, same queue and optimizer; weights and
 images are each side's own noise. Every round asks each for so many steps, one after the other, while
@@ -150,7 +150,10 @@ def main():
     sides = {}
     for device in given.cpipe.split(","):
         sizes = ["-o", f"width={given.width}", "-o", f"batch={given.batch}"]
-        sides[f"cpipe {device}"] = [given.step, given.pipeline, "--device", device, *sizes]
+        name, _, precision = device.partition(":")
+        if precision:
+            sizes += ["-o", f"base.precision={precision}"]
+        sides[f"cpipe {device}"] = [given.step, given.pipeline, "--device", name, *sizes]
     for kind in filter(None, given.torch.split(",")):
         sizes = [str(given.width), str(given.batch)]
         own = [sys.executable, __file__, "--worker", kind, *sizes, given.device]

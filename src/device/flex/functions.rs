@@ -3,15 +3,52 @@
 use std::mem::MaybeUninit;
 
 use burn::backend::flex::{FlexTensor, Layout};
-use burn::tensor::{Bytes, DType};
+use burn::tensor::Bytes;
 
-use crate::device::host::{self, HostTensor, Threads};
-
-pub use crate::device::host::{
-    batch_norm, batch_norm_backward, batch_norm_fixed, convolution, convolution_backward,
-};
+use crate::device::host::{self, HostTensor, Number, Threads};
+use crate::device::operations::BatchNorm;
 
 pub type Normalized = host::Normalized<FlexTensor>;
+
+pub fn convolution(x: &FlexTensor, weight: &FlexTensor, options: [usize; 2]) -> FlexTensor {
+    host::convolution::<_, f32>(x, weight, options)
+}
+
+pub fn convolution_backward(
+    gradient: &FlexTensor,
+    inputs: [&FlexTensor; 2],
+    options: [usize; 2],
+    wanted: [bool; 2],
+) -> [Option<FlexTensor>; 2] {
+    host::convolution_backward::<_, f32>(gradient, inputs, options, wanted)
+}
+
+pub fn batch_norm(
+    x: FlexTensor,
+    parts: [FlexTensor; 2],
+    shortcut: Option<FlexTensor>,
+    how: (BatchNorm, bool),
+) -> (FlexTensor, Normalized) {
+    host::batch_norm::<_, f32>(x, parts, shortcut, how)
+}
+
+pub fn batch_norm_fixed(
+    x: FlexTensor,
+    parts: [FlexTensor; 4],
+    shortcut: Option<FlexTensor>,
+    how: BatchNorm,
+) -> FlexTensor {
+    host::batch_norm_fixed::<_, f32>(x, parts, shortcut, how)
+}
+
+pub fn batch_norm_backward(
+    gradient: FlexTensor,
+    own: &Normalized,
+    has_shortcut: bool,
+    by_x: bool,
+) -> [Option<FlexTensor>; 4] {
+    host::batch_norm_backward::<_, f32>(gradient, own, has_shortcut, by_x)
+}
 
 impl HostTensor for FlexTensor {
     const THREADS: Threads = Threads::OWN;
@@ -28,27 +65,27 @@ impl HostTensor for FlexTensor {
         self.to_contiguous()
     }
 
-    fn values(&self) -> &[f32] {
+    fn values<N: Number>(&self) -> &[N] {
         &self.storage()[self.layout().start_offset()..][..self.layout().num_elements()]
     }
 
-    fn values_mut(&mut self) -> Option<&mut [f32]> {
+    fn values_mut<N: Number>(&mut self) -> Option<&mut [N]> {
         let (start, len) = (self.layout().start_offset(), self.layout().num_elements());
         self.try_storage_mut().map(|all| &mut all[start..][..len])
     }
 
     fn made(values: Vec<f32>, shape: &[usize]) -> Self {
         let layout = Layout::contiguous(shape.to_vec().into());
-        FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
+        FlexTensor::new(Bytes::from_elems(values), layout, f32::KIND)
     }
 
-    unsafe fn maps(shape: &[usize], write: impl FnOnce(&mut [MaybeUninit<f32>])) -> Self {
+    unsafe fn maps<N: Number>(shape: &[usize], write: impl FnOnce(&mut [MaybeUninit<N>])) -> Self {
         let mut values = Vec::with_capacity(shape.iter().product());
         let len = shape.iter().product();
         write(&mut values.spare_capacity_mut()[..len]);
         // SAFETY: there is room, and all are written, as this function asks for.
         unsafe { values.set_len(len) };
         let layout = Layout::new(shape.to_vec().into(), host::channels_last_strides(shape), 0);
-        FlexTensor::new(Bytes::from_elems(values), layout, DType::F32)
+        FlexTensor::new(Bytes::from_elems(values), layout, N::KIND)
     }
 }

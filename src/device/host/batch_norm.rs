@@ -7,6 +7,7 @@
 use std::mem::MaybeUninit;
 
 use super::lanes::{Lanes, Loop, Processor};
+use super::number::Number;
 use super::threads::Threads;
 
 /// Rows that are summed in single precision.
@@ -79,7 +80,7 @@ impl Rows {
     }
 
     /// The mean and the biased variance of each channel of each group.
-    pub fn measure(&self, x: &[f32], epsilon: f64) -> Statistics {
+    pub fn measure<N: Number>(&self, x: &[N], epsilon: f64) -> Statistics {
         let processor = self.processor;
         // What is near the mean, so that its square does not drown the variance: the mean of the
         // first rows of each group.
@@ -94,7 +95,7 @@ impl Rows {
                 self.repeated(&mean)
             })
             .collect();
-        let tasks: Vec<&[f32]> = x.chunks(self.task()).collect();
+        let tasks: Vec<&[N]> = x.chunks(self.task()).collect();
         let sums = self.threads.map(tasks.len(), |task| {
             let base = &near[self.group(task)];
             self.sums(tasks[task], |x, sums| processor.run(Moments { x, base, sums }))
@@ -113,12 +114,12 @@ impl Rows {
 
     /// Normalises, adds a shortcut of as many numbers, if there is one, and rectifies: every number
     /// of `out` is written.
-    pub fn apply(
+    pub fn apply<N: Number>(
         &self,
-        x: &[f32],
+        x: &[N],
         lines: &Lines,
-        shortcut: Option<&[f32]>,
-        out: &mut [MaybeUninit<f32>],
+        shortcut: Option<&[N]>,
+        out: &mut [MaybeUninit<N>],
     ) {
         let (processor, task) = (self.processor, self.task());
         self.threads.run(x.chunks(task).zip(out.chunks_mut(task)), |own, (x, out)| {
@@ -134,7 +135,7 @@ impl Rows {
     }
 
     /// The same in the place of `x`.
-    pub fn apply_in_place(&self, x: &mut [f32], lines: &Lines, shortcut: Option<&[f32]>) {
+    pub fn apply_in_place<N: Number>(&self, x: &mut [N], lines: &Lines, shortcut: Option<&[N]>) {
         let (processor, task) = (self.processor, self.task());
         self.threads.run(x.chunks_mut(task), |own, x| {
             let lines = lines.group(self.group(own));
@@ -144,7 +145,12 @@ impl Rows {
     }
 
     /// What of a gradient passes a ReLU that made `rectified`: every number of `out` is written.
-    pub fn pass_relu(&self, gradient: &[f32], rectified: &[f32], out: &mut [MaybeUninit<f32>]) {
+    pub fn pass_relu<N: Number>(
+        &self,
+        gradient: &[N],
+        rectified: &[N],
+        out: &mut [MaybeUninit<N>],
+    ) {
         let tasks = gradient.chunks(SHARE).zip(rectified.chunks(SHARE)).zip(out.chunks_mut(SHARE));
         self.threads.run(tasks, |_, ((gradient, rectified), out)| {
             self.processor.run(PassRelu { gradient, rectified, out });
@@ -153,10 +159,10 @@ impl Rows {
 
     /// The sums that the way back goes by. `gradient` is the one by the output, before the ReLU of
     /// `lines`.
-    pub fn slopes(
+    pub fn slopes<N: Number>(
         &self,
-        x: &[f32],
-        gradient: &[f32],
+        x: &[N],
+        gradient: &[N],
         statistics: &Statistics,
         lines: &Lines,
     ) -> Slopes {
@@ -192,13 +198,13 @@ impl Rows {
     }
 
     /// The gradient by the input: every number of `out` is written.
-    pub fn descend(
+    pub fn descend<N: Number>(
         &self,
-        x: &[f32],
-        gradient: &[f32],
+        x: &[N],
+        gradient: &[N],
         lines: &Lines,
         slopes: &Slopes,
-        out: &mut [MaybeUninit<f32>],
+        out: &mut [MaybeUninit<N>],
     ) {
         let (processor, task) = (self.processor, self.task());
         let [constant, slope] = [&slopes.constant, &slopes.slope].map(|all| -> Vec<Vec<f32>> {
@@ -213,7 +219,7 @@ impl Rows {
     }
 
     /// Two sums of each channel, of what `add` has summed over some rows in single precision.
-    fn sums(&self, x: &[f32], mut add: impl FnMut(&[f32], [&mut [f32]; 2])) -> [Vec<f64>; 2] {
+    fn sums<N>(&self, x: &[N], mut add: impl FnMut(&[N], [&mut [f32]; 2])) -> [Vec<f64>; 2] {
         let mut total = [(); 2].map(|()| vec![0.0; self.channels]);
         let mut sums = [(); 2].map(|()| vec![0.0; self.channels * self.repeats()]);
         for x in x.chunks(ROWS * self.channels) {
@@ -297,20 +303,20 @@ impl Line<'_> {
 }
 
 /// Adds to sums of each channel and of its squares, both from `base`, a number near the mean.
-struct Moments<'m> {
-    x: &'m [f32],
+struct Moments<'m, N> {
+    x: &'m [N],
     base: &'m [f32],
     sums: [&'m mut [f32]; 2],
 }
 
-impl Loop for Moments<'_> {
+impl<N: Number> Loop for Moments<'_, N> {
     #[inline(always)]
-    fn run<L: Lanes, const BLOCKS: usize>(self) {
+    fn run<L: Lanes, const PLACES: usize, const ROW: usize>(self) {
         let [sum, square] = self.sums;
         for x in self.x.chunks(self.base.len()) {
             let sums = sum.iter_mut().zip(square.iter_mut());
             for ((x, base), (sum, square)) in x.iter().zip(self.base).zip(sums) {
-                let from = x - base;
+                let from = x.wide() - base;
                 *sum += from;
                 *square += from * from;
             }
@@ -318,60 +324,61 @@ impl Loop for Moments<'_> {
     }
 }
 
-struct Apply<'a> {
-    x: &'a [f32],
+struct Apply<'a, N> {
+    x: &'a [N],
     lines: Line<'a>,
-    out: &'a mut [MaybeUninit<f32>],
+    out: &'a mut [MaybeUninit<N>],
 }
 
-impl Loop for Apply<'_> {
+impl<N: Number> Loop for Apply<'_, N> {
     #[inline(always)]
-    fn run<L: Lanes, const BLOCKS: usize>(self) {
+    fn run<L: Lanes, const PLACES: usize, const ROW: usize>(self) {
         let (lines, wide) = (self.lines, self.lines.wide());
         for (x, out) in self.x.chunks(wide).zip(self.out.chunks_mut(wide)) {
             for ((x, out), ((mean, gain), shift)) in x.iter().zip(out).zip(lines.each()) {
-                out.write(lines.above((x - mean) * gain + shift));
+                out.write(N::narrow(lines.above((x.wide() - mean) * gain + shift)));
             }
         }
     }
 }
 
-struct ApplyOnto<'a> {
-    x: &'a [f32],
-    shortcut: &'a [f32],
+struct ApplyOnto<'a, N> {
+    x: &'a [N],
+    shortcut: &'a [N],
     lines: Line<'a>,
-    out: &'a mut [MaybeUninit<f32>],
+    out: &'a mut [MaybeUninit<N>],
 }
 
-impl Loop for ApplyOnto<'_> {
+impl<N: Number> Loop for ApplyOnto<'_, N> {
     #[inline(always)]
-    fn run<L: Lanes, const BLOCKS: usize>(self) {
+    fn run<L: Lanes, const PLACES: usize, const ROW: usize>(self) {
         let (lines, wide) = (self.lines, self.lines.wide());
         let from = self.x.chunks(wide).zip(self.shortcut.chunks(wide));
         for ((x, shortcut), out) in from.zip(self.out.chunks_mut(wide)) {
             let from = x.iter().zip(shortcut);
             for (((x, shortcut), out), ((mean, gain), shift)) in from.zip(out).zip(lines.each()) {
-                out.write(lines.above((x - mean) * gain + shift + shortcut));
+                let made = (x.wide() - mean) * gain + shift + shortcut.wide();
+                out.write(N::narrow(lines.above(made)));
             }
         }
     }
 }
 
-struct ApplyInPlace<'a> {
-    x: &'a mut [f32],
-    shortcut: Option<&'a [f32]>,
+struct ApplyInPlace<'a, N> {
+    x: &'a mut [N],
+    shortcut: Option<&'a [N]>,
     lines: Line<'a>,
 }
 
-impl Loop for ApplyInPlace<'_> {
+impl<N: Number> Loop for ApplyInPlace<'_, N> {
     #[inline(always)]
-    fn run<L: Lanes, const BLOCKS: usize>(self) {
+    fn run<L: Lanes, const PLACES: usize, const ROW: usize>(self) {
         let (lines, wide) = (self.lines, self.lines.wide());
         match self.shortcut {
             None => {
                 for x in self.x.chunks_mut(wide) {
                     for (x, ((mean, gain), shift)) in x.iter_mut().zip(lines.each()) {
-                        *x = lines.above((*x - mean) * gain + shift);
+                        *x = N::narrow(lines.above((x.wide() - mean) * gain + shift));
                     }
                 }
             }
@@ -379,7 +386,8 @@ impl Loop for ApplyInPlace<'_> {
                 for (x, shortcut) in self.x.chunks_mut(wide).zip(shortcut.chunks(wide)) {
                     let onto = x.iter_mut().zip(shortcut);
                     for ((x, shortcut), ((mean, gain), shift)) in onto.zip(lines.each()) {
-                        *x = lines.above((*x - mean) * gain + shift + shortcut);
+                        let made = (x.wide() - mean) * gain + shift + shortcut.wide();
+                        *x = N::narrow(lines.above(made));
                     }
                 }
             }
@@ -388,25 +396,25 @@ impl Loop for ApplyInPlace<'_> {
 }
 
 /// Adds to the sums by which shift and gain of each channel change the loss, but for the deviation.
-struct AddSlopes<'a> {
-    x: &'a [f32],
-    gradient: &'a [f32],
+struct AddSlopes<'a, N> {
+    x: &'a [N],
+    gradient: &'a [N],
     lines: Line<'a>,
     sums: [&'a mut [f32]; 2],
 }
 
-impl Loop for AddSlopes<'_> {
+impl<N: Number> Loop for AddSlopes<'_, N> {
     #[inline(always)]
-    fn run<L: Lanes, const BLOCKS: usize>(self) {
+    fn run<L: Lanes, const PLACES: usize, const ROW: usize>(self) {
         let (lines, wide) = (self.lines, self.lines.wide());
         let [by_shift, by_gain] = self.sums;
         for (x, gradient) in self.x.chunks(wide).zip(self.gradient.chunks(wide)) {
             let sums = by_shift.iter_mut().zip(by_gain.iter_mut());
             let from = x.iter().zip(gradient).zip(lines.each());
             for (((x, gradient), ((mean, gain), shift)), (by_shift, by_gain)) in from.zip(sums) {
-                let from = x - mean;
+                let from = x.wide() - mean;
                 let is_out = from * gain + shift <= lines.least;
-                let passed = if is_out { 0.0 } else { *gradient };
+                let passed = if is_out { 0.0 } else { gradient.wide() };
                 *by_shift += passed;
                 *by_gain += passed * from;
             }
@@ -415,17 +423,17 @@ impl Loop for AddSlopes<'_> {
 }
 
 /// `gain * (gradient - constant - (x - mean) * slope)`, of the gradient what has passed the ReLU.
-struct Descend<'a> {
-    x: &'a [f32],
-    gradient: &'a [f32],
+struct Descend<'a, N> {
+    x: &'a [N],
+    gradient: &'a [N],
     lines: Line<'a>,
     slopes: [&'a [f32]; 2],
-    out: &'a mut [MaybeUninit<f32>],
+    out: &'a mut [MaybeUninit<N>],
 }
 
-impl Loop for Descend<'_> {
+impl<N: Number> Loop for Descend<'_, N> {
     #[inline(always)]
-    fn run<L: Lanes, const BLOCKS: usize>(self) {
+    fn run<L: Lanes, const PLACES: usize, const ROW: usize>(self) {
         let (lines, wide) = (self.lines, self.lines.wide());
         let [constant, slope] = self.slopes;
         let from = self.x.chunks(wide).zip(self.gradient.chunks(wide));
@@ -434,26 +442,26 @@ impl Loop for Descend<'_> {
             for (((x, gradient), out), ((constant, slope), ((mean, gain), shift))) in
                 x.iter().zip(gradient).zip(out).zip(slopes)
             {
-                let from = x - mean;
+                let from = x.wide() - mean;
                 let is_out = from * gain + shift <= lines.least;
-                let passed = if is_out { 0.0 } else { *gradient };
-                out.write(gain * (passed - constant - from * slope));
+                let passed = if is_out { 0.0 } else { gradient.wide() };
+                out.write(N::narrow(gain * (passed - constant - from * slope)));
             }
         }
     }
 }
 
-struct PassRelu<'a> {
-    gradient: &'a [f32],
-    rectified: &'a [f32],
-    out: &'a mut [MaybeUninit<f32>],
+struct PassRelu<'a, N> {
+    gradient: &'a [N],
+    rectified: &'a [N],
+    out: &'a mut [MaybeUninit<N>],
 }
 
-impl Loop for PassRelu<'_> {
+impl<N: Number> Loop for PassRelu<'_, N> {
     #[inline(always)]
-    fn run<L: Lanes, const BLOCKS: usize>(self) {
+    fn run<L: Lanes, const PLACES: usize, const ROW: usize>(self) {
         for ((gradient, y), out) in self.gradient.iter().zip(self.rectified).zip(self.out) {
-            out.write(if *y <= 0.0 { 0.0 } else { *gradient });
+            out.write(if y.wide() <= 0.0 { N::default() } else { *gradient });
         }
     }
 }

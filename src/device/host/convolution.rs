@@ -9,6 +9,7 @@ use std::mem::MaybeUninit;
 
 use super::lanes::{LANES, Processor};
 use super::maps::{Frame, Maps};
+use super::number::Number;
 use super::products::{Products, STRIP};
 use super::threads::Threads;
 use super::windows::{self, Axis, Pass, packed};
@@ -16,8 +17,13 @@ use super::windows::{self, Axis, Pass, packed};
 /// The parts of a gradient by weights that are summed apart: at most so many, of so many numbers.
 const MOST_PARTS: usize = 16;
 const MOST_APART: usize = 2 << 20;
+/// Tasks for each thread, so that none waits long for another.
+const TASKS: usize = 3;
 /// Positions that are worth sums of their own.
 const LEAST_OF_PART: usize = 2 << 10;
+/// Weights of a tap that are brought into their order at once: those of all taps and channels of a
+/// block stay in the cache of a core meanwhile.
+const TILE: usize = 16;
 /// Numbers that one task clears.
 const SHARE: usize = 16 << 10;
 
@@ -52,20 +58,20 @@ impl Convolution {
     }
 
     /// The output, channels last: every number of `out` is written.
-    pub fn forward(&self, x: Maps<'_>, weight: &[f32], out: &mut [MaybeUninit<f32>]) {
-        let Convolution { kernel, channels, .. } = *self;
+    pub fn forward<N: Number>(&self, x: Maps<'_, N>, weight: &[f32], out: &mut [MaybeUninit<N>]) {
+        let Convolution { kernel, channels: [inputs, outputs], .. } = *self;
         let [h, w] = self.output();
         let (frame, stride) = self.frame();
-        let [inputs, outputs] = channels;
-        let at = |y: usize, x: usize| (y * frame.sides[1] + x) * inputs;
+        let factors = inputs.div_ceil(N::EACH);
+        let at = |y: usize, x: usize| (y * frame.sides[1] + x) * factors;
         let places = (0..h).flat_map(|y| (0..w).map(move |x| at(y * stride, x * stride)));
         let taps: Vec<usize> = (0..kernel * kernel).collect();
         let pass = Pass {
             frame,
-            channels,
+            channels: [factors, outputs],
             rows: (0..kernel).map(|y| at(y, 0)).collect(),
-            len: kernel * inputs,
-            weight: packed(
+            len: kernel * factors,
+            weight: packed::<N>(
                 weight,
                 [
                     Axis { count: outputs, apart: inputs * taps.len() },
@@ -84,10 +90,16 @@ impl Convolution {
     ///
     /// Of a stride of two, every second row and column of the input is met by every second tap, so
     /// that it is a convolution for each of four kinds of positions.
-    pub fn backward_input(&self, gradient: Maps<'_>, weight: &[f32], out: &mut [MaybeUninit<f32>]) {
+    pub fn backward_input<N: Number>(
+        &self,
+        gradient: Maps<'_, N>,
+        weight: &[f32],
+        out: &mut [MaybeUninit<N>],
+    ) {
         let Convolution { kernel, stride, padding, channels: [inputs, outputs], .. } = *self;
+        let factors = outputs.div_ceil(N::EACH);
         if kernel < stride {
-            let zero = MaybeUninit::new(0.0);
+            let zero = MaybeUninit::new(N::default());
             self.threads.run(out.chunks_mut(SHARE), |_, out| out.fill(zero));
         }
         let mut passes = Vec::new();
@@ -107,7 +119,7 @@ impl Convolution {
             let before = [tall - 1, wide - 1];
             let sides = [sides[0] + before[0], sides[1] + before[1]];
             let frame = Frame { before, sides, step: 1 };
-            let at = |y: usize, x: usize| (y * sides[1] + x) * outputs;
+            let at = |y: usize, x: usize| (y * sides[1] + x) * factors;
             let places = met(self.sides[0], a).flat_map(|(y, first)| {
                 met(self.sides[1], b).map(move |(x, left)| (at(first, left), (y, x)))
             });
@@ -119,10 +131,10 @@ impl Convolution {
                 .collect();
             passes.push(Pass {
                 frame,
-                channels: [outputs, inputs],
+                channels: [factors, inputs],
                 rows: (0..tall).map(|y| at(y, 0)).collect(),
-                len: wide * outputs,
-                weight: packed(
+                len: wide * factors,
+                weight: packed::<N>(
                     weight,
                     [
                         Axis { count: inputs, apart: kernel * kernel },
@@ -138,7 +150,7 @@ impl Convolution {
     }
 
     /// The gradient by the weights, `[channels[1], channels[0], k, k]`, from that by the output.
-    pub fn backward_weight(&self, x: Maps<'_>, gradient: Maps<'_>) -> Vec<f32> {
+    pub fn backward_weight<N: Number>(&self, x: Maps<'_, N>, gradient: Maps<'_, N>) -> Vec<f32> {
         let Convolution { kernel, channels: [inputs, outputs], .. } = *self;
         let [h, w] = self.output();
         let (frame, stride) = self.frame();
@@ -157,17 +169,21 @@ impl Convolution {
                 ((0..kernel * kernel).map(|tap| at(tap / kernel, tap % kernel)).collect(), inputs)
             }
         };
+        let firsts = move |y| (0..w).step_by(N::EACH).map(move |x| at(y * stride, x * stride));
         let by = Products {
             frame,
             apart,
-            places: (0..h).flat_map(|y| (0..w).map(move |x| at(y * stride, x * stride))).collect(),
+            next: stride * apart,
+            places: (0..h).flat_map(firsts).collect(),
             together: STRIP.div_ceil(h * w),
             size: rows.len() * len,
             rows,
             len,
         };
-        // Large weights are few images' worth: their blocks are shared out as well.
-        let together = blocks.div_ceil(MOST_PARTS.div_ceil(parts));
+        // Large weights are few images' worth: their blocks are shared out as well. Each task copies
+        // its images for itself.
+        let tasks = TASKS * (self.threads.count)();
+        let together = blocks.div_ceil(tasks.div_ceil(parts));
         let groups = blocks.div_ceil(together);
         let made: Vec<Vec<[f32; LANES]>> = self.threads.map(parts * groups, |task| {
             let (part, group) = (task / groups, task % groups);
@@ -186,10 +202,14 @@ impl Convolution {
                     sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
                 }
             }
-            for (lane, total) in total.chunks_exact_mut(inputs * taps).enumerate() {
-                for (tap, sums) in sums.chunks_exact(inputs).enumerate() {
-                    let total = total[tap..].iter_mut().step_by(taps);
-                    total.zip(sums).for_each(|(total, sums)| *total = sums[lane]);
+            for begin in (0..inputs).step_by(TILE) {
+                let own = begin..inputs.min(begin + TILE);
+                for (lane, total) in total.chunks_exact_mut(inputs * taps).enumerate() {
+                    for (tap, sums) in sums.chunks_exact(inputs).enumerate() {
+                        for (input, sums) in own.clone().zip(&sums[own.clone()]) {
+                            total[input * taps + tap] = sums[lane];
+                        }
+                    }
                 }
             }
         });

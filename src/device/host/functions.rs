@@ -7,10 +7,11 @@ use super::batch_norm::{Lines, Rows, Statistics};
 use super::convolution::Convolution;
 use super::lanes::Processor;
 use super::maps::{Maps, Order};
+use super::number::Number;
 use super::threads::Threads;
 use crate::device::operations::BatchNorm;
 
-/// A tensor of f32 in the memory of the machine.
+/// A tensor of [`Number`]s in the memory of the machine: of which kind is said by who reads them.
 pub trait HostTensor: Clone + Debug + Send + Sync + 'static {
     /// Those of the backend.
     const THREADS: Threads;
@@ -24,10 +25,14 @@ pub trait HostTensor: Clone + Debug + Send + Sync + 'static {
     fn contiguous(&self) -> Self;
 
     /// The numbers of a tensor without gaps, in the order in which they lie.
-    fn values(&self) -> &[f32];
+    ///
+    /// # Panics
+    ///
+    /// If they are of another kind.
+    fn values<N: Number>(&self) -> &[N];
 
     /// The same, to write to, where nobody else holds them.
-    fn values_mut(&mut self) -> Option<&mut [f32]>;
+    fn values_mut<N: Number>(&mut self) -> Option<&mut [N]>;
 
     /// A tensor of these numbers in the order of the shape.
     fn made(values: Vec<f32>, shape: &[usize]) -> Self;
@@ -37,7 +42,7 @@ pub trait HostTensor: Clone + Debug + Send + Sync + 'static {
     /// # Safety
     ///
     /// `write` writes every number.
-    unsafe fn maps(shape: &[usize], write: impl FnOnce(&mut [MaybeUninit<f32>])) -> Self;
+    unsafe fn maps<N: Number>(shape: &[usize], write: impl FnOnce(&mut [MaybeUninit<N>])) -> Self;
 }
 
 /// A batch normalised: what the way back needs.
@@ -53,21 +58,22 @@ pub struct Normalized<T> {
     how: BatchNorm,
 }
 
-/// `x: [n, input, h, w]`, padded by zeros, under `weight: [output, input, kernel, kernel]`.
-pub fn convolution<T: HostTensor>(x: &T, weight: &T, options: [usize; 2]) -> T {
+/// `x: [n, input, h, w]`, padded by zeros, under `weight: [output, input, kernel, kernel]`, which is
+/// of f32 whatever `x` is of.
+pub fn convolution<T: HostTensor, N: Number>(x: &T, weight: &T, options: [usize; 2]) -> T {
     let how = sizes(x, weight, options);
     let [h, w] = how.output();
     let (x, weight) = (dense(x), weight.contiguous());
     // SAFETY: the function writes every number.
     unsafe {
         T::maps(&[how.images, how.channels[1], h, w], |out| {
-            how.forward(read(&x), weight.values(), out);
+            how.forward(read::<T, N>(&x), weight.values(), out);
         })
     }
 }
 
-/// The gradients of a convolution by `x` and by `weight`, where each is `wanted`.
-pub fn convolution_backward<T: HostTensor>(
+/// The gradients of a convolution by `x` and by `weight`, each of its kind, where it is `wanted`.
+pub fn convolution_backward<T: HostTensor, N: Number>(
     gradient: &T,
     [x, weight]: [&T; 2],
     options: [usize; 2],
@@ -80,12 +86,12 @@ pub fn convolution_backward<T: HostTensor>(
         // SAFETY: the function writes every number.
         unsafe {
             T::maps(&x.shape(), |out| {
-                how.backward_input(read(&gradient), weight.values(), out);
+                how.backward_input(read::<T, N>(&gradient), weight.values(), out);
             })
         }
     });
     let by_weight = by_weight.then(|| {
-        let made = how.backward_weight(read(&dense(x)), read(&gradient));
+        let made = how.backward_weight(read::<T, N>(&dense(x)), read(&gradient));
         T::made(made, &weight.shape())
     });
     [by_x, by_weight]
@@ -110,22 +116,22 @@ fn sizes<T: HostTensor>(x: &T, weight: &T, [stride, padding]: [usize; 2]) -> Con
 
 /// Normalises `x`, `[n, c, …]`, adds a shortcut of its shape, if there is one, and rectifies. The
 /// output takes the place of `x` where it is to and nobody else holds it: then there is no way back.
-pub fn batch_norm<T: HostTensor>(
+pub fn batch_norm<T: HostTensor, N: Number>(
     x: T,
     [scale, shift]: [T; 2],
     shortcut: Option<T>,
     (how, in_place): (BatchNorm, bool),
 ) -> (T, Normalized<T>) {
     let rows = rows(&x, how.groups);
-    let x = channels_last(x);
-    let statistics = rows.measure(x.values(), how.epsilon);
+    let x = channels_last::<T, N>(x);
+    let statistics = rows.measure(x.values::<N>(), how.epsilon);
     let lines = lines(&rows, &statistics, [&scale, &shift], how.relu);
     let rectifies_both = how.relu && shortcut.is_some();
     let (output, x) = if in_place {
-        let output = apply(&rows, x, &lines, shortcut, true);
+        let output = apply::<T, N>(&rows, x, &lines, shortcut, true);
         (output.clone(), output)
     } else {
-        (apply(&rows, x.clone(), &lines, shortcut, false), x)
+        (apply::<T, N>(&rows, x.clone(), &lines, shortcut, false), x)
     };
     let rectified = rectifies_both.then(|| output.clone());
     let Statistics { mean, deviation } = statistics;
@@ -135,7 +141,7 @@ pub fn batch_norm<T: HostTensor>(
 
 /// Normalises `x` by the given mean and variance, as [`batch_norm`] by its own: there is no way back,
 /// so that the output may take its place.
-pub fn batch_norm_fixed<T: HostTensor>(
+pub fn batch_norm_fixed<T: HostTensor, N: Number>(
     x: T,
     [scale, shift, mean, variance]: [T; 4],
     shortcut: Option<T>,
@@ -146,16 +152,16 @@ pub fn batch_norm_fixed<T: HostTensor>(
     let deviation = |own: &f32| (1.0 / (f64::from(*own) + how.epsilon).sqrt()) as f32;
     let statistics = Statistics {
         mean: mean.values().to_vec(),
-        deviation: variance.values().iter().map(deviation).collect(),
+        deviation: variance.values::<f32>().iter().map(deviation).collect(),
     };
     let lines = lines(&rows, &statistics, [&scale, &shift], how.relu);
     assert_eq!(statistics.mean.len(), rows.channels, "a mean for each channel");
-    apply(&rows, channels_last(x), &lines, shortcut, true)
+    apply::<T, N>(&rows, channels_last::<T, N>(x), &lines, shortcut, true)
 }
 
 /// The gradients of a batch norm: by its input, where it is wanted, by scale, shift and the shortcut,
 /// where there was one.
-pub fn batch_norm_backward<T: HostTensor>(
+pub fn batch_norm_backward<T: HostTensor, N: Number>(
     gradient: T,
     own: &Normalized<T>,
     has_shortcut: bool,
@@ -164,20 +170,20 @@ pub fn batch_norm_backward<T: HostTensor>(
     let rows = rows(&own.x, own.how.groups);
     let [mean, deviation] = [&own.mean, &own.deviation].map(|own| own.values().to_vec());
     let statistics = Statistics { mean, deviation };
-    let mut gradient = channels_last(gradient);
+    let mut gradient = channels_last::<T, N>(gradient);
     let shape = own.x.shape();
     assert_eq!(gradient.shape(), shape, "a gradient for each number");
     if let Some(rectified) = &own.rectified {
         let given = gradient;
         // SAFETY: the function writes every number.
         gradient = unsafe {
-            T::maps(&shape, |out| rows.pass_relu(given.values(), rectified.values(), out))
+            T::maps(&shape, |out| rows.pass_relu::<N>(given.values(), rectified.values(), out))
         };
     }
     // What a shortcut went into has passed the ReLU already.
     let relu = own.how.relu && !has_shortcut;
     let lines = lines(&rows, &statistics, [&own.scale, &own.shift], relu);
-    let x = own.x.values();
+    let x = own.x.values::<N>();
     let slopes = rows.slopes(x, gradient.values(), &statistics, &lines);
     let by_x = by_x.then(|| {
         // SAFETY: the function writes every number.
@@ -208,22 +214,22 @@ fn lines<T: HostTensor>(rows: &Rows, statistics: &Statistics, parts: [&T; 2], re
 }
 
 /// `x` lies channels last. Its place is taken where nobody else holds it.
-fn apply<T: HostTensor>(
+fn apply<T: HostTensor, N: Number>(
     rows: &Rows,
     mut x: T,
     lines: &Lines,
     shortcut: Option<T>,
     in_place: bool,
 ) -> T {
-    let shortcut = shortcut.map(channels_last);
+    let shortcut = shortcut.map(channels_last::<T, N>);
     assert!(shortcut.iter().all(|own| own.shape() == x.shape()), "a shortcut for maps");
-    let shortcut = shortcut.as_ref().map(T::values);
+    let shortcut = shortcut.as_ref().map(T::values::<N>);
     if in_place && let Some(values) = x.values_mut() {
         rows.apply_in_place(values, lines, shortcut);
         return x;
     }
     // SAFETY: the function writes every number.
-    unsafe { T::maps(&x.shape(), |out| rows.apply(x.values(), lines, shortcut, out)) }
+    unsafe { T::maps(&x.shape(), |out| rows.apply::<N>(x.values(), lines, shortcut, out)) }
 }
 
 fn vector<T: HostTensor>(values: Vec<f32>) -> T {
@@ -274,7 +280,7 @@ fn dense<T: HostTensor>(x: &T) -> T {
     if order(x).is_some() { x.clone() } else { x.contiguous() }
 }
 
-fn channels_last<T: HostTensor>(x: T) -> T {
+fn channels_last<T: HostTensor, N: Number>(x: T) -> T {
     let x = match order(&x) {
         Some(Order::ChannelsLast) => return x,
         Some(Order::Plain) => x,
@@ -282,11 +288,11 @@ fn channels_last<T: HostTensor>(x: T) -> T {
     };
     let shape = x.shape();
     // SAFETY: the function writes every number.
-    unsafe { T::maps(&shape, |out| read(&x).channels_last(shape[0], out, T::THREADS)) }
+    unsafe { T::maps(&shape, |out| read::<T, N>(&x).channels_last(shape[0], out, T::THREADS)) }
 }
 
 /// The maps of a tensor without gaps.
-fn read<T: HostTensor>(x: &T) -> Maps<'_> {
+fn read<T: HostTensor, N: Number>(x: &T) -> Maps<'_, N> {
     let shape = x.shape();
     let (h, w) = match &shape[2..] {
         [] => (1, 1),

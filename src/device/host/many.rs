@@ -27,7 +27,7 @@ pub fn descend_many<T: HostTensor>(
 ) {
     let is_first = buffers.is_empty();
     if how.momentum != 0.0 && is_first {
-        let zeros = |own: &T| T::made(vec![0.0; own.values().len()], &own.shape());
+        let zeros = |own: &T| T::made(vec![0.0; own.values::<f32>().len()], &own.shape());
         buffers.extend(values.iter().map(zeros));
     }
     let mut buffers = buffers.iter_mut();
@@ -43,7 +43,7 @@ pub fn descend_many<T: HostTensor>(
 /// The numbers of a tensor in the order of its shape, to write to: in memory of their own, where
 /// somebody else holds them.
 fn own_values<T: HostTensor>(own: &mut T) -> &mut [f32] {
-    if !is_plain(own) || own.values_mut().is_none() {
+    if !is_plain(own) || own.values_mut::<f32>().is_none() {
         *own = T::made(own.contiguous().values().to_vec(), &own.shape());
     }
     own.values_mut().expect("just made, or held once")
@@ -67,7 +67,7 @@ struct Lerp<'l> {
 
 impl Loop for Lerp<'_> {
     #[inline(always)]
-    fn run<L: Lanes, const BLOCKS: usize>(self) {
+    fn run<L: Lanes, const PLACES: usize, const ROW: usize>(self) {
         for (average, target) in self.average.iter_mut().zip(self.target) {
             *average = *average * self.own + target * self.share;
         }
@@ -130,7 +130,7 @@ struct Descend<'d> {
 
 impl Loop for Descend<'_> {
     #[inline(always)]
-    fn run<L: Lanes, const BLOCKS: usize>(self) {
+    fn run<L: Lanes, const PLACES: usize, const ROW: usize>(self) {
         let Rates { lr, decay, .. } = self.rates;
         for (value, gradient) in self.value.iter_mut().zip(self.gradient) {
             *value -= (gradient + *value * decay) * lr;
@@ -147,7 +147,7 @@ struct DescendOn<'d> {
 
 impl Loop for DescendOn<'_> {
     #[inline(always)]
-    fn run<L: Lanes, const BLOCKS: usize>(self) {
+    fn run<L: Lanes, const PLACES: usize, const ROW: usize>(self) {
         let Rates { lr, decay, momentum, along: [by_direction, by_buffer] } = self.rates;
         let moved = self.value.iter_mut().zip(self.buffer.iter_mut());
         for ((value, buffer), gradient) in moved.zip(self.gradient) {

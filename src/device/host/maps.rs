@@ -3,6 +3,7 @@
 use std::mem::MaybeUninit;
 
 use super::lanes::LANES;
+use super::number::Number;
 use super::threads::Threads;
 
 /// The order of `[n, c, h, w]` in memory.
@@ -16,15 +17,15 @@ pub enum Order {
 
 /// Maps `[n, channels, h, w]` without gaps.
 #[derive(Clone, Copy)]
-pub struct Maps<'m> {
-    pub values: &'m [f32],
+pub struct Maps<'m, N> {
+    pub values: &'m [N],
     pub order: Order,
     pub channels: usize,
     pub sides: [usize; 2],
 }
 
-impl<'m> Maps<'m> {
-    pub fn image(&self, index: usize) -> Maps<'m> {
+impl<'m, N: Number> Maps<'m, N> {
+    pub fn image(&self, index: usize) -> Maps<'m, N> {
         let size = self.channels * self.sides[0] * self.sides[1];
         Maps { values: &self.values[index * size..][..size], ..*self }
     }
@@ -48,17 +49,17 @@ impl Frame {
 
     /// Copies one image into its frame, channels last, `channels` of them: zeros, where the image
     /// has fewer. What lies outside of the frame is left out.
-    pub fn fill(&self, image: Maps<'_>, channels: usize, framed: &mut [f32]) {
+    pub fn fill<N: Number>(&self, image: Maps<'_, N>, channels: usize, framed: &mut [N]) {
         let [h, w] = image.sides.map(|side| side.div_ceil(self.step));
         let [above, left] = self.before;
         let right = (left + w).min(self.sides[1]).max(left);
         for (y, row) in framed.chunks_exact_mut(self.sides[1] * channels).enumerate() {
             let Some(from) = y.checked_sub(above).filter(|from| *from < h) else {
-                row.fill(0.0);
+                row.fill(N::default());
                 continue;
             };
-            row[..(left * channels).min(self.sides[1] * channels)].fill(0.0);
-            row[right.min(self.sides[1]) * channels..].fill(0.0);
+            row[..(left * channels).min(self.sides[1] * channels)].fill(N::default());
+            row[right.min(self.sides[1]) * channels..].fill(N::default());
             if left >= self.sides[1] {
                 continue;
             }
@@ -68,9 +69,9 @@ impl Frame {
     }
 }
 
-impl Maps<'_> {
+impl<N: Number> Maps<'_, N> {
     /// All of so many images, channels last: every number of `out` is written.
-    pub fn channels_last(&self, images: usize, out: &mut [MaybeUninit<f32>], threads: Threads) {
+    pub fn channels_last(&self, images: usize, out: &mut [MaybeUninit<N>], threads: Threads) {
         let size = (out.len() / images.max(1)).max(1);
         threads.run(out.chunks_mut(size), |index, out| {
             let image = self.image(index);
@@ -89,28 +90,30 @@ impl Maps<'_> {
         });
     }
 
-    /// Copies a block of the channels of a single image, zeros where there are no more.
-    pub fn block(&self, block: usize, to: &mut [[f32; LANES]]) {
+    /// Copies a block of the channels of a single image, zeros where there are no more. The numbers
+    /// of a factor are those of positions side by side in a row.
+    pub fn block(&self, block: usize, to: &mut [[N::Factor; LANES]]) {
         let channels = block * LANES..self.channels.min(block * LANES + LANES);
-        let positions = self.sides[0] * self.sides[1];
-        match self.order {
-            Order::ChannelsLast => {
-                for (to, from) in to.iter_mut().zip(self.values.chunks_exact(self.channels)) {
-                    match from[channels.clone()].first_chunk() {
-                        Some(from) => *to = *from,
-                        None => {
-                            let (own, rest) = to.split_at_mut(channels.len());
-                            own.copy_from_slice(&from[channels.clone()]);
-                            rest.fill(0.0);
-                        }
-                    }
+        let [h, w] = self.sides;
+        let factors = w.div_ceil(N::EACH);
+        for (y, to) in to.chunks_exact_mut(factors.max(1)).take(h).enumerate() {
+            for (factor, to) in to.iter_mut().enumerate() {
+                let x = factor * N::EACH;
+                let is_whole = channels.len() == LANES && x + N::EACH <= w;
+                if self.order == Order::ChannelsLast && is_whole {
+                    let from = &self.values[(y * w + x) * self.channels + channels.start..];
+                    *to = N::joined(from, self.channels);
+                    continue;
                 }
-            }
-            Order::Plain => {
-                to.fill([0.0; LANES]);
-                for (lane, channel) in channels.enumerate() {
-                    let from = &self.values[channel * positions..][..positions];
-                    to.iter_mut().zip(from).for_each(|(to, from)| to[lane] = *from);
+                *to = [N::Factor::default(); LANES];
+                for (lane, channel) in channels.clone().enumerate() {
+                    let places = N::flat(&mut to[lane..=lane]).iter_mut();
+                    for (place, x) in places.zip(x..w) {
+                        *place = self.values[match self.order {
+                            Order::ChannelsLast => (y * w + x) * self.channels + channel,
+                            Order::Plain => (channel * h + y) * w + x,
+                        }];
+                    }
                 }
             }
         }
@@ -118,7 +121,7 @@ impl Maps<'_> {
 
     /// As many positions of a row of a single image as there is room for, each so far behind the one
     /// before it, channels last.
-    fn row(&self, y: usize, step: usize, channels: usize, to: &mut [f32]) {
+    fn row(&self, y: usize, step: usize, channels: usize, to: &mut [N]) {
         let [h, w] = self.sides;
         match self.order {
             Order::ChannelsLast if channels == self.channels && step == 1 => {
@@ -129,7 +132,7 @@ impl Maps<'_> {
                 for (to, from) in to.chunks_exact_mut(channels).zip(from.step_by(step)) {
                     let (own, rest) = to.split_at_mut(self.channels);
                     own.copy_from_slice(from);
-                    rest.fill(0.0);
+                    rest.fill(N::default());
                 }
             }
             Order::Plain => {
@@ -140,7 +143,7 @@ impl Maps<'_> {
                             let from = self.values[(channel * h + y) * w..].iter().step_by(step);
                             to.zip(from).for_each(|(to, from)| *to = *from);
                         }
-                        false => to.for_each(|to| *to = 0.0),
+                        false => to.for_each(|to| *to = N::default()),
                     }
                 }
             }

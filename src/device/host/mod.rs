@@ -7,6 +7,7 @@ mod lanes;
 #[cfg(feature = "flex")]
 mod many;
 mod maps;
+mod number;
 mod products;
 mod threads;
 mod windows;
@@ -19,6 +20,7 @@ pub use functions::{
 };
 #[cfg(feature = "flex")]
 pub use many::{descend_many, lerp_many};
+pub use number::Number;
 pub use threads::Threads;
 
 #[cfg(test)]

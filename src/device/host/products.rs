@@ -4,21 +4,26 @@ use std::ops::Range;
 
 use super::lanes::{LANES, Lanes, Loop, Processor};
 use super::maps::{Frame, Maps};
+use super::number::Number;
 
 /// Positions that the sums of all weights pass over before the next are read.
 pub const STRIP: usize = 128;
 
-/// Products of windows with gradients, summed over positions.
+/// Products of windows with gradients, summed over positions: those of a factor are outputs side by
+/// side, so that what it is multiplied with is a number of the one's window beside that of the
+/// other's.
 pub struct Products {
     pub frame: Frame,
     /// How far positions are apart in the frame: at least as many numbers as there are channels.
     pub apart: usize,
+    /// How far windows side by side are apart.
+    pub next: usize,
     /// Where the rows of a window begin, from its first number on, and the numbers in each.
     pub rows: Vec<usize>,
     pub len: usize,
     /// The numbers in a window.
     pub size: usize,
-    /// Where the window of each output of an image begins.
+    /// Where the first window of each factor of outputs of an image begins.
     pub places: Vec<usize>,
     /// The images that are copied at once.
     pub together: usize,
@@ -26,10 +31,10 @@ pub struct Products {
 
 impl Products {
     /// `[block][row * len]`, over these images.
-    pub fn sums(
+    pub fn sums<N: Number>(
         &self,
-        x: Maps<'_>,
-        gradient: Maps<'_>,
+        x: Maps<'_, N>,
+        gradient: Maps<'_, N>,
         images: Range<usize>,
         blocks: Range<usize>,
         processor: Processor,
@@ -37,15 +42,21 @@ impl Products {
         let mut sums = vec![[0.0; LANES]; blocks.len() * self.size];
         let framed_len = self.frame.len(self.apart);
         // Windows are read in whole blocks, the last beyond its end.
-        let mut framed = vec![0.0; framed_len * self.together + LANES];
+        let mut framed = vec![N::Factor::default(); framed_len * self.together + LANES];
+        let mut numbers = vec![N::default(); if N::EACH == 1 { 0 } else { framed_len }];
         let places: Vec<usize> = (0..self.together)
             .flat_map(|image| self.places.iter().map(move |own| own + image * framed_len))
             .collect();
-        let mut gradients = vec![[0.0; LANES]; places.len()];
+        let mut gradients = vec![[N::Factor::default(); LANES]; places.len()];
         for first in images.clone().step_by(self.together) {
             let images = first..images.end.min(first + self.together);
             for (image, framed) in images.clone().zip(framed.chunks_exact_mut(framed_len)) {
-                self.frame.fill(x.image(image), self.apart, framed);
+                if N::EACH == 1 {
+                    self.frame.fill(x.image(image), self.apart, N::flat(framed));
+                } else {
+                    self.frame.fill(x.image(image), self.apart, &mut numbers);
+                    processor.run(Join { numbers: &numbers, apart: self.next, to: framed });
+                }
             }
             let places = &places[..images.len() * self.places.len()];
             for (block, sums) in blocks.clone().zip(sums.chunks_exact_mut(self.size)) {
@@ -53,8 +64,9 @@ impl Products {
                 for (image, copy) in images.clone().zip(copies) {
                     gradient.image(image).block(block, copy);
                 }
-                for (places, gradients) in places.chunks(STRIP).zip(gradients.chunks(STRIP)) {
-                    let strip = Strip { by: self, framed: &framed, places, gradients, sums };
+                let strip = STRIP / N::EACH;
+                for (places, gradients) in places.chunks(strip).zip(gradients.chunks(strip)) {
+                    let strip = Strip::<N> { by: self, framed: &framed, places, gradients, sums };
                     processor.run(strip);
                 }
             }
@@ -63,23 +75,37 @@ impl Products {
     }
 }
 
-/// The products of some positions with a block of output channels.
-struct Strip<'s> {
-    by: &'s Products,
-    framed: &'s [f32],
-    places: &'s [usize],
-    gradients: &'s [[f32; LANES]],
-    sums: &'s mut [[f32; LANES]],
+/// See [`Number::join`].
+struct Join<'j, N: Number> {
+    numbers: &'j [N],
+    apart: usize,
+    to: &'j mut [N::Factor],
 }
 
-impl Loop for Strip<'_> {
+impl<N: Number> Loop for Join<'_, N> {
     #[inline(always)]
-    fn run<L: Lanes, const BLOCKS: usize>(self) {
-        self.blocks::<L, BLOCKS>();
+    fn run<L: Lanes, const PLACES: usize, const ROW: usize>(self) {
+        N::join(self.numbers, self.apart, self.to);
     }
 }
 
-impl Strip<'_> {
+/// The products of some positions with a block of output channels.
+struct Strip<'s, N: Number> {
+    by: &'s Products,
+    framed: &'s [N::Factor],
+    places: &'s [usize],
+    gradients: &'s [[N::Factor; LANES]],
+    sums: &'s mut [[f32; LANES]],
+}
+
+impl<N: Number> Loop for Strip<'_, N> {
+    #[inline(always)]
+    fn run<L: Lanes, const PLACES: usize, const ROW: usize>(self) {
+        self.blocks::<L, ROW>();
+    }
+}
+
+impl<N: Number> Strip<'_, N> {
     #[inline(always)]
     fn blocks<L: Lanes, const P: usize>(self) {
         let Products { rows, len, .. } = self.by;
@@ -91,11 +117,11 @@ impl Strip<'_> {
                 }
                 let framed = &self.framed[row + block * P..];
                 for (from, gradient) in self.places.iter().zip(self.gradients) {
-                    let x: &[f32; P] =
+                    let x: &[N::Factor; P] =
                         framed[*from..].first_chunk().expect("room behind the images");
-                    let gradient = L::load(gradient);
+                    let gradient = N::hold::<L>(gradient);
                     for place in 0..P {
-                        own[place] = L::splat(x[place]).multiply_add(gradient, own[place]);
+                        own[place] = N::multiply_add(&x[place], gradient, own[place]);
                     }
                 }
                 for (own, sums) in own.iter().zip(sums) {

@@ -1,35 +1,38 @@
 use std::mem::MaybeUninit;
 
+use burn::tensor::bf16;
+
 use super::batch_norm::{Lines, Rows};
 use super::convolution::Convolution;
 use super::lanes::Processor;
 use super::maps::{Maps, Order};
+use super::number::Number;
 use super::threads::Threads;
 use crate::random::Key;
 
-fn noise(seed: u64, len: usize) -> Vec<f32> {
+fn noise<N: Number>(seed: u64, len: usize) -> Vec<N> {
     let mut stream = Key::root(seed).stream();
-    (0..len).map(|_| stream.uniform_in(-1.0, 1.0)).collect()
+    (0..len).map(|_| N::narrow(stream.uniform_in(-1.0, 1.0))).collect()
 }
 
 /// What a function writes, and that it writes every number: over whatever was there.
-fn written(len: usize, write: impl Fn(&mut [MaybeUninit<f32>])) -> Vec<f32> {
+fn written<N: Number>(len: usize, write: impl Fn(&mut [MaybeUninit<N>])) -> Vec<f32> {
     let over = |before: f32| -> Vec<f32> {
-        let mut out = vec![MaybeUninit::new(before); len];
+        let mut out = vec![MaybeUninit::new(N::narrow(before)); len];
         write(&mut out);
         // SAFETY: all were numbers before.
-        out.into_iter().map(|own| unsafe { own.assume_init() }).collect()
+        out.into_iter().map(|own| unsafe { own.assume_init() }.wide()).collect()
     };
-    let made = over(f32::MAX);
-    assert_eq!(made, over(f32::MIN), "something is not written");
+    let made = over(1e30);
+    assert_eq!(made, over(-1e30), "something is not written");
     made
 }
 
 /// Output and gradients of a convolution.
-fn convolved(own: &Convolution, order: Order) -> [Vec<f32>; 3] {
+fn convolved<N: Number>(own: &Convolution, order: Order) -> [Vec<f32>; 3] {
     let [inputs, outputs] = own.channels;
     let [positions, after] = [own.sides, own.output()].map(|[h, w]| own.images * h * w);
-    let (x, gradient) = (noise(1, positions * inputs), noise(2, after * outputs));
+    let (x, gradient): (Vec<N>, Vec<N>) = (noise(1, positions * inputs), noise(2, after * outputs));
     let weight = noise(3, inputs * outputs * own.kernel * own.kernel);
     let x = Maps { values: &x, order, channels: inputs, sides: own.sides };
     let gradient = Maps { values: &gradient, order, channels: outputs, sides: own.output() };
@@ -68,7 +71,7 @@ fn convolutions() -> impl Iterator<Item = Convolution> {
 }
 
 /// Each product by itself, in double precision, channels last.
-fn by_definition(own: &Convolution, x: &[f32], weight: &[f32]) -> Vec<f64> {
+fn by_definition<N: Number>(own: &Convolution, x: &[N], weight: &[N]) -> Vec<f64> {
     let Convolution { channels: [inputs, outputs], sides: [h, w], kernel, stride, .. } = *own;
     let [tall, wide] = own.output();
     let mut out = Vec::new();
@@ -84,7 +87,7 @@ fn by_definition(own: &Convolution, x: &[f32], weight: &[f32]) -> Vec<f64> {
                 for input in (0..inputs).filter(|_| y < h && x0 < w) {
                     let value = x[((image * h + y) * w + x0) * inputs + input];
                     let by = weight[(output * inputs + input) * kernel * kernel + tap];
-                    sum += f64::from(value) * f64::from(by);
+                    sum += f64::from(value.wide()) * f64::from(by.wide());
                 }
             }
             out.push(sum);
@@ -93,33 +96,73 @@ fn by_definition(own: &Convolution, x: &[f32], weight: &[f32]) -> Vec<f64> {
     out
 }
 
-fn close(found: &[f32], expected: &[f64], what: &str) {
+/// How much of a number, or of one where it is smaller, its rounding may take.
+fn unit<N: Number>() -> f64 {
+    if N::EACH == 1 { 1e-4 } else { 1.0 / 256.0 }
+}
+
+fn close<N: Number>(found: &[f32], expected: &[f64], what: &str) {
     assert_eq!(found.len(), expected.len(), "{what}");
     for (found, expected) in found.iter().zip(expected) {
-        assert!((f64::from(*found) - expected).abs() < 1e-4, "{what}: {found}, not {expected}");
+        let most = unit::<N>() * if N::EACH == 1 { 1.0 } else { expected.abs().max(1.0) };
+        let apart = (f64::from(*found) - expected).abs();
+        assert!(apart < most, "{what}: {found}, not {expected}");
     }
 }
 
-fn dot(a: &[f32], b: &[f32]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
+fn dot<A: Number, B: Number>(a: &[A], b: &[B]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| f64::from(a.wide()) * f64::from(b.wide())).sum()
+}
+
+fn are_what_they_are_defined_as<N: Number>() {
+    for own in convolutions() {
+        let [inputs, outputs] = own.channels;
+        let taps = own.kernel * own.kernel;
+        let x: Vec<N> = noise(1, own.images * inputs * own.sides[0] * own.sides[1]);
+        let weight: Vec<N> = noise(3, inputs * outputs * taps);
+        let [out, by_x, by_weight] = convolved::<N>(&own, Order::ChannelsLast);
+        let what = format!("{:?} {own:?}", N::KIND);
+        let defined = by_definition(&own, &x, &weight);
+        close::<N>(&out, &defined, &what);
+        // It is linear in both, so that either gradient along its input is the gradient along the
+        // output.
+        let gradient: Vec<N> = noise(2, out.len());
+        let along: f64 =
+            defined.iter().zip(&gradient).map(|(out, own)| out * f64::from(own.wide())).sum();
+        for (found, by) in [(dot(&by_x, &x), "input"), (dot(&by_weight, &weight), "weight")] {
+            let most = unit::<N>() * out.len() as f64;
+            assert!((found - along).abs() < most, "{what}, by {by}: {found}, not {along}");
+        }
+    }
 }
 
 #[test]
 fn convolutions_are_what_they_are_defined_as() {
+    are_what_they_are_defined_as::<f32>();
+    are_what_they_are_defined_as::<bf16>();
+}
+
+/// Gradients of single precision, of one position, weight and image at a time.
+#[test]
+fn gradients_of_bf16_are_those_of_f32() {
     for own in convolutions() {
+        let [_, rounded_by_x, by_weight] = convolved::<bf16>(&own, Order::Plain);
         let [inputs, outputs] = own.channels;
-        let taps = own.kernel * own.kernel;
-        let x = noise(1, own.images * inputs * own.sides[0] * own.sides[1]);
-        let weight = noise(3, inputs * outputs * taps);
-        let [out, by_x, by_weight] = convolved(&own, Order::ChannelsLast);
-        let what = format!("{own:?}");
-        close(&out, &by_definition(&own, &x, &weight), &what);
-        // It is linear in both, so that either gradient along its input is the gradient along the
-        // output.
-        let gradient = noise(2, out.len());
-        let along = dot(&out, &gradient);
-        for (found, by) in [(dot(&by_x, &x), "input"), (dot(&by_weight, &weight), "weight")] {
-            assert!((found - along).abs() < 1e-4 * out.len() as f64, "{what}, by {by}");
+        let [positions, after] = [own.sides, own.output()].map(|[h, w]| own.images * h * w);
+        let wide = |seed, len| -> Vec<f32> {
+            noise::<bf16>(seed, len).into_iter().map(Number::wide).collect()
+        };
+        let (x, gradient) = (wide(1, positions * inputs), wide(2, after * outputs));
+        let weight = wide(3, inputs * outputs * own.kernel * own.kernel);
+        let order = Order::Plain;
+        let x = Maps { values: &x, order, channels: inputs, sides: own.sides };
+        let gradient = Maps { values: &gradient, order, channels: outputs, sides: own.output() };
+        let by_x = written(positions * inputs, |out| own.backward_input(gradient, &weight, out));
+        for (found, expected) in
+            [(by_weight, own.backward_weight(x, gradient)), (rounded_by_x, by_x)]
+        {
+            let expected: Vec<f64> = expected.into_iter().map(f64::from).collect();
+            close::<bf16>(&found, &expected, &format!("{own:?}"));
         }
     }
 }
@@ -129,8 +172,8 @@ fn the_order_in_memory_changes_no_bit() {
     let own = convolutions().next().unwrap();
     let [h, w] = own.sides;
     let [channels, _] = own.channels;
-    let weight = noise(3, channels * channels * 9);
-    let last = noise(1, own.images * h * w * channels);
+    let weight: Vec<f32> = noise(3, channels * channels * 9);
+    let last: Vec<f32> = noise(1, own.images * h * w * channels);
     let plain: Vec<f32> = (0..last.len())
         .map(|at| {
             let (image, channel, place) =
@@ -147,9 +190,10 @@ fn the_order_in_memory_changes_no_bit() {
 }
 
 /// Output, statistics and gradients of a batch norm.
-fn normalised(rows: &Rows) -> Vec<Vec<f32>> {
+fn normalised<N: Number>(rows: &Rows) -> Vec<Vec<f32>> {
     let len = rows.images * rows.positions * rows.channels;
-    let (x, gradient, shortcut) = (noise(1, len), noise(2, len), noise(3, len));
+    let (x, gradient, shortcut): (Vec<N>, Vec<N>, Vec<N>) =
+        (noise(1, len), noise(2, len), noise(3, len));
     let parts = [noise(4, rows.channels), noise(5, rows.channels)];
     let statistics = rows.measure(&x, 1e-5);
     let lines = Lines::new(rows, &statistics, [&parts[0], &parts[1]], true);
@@ -182,21 +226,49 @@ fn norms() -> impl Iterator<Item = Rows> {
 #[test]
 fn all_processors_agree() {
     for processor in Processor::all() {
-        for own in convolutions() {
-            let of = |processor| convolved(&Convolution { processor, ..own }, Order::Plain);
-            let (found, expected) = (of(processor), of(Processor::best()));
-            if processor == Processor::Least {
-                for (found, expected) in found.iter().zip(&expected) {
-                    let expected: Vec<f64> = expected.iter().copied().map(f64::from).collect();
-                    close(found, &expected, &format!("{processor:?} {own:?}"));
-                }
-            } else {
-                assert_eq!(found, expected, "{processor:?} {own:?}");
-            }
-        }
+        agrees::<f32>(processor);
+        agrees::<bf16>(processor);
         for own in norms() {
-            assert_eq!(normalised(&Rows { processor, ..own }), normalised(&own), "{processor:?}");
+            let own = Rows { processor, ..own };
+            let best = Rows { processor: Processor::best(), ..own };
+            assert_eq!(normalised::<f32>(&own), normalised::<f32>(&best), "{processor:?}");
+            assert_eq!(normalised::<bf16>(&own), normalised::<bf16>(&best), "{processor:?}");
         }
+    }
+}
+
+fn agrees<N: Number>(processor: Processor) {
+    for own in convolutions() {
+        let of = |processor| convolved::<N>(&Convolution { processor, ..own }, Order::Plain);
+        let (found, expected) = (of(processor), of(Processor::best()));
+        // Products of bfloat16 are added to each other first where one instruction does both.
+        if processor == Processor::Least || N::EACH > 1 {
+            for (found, expected) in found.iter().zip(&expected) {
+                let expected: Vec<f64> = expected.iter().copied().map(f64::from).collect();
+                close::<N>(found, &expected, &format!("{processor:?} {own:?}"));
+            }
+        } else {
+            assert_eq!(found, expected, "{processor:?} {own:?}");
+        }
+    }
+}
+
+/// What is normalised in bfloat16 is what single precision makes of it, rounded.
+#[test]
+fn norms_of_bf16_are_those_of_f32() {
+    for own in norms() {
+        let len = own.images * own.positions * own.channels;
+        let x: Vec<bf16> = noise(1, len);
+        let wide: Vec<f32> = x.iter().map(|own| own.wide()).collect();
+        let [found, expected] = [own.measure(&x, 1e-5), own.measure(&wide, 1e-5)];
+        assert_eq!(found.mean, expected.mean);
+        assert_eq!(found.deviation, expected.deviation);
+        let parts = [noise(4, own.channels), noise(5, own.channels)];
+        let lines = Lines::new(&own, &found, [&parts[0], &parts[1]], false);
+        let found = written::<bf16>(len, |out| own.apply(&x, &lines, None, out));
+        let expected = written::<f32>(len, |out| own.apply(&wide, &lines, None, out));
+        let expected: Vec<f32> = expected.into_iter().map(|own| bf16::narrow(own).wide()).collect();
+        assert_eq!(found, expected);
     }
 }
 
@@ -205,9 +277,12 @@ fn the_number_of_threads_changes_no_bit() {
     let with = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
-            let convolved: Vec<_> =
-                convolutions().map(|own| convolved(&own, Order::ChannelsLast)).collect();
-            (convolved, norms().map(|own| normalised(&own)).collect::<Vec<_>>())
+            let wholes: Vec<_> =
+                convolutions().map(|own| convolved::<f32>(&own, Order::ChannelsLast)).collect();
+            let halves: Vec<_> =
+                convolutions().map(|own| convolved::<bf16>(&own, Order::ChannelsLast)).collect();
+            let norms: Vec<_> = norms().map(|own| normalised::<f32>(&own)).collect();
+            (wholes, halves, norms)
         })
     };
     let one = with(1);
@@ -220,7 +295,7 @@ fn the_number_of_threads_changes_no_bit() {
 fn in_place_is_the_same() {
     for own in norms() {
         let len = own.images * own.positions * own.channels;
-        let (x, shortcut) = (noise(1, len), noise(3, len));
+        let (x, shortcut): (Vec<f32>, Vec<f32>) = (noise(1, len), noise(3, len));
         let statistics = own.measure(&x, 1e-5);
         let parts = [noise(4, own.channels), noise(5, own.channels)];
         for relu in [false, true] {

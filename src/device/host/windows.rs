@@ -1,31 +1,31 @@
 //! Sums over the windows of maps, in registers.
 
-use std::cell::Cell;
 use std::mem::MaybeUninit;
 
 use super::lanes::{LANES, Lanes, Loop, Processor};
 use super::maps::{Frame, Maps};
+use super::number::Number;
 use super::threads::Threads;
 
 /// The numbers that one task copies at once are to stay in the cache of its core, but blocks of
 /// weights, which are larger where maps are small, are to be read for so many positions.
 const CACHED: usize = 32 << 10;
-const LEAST_POSITIONS: usize = 96;
+const LEAST_POSITIONS: usize = 48;
 
-/// Where a window begins in the framed image, and where its sums go.
+/// Where a window begins in the framed image, in factors, and where its sums go, in numbers.
 pub type Place = (usize, usize);
 
 /// The sums over the windows of an image: the same weights for every position.
-pub struct Pass {
+pub struct Pass<N: Number> {
     pub frame: Frame,
-    /// Channels of what it reads and of what it writes.
+    /// Factors of a position of what it reads, and channels of what it writes.
     pub channels: [usize; 2],
-    /// Where the rows of a window begin, from its first number on.
+    /// Where the rows of a window begin, from its first factor on.
     pub rows: Vec<usize>,
-    /// The numbers in a row.
+    /// The factors in a row.
     pub len: usize,
     /// `[block of channels][row * len]`.
-    pub weight: Vec<[f32; LANES]>,
+    pub weight: Vec<[N::Factor; LANES]>,
     pub places: Vec<Place>,
 }
 
@@ -37,23 +37,26 @@ pub struct Axis {
 }
 
 /// Weights `[channels, inner, tap]` in blocks of channels, zeros where there are no more, as a pass
-/// reads them: for each of these taps all that is inside.
-pub fn packed(
+/// reads them: for each of these taps all that is inside, in whole factors.
+pub fn packed<N: Number>(
     weight: &[f32],
     [channels, inner]: [Axis; 2],
     taps: &[usize],
     threads: Threads,
-) -> Vec<[f32; LANES]> {
-    let size = taps.len() * inner.count;
-    let mut packed = vec![[0.0; LANES]; channels.count.div_ceil(LANES) * size];
+) -> Vec<[N::Factor; LANES]> {
+    let factors = inner.count.div_ceil(N::EACH);
+    let size = taps.len() * factors;
+    let mut packed = vec![[N::Factor::default(); LANES]; channels.count.div_ceil(LANES) * size];
     threads.run(packed.chunks_mut(size), |block, packed| {
-        let first = block * LANES;
-        for channel in first..channels.count.min(first + LANES) {
-            for (tap, packed) in taps.iter().zip(packed.chunks_exact_mut(inner.count)) {
-                let weight = weight[channel * channels.apart + tap..].iter().step_by(inner.apart);
-                for (packed, weight) in packed.iter_mut().zip(weight) {
-                    packed[channel - first] = *weight;
-                }
+        let own = channels.count.min(block * LANES + LANES) - block * LANES;
+        let weight = &weight[block * LANES * channels.apart..];
+        for at in 0..inner.count {
+            let (factor, place) = (at / N::EACH, at % N::EACH);
+            for (row, tap) in taps.iter().enumerate() {
+                let weight = weight[at * inner.apart + tap..].iter().step_by(channels.apart);
+                let to = N::flat(&mut packed[row * factors + factor]);
+                let to = to[place..].iter_mut().step_by(N::EACH);
+                to.zip(weight.take(own)).for_each(|(to, weight)| *to = N::narrow(*weight));
             }
         }
     });
@@ -61,11 +64,11 @@ pub fn packed(
 }
 
 /// Runs passes over so many images, which together write every number of `out`.
-pub fn run(
-    passes: &[Pass],
-    from: Maps<'_>,
+pub fn run<N: Number>(
+    passes: &[Pass<N>],
+    from: Maps<'_, N>,
     images: usize,
-    out: &mut [MaybeUninit<f32>],
+    out: &mut [MaybeUninit<N>],
     (processor, threads): (Processor, Threads),
 ) {
     if images == 0 || out.is_empty() {
@@ -80,27 +83,23 @@ pub fn run(
         passes.iter().map(|pass| pass.places_of(together, size)).collect();
     threads.run(out.chunks_mut(size * together), |task, out| {
         let images = task * together..task * together + out.len() / size;
-        // What was left there is overwritten.
-        let mut scratch = SCRATCH.take();
-        for (pass, places) in passes.iter().zip(&places) {
-            let len = pass.frame.len(pass.channels[0]);
-            scratch.resize(len * images.len(), 0.0);
-            for (image, framed) in images.clone().zip(scratch.chunks_exact_mut(len)) {
-                pass.frame.fill(from.image(image), pass.channels[0], framed);
+        N::with_scratch(|scratch| {
+            for (pass, places) in passes.iter().zip(&places) {
+                let len = pass.frame.len(pass.channels[0]);
+                // What was left there is overwritten.
+                scratch.resize(len * images.len(), N::Factor::default());
+                for (image, framed) in images.clone().zip(scratch.chunks_exact_mut(len)) {
+                    let channels = pass.channels[0] * N::EACH;
+                    pass.frame.fill(from.image(image), channels, N::flat(framed));
+                }
+                let places = &places[..images.len() * pass.places.len()];
+                pass.sum(scratch, places, out, processor);
             }
-            let places = &places[..images.len() * pass.places.len()];
-            pass.sum(&scratch, places, out, processor);
-        }
-        SCRATCH.set(scratch);
+        });
     });
 }
 
-thread_local! {
-    /// Framed images, one task's after another's.
-    static SCRATCH: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
-}
-
-impl Pass {
+impl<N: Number> Pass<N> {
     /// The places of so many images, whose outputs have `size` numbers each.
     fn places_of(&self, images: usize, size: usize) -> Vec<Place> {
         let len = self.frame.len(self.channels[0]);
@@ -112,39 +111,39 @@ impl Pass {
 
     fn sum(
         &self,
-        framed: &[f32],
+        framed: &[N::Factor],
         places: &[Place],
-        out: &mut [MaybeUninit<f32>],
+        out: &mut [MaybeUninit<N>],
         processor: Processor,
     ) {
         let blocks = self.weight.chunks_exact(self.rows.len() * self.len);
         for (block, weight) in blocks.enumerate() {
             let channels = [block * LANES, self.channels[1].min((block + 1) * LANES)];
             let rows = &self.rows;
-            processor.run(Sums { framed, places, rows, weight, channels, out: &mut *out });
+            processor.run(Sums::<N> { framed, places, rows, weight, channels, out: &mut *out });
         }
     }
 }
 
 /// A block of output channels at many places.
-struct Sums<'s> {
-    framed: &'s [f32],
+struct Sums<'s, N: Number> {
+    framed: &'s [N::Factor],
     places: &'s [Place],
     rows: &'s [usize],
-    weight: &'s [[f32; LANES]],
+    weight: &'s [[N::Factor; LANES]],
     /// The first, and the first behind them.
     channels: [usize; 2],
-    out: &'s mut [MaybeUninit<f32>],
+    out: &'s mut [MaybeUninit<N>],
 }
 
-impl Loop for Sums<'_> {
+impl<N: Number> Loop for Sums<'_, N> {
     #[inline(always)]
-    fn run<L: Lanes, const BLOCKS: usize>(self) {
-        self.blocks::<L, BLOCKS>();
+    fn run<L: Lanes, const PLACES: usize, const ROW: usize>(self) {
+        self.blocks::<L, PLACES>();
     }
 }
 
-impl Sums<'_> {
+impl<N: Number> Sums<'_, N> {
     #[inline(always)]
     fn blocks<L: Lanes, const P: usize>(mut self) {
         let places = self.places;
@@ -171,9 +170,9 @@ impl Sums<'_> {
                 x[place] = &self.framed[places[place].0 + row..][..len];
             }
             for (own, weight) in weight.iter().enumerate() {
-                let weight = L::load(weight);
+                let weight = N::hold::<L>(weight);
                 for place in 0..P {
-                    sums[place] = L::splat(x[place][own]).multiply_add(weight, sums[place]);
+                    sums[place] = N::multiply_add(&x[place][own], weight, sums[place]);
                 }
             }
         }
@@ -181,10 +180,10 @@ impl Sums<'_> {
         for place in 0..P {
             let out = &mut self.out[places[place].1 + first..places[place].1 + end];
             match out.first_chunk_mut() {
-                Some(out) => sums[place].store(out),
+                Some(out) => N::store(sums[place], out),
                 None => {
-                    let mut whole = [MaybeUninit::new(0.0); LANES];
-                    sums[place].store(&mut whole);
+                    let mut whole = [MaybeUninit::new(N::default()); LANES];
+                    N::store(sums[place], &mut whole);
                     out.copy_from_slice(&whole[..end - first]);
                 }
             }

@@ -5,10 +5,11 @@ use std::mem::MaybeUninit;
 use std::slice;
 
 use burn::backend::libtorch::TchTensor;
+use burn::tensor::{DType, bf16};
 use tch::{Kind, Tensor};
 
 use super::library;
-use crate::device::host::{self, HostTensor, Threads};
+use crate::device::host::{self, HostTensor, Number, Threads};
 use crate::device::operations::BatchNorm;
 
 /// A batch normalised: what the way back needs.
@@ -25,31 +26,47 @@ enum Made {
     Library(library::Normalized),
 }
 
-fn is_host(x: &TchTensor) -> bool {
-    x.tensor.device() == tch::Device::Cpu && x.tensor.kind() == Kind::Float
+/// `by_place!(x, N => host, library)` is `host` with `N` the numbers of a tensor that kernels of this
+/// processor read, and `library` of any other.
+macro_rules! by_place {
+    ($x:expr, $N:ident => $host:expr, $library:expr) => {
+        match ($x.tensor.device(), $x.tensor.kind()) {
+            (tch::Device::Cpu, Kind::Float) => {
+                type $N = f32;
+                $host
+            }
+            (tch::Device::Cpu, Kind::BFloat16) => {
+                type $N = bf16;
+                $host
+            }
+            _ => $library,
+        }
+    };
 }
 
-/// `x: [n, input, h, w]`, padded by zeros, under `weight: [output, input, kernel, kernel]`.
+/// `x: [n, input, h, w]`, padded by zeros, under `weight: [output, input, kernel, kernel]`, which may
+/// be of f32 where `x` is of fewer bits.
 pub fn convolution(x: &TchTensor, weight: &TchTensor, options: [usize; 2]) -> TchTensor {
-    match is_host(x) {
-        true => host::convolution(x, weight, options),
-        false => TchTensor::new(library::convolution(&x.tensor, &weight.tensor, options)),
-    }
+    by_place!(x, N => host::convolution::<_, N>(x, weight, options), {
+        let weight = weight.tensor.to_kind(x.tensor.kind());
+        TchTensor::new(library::convolution(&x.tensor, &weight, options))
+    })
 }
 
-/// The gradients of a convolution by `x` and by `weight`, where each is `wanted`.
+/// The gradients of a convolution by `x` and by `weight`, each of its kind, where it is `wanted`.
 pub fn convolution_backward(
     gradient: &TchTensor,
     [x, weight]: [&TchTensor; 2],
     options: [usize; 2],
     wanted: [bool; 2],
 ) -> [Option<TchTensor>; 2] {
-    if is_host(x) {
-        return host::convolution_backward(gradient, [x, weight], options, wanted);
-    }
-    let inputs = [&x.tensor, &weight.tensor];
-    library::convolution_backward(&gradient.tensor, inputs, options, wanted)
-        .map(|made| made.map(TchTensor::new))
+    by_place!(x, N => host::convolution_backward::<_, N>(gradient, [x, weight], options, wanted), {
+        let inputs = [&x.tensor, &weight.tensor.to_kind(x.tensor.kind())];
+        let [by_x, by_weight] =
+            library::convolution_backward(&gradient.tensor, inputs, options, wanted);
+        let by_weight = by_weight.map(|own| own.to_kind(weight.tensor.kind()));
+        [by_x, by_weight].map(|made| made.map(TchTensor::new))
+    })
 }
 
 /// Normalises `x`, `[n, c, …]`, adds a shortcut of its shape, if there is one, and rectifies. The
@@ -60,14 +77,15 @@ pub fn batch_norm(
     shortcut: Option<TchTensor>,
     (how, in_place): (BatchNorm, bool),
 ) -> (TchTensor, Normalized) {
-    if is_host(&x) {
-        let (output, made) = host::batch_norm(x, parts, shortcut, (how, in_place));
+    by_place!(x, N => {
+        let (output, made) = host::batch_norm::<_, N>(x, parts, shortcut, (how, in_place));
         let [mean, deviation] = [&made.mean, &made.deviation].map(TchTensor::clone);
-        return (output, Normalized { mean, deviation, made: Made::Host(made) });
-    }
-    let (output, made) = library::batch_norm(x, parts, shortcut, how);
-    let [mean, deviation] = [&made.mean, &made.deviation].map(TchTensor::clone);
-    (output, Normalized { mean, deviation, made: Made::Library(made) })
+        (output, Normalized { mean, deviation, made: Made::Host(made) })
+    }, {
+        let (output, made) = library::batch_norm(x, parts, shortcut, how);
+        let [mean, deviation] = [&made.mean, &made.deviation].map(TchTensor::clone);
+        (output, Normalized { mean, deviation, made: Made::Library(made) })
+    })
 }
 
 /// Normalises `x` by the given scale, shift, mean and variance, as [`batch_norm`] by its own: there
@@ -78,12 +96,11 @@ pub fn batch_norm_fixed(
     shortcut: Option<TchTensor>,
     how: BatchNorm,
 ) -> TchTensor {
-    if is_host(&x) {
-        return host::batch_norm_fixed(x, parts, shortcut, how);
-    }
-    let parts = parts.each_ref().map(|own| &own.tensor);
-    let shortcut = shortcut.as_ref().map(|own| &own.tensor);
-    TchTensor::new(library::batch_norm_fixed(&x.tensor, parts, shortcut, how))
+    by_place!(x, N => host::batch_norm_fixed::<_, N>(x, parts, shortcut, how), {
+        let parts = parts.each_ref().map(|own| &own.tensor);
+        let shortcut = shortcut.as_ref().map(|own| &own.tensor);
+        TchTensor::new(library::batch_norm_fixed(&x.tensor, parts, shortcut, how))
+    })
 }
 
 /// The gradients of a batch norm: by its input, where it is wanted, by scale, shift and the shortcut,
@@ -95,12 +112,29 @@ pub fn batch_norm_backward(
     by_x: bool,
 ) -> [Option<TchTensor>; 4] {
     match &own.made {
-        Made::Host(made) => host::batch_norm_backward(gradient, made, has_shortcut, by_x),
+        Made::Host(made) => by_place!(
+            gradient,
+            N => host::batch_norm_backward::<_, N>(gradient, made, has_shortcut, by_x),
+            unreachable!("a gradient lies where its output does")
+        ),
         Made::Library(made) => made.backward(&gradient, has_shortcut, by_x),
     }
 }
 
-/// For tensors of which [`is_host`] holds.
+fn kind<N: Number>() -> Kind {
+    match N::KIND {
+        DType::BF16 => Kind::BFloat16,
+        _ => Kind::Float,
+    }
+}
+
+/// The numbers of a tensor without gaps.
+fn numbers<N: Number>(own: &TchTensor) -> (*mut N, usize) {
+    assert_eq!(own.tensor.kind(), kind::<N>(), "numbers of another kind");
+    (own.tensor.data_ptr().cast(), own.tensor.numel())
+}
+
+/// For tensors in the memory of the processor.
 impl HostTensor for TchTensor {
     const THREADS: Threads = library::THREADS;
 
@@ -116,13 +150,14 @@ impl HostTensor for TchTensor {
         TchTensor::from_existing(self.tensor.contiguous(), self.storage.clone())
     }
 
-    fn values(&self) -> &[f32] {
-        // SAFETY: a tensor of f32 without gaps, which lives as long as this one.
-        unsafe { slice::from_raw_parts(self.tensor.data_ptr().cast(), self.tensor.numel()) }
+    fn values<N: Number>(&self) -> &[N] {
+        let (values, len) = numbers(self);
+        // SAFETY: a tensor of such numbers without gaps, which lives as long as this one.
+        unsafe { slice::from_raw_parts(values, len) }
     }
 
-    fn values_mut(&mut self) -> Option<&mut [f32]> {
-        let (values, len) = (self.tensor.data_ptr().cast(), self.tensor.numel());
+    fn values_mut<N: Number>(&mut self) -> Option<&mut [N]> {
+        let (values, len) = numbers(self);
         // SAFETY: as above, and nobody else holds them.
         self.can_mut().then(|| unsafe { slice::from_raw_parts_mut(values, len) })
     }
@@ -132,12 +167,12 @@ impl HostTensor for TchTensor {
         TchTensor::new(Tensor::from_slice(&values).reshape(shape))
     }
 
-    unsafe fn maps(shape: &[usize], write: impl FnOnce(&mut [MaybeUninit<f32>])) -> Self {
+    unsafe fn maps<N: Number>(shape: &[usize], write: impl FnOnce(&mut [MaybeUninit<N>])) -> Self {
         let mut sizes: Vec<i64> = shape.iter().map(|size| *size as i64).collect();
         let channels = sizes.remove(1);
         sizes.push(channels);
-        let made = Tensor::empty(&sizes, (Kind::Float, tch::Device::Cpu));
-        // SAFETY: a new tensor of so many f32, which nobody else knows. `write` writes all of them.
+        let made = Tensor::empty(&sizes, (kind::<N>(), tch::Device::Cpu));
+        // SAFETY: a new tensor of so many such numbers, which nobody else knows. `write` writes all of them.
         write(unsafe { slice::from_raw_parts_mut(made.data_ptr().cast(), made.numel()) });
         let last = sizes.len() as i64 - 1;
         let axes: Vec<i64> = [0, last].into_iter().chain(1..last).collect();

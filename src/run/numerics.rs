@@ -12,7 +12,7 @@ const PARTS: [(&str, u32); 6] = [
     ("views", 2),
     ("initialization", 1),
     // Layers, objectives, gradients, optimizers, and which examples a step sees.
-    ("steps", 6),
+    ("steps", 7),
     ("schedules", 1),
     ("protocols", 1),
 ];

@@ -14,8 +14,6 @@ use super::threads::Threads;
 const ROWS: usize = 128;
 /// Rows that one task takes where all are in one group: several times [`ROWS`].
 const TASK: usize = 512;
-/// Numbers that one task takes where it does not matter of which channel they are.
-const SHARE: usize = 16 << 10;
 /// Numbers that an inner loop goes over at least: several rows, where channels are few.
 const WIDE: usize = 64;
 
@@ -144,19 +142,6 @@ impl Rows {
         });
     }
 
-    /// What of a gradient passes a ReLU that made `rectified`: every number of `out` is written.
-    pub fn pass_relu<N: Number>(
-        &self,
-        gradient: &[N],
-        rectified: &[N],
-        out: &mut [MaybeUninit<N>],
-    ) {
-        let tasks = gradient.chunks(SHARE).zip(rectified.chunks(SHARE)).zip(out.chunks_mut(SHARE));
-        self.threads.run(tasks, |_, ((gradient, rectified), out)| {
-            self.processor.run(PassRelu { gradient, rectified, out });
-        });
-    }
-
     /// The sums that the way back goes by. `gradient` is the one by the output, before the ReLU of
     /// `lines`.
     pub fn slopes<N: Number>(
@@ -177,6 +162,38 @@ impl Rows {
                 processor.run(AddSlopes { x, gradient, lines, sums });
             })
         });
+        self.slopes_of(sums, statistics)
+    }
+
+    /// The same behind a ReLU that made `rectified` of the output and a shortcut. What of the gradient
+    /// passes it goes to `out`: every number is written.
+    pub fn slopes_behind<N: Number>(
+        &self,
+        x: &[N],
+        [gradient, rectified]: [&[N]; 2],
+        statistics: &Statistics,
+        lines: &Lines,
+        out: &mut [MaybeUninit<N>],
+    ) -> Slopes {
+        let (processor, task) = (self.processor, self.task());
+        let tasks = x.chunks(task).zip(gradient.chunks(task)).zip(rectified.chunks(task));
+        let mut sums: Vec<_> = x.chunks(task).map(|_| Default::default()).collect();
+        let tasks = tasks.zip(out.chunks_mut(task)).zip(&mut sums);
+        self.threads.run(tasks, |own, ((((x, gradient), rectified), out), sums)| {
+            let lines = lines.group(self.group(own));
+            let rows = ROWS * self.channels;
+            let given = gradient.chunks(rows).zip(rectified.chunks(rows));
+            let mut given = given.zip(out.chunks_mut(rows));
+            *sums = self.sums(x, |x, sums| {
+                let ((gradient, rectified), out) =
+                    given.next().expect("as many numbers as the input has");
+                processor.run(AddSlopesBehind { x, gradient, rectified, lines, sums, out });
+            });
+        });
+        self.slopes_of(sums, statistics)
+    }
+
+    fn slopes_of(&self, sums: Vec<[Vec<f64>; 2]>, statistics: &Statistics) -> Slopes {
         let mut made = Slopes {
             scale: vec![0.0; self.channels],
             shift: vec![0.0; self.channels],
@@ -451,17 +468,33 @@ impl<N: Number> Loop for Descend<'_, N> {
     }
 }
 
-struct PassRelu<'a, N> {
+/// The same sums of what passes a ReLU, which is written.
+struct AddSlopesBehind<'a, N> {
+    x: &'a [N],
     gradient: &'a [N],
     rectified: &'a [N],
+    lines: Line<'a>,
+    sums: [&'a mut [f32]; 2],
     out: &'a mut [MaybeUninit<N>],
 }
 
-impl<N: Number> Loop for PassRelu<'_, N> {
+impl<N: Number> Loop for AddSlopesBehind<'_, N> {
     #[inline(always)]
     fn run<L: Lanes, const PLACES: usize, const ROW: usize>(self) {
-        for ((gradient, y), out) in self.gradient.iter().zip(self.rectified).zip(self.out) {
-            out.write(if y.wide() <= 0.0 { N::default() } else { *gradient });
+        let wide = self.lines.wide();
+        let [by_shift, by_gain] = self.sums;
+        let from = self.gradient.chunks(wide).zip(self.rectified.chunks(wide));
+        for ((x, (gradient, rectified)), out) in
+            self.x.chunks(wide).zip(from).zip(self.out.chunks_mut(wide))
+        {
+            let sums = by_shift.iter_mut().zip(by_gain.iter_mut());
+            let from = x.iter().zip(gradient).zip(rectified).zip(out).zip(self.lines.mean);
+            for (((((x, gradient), y), out), mean), (by_shift, by_gain)) in from.zip(sums) {
+                let passed = if y.wide() <= 0.0 { N::default() } else { *gradient };
+                out.write(passed);
+                *by_shift += passed.wide();
+                *by_gain += passed.wide() * (x.wide() - mean);
+            }
         }
     }
 }

@@ -6,12 +6,15 @@
 //! and so is each gradient by a weight, whose parts by image are added in theirs.
 
 use std::mem::MaybeUninit;
+use std::ops::Range;
 
 use super::lanes::{LANES, Processor};
 use super::maps::{Frame, Maps};
 use super::number::Number;
 use super::products::{Products, STRIP};
 use super::threads::Threads;
+use super::tiled::{self, Tiled};
+use super::tiles::{Gather, POINTS};
 use super::windows::{self, Axis, Pass, packed};
 
 /// The parts of a gradient by weights that are summed apart: at most so many, of so many numbers.
@@ -60,6 +63,11 @@ impl Convolution {
     /// The output, channels last: every number of `out` is written.
     pub fn forward<N: Number>(&self, x: Maps<'_, N>, weight: &[f32], out: &mut [MaybeUninit<N>]) {
         let Convolution { kernel, channels: [inputs, outputs], .. } = *self;
+        if self.is_tiled::<N>() {
+            let (apart, how) = ([inputs * 9, 9], (self.processor, self.threads));
+            let points = tiled::points(weight, [outputs, inputs], apart, false, how);
+            return self.tiled([inputs, outputs]).forward(whole(x), &points, out);
+        }
         let [h, w] = self.output();
         let (frame, stride) = self.frame();
         let factors = inputs.div_ceil(N::EACH);
@@ -97,6 +105,11 @@ impl Convolution {
         out: &mut [MaybeUninit<N>],
     ) {
         let Convolution { kernel, stride, padding, channels: [inputs, outputs], .. } = *self;
+        if self.is_tiled::<N>() {
+            let (apart, how) = ([9, inputs * 9], (self.processor, self.threads));
+            let points = tiled::points(weight, [inputs, outputs], apart, true, how);
+            return self.tiled([outputs, inputs]).forward(whole(gradient), &points, out);
+        }
         let factors = outputs.div_ceil(N::EACH);
         if kernel < stride {
             let zero = MaybeUninit::new(N::default());
@@ -149,16 +162,87 @@ impl Convolution {
         windows::run(&passes, gradient, self.images, out, (self.processor, self.threads));
     }
 
+    fn is_tiled<N: Number>(&self) -> bool {
+        Tiled::takes::<N>(self.channels, [self.kernel, self.stride, self.padding])
+    }
+
+    /// In tiles, with other channels of input and output.
+    fn tiled(&self, channels: [usize; 2]) -> Tiled {
+        let Convolution { images, sides, processor, threads, .. } = *self;
+        Tiled { images, channels, sides, processor, threads }
+    }
+
+    /// In how many parts sums of so many numbers are made, each over some of the images, and in how
+    /// many groups of output blocks each, of so many blocks. The parts are fixed by the sizes alone, so
+    /// that the order of sums is. Large weights are few images' worth: their blocks are shared out as
+    /// well. Each task copies its images for itself.
+    fn shares(&self, size: usize) -> [usize; 3] {
+        let ([h, w], blocks) = (self.output(), self.channels[1].div_ceil(LANES));
+        let most = (MOST_APART / size.max(1)).min(self.images * h * w / LEAST_OF_PART);
+        let parts = most.clamp(1, MOST_PARTS).min(self.images.max(1));
+        let tasks = TASKS * (self.threads.count)();
+        let together = blocks.div_ceil(tasks.div_ceil(parts));
+        [parts, blocks.div_ceil(together), together]
+    }
+
+    /// What `sums` makes of the images of each part and the blocks of each group.
+    fn shared<T: Send>(
+        &self,
+        [parts, groups, together]: [usize; 3],
+        sums: impl Fn(Range<usize>, Range<usize>) -> T + Sync,
+    ) -> Vec<T> {
+        let blocks = self.channels[1].div_ceil(LANES);
+        self.threads.map(parts * groups, |task| {
+            let (part, group) = (task / groups, task % groups);
+            let images = self.images * part / parts..self.images * (part + 1) / parts;
+            sums(images, group * together..blocks.min((group + 1) * together))
+        })
+    }
+
+    /// The gradient by the weights in tiles.
+    fn tiled_backward_weight(&self, x: Maps<'_, f32>, gradient: Maps<'_, f32>) -> Vec<f32> {
+        let [inputs, outputs] = self.channels;
+        let mut copied = Vec::new();
+        let gradient = tiled::channels_last(gradient, self.images, &mut copied, self.threads);
+        let size = POINTS * inputs;
+        let [parts, groups, together] = self.shares(size * outputs);
+        let own = self.tiled(self.channels);
+        let made = self.shared([parts, groups, together], |images, blocks| {
+            own.by_points(x, gradient, images, blocks)
+        });
+        let mut total = vec![0.0; outputs * inputs * 9];
+        self.threads.run(total.chunks_mut(LANES * inputs * 9), |block, total| {
+            let (group, own) = (block / together, block % together);
+            for input in 0..inputs {
+                let mut points = [[0.0; LANES]; POINTS];
+                for part in 0..parts {
+                    let sums = &made[part * groups + group][own * size..][..size];
+                    for (point, sum) in points.iter_mut().enumerate() {
+                        let more = sums[point * inputs + input];
+                        sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
+                    }
+                }
+                let mut taps = [[0.0; LANES]; 9];
+                self.processor.run(Gather { points: &points, taps: &mut taps });
+                for (tap, sums) in taps.iter().enumerate() {
+                    let total = total[input * 9 + tap..].iter_mut().step_by(inputs * 9);
+                    total.zip(sums).for_each(|(total, sum)| *total = *sum);
+                }
+            }
+        });
+        total
+    }
+
     /// The gradient by the weights, `[channels[1], channels[0], k, k]`, from that by the output.
     pub fn backward_weight<N: Number>(&self, x: Maps<'_, N>, gradient: Maps<'_, N>) -> Vec<f32> {
+        if self.is_tiled::<N>() {
+            return self.tiled_backward_weight(whole(x), whole(gradient));
+        }
         let Convolution { kernel, channels: [inputs, outputs], .. } = *self;
         let [h, w] = self.output();
         let (frame, stride) = self.frame();
         let blocks = outputs.div_ceil(LANES);
-        // Fixed by the sizes alone, so that the order of sums is.
-        let size = blocks * kernel * kernel * inputs * LANES;
-        let most = (MOST_APART / size.max(1)).min(self.images * h * w / LEAST_OF_PART);
-        let parts = most.clamp(1, MOST_PARTS).min(self.images.max(1));
+        let [parts, groups, together] = self.shares(blocks * kernel * kernel * inputs * LANES);
         // Positions a power of two apart would share few places in the cache.
         let apart = if inputs % 64 == 0 { inputs + LANES } else { inputs };
         let at = |y: usize, x: usize| (y * frame.sides[1] + x) * apart;
@@ -180,15 +264,7 @@ impl Convolution {
             rows,
             len,
         };
-        // Large weights are few images' worth: their blocks are shared out as well. Each task copies
-        // its images for itself.
-        let tasks = TASKS * (self.threads.count)();
-        let together = blocks.div_ceil(tasks.div_ceil(parts));
-        let groups = blocks.div_ceil(together);
-        let made: Vec<Vec<[f32; LANES]>> = self.threads.map(parts * groups, |task| {
-            let (part, group) = (task / groups, task % groups);
-            let images = self.images * part / parts..self.images * (part + 1) / parts;
-            let blocks = group * together..blocks.min((group + 1) * together);
+        let made = self.shared([parts, groups, together], |images, blocks| {
             by.sums(x, gradient, images, blocks, self.processor)
         });
         let taps = kernel * kernel;
@@ -215,4 +291,10 @@ impl Convolution {
         });
         total
     }
+}
+
+/// Maps of numbers that are known to be f32.
+fn whole<N: Number>(maps: Maps<'_, N>) -> Maps<'_, f32> {
+    let Maps { values, order, channels, sides } = maps;
+    Maps { values: bytemuck::cast_slice(values), order, channels, sides }
 }

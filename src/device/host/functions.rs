@@ -170,21 +170,29 @@ pub fn batch_norm_backward<T: HostTensor, N: Number>(
     let rows = rows(&own.x, own.how.groups);
     let [mean, deviation] = [&own.mean, &own.deviation].map(|own| own.values().to_vec());
     let statistics = Statistics { mean, deviation };
-    let mut gradient = channels_last::<T, N>(gradient);
+    let gradient = channels_last::<T, N>(gradient);
     let shape = own.x.shape();
     assert_eq!(gradient.shape(), shape, "a gradient for each number");
-    if let Some(rectified) = &own.rectified {
-        let given = gradient;
-        // SAFETY: the function writes every number.
-        gradient = unsafe {
-            T::maps(&shape, |out| rows.pass_relu::<N>(given.values(), rectified.values(), out))
-        };
-    }
-    // What a shortcut went into has passed the ReLU already.
+    // What a shortcut went into passes the ReLU apart.
     let relu = own.how.relu && !has_shortcut;
     let lines = lines(&rows, &statistics, [&own.scale, &own.shift], relu);
     let x = own.x.values::<N>();
-    let slopes = rows.slopes(x, gradient.values(), &statistics, &lines);
+    let (gradient, slopes) = match &own.rectified {
+        None => {
+            let slopes = rows.slopes::<N>(x, gradient.values(), &statistics, &lines);
+            (gradient, slopes)
+        }
+        Some(rectified) => {
+            let (mut slopes, given) = (None, [&gradient, rectified].map(T::values::<N>));
+            // SAFETY: the function writes every number.
+            let passed = unsafe {
+                T::maps(&shape, |out| {
+                    slopes = Some(rows.slopes_behind(x, given, &statistics, &lines, out));
+                })
+            };
+            (passed, slopes.expect("it was called"))
+        }
+    };
     let by_x = by_x.then(|| {
         // SAFETY: the function writes every number.
         unsafe { T::maps(&shape, |out| rows.descend(x, gradient.values(), &lines, &slopes, out)) }

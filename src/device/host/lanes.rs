@@ -21,6 +21,8 @@ pub trait Lanes: Copy + Debug {
     fn store_over(self, to: &mut [f32; LANES]);
     /// `self * other + sum`.
     fn multiply_add(self, other: Self, sum: Self) -> Self;
+    fn plus(self, other: Self) -> Self;
+    fn minus(self, other: Self) -> Self;
     /// So many pairs of bfloat16 in registers: the numbers of each side by side in 32 bits.
     type Pairs: Copy + Debug;
     fn load_pairs(pairs: &[u32; LANES]) -> Self::Pairs;
@@ -143,6 +145,18 @@ impl Lanes for Plain {
         sum
     }
 
+    #[inline(always)]
+    fn plus(mut self, other: Self) -> Self {
+        self.0.iter_mut().zip(other.0).for_each(|(own, other)| *own += other);
+        self
+    }
+
+    #[inline(always)]
+    fn minus(mut self, other: Self) -> Self {
+        self.0.iter_mut().zip(other.0).for_each(|(own, other)| *own -= other);
+        self
+    }
+
     type Pairs = [u32; LANES];
 
     #[inline(always)]
@@ -238,6 +252,18 @@ mod x86 {
                     _mm256_fmadd_ps(self.1, other.1, sum.1),
                 )
             }
+        }
+
+        #[inline(always)]
+        fn plus(self, other: Self) -> Self {
+            // SAFETY: see the type.
+            unsafe { Pair(_mm256_add_ps(self.0, other.0), _mm256_add_ps(self.1, other.1)) }
+        }
+
+        #[inline(always)]
+        fn minus(self, other: Self) -> Self {
+            // SAFETY: see the type.
+            unsafe { Pair(_mm256_sub_ps(self.0, other.0), _mm256_sub_ps(self.1, other.1)) }
         }
 
         type Pairs = [__m256i; 2];
@@ -342,6 +368,18 @@ mod x86 {
         fn multiply_add(self, other: Self, sum: Self) -> Self {
             // SAFETY: see the type.
             Wide(unsafe { _mm512_fmadd_ps(self.0, other.0, sum.0) })
+        }
+
+        #[inline(always)]
+        fn plus(self, other: Self) -> Self {
+            // SAFETY: see the type.
+            Wide(unsafe { _mm512_add_ps(self.0, other.0) })
+        }
+
+        #[inline(always)]
+        fn minus(self, other: Self) -> Self {
+            // SAFETY: see the type.
+            Wide(unsafe { _mm512_sub_ps(self.0, other.0) })
         }
 
         type Pairs = __m512i;

@@ -10,6 +10,8 @@ mod maps;
 mod number;
 mod products;
 mod threads;
+mod tiled;
+mod tiles;
 mod windows;
 
 #[cfg(feature = "flex")]

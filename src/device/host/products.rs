@@ -66,8 +66,9 @@ impl Products {
                 }
                 let strip = STRIP / N::EACH;
                 for (places, gradients) in places.chunks(strip).zip(gradients.chunks(strip)) {
-                    let strip = Strip::<N> { by: self, framed: &framed, places, gradients, sums };
-                    processor.run(strip);
+                    let (rows, len) = (self.rows.as_slice(), self.len);
+                    let framed = &framed;
+                    processor.run(Strip::<N> { rows, len, framed, places, gradients, sums });
                 }
             }
         }
@@ -90,12 +91,15 @@ impl<N: Number> Loop for Join<'_, N> {
 }
 
 /// The products of some positions with a block of output channels.
-struct Strip<'s, N: Number> {
-    by: &'s Products,
-    framed: &'s [N::Factor],
-    places: &'s [usize],
-    gradients: &'s [[N::Factor; LANES]],
-    sums: &'s mut [[f32; LANES]],
+pub struct Strip<'s, N: Number> {
+    /// Where the rows of a window begin, and the numbers in each.
+    pub rows: &'s [usize],
+    pub len: usize,
+    /// Read in whole blocks, beyond the end of the last window.
+    pub framed: &'s [N::Factor],
+    pub places: &'s [usize],
+    pub gradients: &'s [[N::Factor; LANES]],
+    pub sums: &'s mut [[f32; LANES]],
 }
 
 impl<N: Number> Loop for Strip<'_, N> {
@@ -108,8 +112,7 @@ impl<N: Number> Loop for Strip<'_, N> {
 impl<N: Number> Strip<'_, N> {
     #[inline(always)]
     fn blocks<L: Lanes, const P: usize>(self) {
-        let Products { rows, len, .. } = self.by;
-        for (row, sums) in rows.iter().zip(self.sums.chunks_exact_mut(*len)) {
+        for (row, sums) in self.rows.iter().zip(self.sums.chunks_exact_mut(self.len)) {
             for (block, sums) in sums.chunks_mut(P).enumerate() {
                 let mut own = [L::splat(0.0); P];
                 for (own, sums) in own.iter_mut().zip(sums.iter()) {

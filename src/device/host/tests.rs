@@ -46,6 +46,10 @@ fn convolved<N: Number>(own: &Convolution, order: Order) -> [Vec<f32>; 3] {
 fn convolutions() -> impl Iterator<Item = Convolution> {
     let sizes = [
         ([16, 16], [8, 8], (3, 1, 1)),
+        // In tiles.
+        ([32, 32], [8, 8], (3, 1, 1)),
+        ([32, 48], [7, 5], (3, 1, 1)),
+        ([48, 32], [1, 2], (3, 1, 1)),
         ([3, 19], [9, 6], (3, 2, 1)),
         ([16, 33], [8, 5], (1, 2, 0)),
         ([3, 8], [17, 15], (7, 2, 3)),
@@ -202,7 +206,9 @@ fn normalised<N: Number>(rows: &Rows) -> Vec<Vec<f32>> {
         written(len, |out| rows.apply(&x, &lines, None, out)),
         written(len, |out| rows.apply(&x, &lines, Some(&shortcut), out)),
         written(len, |out| rows.descend(&x, &gradient, &lines, &slopes, out)),
-        written(len, |out| rows.pass_relu(&gradient, &x, out)),
+        written(len, |out| {
+            _ = rows.slopes_behind(&x, [&gradient, &shortcut], &statistics, &lines, out);
+        }),
         statistics.mean,
         statistics.deviation,
         slopes.scale,
@@ -288,6 +294,29 @@ fn the_number_of_threads_changes_no_bit() {
     let one = with(1);
     for threads in [2, 3, 8] {
         assert!(with(threads) == one, "{threads} threads");
+    }
+}
+
+/// What passes a ReLU, and the sums over it, at once or one after the other.
+#[test]
+fn slopes_behind_a_relu_are_those_of_what_passes_it() {
+    for own in norms() {
+        let len = own.images * own.positions * own.channels;
+        let (x, gradient, rectified): (Vec<f32>, Vec<f32>, Vec<f32>) =
+            (noise(1, len), noise(2, len), noise(3, len));
+        let statistics = own.measure(&x, 1e-5);
+        let parts = [noise(4, own.channels), noise(5, own.channels)];
+        let lines = Lines::new(&own, &statistics, [&parts[0], &parts[1]], false);
+        let expected: Vec<f32> = (gradient.iter().zip(&rectified))
+            .map(|(gradient, own)| if *own > 0.0 { *gradient } else { 0.0 })
+            .collect();
+        let both = [gradient.as_slice(), &rectified];
+        let passed = written(len, |out| _ = own.slopes_behind(&x, both, &statistics, &lines, out));
+        assert_eq!(passed, expected);
+        let mut out = vec![MaybeUninit::new(0.0); len];
+        let found = own.slopes_behind(&x, both, &statistics, &lines, &mut out);
+        let expected = own.slopes(&x, &expected, &statistics, &lines);
+        assert_eq!([found.scale, found.shift], [expected.scale, expected.shift]);
     }
 }
 

@@ -126,14 +126,16 @@ impl<N: Number> Pass<N> {
 }
 
 /// A block of output channels at many places.
-struct Sums<'s, N: Number> {
-    framed: &'s [N::Factor],
-    places: &'s [Place],
-    rows: &'s [usize],
-    weight: &'s [[N::Factor; LANES]],
+pub struct Sums<'s, N: Number> {
+    pub framed: &'s [N::Factor],
+    pub places: &'s [Place],
+    /// Where the rows of a window begin.
+    pub rows: &'s [usize],
+    /// `[row * len]`.
+    pub weight: &'s [[N::Factor; LANES]],
     /// The first, and the first behind them.
-    channels: [usize; 2],
-    out: &'s mut [MaybeUninit<N>],
+    pub channels: [usize; 2],
+    pub out: &'s mut [MaybeUninit<N>],
 }
 
 impl<N: Number> Loop for Sums<'_, N> {

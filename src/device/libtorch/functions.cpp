@@ -8,12 +8,14 @@
 
 #include <ATen/Context.h>
 #include <ATen/TensorIterator.h>
+#include <ATen/Version.h>
 #include <ATen/ops/_foreach_lerp.h>
 #include <ATen/ops/_fused_sgd.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/convolution_backward.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
+#include <torch/csrc/api/include/torch/version.h>
 
 #include "guarded.h"
 
@@ -34,6 +36,18 @@ template <typename Pointer> std::vector<at::Tensor> listed(Pointer const *tensor
 extern "C" {
 
 void cpipe_release(char *message) { free(message); }
+
+// The version of the headers that this was compiled with.
+const char *cpipe_built_against() { return TORCH_VERSION; }
+
+// How the libtorch that was loaded was built, which the caller gives back as a message.
+char *cpipe_configuration() {
+  try {
+    return strdup(at::show_config().c_str());
+  } catch (const std::exception &) {
+    return nullptr;
+  }
+}
 
 // Whether products of f32 on a GPU may be rounded to TF32.
 char *cpipe_allow_tf32(bool allowed) {

@@ -17,6 +17,8 @@ use crate::device::operations::BatchNorm;
 
 unsafe extern "C" {
     fn cpipe_release(message: *mut c_char);
+    fn cpipe_built_against() -> *const c_char;
+    fn cpipe_configuration() -> *mut c_char;
     fn cpipe_allow_tf32(allowed: bool) -> *mut c_char;
     fn cpipe_convolution(
         made: *mut *mut C_tensor,
@@ -95,6 +97,18 @@ unsafe extern "C" {
         momentum: f64,
         nesterov: bool,
     ) -> *mut c_char;
+}
+
+/// The version of libtorch that this was built against.
+pub fn built_against() -> String {
+    // SAFETY: it is a constant that ends in a zero.
+    unsafe { CStr::from_ptr(cpipe_built_against()) }.to_string_lossy().into_owned()
+}
+
+/// How the libtorch that was loaded says it was built.
+pub fn configuration() -> String {
+    // SAFETY: it takes nothing, and gives a text or null.
+    taken(unsafe { cpipe_configuration() }).unwrap_or_default()
 }
 
 /// Whether products of f32 on a GPU may be rounded to TF32.
@@ -371,14 +385,20 @@ fn made<const N: usize>(
 ///
 /// With libtorch's message, as the bindings' own functions do.
 fn check(message: *mut c_char) {
-    if message.is_null() {
-        return;
+    if let Some(text) = taken(message) {
+        panic!("libtorch: {text}");
+    }
+}
+
+/// A text that the C++ of this folder has made, given back to it.
+fn taken(text: *mut c_char) -> Option<String> {
+    if text.is_null() {
+        return None;
     }
     // SAFETY: it ends in a zero, and is given back once.
-    let text = unsafe {
-        let text = CStr::from_ptr(message).to_string_lossy().into_owned();
-        cpipe_release(message);
-        text
-    };
-    panic!("libtorch: {text}");
+    unsafe {
+        let own = CStr::from_ptr(text).to_string_lossy().into_owned();
+        cpipe_release(text);
+        Some(own)
+    }
 }

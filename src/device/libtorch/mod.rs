@@ -5,6 +5,7 @@
 
 mod functions;
 mod library;
+mod version;
 mod operations {
     use burn::backend::libtorch::TchTensor;
 
@@ -23,14 +24,17 @@ use super::array::by_rank;
 use super::{After, Descent, DeviceError, Kernels, Mixed, Normalized, Precision, Selected};
 
 pub fn best() -> Result<Selected, DeviceError> {
+    version::agrees()?;
     if tch::Cuda::is_available() { cuda(0) } else { cpu() }
 }
 
 pub fn cpu() -> Result<Selected, DeviceError> {
+    version::agrees()?;
     Ok(selected(Device::libtorch(), "libtorch-cpu"))
 }
 
 pub fn cuda(index: usize) -> Result<Selected, DeviceError> {
+    version::agrees()?;
     let count = if tch::Cuda::is_available() { tch::Cuda::device_count() } else { 0 };
     if (index as i64) < count {
         return Ok(selected(Device::libtorch_cuda(index), "libtorch-cuda"));

@@ -11,8 +11,8 @@ use crate::check::StageKind;
 use crate::data::loader::Loader;
 use crate::data::{self, Dataset, Lookup, stratified};
 use crate::device::Processes;
-use crate::device::Selected;
 use crate::device::testing::{backends, device};
+use crate::device::{After, Array, Selected};
 use crate::evaluate::{Features, Probe, Problem, knn, linear_probe};
 use crate::graph::{Graph, Stage};
 use crate::interrupt::Interrupt;
@@ -29,17 +29,35 @@ use crate::{Request, compile};
 
 /// What each part gives at a version, on each kind of machine. Where one is missing, the test says
 /// what it has found there.
-const DIGESTS: [(&str, u32, &str, &str); 10] = [
+const DIGESTS: [(&str, u32, &str, &str); 13] = [
     ("images", 1, ANY, "6a60d3c6d514470b8eb38e918f7c7cbed3075c08ce292104d15e0d96dd41300c"),
     ("views", 2, ANY, "19bc942d1f453f274e986e7345b7ca5029419e5a07840b8031760faff58eae24"),
     ("initialization", 1, ANY, "a943d98ec9efdf5420f4d3f3df3e7dddd25ed4f908d47b9e8b3c18f06b9e615e"),
     ("schedules", 1, ANY, "a26e1f28f44197224c25dbac552beaca1a06df2b65020d17e2c08493a62909f9"),
-    ("steps", 6, "flex, avx2", "0d209d7507fc267f27ed0ce634863b50cefc564b6d3b5ea0b84ee9693542496b"),
+    ("steps", 7, "flex, avx2", "0d209d7507fc267f27ed0ce634863b50cefc564b6d3b5ea0b84ee9693542496b"),
     (
         "steps",
-        6,
+        7,
         "libtorch-cpu, avx2 of AuthenticAMD",
         "5ecc2842931375b0239b3e10987d696f7d8298dc879b255a641aaffc4bd88b0f",
+    ),
+    (
+        "steps",
+        7,
+        "flex, avx512",
+        "0395a1000b63ac24424de156e76e720fcde43820672e8f8c7292c22ae0a5b7ea",
+    ),
+    (
+        "steps",
+        7,
+        "libtorch-cpu, avx512 of AuthenticAMD",
+        "5ecc2842931375b0239b3e10987d696f7d8298dc879b255a641aaffc4bd88b0f",
+    ),
+    (
+        "steps",
+        7,
+        "kernels, fma",
+        "5642cf15b8444c731e538b3771081aad72db90e1ff63badb439c18620d48b435",
     ),
     (
         "protocols",
@@ -273,6 +291,32 @@ fn machine(backend: &str) -> String {
     format!("{backend}, {}", std::env::consts::ARCH)
 }
 
+/// A convolution wide enough for tiles and the batch norm behind it, with their gradients: the kernels
+/// of this crate, whose bits are those of every processor that multiplies and adds at once.
+fn kernels(on: &Selected) -> String {
+    let noise = |name: &str, shape: &[usize]| {
+        let mut stream = Key::root(0).named(name).stream();
+        let values = (0..shape.iter().product()).map(|_| stream.uniform_in(-1.0, 1.0)).collect();
+        Array::from_vec(values, shape, &on.device).leaf()
+    };
+    let given =
+        [noise("x", &[3, 32, 6, 5]), noise("weight", &[48, 32, 3, 3]), noise("scale", &[48])];
+    let [x, weight, scale] = given.clone();
+    let shift = noise("shift", &[48]);
+    let maps = on.kernels.conv2d(x, weight, 1, 1);
+    let after = After { relu: true, ..After::default() };
+    let output = on.kernels.batch_norm(maps, [scale, shift], (1, 1e-5), after).output;
+    let mut hasher = blake3::Hasher::new();
+    floats(&mut hasher, &output.to_vec());
+    let along = noise("along", &output.shape()).constant().tensor::<4>().autodiff();
+    let mut gradients = (output.into_tensor::<4>() * along).sum().backward();
+    for own in given {
+        let gradient = own.take_gradient(&mut gradients).expect("it is tracked");
+        floats(&mut hasher, &gradient.to_vec());
+    }
+    hasher.finalize().to_string()
+}
+
 #[test]
 fn numerics_change_with_their_versions_only() {
     let mut found = vec![
@@ -283,6 +327,10 @@ fn numerics_change_with_their_versions_only() {
     ];
     for backend in backends() {
         found.push(("protocols", machine(&backend.kind), protocols(&backend.device)));
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            found.push(("steps", "kernels, fma".to_owned(), kernels(&backend)));
+        }
         found.push(("steps", machine(&backend.kind), steps(backend)));
     }
     let mut changed = Vec::new();

@@ -3,7 +3,8 @@
 //! Nothing is unfolded: with a border of zeros around it, the rows of a window lie in memory as they
 //! are multiplied, `kernel * channels` numbers each. A block of positions times [`LANES`] channels is
 //! summed in registers. Each output is the sum of its products in one order, whatever the threads,
-//! and so is each gradient by a weight, whose parts by image are added in theirs.
+//! and so is each gradient by a weight, whose parts by image are added in theirs. What is wide enough,
+//! of f32 and by 3 by 3 weights, is made in tiles.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
@@ -65,8 +66,8 @@ impl Convolution {
         let Convolution { kernel, channels: [inputs, outputs], .. } = *self;
         if self.is_tiled::<N>() {
             let (apart, how) = ([inputs * 9, 9], (self.processor, self.threads));
-            let points = tiled::points(weight, [outputs, inputs], apart, false, how);
-            return self.tiled([inputs, outputs]).forward(whole(x), &points, out);
+            let points = tiled::points::<N>(weight, [outputs, inputs], apart, false, how);
+            return self.tiled([inputs, outputs]).forward(x, &points, out);
         }
         let [h, w] = self.output();
         let (frame, stride) = self.frame();
@@ -107,8 +108,8 @@ impl Convolution {
         let Convolution { kernel, stride, padding, channels: [inputs, outputs], .. } = *self;
         if self.is_tiled::<N>() {
             let (apart, how) = ([9, inputs * 9], (self.processor, self.threads));
-            let points = tiled::points(weight, [inputs, outputs], apart, true, how);
-            return self.tiled([outputs, inputs]).forward(whole(gradient), &points, out);
+            let points = tiled::points::<N>(weight, [inputs, outputs], apart, true, how);
+            return self.tiled([outputs, inputs]).forward(gradient, &points, out);
         }
         let factors = outputs.div_ceil(N::EACH);
         if kernel < stride {
@@ -200,7 +201,7 @@ impl Convolution {
     }
 
     /// The gradient by the weights in tiles.
-    fn tiled_backward_weight(&self, x: Maps<'_, f32>, gradient: Maps<'_, f32>) -> Vec<f32> {
+    fn tiled_backward_weight<N: Number>(&self, x: Maps<'_, N>, gradient: Maps<'_, N>) -> Vec<f32> {
         let [inputs, outputs] = self.channels;
         let mut copied = Vec::new();
         let gradient = tiled::channels_last(gradient, self.images, &mut copied, self.threads);
@@ -236,7 +237,7 @@ impl Convolution {
     /// The gradient by the weights, `[channels[1], channels[0], k, k]`, from that by the output.
     pub fn backward_weight<N: Number>(&self, x: Maps<'_, N>, gradient: Maps<'_, N>) -> Vec<f32> {
         if self.is_tiled::<N>() {
-            return self.tiled_backward_weight(whole(x), whole(gradient));
+            return self.tiled_backward_weight(x, gradient);
         }
         let Convolution { kernel, channels: [inputs, outputs], .. } = *self;
         let [h, w] = self.output();
@@ -291,10 +292,4 @@ impl Convolution {
         });
         total
     }
-}
-
-/// Maps of numbers that are known to be f32.
-fn whole<N: Number>(maps: Maps<'_, N>) -> Maps<'_, f32> {
-    let Maps { values, order, channels, sides } = maps;
-    Maps { values: bytemuck::cast_slice(values), order, channels, sides }
 }

@@ -17,6 +17,7 @@ pub const LANES: usize = 16;
 pub trait Lanes: Copy + Debug {
     fn splat(value: f32) -> Self;
     fn load(values: &[f32; LANES]) -> Self;
+    fn load_rounded(values: &[bf16; LANES]) -> Self;
     fn store(self, to: &mut [MaybeUninit<f32>; LANES]);
     fn store_over(self, to: &mut [f32; LANES]);
     /// `self * other + sum`.
@@ -123,6 +124,11 @@ impl Lanes for Plain {
     }
 
     #[inline(always)]
+    fn load_rounded(values: &[bf16; LANES]) -> Self {
+        Plain(values.map(bf16::wide))
+    }
+
+    #[inline(always)]
     fn store(self, to: &mut [MaybeUninit<f32>; LANES]) {
         *to = self.0.map(MaybeUninit::new);
     }
@@ -221,6 +227,19 @@ mod x86 {
             unsafe {
                 Pair(_mm256_loadu_ps(values.as_ptr()), _mm256_loadu_ps(values.as_ptr().add(8)))
             }
+        }
+
+        #[inline(always)]
+        fn load_rounded(values: &[bf16; LANES]) -> Self {
+            let from: *const __m128i = values.as_ptr().cast();
+            // SAFETY: see the type; each half has eight numbers of 16 bits.
+            let [low, high] = unsafe {
+                [_mm_loadu_si128(from), _mm_loadu_si128(from.add(1))].map(|own| {
+                    let wide = _mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(own));
+                    _mm256_castsi256_ps(wide)
+                })
+            };
+            Pair(low, high)
         }
 
         #[inline(always)]
@@ -350,6 +369,16 @@ mod x86 {
         fn load(values: &[f32; LANES]) -> Self {
             // SAFETY: see the type; there are sixteen numbers.
             Wide(unsafe { _mm512_loadu_ps(values.as_ptr()) })
+        }
+
+        #[inline(always)]
+        fn load_rounded(values: &[bf16; LANES]) -> Self {
+            // SAFETY: see the type; there are sixteen numbers of 16 bits.
+            unsafe {
+                let own = _mm256_loadu_si256(values.as_ptr().cast());
+                let wide = _mm512_slli_epi32::<16>(_mm512_cvtepu16_epi32(own));
+                Wide(_mm512_castsi512_ps(wide))
+            }
         }
 
         #[inline(always)]

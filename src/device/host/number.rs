@@ -1,4 +1,4 @@
-//! The kinds of numbers that maps hold, and how inner loops multiply them.
+//! The kinds of numbers that maps hold, f32 and bfloat16, and how inner loops multiply them.
 
 use std::cell::Cell;
 use std::fmt::Debug;
@@ -30,7 +30,8 @@ pub trait Number: Element + Pod + Copy + Default + Debug + Send + Sync + 'static
     /// Of rows of numbers so far apart, as many as a factor has, those above each other.
     fn joined(rows: &[Self], apart: usize) -> [Self::Factor; LANES];
 
-    /// Each number and those that are once, twice, … so far behind it; zeros behind the last.
+    /// As many numbers as there is room for, each and those that are once, twice, … so far behind it;
+    /// zeros behind the last.
     fn join(numbers: &[Self], apart: usize, to: &mut [Self::Factor]);
 
     fn hold<L: Lanes>(factors: &[Self::Factor; LANES]) -> Self::Held<L>;
@@ -38,22 +39,44 @@ pub trait Number: Element + Pod + Copy + Default + Debug + Send + Sync + 'static
     /// In each lane `sum` and the products of the numbers of `x` with those that are held.
     fn multiply_add<L: Lanes>(x: &Self::Factor, held: Self::Held<L>, sum: L) -> L;
 
+    fn load<L: Lanes>(numbers: &[Self; LANES]) -> L;
+
     fn store<L: Lanes>(sums: L, to: &mut [MaybeUninit<Self>; LANES]);
 
+    #[inline(always)]
+    fn store_over<L: Lanes>(sums: L, to: &mut [Self; LANES]) {
+        let to: *mut [Self; LANES] = to;
+        // SAFETY: the same place, in which `store` leaves numbers.
+        Self::store(sums, unsafe { &mut *to.cast::<[MaybeUninit<Self>; LANES]>() });
+    }
+
     /// Calls a function with what the last one on this thread has left.
-    fn with_scratch(function: impl FnOnce(&mut Vec<Self::Factor>));
+    fn with_scratch<T>(function: impl FnOnce(&mut Scratch<Self::Factor>) -> T) -> T;
+}
+
+/// What a task needs besides, one after another's.
+#[derive(Default)]
+pub struct Scratch<F> {
+    /// Images with borders.
+    pub framed: Vec<F>,
+    /// What tiles read at their points, by channels and by tiles.
+    pub read: Vec<F>,
+    pub joined: Vec<F>,
+    /// What the points make.
+    pub made: Vec<f32>,
 }
 
 /// [`Number::with_scratch`] of factors of a type.
 macro_rules! with_scratch {
     ($Factor:ty) => {
-        fn with_scratch(function: impl FnOnce(&mut Vec<$Factor>)) {
+        fn with_scratch<T>(function: impl FnOnce(&mut Scratch<$Factor>) -> T) -> T {
             thread_local! {
-                static SCRATCH: Cell<Vec<$Factor>> = const { Cell::new(Vec::new()) };
+                static SCRATCH: Cell<Scratch<$Factor>> = Cell::default();
             }
             let mut scratch = SCRATCH.take();
-            function(&mut scratch);
+            let made = function(&mut scratch);
             SCRATCH.set(scratch);
+            made
         }
     };
 }
@@ -85,7 +108,7 @@ impl Number for f32 {
 
     #[inline(always)]
     fn join(numbers: &[f32], _: usize, to: &mut [f32]) {
-        to.copy_from_slice(numbers);
+        to.copy_from_slice(&numbers[..to.len()]);
     }
 
     #[inline(always)]
@@ -96,6 +119,11 @@ impl Number for f32 {
     #[inline(always)]
     fn multiply_add<L: Lanes>(x: &f32, held: L, sum: L) -> L {
         L::splat(*x).multiply_add(held, sum)
+    }
+
+    #[inline(always)]
+    fn load<L: Lanes>(numbers: &[f32; LANES]) -> L {
+        L::load(numbers)
     }
 
     #[inline(always)]
@@ -136,8 +164,9 @@ impl Number for bf16 {
 
     #[inline(always)]
     fn join(numbers: &[bf16], apart: usize, to: &mut [u32]) {
-        let (first, last) = to.split_at_mut(numbers.len().saturating_sub(apart));
-        let behind = &numbers[numbers.len() - first.len()..];
+        let whole = numbers.len().saturating_sub(apart).min(to.len());
+        let (first, last) = to.split_at_mut(whole);
+        let behind = &numbers[apart.min(numbers.len())..];
         for ((to, own), behind) in first.iter_mut().zip(numbers).zip(behind) {
             *to = pair(*own, *behind);
         }
@@ -154,6 +183,11 @@ impl Number for bf16 {
     #[inline(always)]
     fn multiply_add<L: Lanes>(x: &u32, held: L::Pairs, sum: L) -> L {
         L::multiply_add_pairs(x, held, sum)
+    }
+
+    #[inline(always)]
+    fn load<L: Lanes>(numbers: &[bf16; LANES]) -> L {
+        L::load_rounded(numbers)
     }
 
     #[inline(always)]

@@ -77,10 +77,10 @@ impl Products {
 }
 
 /// See [`Number::join`].
-struct Join<'j, N: Number> {
-    numbers: &'j [N],
-    apart: usize,
-    to: &'j mut [N::Factor],
+pub struct Join<'j, N: Number> {
+    pub numbers: &'j [N],
+    pub apart: usize,
+    pub to: &'j mut [N::Factor],
 }
 
 impl<N: Number> Loop for Join<'_, N> {

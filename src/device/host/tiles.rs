@@ -134,16 +134,16 @@ pub const fn apart(numbers: usize) -> usize {
 }
 
 /// Transforms the numbers of tiles: `[point][tile][channel]`, points [`apart`].
-pub struct Read<'r> {
-    pub framed: &'r [f32],
+pub struct Read<'r, N> {
+    pub framed: &'r [N],
     pub channels: usize,
     /// Numbers of a row of the framed image.
     pub row: usize,
     pub tiles: &'r [Tile],
-    pub points: &'r mut [f32],
+    pub points: &'r mut [N],
 }
 
-impl Loop for Read<'_> {
+impl<N: Number> Loop for Read<'_, N> {
     #[inline(always)]
     fn run<L: Lanes, const PLACES: usize, const ROW: usize>(self) {
         let Read { framed, channels, row, tiles, points } = self;
@@ -153,46 +153,57 @@ impl Loop for Read<'_> {
                 let mut square = [[L::splat(0.0); 4]; 4];
                 for (y, line) in square.iter_mut().enumerate() {
                     for (x, own) in line.iter_mut().enumerate() {
-                        *own = block(framed, tile.from + y * row + x * channels + first);
+                        *own = block::<N, L>(framed, tile.from + y * row + x * channels + first);
                     }
                 }
                 let made = both(square, read);
                 for (point, made) in made.as_flattened().iter().enumerate() {
-                    made.store_over(block_mut(points, point * apart + index * channels + first));
+                    let to = &mut points[point * apart + index * channels + first..];
+                    N::store_over(*made, to.first_chunk_mut().expect("room for each lane"));
                 }
             }
         }
     }
 }
 
-/// Transforms gradients by the outputs of tiles, of a block of channels: `[point][tile]`, points
-/// one more than there are tiles apart.
-pub struct Spread<'s> {
-    pub gradient: &'s [f32],
+/// Transforms gradients by the outputs of tiles, of a block of channels: `[point][factor of tiles]`,
+/// points so far apart.
+pub struct Spread<'s, N: Number> {
+    pub gradient: &'s [N],
     pub channels: usize,
     /// Numbers of a row of the maps.
     pub row: usize,
     /// The first of the block.
     pub first: usize,
     pub tiles: &'s [Tile],
-    pub points: &'s mut [Block],
+    pub apart: usize,
+    pub points: &'s mut [[N::Factor; LANES]],
 }
 
-impl Loop for Spread<'_> {
+impl<N: Number> Loop for Spread<'_, N> {
     #[inline(always)]
     fn run<L: Lanes, const PLACES: usize, const ROW: usize>(self) {
-        let Spread { gradient, channels, row, first, tiles, points } = self;
+        let Spread { gradient, channels, row, first, tiles, apart, points } = self;
         for (index, tile) in tiles.iter().enumerate() {
             let [tall, wide] = tile.sides;
             let mut square = [[L::splat(0.0); 2]; 2];
             for (y, line) in square.iter_mut().enumerate().take(tall) {
                 for (x, own) in line.iter_mut().enumerate().take(wide) {
-                    *own = block(gradient, tile.to + y * row + x * channels + first);
+                    *own = block::<N, L>(gradient, tile.to + y * row + x * channels + first);
                 }
             }
             let made = both(square, spread);
             for (point, made) in made.as_flattened().iter().enumerate() {
-                made.store_over(&mut points[point * (tiles.len() + 1) + index]);
+                let to = &mut points[point * apart + index / N::EACH];
+                if N::EACH == 1 {
+                    let to = N::flat(to).first_chunk_mut().expect("a number for each lane");
+                    N::store_over(*made, to);
+                    continue;
+                }
+                let mut numbers = [0.0; LANES];
+                made.store_over(&mut numbers);
+                let places = N::flat(to)[index % N::EACH..].iter_mut().step_by(N::EACH);
+                places.zip(numbers).for_each(|(place, own)| *place = N::narrow(own));
             }
         }
     }
@@ -217,7 +228,7 @@ impl<N: Number> Loop for Make<'_, N> {
             for first in (0..channels).step_by(LANES) {
                 let mut square = [[L::splat(0.0); 4]; 4];
                 for (point, own) in square.as_flattened_mut().iter_mut().enumerate() {
-                    *own = block(points, point * apart + index * channels + first);
+                    *own = block::<f32, L>(points, point * apart + index * channels + first);
                 }
                 let outputs = both(square, made);
                 for y in 0..2 {
@@ -235,11 +246,6 @@ impl<N: Number> Loop for Make<'_, N> {
 }
 
 #[inline(always)]
-fn block<L: Lanes>(values: &[f32], at: usize) -> L {
-    L::load(values[at..].first_chunk().expect("a number for each lane"))
-}
-
-#[inline(always)]
-fn block_mut(values: &mut [f32], at: usize) -> &mut Block {
-    values[at..].first_chunk_mut().expect("room for each lane")
+fn block<N: Number, L: Lanes>(values: &[N], at: usize) -> L {
+    N::load(values[at..].first_chunk().expect("a number for each lane"))
 }

@@ -4,7 +4,7 @@ use std::mem::MaybeUninit;
 
 use super::lanes::{LANES, Lanes, Loop, Processor};
 use super::maps::{Frame, Maps};
-use super::number::Number;
+use super::number::{Number, Scratch};
 use super::threads::Threads;
 
 /// The numbers that one task copies at once are to stay in the cache of its core, but blocks of
@@ -83,7 +83,7 @@ pub fn run<N: Number>(
         passes.iter().map(|pass| pass.places_of(together, size)).collect();
     threads.run(out.chunks_mut(size * together), |task, out| {
         let images = task * together..task * together + out.len() / size;
-        N::with_scratch(|scratch| {
+        N::with_scratch(|Scratch { framed: scratch, .. }| {
             for (pass, places) in passes.iter().zip(&places) {
                 let len = pass.frame.len(pass.channels[0]);
                 // What was left there is overwritten.
@@ -120,13 +120,13 @@ impl<N: Number> Pass<N> {
         for (block, weight) in blocks.enumerate() {
             let channels = [block * LANES, self.channels[1].min((block + 1) * LANES)];
             let rows = &self.rows;
-            processor.run(Sums::<N> { framed, places, rows, weight, channels, out: &mut *out });
+            processor.run(Sums::<N, N> { framed, places, rows, weight, channels, out: &mut *out });
         }
     }
 }
 
 /// A block of output channels at many places.
-pub struct Sums<'s, N: Number> {
+pub struct Sums<'s, N: Number, O: Number> {
     pub framed: &'s [N::Factor],
     pub places: &'s [Place],
     /// Where the rows of a window begin.
@@ -135,17 +135,17 @@ pub struct Sums<'s, N: Number> {
     pub weight: &'s [[N::Factor; LANES]],
     /// The first, and the first behind them.
     pub channels: [usize; 2],
-    pub out: &'s mut [MaybeUninit<N>],
+    pub out: &'s mut [MaybeUninit<O>],
 }
 
-impl<N: Number> Loop for Sums<'_, N> {
+impl<N: Number, O: Number> Loop for Sums<'_, N, O> {
     #[inline(always)]
     fn run<L: Lanes, const PLACES: usize, const ROW: usize>(self) {
         self.blocks::<L, PLACES>();
     }
 }
 
-impl<N: Number> Sums<'_, N> {
+impl<N: Number, O: Number> Sums<'_, N, O> {
     #[inline(always)]
     fn blocks<L: Lanes, const P: usize>(mut self) {
         let places = self.places;
@@ -182,10 +182,10 @@ impl<N: Number> Sums<'_, N> {
         for place in 0..P {
             let out = &mut self.out[places[place].1 + first..places[place].1 + end];
             match out.first_chunk_mut() {
-                Some(out) => N::store(sums[place], out),
+                Some(out) => O::store(sums[place], out),
                 None => {
-                    let mut whole = [MaybeUninit::new(N::default()); LANES];
-                    N::store(sums[place], &mut whole);
+                    let mut whole = [MaybeUninit::new(O::default()); LANES];
+                    O::store(sums[place], &mut whole);
                     out.copy_from_slice(&whole[..end - first]);
                 }
             }

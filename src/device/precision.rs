@@ -38,7 +38,7 @@ impl Precision {
 }
 
 /// The kernels of a device with networks in bfloat16: what convolutions and linear layers multiply
-/// is rounded to it, and so is what flows between layers. Weights, the statistics of batch norms,
+/// is rounded to it, as it is or as tiles read it, and so is what flows between layers. Weights, the statistics of batch norms,
 /// poolings, and what a network yields are f32, and so is all that is computed of it.
 ///
 /// Micikevicius et al. 2017, arXiv:1710.03740, section 3.1; bfloat16 has the range of f32, so that no

@@ -3,8 +3,8 @@
 //! Nothing is unfolded: with a border of zeros around it, the rows of a window lie in memory as they
 //! are multiplied, `kernel * channels` numbers each. A block of positions times [`LANES`] channels is
 //! summed in registers. Each output is the sum of its products in one order, whatever the threads,
-//! and so is each gradient by a weight, whose parts by image are added in theirs. What is wide enough,
-//! of f32 and by 3 by 3 weights, is made in tiles.
+//! and so is each gradient by a weight, whose parts by image are added in theirs. What is wide enough
+//! and has weights of 3 by 3 is made in tiles.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;

@@ -1,4 +1,5 @@
-//! Convolutions that are computed in tiles: of f32, by 3 by 3 weights, of whole blocks of channels.
+//! Convolutions that are computed in tiles: by 3 by 3 weights, of whole blocks of channels. What the
+//! points multiply is of the maps' numbers, and summed and transformed back in single precision.
 
 use std::iter::StepBy;
 use std::mem::MaybeUninit;

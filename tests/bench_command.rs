@@ -26,8 +26,10 @@ fn a_training_is_looked_at_and_nothing_is_left() {
     assert!(seen["measured_steps"].as_u64() > Some(1));
     let took = |phase: &str| number(&seen["phases"][phase]);
     let of_a_step =
-        ["copy", "forward", "constant", "objective", "backward", "optimizer", "state", "metrics"];
+        ["forward", "constant", "objective", "backward", "optimizer", "state", "metrics"];
     assert!(of_a_step.iter().all(|phase| took(phase) > 0.0), "{seen}");
+    // Where the machine is busy, all batches that were looked at may lie ready.
+    assert!(["copy", "views"].iter().all(|phase| took(phase) >= 0.0), "{seen}");
     // Epochs of four steps end while it is looked at, and are no part of a step.
     assert!(number(&seen["between_epochs"]) > 0.0, "{seen}");
     assert_eq!(seen["phases"]["checkpoint"], Value::Null);

@@ -28,8 +28,8 @@ fn a_training_is_looked_at_and_nothing_is_left() {
     let of_a_step =
         ["forward", "constant", "objective", "backward", "optimizer", "state", "metrics"];
     assert!(of_a_step.iter().all(|phase| took(phase) > 0.0), "{seen}");
-    // Where the machine is busy, all batches that were looked at may lie ready.
-    assert!(["copy", "views"].iter().all(|phase| took(phase) >= 0.0), "{seen}");
+    // Of the first batch they come before the steps that are looked at: on a busy machine those are one.
+    assert!(["copy", "views"].iter().all(|phase| seen["phases"][phase].is_number()), "{seen}");
     // Epochs of four steps end while it is looked at, and are no part of a step.
     assert!(number(&seen["between_epochs"]) > 0.0, "{seen}");
     assert_eq!(seen["phases"]["checkpoint"], Value::Null);

@@ -27,7 +27,7 @@ const TASKS: usize = 3;
 const LEAST_OF_PART: usize = 2 << 10;
 /// Weights of a tap that are brought into their order at once: those of all taps and channels of a
 /// block stay in the cache of a core meanwhile.
-const TILE: usize = 16;
+const AT_ONCE: usize = 16;
 /// Numbers that one task clears.
 const SHARE: usize = 16 << 10;
 
@@ -279,8 +279,8 @@ impl Convolution {
                     sum.iter_mut().zip(more).for_each(|(sum, more)| *sum += more);
                 }
             }
-            for begin in (0..inputs).step_by(TILE) {
-                let own = begin..inputs.min(begin + TILE);
+            for begin in (0..inputs).step_by(AT_ONCE) {
+                let own = begin..inputs.min(begin + AT_ONCE);
                 for (lane, total) in total.chunks_exact_mut(inputs * taps).enumerate() {
                     for (tap, sums) in sums.chunks_exact(inputs).enumerate() {
                         for (input, sums) in own.clone().zip(&sums[own.clone()]) {

@@ -1,7 +1,7 @@
 //! Inner loops in the widest vectors of the processor: written once, compiled for each kind.
 //!
 //! In what order numbers are added does not depend on the processor; only whether a product is
-//! rounded before it is added does.
+//! rounded before it is added does, and how one instruction adds two products of bfloat16.
 
 use std::fmt::Debug;
 use std::mem::MaybeUninit;

@@ -200,14 +200,14 @@ impl Number for bf16 {
 
 /// Two numbers as one factor.
 #[inline(always)]
-pub fn pair(first: bf16, second: bf16) -> u32 {
+fn pair(first: bf16, second: bf16) -> u32 {
     let [[a, b], [c, d]] = [first, second].map(bf16::to_ne_bytes);
     u32::from_ne_bytes([a, b, c, d])
 }
 
 /// The bits of the nearest bfloat16. A number that is none stays one.
 #[inline(always)]
-pub fn rounded(value: f32) -> u16 {
+fn rounded(value: f32) -> u16 {
     let bits = value.to_bits();
     // Half of the last place, a little less where that is even; what overflows becomes infinite.
     let nearest = bits.wrapping_add(0x7fff + ((bits >> 16) & 1)) >> 16;

@@ -148,7 +148,7 @@ fn convolutions_are_what_they_are_defined_as() {
     are_what_they_are_defined_as::<bf16>();
 }
 
-/// Gradients of single precision, of one position, weight and image at a time.
+/// Both gradients, of numbers that are bfloat16 in either case.
 #[test]
 fn gradients_of_bf16_are_those_of_f32() {
     for own in convolutions() {
@@ -249,7 +249,7 @@ fn agrees<N: Number>(processor: Processor) {
     for own in convolutions() {
         let of = |processor| convolved::<N>(&Convolution { processor, ..own }, Order::Plain);
         let (found, expected) = (of(processor), of(Processor::best()));
-        // Products of bfloat16 are added to each other first where one instruction does both.
+        // Where one instruction adds both products of a pair, it rounds otherwise.
         if processor == Processor::Least || N::EACH > 1 {
             for (found, expected) in found.iter().zip(&expected) {
                 let expected: Vec<f64> = expected.iter().copied().map(f64::from).collect();

@@ -11,13 +11,13 @@ use super::stages::{Fields, loader};
 use super::{Cause, Failure, Run, State};
 use crate::augment::{Augmentation, Canvas};
 use crate::data::loader::{Loader, batches_held};
-use crate::device::{Array, Ceilings, Precision, processor_time};
+use crate::device::{Ceilings, Precision, processor_time};
 use crate::graph::Stage;
 use crate::interrupt::Interrupt;
-use crate::objective::{Context, Inputs, PHASES, Phases};
+use crate::objective::{PHASES, Phases};
 use crate::store::error::RunError;
 use crate::term::Unit;
-use crate::train::{Measurements, NotFinite, Task, TrainError};
+use crate::train::{NotFinite, Observer, TrainError};
 
 /// For how long, at most, the machine is looked at, and the views.
 const BESIDE: Duration = Duration::from_secs(1);
@@ -42,7 +42,7 @@ pub struct Bench {
     pub phases: [f64; PHASES.len()],
     /// The seconds from the end of an epoch to the first step of the next: the state is stored.
     pub between: f64,
-    /// The seconds until the first step began, once the dataset was there.
+    /// The seconds until the first step began, with its batch, once the dataset was there.
     pub start: f64,
     /// How many cores of the machine were at work, of how many there are.
     pub busy: Option<f64>,
@@ -130,9 +130,12 @@ impl Run<'_> {
         let scratch = scratch
             .map_err(|cause| RunError::StoreUnwritable { path: beside.to_owned(), cause })?;
         let trial = self.trial(scratch.path())?;
-        let (mut session, mut task) = trial.prepared(&mut state, stage)?;
         let phases = Phases::new(&self.device.device);
-        session.phases = Some(&phases);
+        let interrupts = [&trial.interrupt, &self.interrupt];
+        let blocks = RefCell::new(Blocks::new(interrupts, &phases, length));
+        let watched = Watched { phases: &phases, blocks };
+        let (mut session, mut task) = trial.prepared(&mut state, stage)?;
+        session.observer = Some(&watched);
         let per_epoch = session.steps_per_epoch();
         let whole = [session.steps(), session.steps().div_ceil(per_epoch)];
         session.keep = None;
@@ -140,10 +143,7 @@ impl Run<'_> {
         session.length = (f64::from(u32::MAX), Unit::Steps);
         let place = trial.store.stage(&trial.key(stage));
         let mut partial = place.begin(place.lock("a trial")?)?;
-        let interrupts = [session.interrupt, &self.interrupt];
-        let blocks = RefCell::new(Blocks::new(interrupts, &phases, length));
-        let mut watched = Watched { task: &mut task, blocks };
-        match session.run(&mut watched, &mut partial) {
+        match session.run(&mut task, &mut partial) {
             Ok(_) | Err(TrainError::Interrupted) => {}
             // What was saved is gone with the scratch folder.
             Err(TrainError::NotFinite(error)) => {
@@ -152,7 +152,7 @@ impl Run<'_> {
             Err(error) => return Err(error.into()),
         }
         self.interrupt.check()?;
-        let seen = watched.blocks.into_inner().seen(Instant::now());
+        let seen = watched.blocks.borrow().seen(Instant::now());
         let memory = most_memory().filter(|_| self.device.is_host());
         let loader = loader(&fields, examples, views, state.key);
         let precision = fields.precision();
@@ -241,10 +241,24 @@ struct Seen {
     busy: Option<f64>,
 }
 
-/// A task of which steps are looked at.
+/// Looks at the steps of a training.
 struct Watched<'t> {
-    task: &'t mut dyn Task,
+    phases: &'t Phases,
     blocks: RefCell<Blocks<'t>>,
+}
+
+impl Observer for Watched<'_> {
+    fn phases(&self) -> &Phases {
+        self.phases
+    }
+
+    fn step_begins(&self) {
+        self.blocks.borrow_mut().turn();
+    }
+
+    fn epoch_ends(&self) {
+        self.blocks.borrow_mut().epoch_ends();
+    }
 }
 
 /// Steps are looked at in blocks: of one, how long they take, of the next, what takes how long in
@@ -385,29 +399,5 @@ impl<'t> Blocks<'t> {
             between: between.as_secs_f64() / f64::from(epochs.max(1)),
             busy: Some(busy).filter(|busy| *busy > 0.0),
         }
-    }
-}
-
-impl Task for Watched<'_> {
-    fn step(&mut self, batch: &Inputs, lr: f64, context: Context<'_>) -> Measurements {
-        self.blocks.get_mut().turn();
-        self.task.step(batch, lr, context)
-    }
-
-    fn lr(&self) -> f64 {
-        self.task.lr()
-    }
-
-    fn state(&self) -> Vec<(String, Array)> {
-        self.blocks.borrow_mut().epoch_ends();
-        self.task.state()
-    }
-
-    fn load_state(&mut self, state: Vec<(String, Array)>) -> Result<(), String> {
-        self.task.load_state(state)
-    }
-
-    fn snapshot(&self) -> Vec<u8> {
-        self.task.snapshot()
     }
 }

@@ -249,7 +249,7 @@ impl Run<'_> {
             device: self.device.in_precision(fields.precision()).map_err(RunError::from)?,
             processes: PROCESSES,
             key: state.key.named("step"),
-            phases: None,
+            observer: None,
             events: &self.events,
             interrupt: &self.interrupt,
         };

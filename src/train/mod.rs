@@ -13,5 +13,7 @@ mod training;
 pub use device_feed::DeviceFeed;
 pub use feed::{Feed, HostFeed};
 pub use optimizer::{OPTIMIZERS, Optimizer, ParamSet, StateError, build as build_optimizer};
-pub use session::{Measurements, NotFinite, Session, Task, TrainError, Trained, kept_name, steps};
+pub use session::{
+    Measurements, NotFinite, Observer, Session, Task, TrainError, Trained, kept_name, steps,
+};
 pub use training::Training;

@@ -58,10 +58,21 @@ pub struct Session<'a> {
     pub processes: Processes,
     /// What is drawn at random in a step follows from it.
     pub key: Key,
-    /// Where somebody wants to know what takes how long.
-    pub phases: Option<&'a Phases>,
+    pub observer: Option<&'a dyn Observer>,
     pub events: &'a Events,
     pub interrupt: &'a Interrupt,
+}
+
+/// Who wants to know what takes how long.
+pub trait Observer {
+    /// Told of every change of phase.
+    fn phases(&self) -> &Phases;
+
+    /// A step is about to begin: its batch is asked for next.
+    fn step_begins(&self);
+
+    /// The last step of an epoch, or of the training, is over. Its state is stored next.
+    fn epoch_ends(&self);
 }
 
 /// What a finished training leaves besides the task.
@@ -163,8 +174,12 @@ impl Session<'_> {
         steps(self.length, self.steps_per_epoch())
     }
 
+    fn phases(&self) -> Option<&Phases> {
+        self.observer.map(Observer::phases)
+    }
+
     fn enter(&self, phase: Phase) {
-        if let Some(phases) = self.phases {
+        if let Some(phases) = self.phases() {
             phases.enter(phase);
         }
     }
@@ -247,12 +262,15 @@ impl Running<'_, '_> {
         if start == epoch * per_epoch {
             self.mean = Mean::default();
         }
-        let mut batches = session.feed.epoch(epoch, (start % per_epoch) as usize, session.phases);
+        let mut batches = session.feed.epoch(epoch, (start % per_epoch) as usize, session.phases());
         let mut clock = Clock::start();
         // Measurements are read one step late, while the device is at the next step.
         let mut pending: Option<(u64, f64, Measurements)> = None;
         let mut step = start;
         while step < end {
+            if let Some(observer) = session.observer {
+                observer.step_begins();
+            }
             session.enter(Phase::Views);
             let Some(inputs) = batches.next() else { break };
             let progress = Progress {
@@ -263,7 +281,7 @@ impl Running<'_, '_> {
             let lr = task.lr() * schedule::value(session.schedule, progress);
             let kernels = session.device.kernels;
             let (processes, key) = (session.processes, session.key.fold(step));
-            let context = Context { kernels, progress, processes, key, phases: session.phases };
+            let context = Context { kernels, progress, processes, key, phases: session.phases() };
             let measurements = task.step(&inputs, lr, context);
             session.enter(Phase::Metrics);
             step += 1;
@@ -288,6 +306,9 @@ impl Running<'_, '_> {
         }
         if let Some(pending) = pending.take() {
             self.measure(task, pending, partial, &mut clock)?;
+        }
+        if let Some(observer) = session.observer {
+            observer.epoch_ends();
         }
         let state = self.finite_state(task, partial, step)?;
         let stage = session.stage.to_owned();

@@ -150,3 +150,47 @@ fn a_run_says_how_many_pictures_it_leaves_out() {
     let mut warnings = events.iter().filter(|event| event["event"] == "warning");
     assert!(warnings.any(|event| event["name"] == "dataset-damaged"), "{events:?}");
 }
+
+/// The same pictures in archives.
+fn pack(user: &User) {
+    for (part, indices) in [("train", 0..6), ("val", 6..8)] {
+        let name = user.path("pets").join(format!("{part}-0.tar"));
+        let mut archive = tar::Builder::new(fs::File::create(name).expect("a folder to write to"));
+        for (label, class) in ["cat", "dog"].into_iter().enumerate() {
+            for index in indices.clone() {
+                let kind = if part == "train" { "png" } else { "jpg" };
+                let file = user.path("pets").join(format!("{part}/{class}/{index}.{kind}"));
+                let sample = format!("{class}{index}");
+                archive.append_path_with_name(file, format!("{sample}.{kind}")).expect("a member");
+                let mut head = tar::Header::new_gnu();
+                head.set_size(1);
+                let number = label.to_string();
+                let class = format!("{sample}.cls");
+                archive.append_data(&mut head, class, number.as_bytes()).expect("a member");
+            }
+        }
+        archive.finish().expect("an archive");
+        fs::remove_dir_all(user.path("pets").join(part)).expect("a folder of this user");
+    }
+}
+
+#[test]
+fn shards_of_the_same_pictures_are_the_same_run() {
+    let user = user();
+    user.run(&[]).with(0);
+    let counts = || -> Vec<Value> {
+        let results = user.record().json("results.json");
+        results.as_array().expect("results").iter().map(|own| own["counts"].clone()).collect()
+    };
+    let of_folder = counts();
+    pack(&user);
+    let text = PETS.replace("folder", "shards");
+    fs::write(user.path("p.cpipe"), text).expect("a folder to write to");
+    let ended = user.run(&["-o", "train=13"]).with(2).says("dataset-differs");
+    let ended = ended.says("has 12 pictures to train on, not 13");
+    ended.says("or say `shards(\"pets\", classes: 2, train: 12, test: 4)`");
+    assert_eq!(planned(&user), states(["to-run", "to-run", "to-run", "cached"]));
+    user.run(&[]).with(0);
+    assert_eq!(counts(), of_folder);
+    assert_eq!(planned(&user), states(["cached"; 4]));
+}

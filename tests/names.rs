@@ -55,7 +55,7 @@ fn doc_shows_signature_place_and_text() {
         assert!(doc.starts_with(&format!("{}\n\n", name.text())), "{doc}");
         assert!(doc.contains("`cpipe doc guide.language` says more"), "{doc}");
     }
-    assert!(shown(&["doc", "std.datasets"]).contains("It has cifar10, folder, shapes."));
+    assert!(shown(&["doc", "std.datasets"]).contains("It has cifar10, folder, shards, shapes."));
     assert!(shown(&["doc"]).contains("\nstd.prelude.state "));
     for entry in catalog::entries() {
         let page = shown(&["doc", &format!("{}.{}", entry.module, entry.named.name)]);

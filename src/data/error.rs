@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::folder::FolderError;
+use super::pictures::PictureError;
 use crate::diagnostics::{Finding, findings};
 use crate::interrupt::Interrupted;
 
@@ -23,8 +23,8 @@ pub enum DataError {
     DownloadDamaged { url: String, path: PathBuf, expected: String, found: String },
     /// A file or folder cannot be read or written.
     Io { action: &'static str, path: PathBuf, cause: io::Error },
-    /// A folder of pictures is not as it has to be.
-    Folder(Box<FolderError>),
+    /// Pictures of one's own are not as they have to be.
+    Pictures(Box<PictureError>),
     /// Asked to stop.
     Interrupted,
 }
@@ -53,7 +53,7 @@ impl DataError {
             DataError::Download { .. } => findings::DOWNLOAD_FAILED,
             DataError::DownloadDamaged { .. } => findings::DOWNLOAD_DAMAGED,
             DataError::Io { .. } => findings::IO_ERROR,
-            DataError::Folder(error) => error.finding(),
+            DataError::Pictures(error) => error.finding(),
             DataError::Interrupted => findings::INTERRUPTED,
         }
     }
@@ -82,7 +82,7 @@ impl DataError {
             DataError::Io { action, path, cause } => {
                 format!("cannot {action} `{}`: {cause}", path.display())
             }
-            DataError::Folder(error) => error.message(),
+            DataError::Pictures(error) => error.message(),
             DataError::Interrupted => Interrupted.to_string(),
         }
     }
@@ -123,15 +123,15 @@ impl DataError {
             {
                 Some("make room on that disk".into())
             }
-            DataError::Folder(error) => Some(error.help()),
+            DataError::Pictures(error) => Some(error.help()),
             DataError::Io { .. } | DataError::Interrupted => None,
         }
     }
 }
 
-impl From<FolderError> for DataError {
-    fn from(error: FolderError) -> Self {
-        DataError::Folder(Box::new(error))
+impl From<PictureError> for DataError {
+    fn from(error: PictureError) -> Self {
+        DataError::Pictures(Box::new(error))
     }
 }
 

@@ -4,10 +4,10 @@ mod archive;
 mod cifar10;
 pub mod download;
 mod error;
-mod folder;
 pub mod images;
 pub mod loader;
 mod pickle;
+mod pictures;
 mod sample;
 mod shapes;
 #[cfg(test)]
@@ -15,12 +15,12 @@ mod testing;
 
 use std::path::{Path, PathBuf};
 
-use self::folder::Folder;
+use self::pictures::{Folder, Pictures, Shards};
 pub use self::{
     download::{Remote, download},
     error::{DataError, NotDownloaded},
-    folder::FolderError,
     images::{Dataset, Images},
+    pictures::PictureError,
     sample::stratified,
 };
 use crate::augment::Normalization;
@@ -99,10 +99,10 @@ pub static DATASETS: &[(&str, Source)] = &[
         Source {
             load: |args, source| {
                 let normalization = normalization(args, IMAGENET);
-                Folder::of(args).load(normalization, source)
+                Pictures::of(args).load::<Folder>(normalization, source)
             },
-            locate: |args, source| Folder::of(args).locate(source),
-            content: |args, source| Folder::of(args).content(source),
+            locate: |args, source| Pictures::of(args).locate::<Folder>(source),
+            content: |args, source| Pictures::of(args).content::<Folder>(source),
             in_memory: false,
         },
     ),
@@ -117,6 +117,18 @@ pub static DATASETS: &[(&str, Source)] = &[
             locate: |_, _| Ok(Supply::Made),
             content: |_, _| Ok(Content::Fixed),
             in_memory: true,
+        },
+    ),
+    (
+        "shards",
+        Source {
+            load: |args, source| {
+                let normalization = normalization(args, IMAGENET);
+                Pictures::of(args).load::<Shards>(normalization, source)
+            },
+            locate: |args, source| Pictures::of(args).locate::<Shards>(source),
+            content: |args, source| Pictures::of(args).content::<Shards>(source),
+            in_memory: false,
         },
     ),
 ];

@@ -67,7 +67,7 @@ impl Cause {
                 DataError::Missing { .. }
                     | DataError::Incomplete { .. }
                     | DataError::Damaged { .. }
-                    | DataError::Folder(_)
+                    | DataError::Pictures(_)
             )
         };
         match self {

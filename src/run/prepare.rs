@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::inputs::Datasets;
 use super::stages::Fields;
 use super::{Run, State};
-use crate::data::{DataError, FolderError};
+use crate::data::{DataError, PictureError};
 use crate::device::DeviceError;
 use crate::graph::Stage;
 use crate::store::Lookup;
@@ -39,7 +39,7 @@ impl Run<'_> {
             let found = self.watched(|watch| datasets.dataset(dataset, watch));
             let found = found.map_err(|error| Failure::of(stage, error.into()))?;
             if self.contents.of(dataset).is_some_and(|content| content != found.content) {
-                let error = FolderError::Changed { file: dataset.to_string().into() };
+                let error = PictureError::Changed { file: dataset.to_string().into() };
                 return Err(Failure::of(stage, DataError::from(error).into()));
             }
         }

@@ -10,10 +10,10 @@ use crate::interrupt::Interrupt;
 use crate::watch::testing::unwatched;
 use crate::watch::{Watch, Work};
 
-const NORMALIZATION: Normalization = Normalization { mean: [0.0; 3], std: [1.0; 3] };
+pub(super) const NORMALIZATION: Normalization = Normalization { mean: [0.0; 3], std: [1.0; 3] };
 
 /// A picture in four colours, one a quarter: red, green, blue, white.
-fn picture(width: u32, height: u32) -> DynamicImage {
+pub(super) fn picture(width: u32, height: u32) -> DynamicImage {
     let colour = |x, y| match (2 * x < width, 2 * y < height) {
         (true, true) => Rgb([255, 0, 0]),
         (false, true) => Rgb([0, 255, 0]),
@@ -23,17 +23,17 @@ fn picture(width: u32, height: u32) -> DynamicImage {
     RgbImage::from_fn(width, height, colour).into()
 }
 
-fn file(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+pub(super) fn file(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
     picture.write_to(&mut bytes, format).expect("a picture of a size that the format has");
     bytes.into_inner()
 }
 
-fn png(picture: &DynamicImage) -> Vec<u8> {
+pub(super) fn png(picture: &DynamicImage) -> Vec<u8> {
     file(picture, ImageFormat::Png)
 }
 
-fn of(bytes: &[u8], size: usize) -> Result<Vec<u8>, String> {
+pub(super) fn of(bytes: &[u8], size: usize) -> Result<Vec<u8>, String> {
     square(bytes, size, &mut Canvas::new())
 }
 
@@ -76,17 +76,17 @@ impl Place {
         }
     }
 
-    fn load(&self, folder: Folder<'_>) -> Result<Dataset, DataError> {
-        folder.load(NORMALIZATION, &self.lookup(unwatched()))
+    fn load(&self, set: Pictures<'_>) -> Result<Dataset, DataError> {
+        set.load::<Folder>(NORMALIZATION, &self.lookup(unwatched()))
     }
 
     fn content(&self) -> Content {
-        SET.content(&self.lookup(unwatched())).expect("a folder")
+        SET.content::<Folder>(&self.lookup(unwatched())).expect("a folder")
     }
 
-    fn fault(&self, folder: Folder<'_>) -> (String, String) {
-        match self.load(folder) {
-            Err(DataError::Folder(error)) => {
+    fn fault(&self, set: Pictures<'_>) -> (String, String) {
+        match self.load(set) {
+            Err(DataError::Pictures(error)) => {
                 let root = self.0.path().to_str().expect("a path of letters").to_owned() + "/";
                 (error.message().replace(&root, ""), error.help())
             }
@@ -107,7 +107,7 @@ impl Place {
 }
 
 const COUNTS: Counts = Counts { classes: 2, train: 3, test: 2 };
-const SET: Folder<'_> = Folder { path: "set", declared: COUNTS, size: 4, skips: false };
+const SET: Pictures<'_> = Pictures { path: "set", declared: COUNTS, size: 4, skips: false };
 
 #[test]
 fn pictures_come_by_class_and_name() {
@@ -117,9 +117,9 @@ fn pictures_come_by_class_and_name() {
     place.write("train/a/.hidden.png", b"");
     place.write("train/README", b"");
     place.write("train/b/more/0.jpg", &file(&picture(9, 9), ImageFormat::Jpeg));
-    let listing = Listing::of(&place.path(""), unwatched()).expect("a folder");
-    let names = |entries: &[listing::Entry]| -> Vec<(u32, String)> {
-        let name = |own: &listing::Entry| own.path.to_str().expect("a name").to_owned();
+    let listing = Folder::list(&place.path(""), unwatched()).expect("a folder");
+    let names = |entries: &[folder::Entry]| -> Vec<(u32, String)> {
+        let name = |own: &folder::Entry| own.file.path.to_str().expect("a name").to_owned();
         entries.iter().map(|own| (own.class, name(own))).collect()
     };
     assert_eq!(listing.classes, ["a", "b"]);
@@ -175,16 +175,16 @@ fn a_folder_that_has_changed_is_another_one() {
 fn what_is_declared_is_compared() {
     let place = Place::new();
     let declared = Counts { classes: 3, train: 3, test: 10 };
-    let (message, help) = place.fault(Folder { declared, ..SET });
+    let (message, help) = place.fault(Pictures { declared, ..SET });
     assert_eq!(message, "`data/set` has 2 classes, not 3; 2 pictures to test on, not 10");
     let right = "say `folder(\"set\", classes: 2, train: 3, test: 2)`";
     assert!(help.ends_with(right), "{help}");
     assert_eq!(place.cached(), [""; 0]);
-    let missing = place.fault(Folder { path: "pets", ..SET }).0;
+    let missing = place.fault(Pictures { path: "pets", ..SET }).0;
     assert_eq!(missing, "there is no folder `pets`: looked for `data/pets`, `pets`");
     let absolute = place.path("");
     let absolute = absolute.to_str().expect("a path of letters");
-    assert!(place.load(Folder { path: absolute, ..SET }).is_ok());
+    assert!(place.load(Pictures { path: absolute, ..SET }).is_ok());
 }
 
 #[test]
@@ -240,11 +240,11 @@ fn pictures_that_are_damaged_are_named_or_left_out() {
     assert_eq!(place.cached(), ["lock"]);
 
     // What is left out is not counted, and who counts it is told.
-    let skips = Folder { skips: true, ..SET };
+    let skips = Pictures { skips: true, ..SET };
     let message = place.fault(skips).0;
     assert_eq!(message, "`data/set` has 1 pictures to train on, not 3");
     let declared = Counts { train: 1, ..COUNTS };
-    let dataset = place.load(Folder { declared, ..skips }).expect("a folder");
+    let dataset = place.load(Pictures { declared, ..skips }).expect("a folder");
     assert_eq!((dataset.train.labels.as_slice(), dataset.left_out), (&[1][..], 2));
     assert_eq!(dataset.train.image(0), of(&whole, 4).expect("a picture"));
 }
@@ -254,7 +254,7 @@ fn a_request_to_stop_is_heeded() {
     let place = Place::new();
     let interrupt = Interrupt::default();
     interrupt.request();
-    let stopped = SET.load(NORMALIZATION, &place.lookup(Watch::new(&interrupt, &|_| {})));
+    let stopped = SET.load::<Folder>(NORMALIZATION, &place.lookup(Watch::new(&interrupt, &|_| {})));
     assert!(matches!(stopped, Err(DataError::Interrupted)), "{stopped:?}");
     assert_eq!(place.cached(), [""; 0]);
     // The same once pictures are being decoded, of which nothing stays.
@@ -264,7 +264,7 @@ fn a_request_to_stop_is_heeded() {
             interrupt.request();
         }
     };
-    let stopped = SET.load(NORMALIZATION, &place.lookup(Watch::new(&interrupt, &begins)));
+    let stopped = SET.load::<Folder>(NORMALIZATION, &place.lookup(Watch::new(&interrupt, &begins)));
     assert!(matches!(stopped, Err(DataError::Interrupted)), "{stopped:?}");
     assert_eq!(place.cached(), ["lock"]);
 }

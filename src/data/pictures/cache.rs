@@ -1,4 +1,4 @@
-//! The decoded squares of a folder, in files of their own.
+//! The decoded squares of a set of pictures, in files of their own.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -10,9 +10,9 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
-use super::FolderError;
 use super::decode::square;
-use super::listing::{Entry, Listing, stamp};
+use super::layout::{Layout, PARTS, Picture};
+use super::{Counts, PictureError};
 use crate::augment::Canvas;
 use crate::data::download::exclusive;
 use crate::data::error::DataError;
@@ -23,20 +23,23 @@ use crate::watch::{Counted, Task, Watch};
 const VERSION: u32 = 1;
 const INDEX: &str = "index.json";
 
-/// Where the squares of one folder are kept, in one size.
+/// Where the squares of one set are kept, in one size.
 pub struct Cache {
     folder: PathBuf,
     size: usize,
     skips: bool,
 }
 
-/// What the cache holds.
+/// What the cache holds of a set.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Index {
-    /// Of the files that it was made from.
-    listing: Listing,
-    /// The positions of those that are left out, of each part.
-    pub left_out: [Vec<u32>; 2],
+pub struct Index<L> {
+    /// The files that it was made from.
+    layout: L,
+    /// Classes of the set, and those of what is kept of each part.
+    classes: usize,
+    labels: [Vec<u32>; 2],
+    /// Pictures that could not be decoded.
+    pub left_out: usize,
     /// The digest of all that is kept, as it lies in the files of the pictures.
     pub content: String,
 }
@@ -44,35 +47,36 @@ pub struct Index {
 /// The squares of a part, under way into a file.
 struct Part {
     file: NamedTempFile,
-    left_out: Vec<u32>,
+    labels: Vec<u32>,
+    left_out: usize,
     digest: blake3::Hash,
 }
 
 impl Cache {
-    /// Of the folder `root`, which is there, among all caches.
-    pub fn of(caches: &Path, root: &Path, size: usize, skips: bool) -> Self {
+    /// Of the folder `root`, which is there and laid out so, among all caches.
+    pub fn of(caches: &Path, root: &Path, layout: &str, size: usize, skips: bool) -> Self {
         let place = fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
         let mut hasher = blake3::Hasher::new();
         hasher.update(place.as_os_str().as_encoded_bytes());
-        hasher.update(format!("\0{size} {skips} {VERSION}").as_bytes());
+        hasher.update(format!("\0{layout} {size} {skips} {VERSION}").as_bytes());
         let hash = &hasher.finalize().to_hex()[..16];
         let name = root.file_name().unwrap_or_default().to_string_lossy();
         Cache { folder: caches.join("folders").join(format!("{name}-{size}-{hash}")), size, skips }
     }
 
     /// What it holds of exactly these files, if anything.
-    pub fn current(&self, listing: &Listing) -> Option<Index> {
+    pub fn current<L: Layout>(&self, layout: &L) -> Option<Index<L>> {
         let index = fs::read(self.folder.join(INDEX)).ok()?;
-        let index: Index = serde_json::from_slice(&index).ok()?;
+        let index: Index<L> = serde_json::from_slice(&index).ok()?;
         let is_whole = |part| {
             let length = fs::metadata(self.pixels(&index.content, part)).map(|file| file.len());
-            length.is_ok_and(|length| length == (index.kept(part).count() * self.image()) as u64)
+            length.is_ok_and(|length| length == (index.labels[part].len() * self.image()) as u64)
         };
-        (index.listing == *listing && is_whole(0) && is_whole(1)).then_some(index)
+        (index.layout == *layout && is_whole(0) && is_whole(1)).then_some(index)
     }
 
     /// The images of both parts.
-    pub fn open(&self, index: &Index) -> Result<[Images; 2], DataError> {
+    pub fn open<L>(&self, index: &Index<L>) -> Result<[Images; 2], DataError> {
         let images = |part| -> Result<Images, DataError> {
             let path = self.pixels(&index.content, part);
             let file = File::open(&path).map_err(DataError::io("read", &path))?;
@@ -81,7 +85,7 @@ impl Cache {
             let pixels = unsafe { Mmap::map(&file) }.map_err(DataError::io("read", &path))?;
             Ok(Images {
                 pixels: Bytes::Mapped(Arc::new(pixels)),
-                labels: index.kept(part).map(|entry| entry.class).collect(),
+                labels: index.labels[part].clone(),
                 height: self.size,
                 width: self.size,
             })
@@ -89,28 +93,33 @@ impl Cache {
         Ok([images(0)?, images(1)?])
     }
 
-    /// Decodes these files of `root`, unless another process has just done it.
-    pub fn import(
+    /// Decodes the pictures of these files of `root`, unless another process has just done it.
+    /// `compare` is asked about what there is before one is.
+    pub fn import<L: Layout>(
         &self,
         root: &Path,
-        listing: Listing,
+        layout: L,
         watch: Watch<'_>,
-    ) -> Result<Index, DataError> {
+        compare: &dyn Fn(Counts) -> Result<(), DataError>,
+    ) -> Result<Index<L>, DataError> {
         let _lock = exclusive(&self.folder.join("lock"))?;
-        if let Some(index) = self.current(&listing) {
+        if let Some(index) = self.current(&layout) {
             return Ok(index);
         }
-        let all = (listing.train.len() + listing.test.len()) as u64;
+        let [train, test] = layout.pictures(root, watch)?;
+        let classes = train.iter().chain(&test).map(|own| own.class as usize + 1).max();
+        let (classes, all) = (classes.unwrap_or(0), (train.len() + test.len()) as u64);
+        compare(Counts { classes, train: train.len(), test: test.len() })?;
         let name = root.file_name().unwrap_or_default().to_string_lossy();
         let task = watch.start(format!("decoding {name}"), 0, Some(all), Counted::Images);
-        let train = self.decode(root, &listing.train, &task)?;
-        let test = self.decode(root, &listing.test, &task)?;
+        let train = self.decode(root, &train, &task)?;
+        let test = self.decode(root, &test, &task)?;
         drop(task);
         let digests = [train.digest, test.digest].map(|own| own.to_hex().to_string());
         let content = format!("{}{VERSION}", digests.concat());
         let content = blake3::hash(content.as_bytes()).to_hex().to_string();
-        let left_out = [train.left_out, test.left_out];
-        let index = Index { listing, left_out, content };
+        let (labels, left_out) = ([train.labels, test.labels], train.left_out + test.left_out);
+        let index = Index { layout, classes, labels, left_out, content };
         for (part, file) in [train.file, test.file].into_iter().enumerate() {
             let path = self.pixels(&index.content, part);
             file.persist(&path).map_err(|error| DataError::io("write", &path)(error.error))?;
@@ -130,20 +139,20 @@ impl Cache {
     }
 
     /// Decodes the pictures of a part into a file.
-    fn decode(&self, root: &Path, entries: &[Entry], task: &Task<'_>) -> Result<Part, DataError> {
+    fn decode(
+        &self,
+        root: &Path,
+        pictures: &[Picture<'_>],
+        task: &Task<'_>,
+    ) -> Result<Part, DataError> {
         let file = NamedTempFile::new_in(&self.folder);
         let mut file = file.map_err(DataError::io("write", &self.folder))?;
         let place = file.path().to_owned();
         let out = Mutex::new(file.as_file_mut());
         let decoded =
-            entries.par_iter().enumerate().map_init(Canvas::new, |canvas, (at, entry)| {
+            pictures.par_iter().enumerate().map_init(Canvas::new, |canvas, (at, picture)| {
                 task.advance(1)?;
-                let path = root.join(&entry.path);
-                let bytes = fs::read(&path).map_err(DataError::io("read", &path))?;
-                let now = stamp(&path).map_err(DataError::io("read", &path))?;
-                if now != (entry.bytes, entry.written) || bytes.len() as u64 != entry.bytes {
-                    return Err(FolderError::Changed { file: path }.into());
-                }
+                let bytes = picture.read(root)?;
                 let square = match square(&bytes, self.size, canvas) {
                     Ok(square) => square,
                     Err(problem) => return Ok(Err(problem)),
@@ -156,43 +165,44 @@ impl Cache {
             });
         let decoded: Vec<Result<Result<blake3::Hash, String>, DataError>> = decoded.collect();
         let mut hasher = blake3::Hasher::new();
-        let (mut left_out, mut first) = (Vec::new(), None);
-        for ((at, entry), own) in (0..).zip(entries).zip(decoded) {
+        let (mut kept, mut labels, mut first) = (Vec::new(), Vec::new(), None);
+        for ((at, picture), own) in pictures.iter().enumerate().zip(decoded) {
             match own? {
                 Ok(hash) => {
-                    hasher.update(&entry.class.to_le_bytes());
+                    hasher.update(&picture.class.to_le_bytes());
                     hasher.update(hash.as_bytes());
+                    kept.push(at);
+                    labels.push(picture.class);
                 }
                 Err(problem) => {
-                    first.get_or_insert((root.join(&entry.path), problem));
-                    left_out.push(at);
+                    first.get_or_insert((picture.path(root), problem));
                 }
             }
         }
+        let left_out = pictures.len() - kept.len();
         if let Some((first, problem)) = first.filter(|_| !self.skips) {
-            let (count, of) = (left_out.len(), entries.len());
-            return Err(FolderError::Unreadable { first, problem, count, of }.into());
+            let (count, of) = (left_out, pictures.len());
+            return Err(PictureError::Unreadable { first, problem, count, of }.into());
         }
-        let closed = self.close_up(file.as_file_mut(), entries.len(), &left_out);
+        let closed = self.close_up(file.as_file_mut(), &kept);
         closed.map_err(DataError::io("write", &place))?;
-        Ok(Part { file, left_out, digest: hasher.finalize() })
+        Ok(Part { file, labels, left_out, digest: hasher.finalize() })
     }
 
     /// Moves the squares after those that are left out into their places.
-    fn close_up(&self, file: &mut File, count: usize, left_out: &[u32]) -> io::Result<()> {
+    fn close_up(&self, file: &mut File, kept: &[usize]) -> io::Result<()> {
         let mut square = vec![0; self.image()];
-        let kept = (0..count).filter(|at| left_out.binary_search(&(*at as u32)).is_err());
-        for (to, from) in kept.enumerate().filter(|(to, from)| to != from) {
+        for (to, &from) in kept.iter().enumerate().filter(|(to, from)| to != *from) {
             file.seek(SeekFrom::Start((from * self.image()) as u64))?;
             file.read_exact(&mut square)?;
             file.seek(SeekFrom::Start((to * self.image()) as u64))?;
             file.write_all(&square)?;
         }
-        file.set_len(((count - left_out.len()) * self.image()) as u64)?;
+        file.set_len((kept.len() * self.image()) as u64)?;
         file.sync_all()
     }
 
-    /// Removes the squares of what the folder held before.
+    /// Removes the squares of what the set held before.
     fn remove_others(&self, content: &str) {
         let Ok(entries) = fs::read_dir(&self.folder) else { return };
         let own = [0, 1].map(|part| self.pixels(content, part));
@@ -205,7 +215,7 @@ impl Cache {
     }
 
     fn pixels(&self, content: &str, part: usize) -> PathBuf {
-        let part = ["train", "test"][part];
+        let part = PARTS[part];
         self.folder.join(format!("{part}-{}.pixels", content.get(..16).unwrap_or(content)))
     }
 
@@ -215,12 +225,10 @@ impl Cache {
     }
 }
 
-impl Index {
-    /// The files of a part that are not left out.
-    fn kept(&self, part: usize) -> impl Iterator<Item = &Entry> {
-        let entries = [&self.listing.train, &self.listing.test][part];
-        let left_out = &self.left_out[part];
-        let kept = (0..).zip(entries).filter(|(at, _)| left_out.binary_search(at).is_err());
-        kept.map(|(_, entry)| entry)
+impl<L> Index<L> {
+    /// Of what is kept. Classes that have lost all their pictures are classes still.
+    pub fn counts(&self) -> Counts {
+        let [train, test] = [0, 1].map(|part| self.labels[part].len());
+        Counts { classes: self.classes, train, test }
     }
 }

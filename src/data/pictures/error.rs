@@ -1,0 +1,212 @@
+//! What can be wrong with pictures of one's own.
+
+use std::path::PathBuf;
+
+use super::Counts;
+use crate::diagnostics::{Finding, findings};
+
+/// A fault of a folder of pictures, or of shards.
+#[derive(Debug)]
+pub enum PictureError {
+    /// It is in none of these places.
+    Missing { path: String, searched: Vec<PathBuf> },
+    /// It lacks a part: one of these folders.
+    NoPart { folder: PathBuf, names: &'static [&'static str] },
+    /// A class without a picture.
+    EmptyClass { folder: PathBuf },
+    /// A picture beside the folders of the classes.
+    NoClass { picture: PathBuf },
+    /// A class to test on that is none to train on.
+    OtherClass { folder: PathBuf },
+    /// Folders in folders without an end, as links can make them.
+    TooDeep { folder: PathBuf },
+    /// A name that is no text in UTF-8, which the cache could not note.
+    Name { path: PathBuf },
+    /// Pictures in formats that are not read.
+    Format { first: PathBuf, count: usize },
+    /// A part has no shard: one of these words would have to stand in its name.
+    NoShard { folder: PathBuf, names: &'static [&'static str] },
+    /// A shard in which no picture can be found before it is unpacked.
+    Compressed { shard: PathBuf },
+    /// A shard that is no whole archive.
+    Shard { shard: PathBuf, problem: String },
+    /// A picture of a shard without a class.
+    NoLabel { picture: PathBuf },
+    /// A class of a shard that is no number.
+    Label { file: PathBuf, found: String },
+    /// A sample of a shard with more than one picture.
+    TwoPictures { first: PathBuf, second: PathBuf },
+    /// Shards have no picture to train on of a class, and have some of a class after it.
+    ClassMissing { folder: PathBuf, class: u32 },
+    /// There are other numbers of classes and pictures than the call says.
+    Differs { call: &'static str, path: String, folder: PathBuf, found: Counts, declared: Counts },
+    /// Files that are no pictures, or not whole.
+    Unreadable { first: PathBuf, problem: String, count: usize, of: usize },
+    /// A file is another one than a moment before.
+    Changed { file: PathBuf },
+}
+
+impl PictureError {
+    pub fn finding(&self) -> &'static Finding {
+        match self {
+            PictureError::Missing { .. } => findings::DATASET_MISSING,
+            PictureError::NoPart { .. }
+            | PictureError::EmptyClass { .. }
+            | PictureError::NoShard { .. }
+            | PictureError::NoLabel { .. }
+            | PictureError::ClassMissing { .. } => findings::DATASET_INCOMPLETE,
+            PictureError::Format { .. }
+            | PictureError::Unreadable { .. }
+            | PictureError::Compressed { .. }
+            | PictureError::Shard { .. } => findings::DATASET_DAMAGED,
+            PictureError::NoClass { .. }
+            | PictureError::OtherClass { .. }
+            | PictureError::TooDeep { .. }
+            | PictureError::Name { .. }
+            | PictureError::Label { .. }
+            | PictureError::TwoPictures { .. }
+            | PictureError::Differs { .. }
+            | PictureError::Changed { .. } => findings::DATASET_DIFFERS,
+        }
+    }
+
+    pub fn message(&self) -> String {
+        match self {
+            PictureError::Missing { path, searched } => match searched.as_slice() {
+                [one] => format!("there is no folder `{}`", one.display()),
+                several => {
+                    let several: Vec<String> =
+                        several.iter().map(|own| format!("`{}`", own.display())).collect();
+                    format!("there is no folder `{path}`: looked for {}", several.join(", "))
+                }
+            },
+            PictureError::NoPart { folder, names } => {
+                format!("`{}` has no folder `{}`", folder.display(), names.join("` or `"))
+            }
+            PictureError::EmptyClass { folder } => {
+                format!("the class `{}` has no picture", folder.display())
+            }
+            PictureError::NoClass { picture } => {
+                format!("`{}` lies in no folder of a class", picture.display())
+            }
+            PictureError::OtherClass { folder } => {
+                format!("the class of `{}` is none to train on", folder.display())
+            }
+            PictureError::TooDeep { folder } => {
+                format!("folders lie in folders without an end in `{}`", folder.display())
+            }
+            PictureError::Name { path } => {
+                format!("the name of `{}` is no text in UTF-8", path.display())
+            }
+            PictureError::Format { first, count } => {
+                let rest = rest(*count, "are in formats that are", "is in a format that is");
+                format!("`{}`{rest} not read", first.display())
+            }
+            PictureError::NoShard { folder, names } => {
+                format!("`{}` has no shard of `{}`", folder.display(), names.join("` or `"))
+            }
+            PictureError::Compressed { shard } => format!("`{}` is compressed", shard.display()),
+            PictureError::Shard { shard, problem } => {
+                format!("`{}` is no whole tar archive: {problem}", shard.display())
+            }
+            PictureError::NoLabel { picture } => {
+                format!("`{}` has no class: a `.cls` beside it", picture.display())
+            }
+            PictureError::Label { file, found } => {
+                format!("`{}` holds `{found}`, which is no number of a class", file.display())
+            }
+            PictureError::TwoPictures { first, second } => {
+                format!("`{}` and `{}` are of one sample", first.display(), second.display())
+            }
+            PictureError::ClassMissing { folder, class } => {
+                format!("`{}` has no picture to train on of class {class}", folder.display())
+            }
+            PictureError::Differs { folder, found, declared, .. } => {
+                let different = [
+                    (found.classes, declared.classes, "classes"),
+                    (found.train, declared.train, "pictures to train on"),
+                    (found.test, declared.test, "pictures to test on"),
+                ];
+                let different = different.iter().filter(|(found, declared, _)| found != declared);
+                let different = different
+                    .map(|(found, declared, what)| format!("{found} {what}, not {declared}"));
+                let different: Vec<String> = different.collect();
+                format!("`{}` has {}", folder.display(), different.join("; "))
+            }
+            PictureError::Unreadable { first, problem, count, of } => {
+                let first = first.display();
+                match count {
+                    1 => format!("`{first}`, of {of} pictures, cannot be read: {problem}"),
+                    _ => format!(
+                        "{count} of {of} pictures cannot be read, first `{first}`: {problem}"
+                    ),
+                }
+            }
+            PictureError::Changed { file } => {
+                format!("`{}` was changed while it was read", file.display())
+            }
+        }
+    }
+
+    pub fn help(&self) -> String {
+        match self {
+            PictureError::Missing { .. } => {
+                "a relative path is looked for in --data-dir or CPIPE_DATA, and where the command \
+                 runs"
+                    .into()
+            }
+            PictureError::NoPart { .. } | PictureError::NoClass { .. } => {
+                "pictures lie in `train/CLASS/` and `val/CLASS/`, or `test/CLASS/`".into()
+            }
+            PictureError::EmptyClass { .. } => {
+                "remove the folder, or put JPEG or PNG files into it".into()
+            }
+            PictureError::OtherClass { .. } => {
+                "a class has the same name in both parts; without pictures to train on it cannot \
+                 be one"
+                    .into()
+            }
+            PictureError::TooDeep { .. } => "look for a link to a folder that it lies in".into(),
+            PictureError::Name { .. } => "give it another name".into(),
+            PictureError::Format { .. } => "JPEG and PNG are read: convert the others".into(),
+            PictureError::NoShard { .. } => {
+                "shards are `.tar` files with `train`, and with `val` or `test`, in their names or \
+                 in those of their folders"
+                    .into()
+            }
+            PictureError::Compressed { .. } => {
+                "unpack it to `.tar`: pictures are compressed by themselves".into()
+            }
+            PictureError::Shard { .. } => "bring it anew from where it came from".into(),
+            PictureError::NoLabel { .. } => {
+                "`0001.jpg` has its class in `0001.cls`, a number from 0 up".into()
+            }
+            PictureError::Label { .. } => "classes are numbered from 0 up".into(),
+            PictureError::TwoPictures { .. } => {
+                "a sample is what has the same name up to its first dot, and has one picture".into()
+            }
+            PictureError::ClassMissing { .. } => {
+                "classes are numbered from 0 up, and each has pictures to train on".into()
+            }
+            PictureError::Differs { call, path, found, .. } => {
+                let Counts { classes, train, test } = found;
+                format!(
+                    "complete the set, or say `{call}({path:?}, classes: {classes}, \
+                     train: {train}, test: {test})`"
+                )
+            }
+            PictureError::Unreadable { .. } => {
+                "mend or remove them; `damaged: skip` leaves them out, and says so".into()
+            }
+            PictureError::Changed { .. } => "wait until nothing writes to it, and run again".into(),
+        }
+    }
+}
+
+/// How the sentence goes on about the first of so many.
+fn rest(count: usize, many: &str, one: &str) -> String {
+    match count {
+        1 => format!(" {one}"),
+        _ => format!(" and {} more {many}", count - 1),
+    }
+}

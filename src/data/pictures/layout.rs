@@ -1,0 +1,146 @@
+//! How pictures lie in files.
+
+use std::ffi::OsStr;
+use std::fs::{self, DirEntry, File};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::{Counts, PictureError};
+use crate::data::error::DataError;
+use crate::watch::Watch;
+
+/// The parts of a set.
+pub const PARTS: [&str; 2] = ["train", "test"];
+
+/// What the folders or shards of a part may be called; the first that is there counts.
+pub const NAMES: [&[&str]; 2] = [&["train"], &["val", "test"]];
+
+/// Deeper than this nobody lays pictures.
+pub const DEEPEST: usize = 16;
+
+/// How pictures end that are read, and pictures that are not. What ends otherwise is no picture.
+const READ: &[&str] = &["jpg", "jpeg", "jpe", "jfif", "png"];
+const NOT_READ: &[&str] = &[
+    "avif", "bmp", "gif", "heic", "heif", "jp2", "jxl", "pbm", "pgm", "ppm", "tga", "tif", "tiff",
+    "webp",
+];
+
+/// The files that hold the pictures of a set. While they are equal, so are the pictures.
+pub trait Layout: PartialEq + Serialize + DeserializeOwned + Sync {
+    /// The dataset of the library that is laid out like this.
+    const NAME: &str;
+
+    /// Lists the files under `root`, which is a folder. None is opened.
+    fn list(root: &Path, watch: Watch<'_>) -> Result<Self, DataError>;
+
+    /// What they hold, where that is known without opening one.
+    fn counts(&self) -> Option<Counts>;
+
+    /// The pictures of each part, in their order.
+    fn pictures(&self, root: &Path, watch: Watch<'_>) -> Result<[Vec<Picture<'_>>; 2], DataError>;
+}
+
+/// A picture that is not read yet.
+#[derive(Clone, Debug)]
+pub struct Picture<'l> {
+    pub file: &'l Found,
+    /// Where it is a part of the file alone.
+    pub member: Option<Member>,
+    pub class: u32,
+}
+
+/// A part of a file.
+#[derive(Clone, Debug)]
+pub struct Member {
+    pub name: String,
+    /// Its first byte, and how many there are.
+    pub at: u64,
+    pub bytes: u64,
+}
+
+/// A file, and by what it is known to be the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Found {
+    /// From the root on.
+    pub path: PathBuf,
+    pub bytes: u64,
+    /// When it was last written, in seconds and nanoseconds of Unix time.
+    pub written: (u64, u32),
+}
+
+impl Found {
+    /// Of a path in `root`.
+    pub fn of(root: &Path, path: &Path) -> Result<Self, DataError> {
+        let (bytes, written) = stamp(path).map_err(DataError::io("read", path))?;
+        let path = path.strip_prefix(root).unwrap_or(path).to_owned();
+        Ok(Found { path, bytes, written })
+    }
+}
+
+impl Picture<'_> {
+    /// What messages call it.
+    pub fn path(&self, root: &Path) -> PathBuf {
+        let file = root.join(&self.file.path);
+        self.member.as_ref().map_or(file.clone(), |member| file.join(&member.name))
+    }
+
+    /// Its bytes, if its file is what it was when it was listed.
+    pub fn read(&self, root: &Path) -> Result<Vec<u8>, DataError> {
+        let path = root.join(&self.file.path);
+        let bytes = match &self.member {
+            None => fs::read(&path),
+            Some(member) => section(&path, member),
+        };
+        let bytes = bytes.map_err(DataError::io("read", &path))?;
+        let expected = self.member.as_ref().map_or(self.file.bytes, |member| member.bytes);
+        let now = stamp(&path).map_err(DataError::io("read", &path))?;
+        match now == (self.file.bytes, self.file.written) && bytes.len() as u64 == expected {
+            true => Ok(bytes),
+            false => Err(PictureError::Changed { file: path }.into()),
+        }
+    }
+}
+
+fn section(path: &Path, member: &Member) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(member.at))?;
+    let mut bytes = Vec::new();
+    file.take(member.bytes).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn stamp(path: &Path) -> io::Result<(u64, (u64, u32))> {
+    let metadata = fs::metadata(path)?;
+    let written = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok((metadata.len(), (written.as_secs(), written.subsec_nanos())))
+}
+
+/// What lies in a folder, sorted by name, without what is hidden.
+pub fn sorted(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let entries = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<DirEntry>>>);
+    let entries = entries.map_err(DataError::io("read", folder))?;
+    let shown = entries.iter().filter(|own| !own.file_name().as_encoded_bytes().starts_with(b"."));
+    let mut paths: Vec<PathBuf> = shown.map(DirEntry::path).collect();
+    if let Some(path) = paths.iter().find(|path| path.file_name().is_some_and(is_no_text)) {
+        return Err(PictureError::Name { path: path.clone() }.into());
+    }
+    paths.sort_unstable();
+    Ok(paths)
+}
+
+fn is_no_text(name: &OsStr) -> bool {
+    name.to_str().is_none()
+}
+
+/// Whether a name ends like that of a picture, and then whether it is one that is read.
+pub fn extension(path: &Path) -> Option<bool> {
+    let extension = path.extension()?.to_str()?.to_ascii_lowercase();
+    match READ.contains(&extension.as_str()) {
+        true => Some(true),
+        false => NOT_READ.contains(&extension.as_str()).then_some(false),
+    }
+}

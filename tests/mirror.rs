@@ -111,7 +111,7 @@ fn a_mirror_is_resumed_verified_and_kept() {
         let steps = [0, 0, part, part + (1 << 26), part + (2 << 26)];
         assert_eq!(server.asked(), steps, "each attempt asks for the rest alone");
     }
-    assert_eq!(kept(&user), [FOLDER]);
+    assert_eq!(kept(&user), [FOLDER, "seen"]);
     assert_eq!(user.stored("store").0, 1);
 
     // From then on nothing is asked of it.

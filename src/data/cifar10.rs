@@ -6,6 +6,8 @@
 //! binary form, `[count, 1 + 3 * 32 * 32]` bytes of label and RGB planes, is known by its checksum; a
 //! pickle by the same one, taken of what it says, or by the published file's own.
 
+mod seen;
+
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -135,7 +137,7 @@ impl Form {
 impl Release {
     fn load(&self, source: &Lookup<'_>) -> Result<(Images, Images), DataError> {
         match self.locate(source)? {
-            Some(copy) => self.read(&copy, source.watch),
+            Some(copy) => self.read(&copy, &source.cache, source.watch),
             None => self.fetch(source),
         }
     }
@@ -166,7 +168,7 @@ impl Release {
         let _lock = exclusive(&cache.join("cifar-10.lock"))?;
         // Another process may have just done it.
         if let Some(copy) = find(cache)? {
-            return self.read(&copy, source.watch);
+            return self.read(&copy, cache, source.watch);
         }
         let form = Form::Binary;
         let archive = cache.join(form.archive());
@@ -183,7 +185,7 @@ impl Release {
         fs::create_dir(&inner).map_err(DataError::io("create", &inner))?;
         let members = self.members(&archive, form, &form.files()).unpack(&inner, source.watch);
         let copy = Found::Folder(inner.clone(), form);
-        let images = match members.and_then(|()| self.read(&copy, source.watch)) {
+        let images = match members.and_then(|()| self.verify(&copy, source.watch)) {
             Err(DataError::Damaged { expected, found, path }) => {
                 fs::remove_file(&archive).map_err(DataError::io("remove", &archive))?;
                 let path = path.strip_prefix(unpacked.path()).unwrap_or(&path).to_owned();
@@ -194,10 +196,35 @@ impl Release {
         let folder = cache.join(form.folder());
         fs::rename(&inner, &folder).map_err(DataError::io("create", &folder))?;
         fs::remove_file(&archive).map_err(DataError::io("remove", &archive))?;
+        let folder = seen::Folder::new(self, &folder, cache);
+        if let Some(files) = folder.stamps() {
+            folder.note(files, &images);
+        }
         Ok(images)
     }
 
-    fn read(&self, copy: &Found, watch: Watch<'_>) -> Result<(Images, Images), DataError> {
+    /// Reads a copy, and makes sure that it is whole, unless that is known.
+    fn read(
+        &self,
+        copy: &Found,
+        cache: &Path,
+        watch: Watch<'_>,
+    ) -> Result<(Images, Images), DataError> {
+        let Found::Folder(folder, Form::Binary) = copy else { return self.verify(copy, watch) };
+        let folder = seen::Folder::new(self, folder, cache);
+        // Looked at before they are read: what is written while they are is another file.
+        let files = folder.stamps();
+        if let Some(images) = files.as_deref().and_then(|files| folder.recall(files)) {
+            return Ok(images);
+        }
+        let images = self.verify(copy, watch)?;
+        if let Some(files) = files {
+            folder.note(files, &images);
+        }
+        Ok(images)
+    }
+
+    fn verify(&self, copy: &Found, watch: Watch<'_>) -> Result<(Images, Images), DataError> {
         let all = (BATCHES.len() * self.count) as u64;
         let reading = || watch.start(format!("reading {NAME}"), 0, Some(all), Counted::Images);
         match copy {
@@ -309,10 +336,8 @@ impl Release {
             parts.map(|(batch, part)| fill(batch, part)).collect();
         // The first fault in the order of the batches, whichever thread was first to meet one.
         results.into_iter().collect::<Result<(), DataError>>()?;
-        let images = |(pixels, labels): (Vec<u8>, Vec<u32>)| {
-            let pixels = pixels.into();
-            Images { pixels, labels, height: SIDE, width: SIDE }
-        };
+        let images =
+            |(pixels, labels): (Vec<u8>, Vec<u32>)| Images::new(pixels, labels, [SIDE, SIDE]);
         Ok((images(train), images(test)))
     }
 }

@@ -285,7 +285,7 @@ mod tests {
     fn images(count: usize) -> Images {
         let pixels: Vec<u8> = (0..count * 3 * 36).map(|i| (i * i / 7 + i) as u8).collect();
         let labels = (0..count).map(|i| (i % 10) as u32).collect();
-        Images { pixels: pixels.into(), labels, height: 6, width: 6 }
+        Images::new(pixels, labels, [6, 6])
     }
 
     fn call(name: &str, args: &[(&str, Term)]) -> Term {

@@ -10,6 +10,7 @@ mod pickle;
 mod pictures;
 mod sample;
 mod shapes;
+mod stamp;
 #[cfg(test)]
 mod testing;
 
@@ -205,7 +206,7 @@ mod tests {
         let dataset = load(&shapes, &source).expect("shapes need nothing");
         assert_eq!((dataset.train.len(), dataset.test.len()), (30, 20));
         assert_eq!(dataset.normalization, Normalization { mean: [0.0; 3], std: [1.0; 3] });
-        assert_ne!(dataset.train.pixels[..100], dataset.test.pixels[..100]);
+        assert_ne!(dataset.train.image(0), dataset.test.image(0));
     }
 
     #[test]

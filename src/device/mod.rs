@@ -23,6 +23,8 @@ pub use array::Array;
 pub(crate) use array::by_rank;
 pub use ceilings::Ceilings;
 pub use kernels::{After, Descent, FallBack, Kernels, Normalized};
+#[cfg(feature = "libtorch")]
+pub use libtorch::leave_at_once;
 pub use memory::{keep_memory, processor_time};
 pub use precision::{Mixed, Precision};
 pub use processes::Processes;

@@ -94,7 +94,7 @@ mod tests {
             Arc::new(Augmentation::from_term(&crop))
         };
         Loader {
-            images: Arc::new(Images { pixels: pixels.into(), labels, height: 8, width: 8 }),
+            images: Arc::new(Images::new(pixels, labels, [8, 8])),
             examples: Arc::new((3..40).collect()),
             views: vec![recipe(6), recipe(6), recipe(4)],
             normalization: Normalization { mean: [0.5; 3], std: [0.25; 3] },

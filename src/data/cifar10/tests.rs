@@ -1,4 +1,5 @@
 use std::sync::Mutex;
+use std::time::{Duration, UNIX_EPOCH};
 
 use super::*;
 use crate::data::archive::tests::pack;
@@ -184,6 +185,53 @@ fn incomplete_copies_are_named_unless_another_is_whole() {
     assert_whole(place.load_from_data());
 }
 
+/// What a run says that it reads.
+fn said(place: &Place) -> Vec<String> {
+    let (interrupt, said) = (Interrupt::default(), Mutex::new(Vec::new()));
+    let begins = |work: Option<Work>| {
+        said.lock().expect("no panic").extend(work.map(|work| work.what));
+    };
+    let watch = Watch::new(&interrupt, &begins);
+    let source = Lookup { data_dir: Some(&place.data()), watch, ..place.source() };
+    assert_whole(release().load(&source));
+    said.into_inner().expect("no panic")
+}
+
+#[test]
+fn batches_are_verified_once() {
+    let place = Place::new();
+    write_folder(&place.data(), Form::Binary);
+    assert!(said(&place).contains(&"reading cifar10".to_owned()));
+    assert_eq!(said(&place), [""; 0]);
+    // The same bytes in a file that was written since are looked at, and others are found.
+    let path = place.data().join("data_batch_3.bin");
+    let bytes = fs::read(&path).expect("a batch");
+    let write = |bytes: &[u8], second: u64| {
+        fs::write(&path, bytes).expect("a batch");
+        let time = UNIX_EPOCH + Duration::from_secs(second);
+        let file = File::options().write(true).open(&path).expect("a batch");
+        file.set_modified(time).expect("a file of this user");
+    };
+    write(&bytes, 1);
+    assert_ne!(said(&place), [""; 0]);
+    assert_eq!(said(&place), [""; 0]);
+    let mut altered = bytes.clone();
+    altered[1] ^= 1;
+    write(&altered, 2);
+    let error = place.load_from_data().expect_err("a damaged batch");
+    assert!(error.message().contains("data_batch_3.bin"), "{error}");
+    write(&bytes[1..], 1);
+    assert!(place.load_from_data().is_err());
+    write(&bytes, 1);
+    assert_eq!(said(&place), [""; 0]);
+    // Notes that are no notes are none.
+    for note in fs::read_dir(place.cache().join("seen")).expect("notes") {
+        fs::write(note.expect("an entry").path(), "{").expect("a folder to write to");
+    }
+    assert_ne!(said(&place), [""; 0]);
+    assert_eq!(said(&place), [""; 0]);
+}
+
 /// What is found in `file` of a folder once `damage` has been done to it.
 fn damaged(form: Form, file: &str, damage: impl Fn(&mut Vec<u8>)) -> String {
     let place = Place::new();
@@ -278,7 +326,7 @@ fn it_is_downloaded_once_and_kept() {
         .map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"))
         .collect();
     left.sort();
-    assert_eq!(left, ["cifar-10-batches-bin", "cifar-10.lock"]);
+    assert_eq!(left, ["cifar-10-batches-bin", "cifar-10.lock", "seen"]);
     // The server has gone.
     assert_whole(release().load(&source));
 }
@@ -369,8 +417,8 @@ fn pickled_batch(images: &Images) -> Vec<u8> {
     out.push(b'M');
     out.extend((images.len() as u16).to_le_bytes());
     out.extend(&small[place(b"M\x00\x0c")..place(b"\x89T") + 2]);
-    out.extend((images.pixels.len() as u32).to_le_bytes());
-    out.extend(&*images.pixels);
+    out.extend(((images.len() * IMAGE) as u32).to_le_bytes());
+    images.all().for_each(|image| out.extend(image));
     out.extend(b"tbu.");
     out
 }

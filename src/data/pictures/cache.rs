@@ -83,12 +83,8 @@ impl Cache {
             // SAFETY: nothing writes to a file of this name: it is made under another one, and
             // where others take its place it is removed, which leaves it to those who have it open.
             let pixels = unsafe { Mmap::map(&file) }.map_err(DataError::io("read", &path))?;
-            Ok(Images {
-                pixels: Bytes::Mapped(Arc::new(pixels)),
-                labels: index.labels[part].clone(),
-                height: self.size,
-                width: self.size,
-            })
+            let pixels = Bytes::Mapped(Arc::new(pixels));
+            Ok(Images::new(pixels, index.labels[part].clone(), [self.size; 2]))
         };
         Ok([images(0)?, images(1)?])
     }

@@ -4,13 +4,13 @@ use std::ffi::OsStr;
 use std::fs::{self, DirEntry, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::{Counts, PictureError};
 use crate::data::error::DataError;
+use crate::data::stamp::Stamp;
 use crate::watch::Watch;
 
 /// The parts of a set.
@@ -67,17 +67,15 @@ pub struct Member {
 pub struct Found {
     /// From the root on.
     pub path: PathBuf,
-    pub bytes: u64,
-    /// When it was last written, in seconds and nanoseconds of Unix time.
-    pub written: (u64, u32),
+    pub stamp: Stamp,
 }
 
 impl Found {
     /// Of a path in `root`.
     pub fn of(root: &Path, path: &Path) -> Result<Self, DataError> {
-        let (bytes, written) = stamp(path).map_err(DataError::io("read", path))?;
+        let stamp = Stamp::of(path).map_err(DataError::io("read", path))?;
         let path = path.strip_prefix(root).unwrap_or(path).to_owned();
-        Ok(Found { path, bytes, written })
+        Ok(Found { path, stamp })
     }
 }
 
@@ -96,9 +94,9 @@ impl Picture<'_> {
             Some(member) => section(&path, member),
         };
         let bytes = bytes.map_err(DataError::io("read", &path))?;
-        let expected = self.member.as_ref().map_or(self.file.bytes, |member| member.bytes);
-        let now = stamp(&path).map_err(DataError::io("read", &path))?;
-        match now == (self.file.bytes, self.file.written) && bytes.len() as u64 == expected {
+        let expected = self.member.as_ref().map_or(self.file.stamp.bytes, |member| member.bytes);
+        let now = Stamp::of(&path).map_err(DataError::io("read", &path))?;
+        match now == self.file.stamp && bytes.len() as u64 == expected {
             true => Ok(bytes),
             false => Err(PictureError::Changed { file: path }.into()),
         }
@@ -111,12 +109,6 @@ fn section(path: &Path, member: &Member) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(member.bytes).read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-fn stamp(path: &Path) -> io::Result<(u64, (u64, u32))> {
-    let metadata = fs::metadata(path)?;
-    let written = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
-    Ok((metadata.len(), (written.as_secs(), written.subsec_nanos())))
 }
 
 /// What lies in a folder, sorted by name, without what is hidden.

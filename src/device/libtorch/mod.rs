@@ -4,6 +4,7 @@
 #![expect(deprecated, reason = "burn-tch is pinned until its successor reaches its speed")]
 
 mod functions;
+mod leave;
 mod library;
 mod version;
 mod operations {
@@ -17,6 +18,7 @@ mod operations {
 use burn::backend::libtorch::TchTensor;
 use burn::tensor::Device;
 
+pub use self::leave::leave_at_once;
 use self::operations::{array, native};
 use super::array::Array;
 #[cfg(test)]

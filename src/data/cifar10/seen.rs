@@ -1,0 +1,97 @@
+//! Batches that were found to be whole before.
+//!
+//! A folder's files are hashed once. While they have the same length and time they are mapped as they
+//! lie there, and what was noted of them then is their labels.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use memmap2::{Advice, Mmap};
+use serde::{Deserialize, Serialize};
+use tempfile::NamedTempFile;
+
+use super::{BATCHES, Form, Release, SIDE};
+use crate::data::images::{Bytes, Images};
+use crate::data::stamp::Stamp;
+
+/// A folder of batches in the binary form.
+pub struct Folder<'a> {
+    release: &'a Release,
+    path: &'a Path,
+    /// What is known of it.
+    note: PathBuf,
+}
+
+/// The files of a folder when they were read, and the labels in them.
+#[derive(Serialize, Deserialize)]
+struct Note {
+    files: Vec<Stamp>,
+    /// `[batches * count]`, each a byte in a record.
+    labels: Vec<u8>,
+}
+
+impl<'a> Folder<'a> {
+    pub fn new(release: &'a Release, path: &'a Path, cache: &Path) -> Self {
+        let place = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(place.as_os_str().as_encoded_bytes());
+        for batch in release.blake3 {
+            hasher.update(batch.as_bytes());
+        }
+        let hash = &hasher.finalize().to_hex()[..16];
+        Folder { release, path, note: cache.join("seen").join(format!("cifar10-{hash}.json")) }
+    }
+
+    /// Its files as they are now, where all are there.
+    pub fn stamps(&self) -> Option<Vec<Stamp>> {
+        let files = Form::Binary.files();
+        files.iter().map(|file| Stamp::of(&self.path.join(file)).ok()).collect()
+    }
+
+    /// The training and the test images, where these files were found to be whole before.
+    pub fn recall(&self, files: &[Stamp]) -> Option<(Images, Images)> {
+        let note = fs::read(&self.note).ok()?;
+        let note: Note = serde_json::from_slice(&note).ok()?;
+        let count = self.release.count;
+        if note.files != files || note.labels.len() != BATCHES.len() * count {
+            return None;
+        }
+        let batches: Option<Vec<Bytes>> =
+            Form::Binary.files().iter().map(|file| self.map(&self.path.join(file))).collect();
+        let (mut train, test) = (batches?, BATCHES.len() - 1);
+        let (of_train, of_test) = note.labels.split_at(test * count);
+        let last = train.split_off(test);
+        let images = |batches, labels: &[u8]| {
+            let labels = labels.iter().map(|label| u32::from(*label)).collect();
+            Images::of_records(batches, 1, labels, [SIDE, SIDE])
+        };
+        Some((images(train, of_train), images(last, of_test)))
+    }
+
+    fn map(&self, path: &Path) -> Option<Bytes> {
+        let file = File::open(path).ok()?;
+        // SAFETY: a published file, which nothing has a reason to write to while it is read; who cut
+        // it short would end this process, which loses no more than any other loss of the disk.
+        let pixels = unsafe { Mmap::map(&file) }.ok()?;
+        // All of it is going to be read, in no order. A system that cannot be told reads it as well.
+        let _ = pixels.advise(Advice::WillNeed);
+        let is_whole = pixels.len() as u64 == self.release.limit(Form::Binary);
+        is_whole.then(|| Bytes::Mapped(Arc::new(pixels)))
+    }
+
+    /// Notes that these files were found to be whole. Where that cannot be written, they are looked
+    /// at again.
+    pub fn note(&self, files: Vec<Stamp>, (train, test): &(Images, Images)) {
+        // Each was read from a byte.
+        let labels = train.labels.iter().chain(&test.labels).map(|label| *label as u8).collect();
+        let Some(folder) = self.note.parent() else { return };
+        let written = fs::create_dir_all(folder).and_then(|()| {
+            let mut file = NamedTempFile::new_in(folder)?;
+            file.write_all(&serde_json::to_vec(&Note { files, labels })?)?;
+            file.persist(&self.note).map_err(|error| error.error)
+        });
+        drop(written);
+    }
+}

@@ -172,6 +172,13 @@ def dcl(a, b, temperature):
     return decoupled(a, b, temperature, torch.ones(len(a)))
 
 
+def hard_triplet(a, b, margin):
+    near = 2 - 2 * (a * b).sum(1)
+    far = 2 - 2 * torch.cat([a @ b.T, a @ a.T], 1)
+    own = torch.eye(len(a)).bool().repeat(1, 2)
+    return (near - far.masked_fill(own, torch.inf).min(1).values + margin).relu().mean()
+
+
 def dclw(a, b, temperature, sigma=0.5):
     near = torch.exp((a * b).sum(1).detach() / sigma)
     return decoupled(a, b, temperature, 2 - near / near.mean())
@@ -289,6 +296,7 @@ CASES = [
     ("nt_xent", nt_xent, {"temperature": 0.5}, {"a": "a", "b": "b"}),
     ("sup_con", sup_con, {"temperature": 0.7}, {"a": "a", "b": "b", "_labels": "labels"}),
     ("dcl", dcl, {"temperature": 0.3}, {"a": "a", "b": "b"}),
+    ("hard_triplet", hard_triplet, {"margin": 0.7}, {"a": "a", "b": "b"}),
     ("dclw", dclw, {"temperature": 0.3, "sigma": 0.8}, {"a": "a", "b": "b"}),
     ("kl_gaussian", kl_gaussian, {}, {"mu": "a", "log_variance": "b"}),
     ("spread", spread, {}, {"_x": "a"}),

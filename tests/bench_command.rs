@@ -53,6 +53,14 @@ fn a_step_has_its_batch_where_epochs_are_one_step() {
 }
 
 #[test]
+fn what_is_stored_at_the_end_stands_for_the_ends_of_epochs() {
+    let user = User::with(SMALL);
+    let seen = bench(&user, &["-o", "data.train=65536"]);
+    assert_eq!(seen["steps_per_epoch"], 4096);
+    assert!(number(&seen["between_epochs"]) > 0.0, "{seen}");
+}
+
+#[test]
 fn a_later_training_stands_on_weights_that_stand_in() {
     let user = User::with(SMALL);
     let seen = bench(&user, &["--stage", "classifier", "-o", "classifier.batch=8"]);

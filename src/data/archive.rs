@@ -107,6 +107,7 @@ impl Members<'_> {
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::io::Write;
     use std::path::PathBuf;
 
     use flate2::Compression;
@@ -115,9 +116,16 @@ pub(super) mod tests {
     use super::*;
     use crate::watch::testing::unwatched;
 
-    /// An archive of files under any name, be it one that archives should not hold.
+    /// A compressed archive of files under any name, be it one that archives should not hold.
     pub fn pack(files: &[(&str, &[u8])]) -> Vec<u8> {
-        let mut builder = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::fast()));
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(&bare(files)).expect("an archive");
+        encoder.finish().expect("an archive")
+    }
+
+    /// The same as it is before it is compressed.
+    pub fn bare(files: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut builder = tar::Builder::new(Vec::new());
         for (name, contents) in files {
             let mut header = tar::Header::new_ustar();
             header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
@@ -127,7 +135,7 @@ pub(super) mod tests {
             header.set_cksum();
             builder.append(&header, *contents).expect("a member");
         }
-        builder.into_inner().and_then(GzEncoder::finish).expect("an archive")
+        builder.into_inner().expect("an archive")
     }
 
     struct Packed {

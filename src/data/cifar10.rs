@@ -34,6 +34,7 @@ const SIDE: usize = 32;
 const IMAGE: usize = 3 * SIDE * SIDE;
 /// Bytes of an image and its label in the binary form.
 const RECORD: usize = 1 + IMAGE;
+const CLASSES: u8 = 10;
 /// Records that are taken at a time.
 const STRETCH: usize = 64;
 /// The batches, five of training images and one of test images.
@@ -184,6 +185,7 @@ impl Release {
         let inner = unpacked.path().join(form.folder());
         fs::create_dir(&inner).map_err(DataError::io("create", &inner))?;
         let members = self.members(&archive, form, &form.files()).unpack(&inner, source.watch);
+        let files = seen::Folder::new(self, &inner, cache).files();
         let copy = Found::Folder(inner.clone(), form);
         let images = match members.and_then(|()| self.verify(&copy, source.watch)) {
             Err(DataError::Damaged { expected, found, path }) => {
@@ -196,9 +198,8 @@ impl Release {
         let folder = cache.join(form.folder());
         fs::rename(&inner, &folder).map_err(DataError::io("create", &folder))?;
         fs::remove_file(&archive).map_err(DataError::io("remove", &archive))?;
-        let folder = seen::Folder::new(self, &folder, cache);
-        if let Some(files) = folder.stamps() {
-            folder.note(files, &images);
+        if let Some(files) = files {
+            seen::Folder::new(self, &folder, cache).note(files, &images);
         }
         Ok(images)
     }
@@ -213,7 +214,7 @@ impl Release {
         let Found::Folder(folder, Form::Binary) = copy else { return self.verify(copy, watch) };
         let folder = seen::Folder::new(self, folder, cache);
         // Looked at before they are read: what is written while they are is another file.
-        let files = folder.stamps();
+        let files = folder.files();
         if let Some(images) = files.as_deref().and_then(|files| folder.recall(files)) {
             return Ok(images);
         }

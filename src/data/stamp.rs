@@ -23,3 +23,27 @@ impl Stamp {
         Ok(Stamp { bytes: metadata.len(), written })
     }
 }
+
+/// A [`Stamp`], and where the system says so which file it is and when anything of it was last
+/// changed: one that was written to and given its old time again is another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    stamp: Stamp,
+    /// The number of the file on its disk, and the time in seconds and nanoseconds.
+    own: Option<(u64, i64, i64)>,
+}
+
+impl Identity {
+    pub fn of(path: &Path) -> io::Result<Self> {
+        #[cfg(unix)]
+        let own = {
+            use std::os::unix::fs::MetadataExt as _;
+
+            let metadata = fs::metadata(path)?;
+            Some((metadata.ino(), metadata.ctime(), metadata.ctime_nsec()))
+        };
+        #[cfg(not(unix))]
+        let own = None;
+        Ok(Identity { stamp: Stamp::of(path)?, own })
+    }
+}

@@ -232,6 +232,7 @@ impl Learner {
                 let Some(mut average) = self.copies.remove(&(network, module)) else { continue };
                 let all = !self.normalised.contains(&(network, module));
                 average.follow(self.weights(of, module), context.kernels, m, all);
+                average.settle();
                 self.copies.insert((network, module), average);
             }
         }

@@ -256,8 +256,8 @@ impl Observer for Watched<'_> {
         self.blocks.borrow_mut().turn();
     }
 
-    fn epoch_ends(&self) {
-        self.blocks.borrow_mut().epoch_ends();
+    fn steps_end(&self) {
+        self.blocks.borrow_mut().steps_end();
     }
 }
 
@@ -355,8 +355,8 @@ impl<'t> Blocks<'t> {
         self.begun += 1;
     }
 
-    /// The last step of an epoch, or of the training, has been taken.
-    fn epoch_ends(&mut self) {
+    /// The last step of an epoch, or of all that are looked at, has been taken.
+    fn steps_end(&mut self) {
         self.close();
         self.ended = Some(Instant::now());
     }

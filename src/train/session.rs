@@ -71,8 +71,9 @@ pub trait Observer {
     /// A step is about to begin: its batch is asked for next.
     fn step_begins(&self);
 
-    /// The last step of an epoch, or of the training, is over. Its state is stored next.
-    fn epoch_ends(&self);
+    /// No step follows for now, as an epoch has ended or the training is stopped. What is known is
+    /// stored next.
+    fn steps_end(&self);
 }
 
 /// What a finished training leaves besides the task.
@@ -299,6 +300,9 @@ impl Running<'_, '_> {
                 if let Some(pending) = pending.take() {
                     self.measure(task, pending, partial, &mut clock)?;
                 }
+                if let Some(observer) = session.observer {
+                    observer.steps_end();
+                }
                 let state = self.finite_state(task, partial, step)?;
                 self.save(state, partial, step)?;
                 return Err(TrainError::Interrupted);
@@ -308,7 +312,7 @@ impl Running<'_, '_> {
             self.measure(task, pending, partial, &mut clock)?;
         }
         if let Some(observer) = session.observer {
-            observer.epoch_ends();
+            observer.steps_end();
         }
         let state = self.finite_state(task, partial, step)?;
         let stage = session.stage.to_owned();

@@ -1,7 +1,7 @@
 //! Batches that were found to be whole before.
 //!
-//! A folder's files are hashed once. While they have the same length and time they are mapped as they
-//! lie there, and what was noted of them then is their labels.
+//! A folder's files are hashed once. While they are the same they are mapped as they lie there, and what
+//! was noted of them then is their labels.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -12,9 +12,9 @@ use memmap2::{Advice, Mmap};
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
-use super::{BATCHES, Form, Release, SIDE};
+use super::{BATCHES, CLASSES, Form, Release, SIDE};
 use crate::data::images::{Bytes, Images};
-use crate::data::stamp::Stamp;
+use crate::data::stamp::Identity;
 
 /// A folder of batches in the binary form.
 pub struct Folder<'a> {
@@ -27,7 +27,7 @@ pub struct Folder<'a> {
 /// The files of a folder when they were read, and the labels in them.
 #[derive(Serialize, Deserialize)]
 struct Note {
-    files: Vec<Stamp>,
+    files: Vec<Identity>,
     /// `[batches * count]`, each a byte in a record.
     labels: Vec<u8>,
 }
@@ -44,23 +44,28 @@ impl<'a> Folder<'a> {
         Folder { release, path, note: cache.join("seen").join(format!("cifar10-{hash}.json")) }
     }
 
-    /// Its files as they are now, where all are there.
-    pub fn stamps(&self) -> Option<Vec<Stamp>> {
+    /// What its files are now, where all are there.
+    pub fn files(&self) -> Option<Vec<Identity>> {
         let files = Form::Binary.files();
-        files.iter().map(|file| Stamp::of(&self.path.join(file)).ok()).collect()
+        files.iter().map(|file| Identity::of(&self.path.join(file)).ok()).collect()
     }
 
     /// The training and the test images, where these files were found to be whole before.
-    pub fn recall(&self, files: &[Stamp]) -> Option<(Images, Images)> {
+    pub fn recall(&self, files: &[Identity]) -> Option<(Images, Images)> {
         let note = fs::read(&self.note).ok()?;
         let note: Note = serde_json::from_slice(&note).ok()?;
         let count = self.release.count;
-        if note.files != files || note.labels.len() != BATCHES.len() * count {
+        let are_labels = note.labels.iter().all(|label| *label < CLASSES);
+        if note.files != files || note.labels.len() != BATCHES.len() * count || !are_labels {
             return None;
         }
         let batches: Option<Vec<Bytes>> =
             Form::Binary.files().iter().map(|file| self.map(&self.path.join(file))).collect();
         let (mut train, test) = (batches?, BATCHES.len() - 1);
+        // What was put in their place before they were mapped is another copy.
+        if self.files()? != files {
+            return None;
+        }
         let (of_train, of_test) = note.labels.split_at(test * count);
         let last = train.split_off(test);
         let images = |batches, labels: &[u8]| {
@@ -72,8 +77,9 @@ impl<'a> Folder<'a> {
 
     fn map(&self, path: &Path) -> Option<Bytes> {
         let file = File::open(path).ok()?;
-        // SAFETY: a published file, which nothing has a reason to write to while it is read; who cut
-        // it short would end this process, which loses no more than any other loss of the disk.
+        // SAFETY: the bytes of a file that is written to while it is mapped change, and those of one
+        // that is cut short end the process. A copy of a published dataset is taken for one that
+        // stays as it is; what replaces it under its name is another file.
         let pixels = unsafe { Mmap::map(&file) }.ok()?;
         // All of it is going to be read, in no order. A system that cannot be told reads it as well.
         let _ = pixels.advise(Advice::WillNeed);
@@ -83,7 +89,7 @@ impl<'a> Folder<'a> {
 
     /// Notes that these files were found to be whole. Where that cannot be written, they are looked
     /// at again.
-    pub fn note(&self, files: Vec<Stamp>, (train, test): &(Images, Images)) {
+    pub fn note(&self, files: Vec<Identity>, (train, test): &(Images, Images)) {
         // Each was read from a byte.
         let labels = train.labels.iter().chain(&test.labels).map(|label| *label as u8).collect();
         let Some(folder) = self.note.parent() else { return };

@@ -220,9 +220,15 @@ fn batches_are_verified_once() {
     write(&altered, 2);
     let error = place.load_from_data().expect_err("a damaged batch");
     assert!(error.message().contains("data_batch_3.bin"), "{error}");
+    // On a system that tells, its old length and time do not make it the old file.
+    if cfg!(unix) {
+        write(&altered, 1);
+        assert!(place.load_from_data().is_err());
+    }
     write(&bytes[1..], 1);
     assert!(place.load_from_data().is_err());
     write(&bytes, 1);
+    assert_whole(place.load_from_data());
     assert_eq!(said(&place), [""; 0]);
     // Notes that are no notes are none.
     for note in fs::read_dir(place.cache().join("seen")).expect("notes") {

@@ -53,12 +53,13 @@ struct Part {
 }
 
 impl Cache {
-    /// Of the folder `root`, which is there and laid out so, among all caches.
+    /// Of the folder `root`, which is there, among all caches. `layout` tells sets apart that lie in
+    /// one folder.
     pub fn of(caches: &Path, root: &Path, layout: &str, size: usize, skips: bool) -> Self {
         let place = fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
         let mut hasher = blake3::Hasher::new();
         hasher.update(place.as_os_str().as_encoded_bytes());
-        hasher.update(format!("\0{layout} {size} {skips} {VERSION}").as_bytes());
+        hasher.update(format!("\0{size} {skips} {VERSION}{layout}").as_bytes());
         let hash = &hasher.finalize().to_hex()[..16];
         let name = root.file_name().unwrap_or_default().to_string_lossy();
         Cache { folder: caches.join("folders").join(format!("{name}-{size}-{hash}")), size, skips }

@@ -25,13 +25,19 @@ pub enum PictureError {
     /// Pictures in formats that are not read.
     Format { first: PathBuf, count: usize },
     /// A part has no shard: one of these words would have to stand in its name.
-    NoShard { folder: PathBuf, names: &'static [&'static str] },
+    NoShard { folder: PathBuf, words: &'static [&'static str] },
+    /// A shard whose name has the words of both parts.
+    TwoParts { shard: PathBuf },
     /// A shard in which no picture can be found before it is unpacked.
     Compressed { shard: PathBuf },
     /// A shard that is no whole archive.
     Shard { shard: PathBuf, problem: String },
     /// A picture of a shard without a class.
     NoLabel { picture: PathBuf },
+    /// A class in a shard without a picture.
+    NoPicture { sample: PathBuf },
+    /// What has the name of a picture or of a class and only points to another.
+    Link { member: PathBuf },
     /// A class of a shard that is no number.
     Label { file: PathBuf, found: String },
     /// A sample of a shard with more than one picture.
@@ -54,6 +60,8 @@ impl PictureError {
             | PictureError::EmptyClass { .. }
             | PictureError::NoShard { .. }
             | PictureError::NoLabel { .. }
+            | PictureError::NoPicture { .. }
+            | PictureError::Link { .. }
             | PictureError::ClassMissing { .. } => findings::DATASET_INCOMPLETE,
             PictureError::Format { .. }
             | PictureError::Unreadable { .. }
@@ -63,6 +71,7 @@ impl PictureError {
             | PictureError::OtherClass { .. }
             | PictureError::TooDeep { .. }
             | PictureError::Name { .. }
+            | PictureError::TwoParts { .. }
             | PictureError::Label { .. }
             | PictureError::TwoPictures { .. }
             | PictureError::Differs { .. }
@@ -102,8 +111,11 @@ impl PictureError {
                 let rest = rest(*count, "are in formats that are", "is in a format that is");
                 format!("`{}`{rest} not read", first.display())
             }
-            PictureError::NoShard { folder, names } => {
-                format!("`{}` has no shard of `{}`", folder.display(), names.join("` or `"))
+            PictureError::NoShard { folder, words } => {
+                format!("`{}` has no shard of `{}`", folder.display(), words.join("`, `"))
+            }
+            PictureError::TwoParts { shard } => {
+                format!("`{}` is named like a shard of both parts", shard.display())
             }
             PictureError::Compressed { shard } => format!("`{}` is compressed", shard.display()),
             PictureError::Shard { shard, problem } => {
@@ -111,6 +123,12 @@ impl PictureError {
             }
             PictureError::NoLabel { picture } => {
                 format!("`{}` has no class: a `.cls` beside it", picture.display())
+            }
+            PictureError::NoPicture { sample } => {
+                format!("`{}` has a class and no picture", sample.display())
+            }
+            PictureError::Link { member } => {
+                format!("`{}` has no bytes of its own", member.display())
             }
             PictureError::Label { file, found } => {
                 format!("`{}` holds `{found}`, which is no number of a class", file.display())
@@ -170,15 +188,23 @@ impl PictureError {
             PictureError::Name { .. } => "give it another name".into(),
             PictureError::Format { .. } => "JPEG and PNG are read: convert the others".into(),
             PictureError::NoShard { .. } => {
-                "shards are `.tar` files with `train`, and with `val` or `test`, in their names or \
-                 in those of their folders"
+                "shards are `.tar` files with the word `train`, and with `val`, `validation`, `valid` \
+                 or `test`, in their names or in those of their folders"
                     .into()
+            }
+            PictureError::TwoParts { .. } => {
+                "leave one of the words in its name: a folder may have the other".into()
             }
             PictureError::Compressed { .. } => {
                 "unpack it to `.tar`: pictures are compressed by themselves".into()
             }
-            PictureError::Shard { .. } => "bring it anew from where it came from".into(),
-            PictureError::NoLabel { .. } => {
+            PictureError::Shard { .. } => "copy or download it again".into(),
+            PictureError::Link { .. } => {
+                "pack it again with what it points to in its place, as `tar` does with \
+                 `--hard-dereference` and `--dereference`"
+                    .into()
+            }
+            PictureError::NoLabel { .. } | PictureError::NoPicture { .. } => {
                 "`0001.jpg` has its class in `0001.cls`, a number from 0 up".into()
             }
             PictureError::Label { .. } => "classes are numbered from 0 up".into(),

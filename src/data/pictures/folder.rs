@@ -7,10 +7,14 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::layout::{DEEPEST, Found, Layout, NAMES, Picture, extension, sorted};
+use super::layout::{DEEPEST, Found, Layout, Picture, extension, sorted};
 use super::{Counts, PictureError};
 use crate::data::error::DataError;
 use crate::watch::Watch;
+
+/// What the folders of the two parts may be called; the first that is there counts.
+const TRAIN: &[&str] = &["train"];
+const TEST: &[&str] = &["val", "test"];
 
 /// The pictures of a folder, each part in the order of the classes and of their files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,10 +40,11 @@ impl Entry {
 
 impl Layout for Folder {
     const NAME: &str = "folder";
+    const MARK: &str = "";
 
     fn list(root: &Path, watch: Watch<'_>) -> Result<Self, DataError> {
-        let train = part(root, NAMES[0])?;
-        let test = part(root, NAMES[1])?;
+        let train = part(root, TRAIN)?;
+        let test = part(root, TEST)?;
         let mut classes = Vec::new();
         for class in sorted(&train)? {
             if class.is_dir() {

@@ -1,8 +1,8 @@
 //! Shards: tar archives of pictures and their classes.
 //!
 //! A sample is what has the same name up to its first dot: a picture, and a `.cls` that holds the
-//! number of its class. A shard belongs to the part that stands in its name, or in that of a folder
-//! in which it lies. That is how WebDataset lays sets out.
+//! number of its class, as WebDataset has it. A shard belongs to the part that stands in its name, or
+//! else in that of the next folder in which it lies.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -11,13 +11,18 @@ use std::path::{Path, PathBuf};
 use indexmap::IndexMap;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use tar::EntryType;
 
-use super::layout::{DEEPEST, Found, Layout, Member, NAMES, Picture, extension, sorted};
+use super::layout::{DEEPEST, Found, Layout, Member, Picture, extension, sorted};
 use super::{Counts, PictureError};
 use crate::data::error::DataError;
 use crate::watch::{Counted, Task, Watch};
 
-/// How shards end that would have to be unpacked before a picture is found in them.
+/// The words for each part; of those to test on, the first that is there counts.
+const TRAIN: &[&str] = &["train"];
+const TEST: &[&str] = &["val", "validation", "valid", "test"];
+
+/// How archives end that would have to be unpacked before a picture is found in them.
 const COMPRESSED: &[&str] = &["tar.gz", "tgz", "tar.zst", "tar.xz", "tar.bz2"];
 
 /// The bytes of a block of an archive, and of the two that end it.
@@ -32,22 +37,28 @@ pub struct Shards([Vec<Found>; 2]);
 
 impl Layout for Shards {
     const NAME: &str = "shards";
+    const MARK: &str = "shards";
 
     fn list(root: &Path, watch: Watch<'_>) -> Result<Self, DataError> {
-        let mut paths = Vec::new();
-        walk(root, 0, &mut paths, watch)?;
-        let part = |names: &'static [&'static str]| -> Result<Vec<Found>, DataError> {
-            for name in names {
-                let own = paths.iter().filter(|path| names_part(root, path, name));
-                let own: Vec<Found> =
-                    own.map(|path| Found::of(root, path)).collect::<Result<_, _>>()?;
-                if !own.is_empty() {
-                    return Ok(own);
-                }
+        let mut archives = Vec::new();
+        walk(root, 0, &mut archives, watch)?;
+        let mut named = Vec::new();
+        for path in archives {
+            let Some(word) = word(root, &path)? else { continue };
+            if extension_is(&path, COMPRESSED) {
+                return Err(PictureError::Compressed { shard: path }.into());
             }
-            Err(PictureError::NoShard { folder: root.to_owned(), names }.into())
+            named.push((word, path));
+        }
+        let part = |words: &'static [&'static str]| -> Result<Vec<Found>, DataError> {
+            let first = words.iter().find(|word| named.iter().any(|(own, _)| own == *word));
+            let Some(first) = first else {
+                return Err(PictureError::NoShard { folder: root.to_owned(), words }.into());
+            };
+            let own = named.iter().filter(|(own, _)| own == first);
+            own.map(|(_, path)| Found::of(root, path)).collect()
         };
-        Ok(Shards([part(NAMES[0])?, part(NAMES[1])?]))
+        Ok(Shards([part(TRAIN)?, part(TEST)?]))
     }
 
     /// Their heads would have to be read.
@@ -78,23 +89,39 @@ fn walk(
         return Err(PictureError::TooDeep { folder: folder.to_owned() }.into());
     }
     for path in sorted(folder)? {
-        let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
-        if COMPRESSED.iter().any(|end| name.ends_with(&format!(".{end}"))) {
-            return Err(PictureError::Compressed { shard: path }.into());
-        }
-        match path.extension() {
-            Some(end) if end == "tar" => found.push(path),
-            _ if path.is_dir() => walk(&path, depth + 1, found, watch)?,
-            _ => {}
+        if path.is_dir() {
+            walk(&path, depth + 1, found, watch)?;
+        } else if extension_is(&path, &["tar"]) || extension_is(&path, COMPRESSED) {
+            found.push(path);
         }
     }
     Ok(())
 }
 
-/// Whether the name of an archive, or of a folder in which it lies, has the word.
-fn names_part(root: &Path, path: &Path, word: &str) -> bool {
-    let path = path.strip_prefix(root).unwrap_or(path).to_string_lossy();
-    path.split(|letter: char| !letter.is_ascii_alphabetic()).any(|own| own == word)
+fn extension_is(path: &Path, ends: &[&str]) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    ends.iter().any(|end| name.strip_suffix(end).is_some_and(|rest| rest.ends_with('.')))
+}
+
+/// The word for a part in the name of an archive, or else in that of the next folder which has one.
+fn word(root: &Path, path: &Path) -> Result<Option<&'static str>, DataError> {
+    let names = path.strip_prefix(root).unwrap_or(path).iter().rev();
+    for name in names {
+        let name = name.to_string_lossy().to_ascii_lowercase();
+        let mut words = name.split(|letter: char| !letter.is_ascii_alphabetic());
+        let of_part = |words: &'static [&'static str], own: &str| -> Option<&'static str> {
+            words.iter().find(|word| **word == own).copied()
+        };
+        let found = words.clone().find_map(|own| of_part(TRAIN, own));
+        let other = words.find_map(|own| of_part(TEST, own));
+        if found.is_some() && other.is_some() {
+            return Err(PictureError::TwoParts { shard: path.to_owned() }.into());
+        }
+        if let Some(word) = found.or(other) {
+            return Ok(Some(word));
+        }
+    }
+    Ok(None)
 }
 
 /// The pictures of so many shards.
@@ -122,11 +149,11 @@ struct Sample {
 /// The pictures of one shard, as they lie in it.
 fn pictures<'l>(root: &Path, shard: &'l Found) -> Result<Vec<Picture<'l>>, DataError> {
     let path = root.join(&shard.path);
-    let mut samples = IndexMap::<String, Sample>::new();
+    let mut samples = IndexMap::<PathBuf, Sample>::new();
     visit(&path, |member, contents| {
         let file = Path::new(&member.name);
         let base = file.file_name().unwrap_or_default().to_string_lossy();
-        let Some((_, ends)) = base.split_once('.').filter(|(stem, _)| !stem.is_empty()) else {
+        let Some((stem, ends)) = base.split_once('.').filter(|(stem, _)| !stem.is_empty()) else {
             return Ok(());
         };
         let is_class = ends.eq_ignore_ascii_case("cls");
@@ -137,8 +164,10 @@ fn pictures<'l>(root: &Path, shard: &'l Found) -> Result<Vec<Picture<'l>>, DataE
         if is_picture == Some(false) {
             return Err(PictureError::Format { first: path.join(file), count: 1 }.into());
         }
-        let key = member.name[..member.name.len() - ends.len() - 1].to_owned();
-        let sample = samples.entry(key).or_default();
+        let Some(contents) = contents else {
+            return Err(PictureError::Link { member: path.join(file) }.into());
+        };
+        let sample = samples.entry(file.with_file_name(stem)).or_default();
         if is_class {
             sample.class = Some(class(&path.join(file), contents)?);
         } else if let Some(picture) = &sample.picture {
@@ -150,8 +179,11 @@ fn pictures<'l>(root: &Path, shard: &'l Found) -> Result<Vec<Picture<'l>>, DataE
         Ok(())
     })?;
     let mut pictures = Vec::new();
-    for sample in samples.into_values() {
-        let Some(member) = sample.picture else { continue };
+    for (name, sample) in samples {
+        let sample_path = || path.join(&name);
+        let Some(member) = sample.picture else {
+            return Err(PictureError::NoPicture { sample: sample_path() }.into());
+        };
         let Some(class) = sample.class else {
             return Err(PictureError::NoLabel { picture: path.join(member.name) }.into());
         };
@@ -160,17 +192,20 @@ fn pictures<'l>(root: &Path, shard: &'l Found) -> Result<Vec<Picture<'l>>, DataE
     Ok(pictures)
 }
 
-/// Calls `visit` with every file of an archive.
+/// Calls `visit` with everything in an archive that has bytes of its own, and with `None` for what
+/// only points to others.
 fn visit(
     path: &Path,
-    mut visit: impl FnMut(Member, &mut dyn Read) -> Result<(), DataError>,
+    mut visit: impl FnMut(Member, Option<&mut dyn Read>) -> Result<(), DataError>,
 ) -> Result<(), DataError> {
     let damaged = |problem: String| PictureError::Shard { shard: path.to_owned(), problem };
     let broken = |cause: std::io::Error| DataError::from(damaged(cause.to_string()));
     let file = File::open(path).map_err(DataError::io("read", path))?;
     let length = file.metadata().map_err(DataError::io("read", path))?.len();
-    // Only heads are read, and the rest is passed over.
+    // What lies between the heads is passed over.
     let mut archive = tar::Archive::new(BufReader::with_capacity(BLOCK as usize, file));
+    // Several archives, one behind the other, are one.
+    archive.set_ignore_zeros(true);
     let mut end = 0;
     for entry in archive.entries_with_seek().map_err(broken)? {
         let mut entry = entry.map_err(broken)?;
@@ -183,8 +218,10 @@ fn visit(
         if end > length {
             return Err(damaged("it is cut short".into()).into());
         }
-        if entry.header().entry_type().is_file() {
-            visit(member, &mut entry)?;
+        match entry.header().entry_type() {
+            EntryType::Regular | EntryType::Continuous => visit(member, Some(&mut entry))?,
+            EntryType::Directory => {}
+            _ => visit(member, None)?,
         }
     }
     // Whoever is at the end of a file that was cut between two members finds no mark of the end.

@@ -6,10 +6,12 @@ use super::tests::{
 use super::*;
 use crate::device::testing::{backends, device};
 use crate::device::{Array, Kernels, Mixed};
-use crate::nn::Role;
+use crate::nn::{Params, Role};
 use crate::random::Key;
 use crate::schedule::Progress;
-use crate::term::objective::{Extent, ModuleNode, NetworkNode, ObjectiveGraph, TensorNode};
+use crate::term::objective::{
+    Extent, ModuleNode, NetworkBody, NetworkNode, ObjectiveGraph, TensorNode,
+};
 use crate::term::{Args, Call, Term, Unit};
 
 /// An objective of one module chain: the mean of a node is minimized.
@@ -265,7 +267,8 @@ fn a_running_mean_follows_the_batches() {
     close(&restored.slots[&mean].arrays[0].1.to_vec(), &expected);
 }
 
-/// Prototypes are of length one whatever a step has made of them, and stay as they are at first.
+/// Prototypes are of length one whatever a step has made of them, and so are averages of them; they
+/// stay as they are at first.
 #[test]
 fn prototypes_are_directions() {
     let frozen = ("frozen".to_owned(), Term::Duration(2.0, Unit::Steps));
@@ -275,20 +278,24 @@ fn prototypes_are_directions() {
     let mut nodes = Nodes::default();
     let [_, _, unit] = nodes.project(0, 0);
     let scores = nodes.op(Op::Apply(1), &[unit]);
-    let networks = vec![chain(&[0, 1]), chain(&[2])];
-    let graph = minimizing(networks, vec![encoder(), head(16), prototypes], nodes, scores);
+    let average = NetworkNode { body: NetworkBody::Ema { of: 1, momentum: Term::Float(0.5) } };
+    let networks = vec![chain(&[0, 1]), chain(&[2]), average];
+    let others = nodes.op(Op::Apply(2), &[unit]);
+    let both = nodes.op(Op::Add, &[scores, others]);
+    let graph = minimizing(networks, vec![encoder(), head(16), prototypes], nodes, both);
     let mut program = learner(&graph);
-    let lengths = |program: &Learner| -> Vec<f32> {
-        let weights = program.params()[2].values()[0].to_vec();
+    let lengths = |params: &Params| -> Vec<f32> {
+        let weights = params.values()[0].to_vec();
         weights.chunks(DIM).map(|row| row.iter().map(|v| v * v).sum::<f32>().sqrt()).collect()
     };
     assert_eq!(program.params()[2].layout().iter().next().unwrap().role, Role::UnitRows);
-    close(&lengths(&program), &[1.0; 3]);
+    close(&lengths(&program.params()[2]), &[1.0; 3]);
     let output = program.forward(&noise(0, BATCH, 8, &device()), context());
-    let longer = program.params()[2].values()[0].to_vec().iter().map(|v| v * 3.0).collect();
+    let longer = program.params()[2].values()[0].to_vec().iter().map(|v| v * 3.0 + 0.5).collect();
     program.params_mut()[2].values_mut()[0] = Array::from_vec(longer, &[3, DIM], &device());
     program.commit(output.effects, context());
-    close(&lengths(&program), &[1.0; 3]);
+    close(&lengths(&program.params()[2]), &[1.0; 3]);
+    close(&lengths(program.average(2, 2).unwrap()), &[1.0; 3]);
     let held = |step| {
         let progress = Progress { step, steps: 10, steps_per_epoch: 5 };
         program.params()[2].held(progress).next().unwrap()

@@ -151,7 +151,7 @@ fn shards_that_are_laid_out_otherwise_are_refused() {
         place.fault()
     };
     let remove = |place: &Place| fs::remove_file(place.path("val/0.tar")).expect("a shard");
-    assert_eq!(fault(&remove), "`data/set` has no shard of `val` or `test`");
+    assert_eq!(fault(&remove), "`data/set` has no shard of `val`, `validation`, `valid`, `test`");
     // `trained` is another word.
     let others = |place: &Place| {
         for number in [0, 1] {
@@ -160,8 +160,15 @@ fn shards_that_are_laid_out_otherwise_are_refused() {
         }
     };
     assert_eq!(fault(&others), "`data/set` has no shard of `train`");
-    let packed = |place: &Place| place.write("train.tar.gz", b"");
-    assert_eq!(fault(&packed), "`data/set/train.tar.gz` is compressed");
+    let packed = |place: &Place| place.write("train.TAR.gz", b"");
+    assert_eq!(fault(&packed), "`data/set/train.TAR.gz` is compressed");
+    let both = |place: &Place| place.write("train/val-train.tar", b"");
+    let expected = "`data/set/train/val-train.tar` is named like a shard of both parts";
+    assert_eq!(fault(&both), expected);
+    let lone = |place: &Place| place.shard("train.tar", &[("sub/e.cls".into(), b"0".to_vec())]);
+    assert_eq!(fault(&lone), "`data/set/train.tar/sub/e` has a class and no picture");
+    let link = |place: &Place| place.write("train.tar", &linked());
+    assert_eq!(fault(&link), "`data/set/train.tar/e.png` has no bytes of its own");
     let unlabeled = |place: &Place| place.shard("train.tar", &[("e.png".into(), wide(8))]);
     let expected = "`data/set/train.tar/e.png` has no class: a `.cls` beside it";
     assert_eq!(fault(&unlabeled), expected);
@@ -184,6 +191,71 @@ fn shards_that_are_laid_out_otherwise_are_refused() {
     assert_eq!(fault(&gap), "`data/set` has no picture to train on of class 2");
     let beyond = |place: &Place| place.shard("val/1.tar", &sample("e", 8, "2"));
     assert_eq!(fault(&beyond), "`data/set` has no picture to train on of class 2");
+}
+
+/// An archive in which a picture is a second name of another.
+fn linked() -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(EntryType::Link);
+    header.set_size(0);
+    builder.append_link(&mut header, "e.png", "d.png").expect("a member");
+    builder.into_inner().expect("an archive")
+}
+
+/// Names and places of shards as others have them.
+#[test]
+fn the_nearest_name_tells_the_part() {
+    for (train, test) in [
+        ("train-0000.tar", "validation-0000.tar"),
+        ("Train.TAR", "VALID.tar"),
+        ("train-val-split/train/0.tar", "train-val-split/val/0.tar"),
+        ("val/train.tar", "train/val.tar"),
+        ("train.tar/0.tar", "imagenet1k-test-0.tar"),
+    ] {
+        let place = Place(tempfile::tempdir().expect("a folder"));
+        place.shard(train, &[sample("a", 8, "1"), sample("b", 9, "0")].concat());
+        // What names no part is passed over, whatever it is.
+        place.write("annotations.tar.gz", b"");
+        place.write("more.tar", b"");
+        place.shard(test, &sample("c", 10, "1"));
+        let declared = Counts { train: 2, test: 1, ..COUNTS };
+        let dataset = place.load(Pictures { declared, ..SET }).expect(train);
+        assert_eq!((&dataset.train.labels[..], &dataset.test.labels[..]), (&[1, 0][..], &[1][..]));
+    }
+    // Of several words for what is tested on, the first that is there.
+    let place = Place::new();
+    place.shard("test/0.tar", &sample("e", 13, "0"));
+    assert_eq!(place.load(SET).expect("shards").test.labels, [0, 1]);
+}
+
+/// As `cat` puts them.
+#[test]
+fn archives_one_behind_the_other_are_one() {
+    let place = Place::new();
+    let shards = ["pets-train-0000.tar", "pets-train-0001.tar"];
+    let whole = shards.map(|name| fs::read(place.path(name)).expect("a shard"));
+    place.write(shards[0], &whole.concat());
+    fs::remove_file(place.path(shards[1])).expect("a shard");
+    assert_eq!(place.load(SET).expect("shards").train.labels, [1, 0, 1]);
+}
+
+/// Whatever stands in an archive: its names are no paths that anything is written to.
+#[test]
+fn odd_names_in_an_archive() {
+    let place = Place::new();
+    let odd = ["foo.é.png/.", "../e.png", "/f.png", ".", "..", "x.", "./g.png"];
+    for name in odd {
+        let mut bytes = crate::data::archive::tests::bare(&[(name, &wide(8))]);
+        bytes.extend([0; 1024]);
+        place.write("train.tar", &bytes);
+        let result = place.load(SET);
+        assert!(matches!(result, Ok(_) | Err(DataError::Pictures(_))), "{name}: {result:?}");
+    }
+    let files = [("./d/g.png".to_owned(), wide(8)), ("./d/g.cls".to_owned(), b"1".to_vec())];
+    place.shard("train.tar", &files);
+    let declared = Counts { train: 4, ..COUNTS };
+    assert!(place.load(Pictures { declared, ..SET }).is_ok());
 }
 
 #[test]

@@ -26,6 +26,11 @@ pub const GUIDES: &[Guide] = &[
         title: "A method in an afternoon",
         text: include_str!("guides/method.md"),
     },
+    Guide {
+        name: "guide.methods",
+        title: "The methods on a small budget",
+        text: include_str!("guides/methods.md"),
+    },
 ];
 
 /// What the guide to the language says of a type: an item of its list.

@@ -114,9 +114,9 @@ fn network(width: usize, device: &Selected) -> Extractor {
 fn images(count: usize) -> Images {
     let mut noise = Key::root(1).stream();
     let pixels = (0..count * 3 * SIDE * SIDE).map(|_| (256.0 * noise.uniform()) as u8);
-    let pixels = pixels.collect::<Vec<u8>>().into();
+    let pixels: Vec<u8> = pixels.collect();
     let labels = (0..count).map(|index| (index % CLASSES) as u32).collect();
-    Images { pixels, labels, height: SIDE, width: SIDE }
+    Images::new(pixels, labels, [SIDE, SIDE])
 }
 
 /// Features that are scattered about a direction for each class, and overlap.

@@ -1,16 +1,18 @@
 """Training steps of MoCo v2 on CIFAR-10 with everything that belongs to them, cpipe's and others'.
 
     python3 tests/python/run_speed.py target/release/cpipe CIFAR [--width 16] [--batch 256]
-        [--steps 40] [--rounds 5] [--devices libtorch-cpu,flex] [--others torch-1,lightly-1]
+        [--steps 40] [--rounds 5] [--devices libtorch-cpu:bf16,flex] [--others torch-1:bf16,lightly-1]
 
 CIFAR is the folder of the binary version, `cifar-10-batches-bin`. All train the same network
 (ResNet-18 with the small stem) by the same objective and optimizer on the two views of MoCo's demo
 for CIFAR-10, without blur. `torch-N` is a plain script of PyTorch and torchvision with N processes
 that load, `lightly-N` the same step on the transform, the dataset and the loss of LightlySSL (from
-PyPI, where it is installed). Maps lie channels last in both, which is faster on processors.
+PyPI, where it is installed). Maps lie channels last in both, which is faster on processors. With
+`:bf16` networks compute in bfloat16: cpipe's precision, PyTorch's automatic mixed precision.
 
 Every round runs each side once, one after the other; its images a second are those from the end of
-its first step to that of its last. Printed are medians, and the most memory of a process.
+its first step to that of its last, its start the seconds from that of the process to the end of its
+first step. Printed are medians, and the most memory of a process.
 """
 
 import argparse
@@ -27,6 +29,8 @@ import tempfile
 import time
 
 QUEUE, TEMPERATURE, MOMENTUM, DIM = 4096, 0.1, 0.99, 128
+# When the process of the other side was started.
+STARTED = "CPIPE_TEST_STARTED"
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.247, 0.2435, 0.2616)
 
 
@@ -110,7 +114,9 @@ def train(side, folder, width, batch, steps):
 
     from step_speed import encoder
 
+    side, _, precision = side.partition(":")
     kind, workers = side.rsplit("-", 1)
+    mixed = torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16")
     network, features = encoder(width)
     head = nn.Sequential(nn.Linear(features, features), nn.ReLU(), nn.Linear(features, DIM))
     query = nn.Sequential(network, head).to(memory_format=torch.channels_last)
@@ -120,29 +126,34 @@ def train(side, folder, width, batch, steps):
     criterion = loss_of(kind)
     begun = None
     for step, (a, b) in zip(range(steps), batches(kind, int(workers), folder, batch)):
-        q = query(a.to(memory_format=torch.channels_last))
-        with torch.no_grad():
-            torch._foreach_lerp_(list(key.parameters()), parameters, 1 - MOMENTUM)
-            k = key(b.to(memory_format=torch.channels_last))
-        loss = criterion(q, k)
+        with mixed:
+            q = query(a.to(memory_format=torch.channels_last))
+            with torch.no_grad():
+                torch._foreach_lerp_(list(key.parameters()), parameters, 1 - MOMENTUM)
+                k = key(b.to(memory_format=torch.channels_last))
+        loss = criterion(q.float(), k.float())
         sgd.zero_grad()
         loss.backward()
         sgd.step()
         loss.item()
-        begun = begun or time.perf_counter()
-    speed = (steps - 1) * batch / (time.perf_counter() - begun)
+        begun = begun or time.time()
+    speed = (steps - 1) * batch / (time.time() - begun)
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(speed, own / 2**20, flush=True)
+    print(speed, own / 2**20, begun - float(os.environ[STARTED]), flush=True)
     os._exit(0)
 
 
 def run_cpipe(cpipe, device, width, batch, steps, folder):
     sizes = ["-o", f"width={width}", "-o", f"batch={batch}", "-o", f"epochs={steps} steps"]
+    device, _, precision = device.partition(":")
+    if precision:
+        sizes += ["-o", f"base.precision={precision}"]
     pipeline = pathlib.Path(__file__).parents[2] / "pipelines/moco_cifar10.cpipe"
     data = {"CPIPE_DATA": str(pathlib.Path(folder).parents[1])}
     with tempfile.TemporaryDirectory() as place:
         command = [cpipe, "run", pipeline, "--device", device, *sizes, "-o", "tune=2 steps"]
         command += ["--store", f"{place}/store", "--output", f"{place}/runs"]
+        started = time.time()
         process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, **data}
         )
@@ -166,7 +177,7 @@ def run_cpipe(cpipe, device, width, batch, steps, folder):
         process.wait()
     if last is None:
         raise RuntimeError(f"cpipe ended before its last step: {' '.join(map(str, command))}")
-    return (steps - 1) * batch / (last - first) * 1000, peak / 2**20
+    return (steps - 1) * batch / (last - first) * 1000, peak / 2**20, first / 1000 - started
 
 
 def main():
@@ -187,24 +198,30 @@ def main():
 
     def other(side):
         command = [sys.executable, __file__, "--worker", side, folder, *map(str, sizes)]
-        output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-        return map(float, output.split()[-2:])
+        started = {STARTED: str(time.time())}
+        output = subprocess.run(
+            command, check=True, stdout=subprocess.PIPE, text=True, env={**os.environ, **started}
+        ).stdout
+        return map(float, output.split()[-3:])
 
     sides = {f"cpipe {own}": lambda own=own: run_cpipe(given.cpipe, own, *sizes, folder)
              for own in given.devices.split(",")}
     sides |= {own: lambda own=own: other(own) for own in filter(None, given.others.split(","))}
-    speeds, peaks = {name: [] for name in sides}, dict.fromkeys(sides, 0)
+    speeds, starts = ({name: [] for name in sides} for _ in range(2))
+    peaks = dict.fromkeys(sides, 0)
     for _ in range(given.rounds):
         for name, take in sides.items():
-            speed, peak = take()
+            speed, peak, start = take()
             speeds[name].append(speed)
+            starts[name].append(start)
             peaks[name] = max(peaks[name], peak)
     medians = {name: statistics.median(own) for name, own in speeds.items()}
     first = next(iter(medians))
     print(f"ResNet-18, width {given.width}, batch {given.batch}, {given.rounds} rounds of {given.steps} steps")
-    print(f"| | img/s | {first} to it | GiB |\n|---|---|---|---|")
+    print(f"| | img/s | {first} to it | GiB | start, s |\n|---|---|---|---|---|")
     for name, own in medians.items():
-        print(f"| {name} | {own:.0f} | {medians[first] / own:.2f} | {peaks[name]:.2f} |", flush=True)
+        start = statistics.median(starts[name])
+        print(f"| {name} | {own:.0f} | {medians[first] / own:.2f} | {peaks[name]:.2f} | {start:.2f} |")
 
 
 if sys.argv[1:2] == ["--worker"]:

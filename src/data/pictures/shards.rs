@@ -214,7 +214,8 @@ fn visit(
             at: entry.raw_file_position(),
             bytes: entry.size(),
         };
-        end = member.at.saturating_add(member.bytes.next_multiple_of(BLOCK));
+        let blocks = member.bytes.checked_next_multiple_of(BLOCK).unwrap_or(u64::MAX);
+        end = member.at.saturating_add(blocks);
         if end > length {
             return Err(damaged("it is cut short".into()).into());
         }

@@ -1,6 +1,6 @@
 //! By what a file is known to be the same.
 
-use std::fs;
+use std::fs::{self, Metadata};
 use std::io;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
@@ -17,7 +17,10 @@ pub struct Stamp {
 
 impl Stamp {
     pub fn of(path: &Path) -> io::Result<Self> {
-        let metadata = fs::metadata(path)?;
+        Stamp::from(&fs::metadata(path)?)
+    }
+
+    fn from(metadata: &Metadata) -> io::Result<Self> {
         let written = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
         let written = (written.as_secs(), written.subsec_nanos());
         Ok(Stamp { bytes: metadata.len(), written })
@@ -35,15 +38,15 @@ pub struct Identity {
 
 impl Identity {
     pub fn of(path: &Path) -> io::Result<Self> {
+        let metadata = fs::metadata(path)?;
         #[cfg(unix)]
         let own = {
             use std::os::unix::fs::MetadataExt as _;
 
-            let metadata = fs::metadata(path)?;
             Some((metadata.ino(), metadata.ctime(), metadata.ctime_nsec()))
         };
         #[cfg(not(unix))]
         let own = None;
-        Ok(Identity { stamp: Stamp::of(path)?, own })
+        Ok(Identity { stamp: Stamp::from(&metadata)?, own })
     }
 }

@@ -1,7 +1,7 @@
 //! Batches that were found to be whole before.
 //!
-//! A folder's files are hashed once. While they are the same they are mapped as they lie there, and what
-//! was noted of them then is their labels.
+//! A folder's files are hashed once. While they are the same they are mapped as they lie there, and
+//! their labels are those that were noted then.
 
 use std::fs::{self, File};
 use std::io::Write;

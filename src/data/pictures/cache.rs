@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
 use super::decode::square;
-use super::layout::{Layout, PARTS, Picture};
+use super::layout::{Layout, Picture};
 use super::{Counts, PictureError};
 use crate::augment::Canvas;
 use crate::data::download::exclusive;
@@ -59,7 +59,7 @@ impl Cache {
         let place = fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
         let mut hasher = blake3::Hasher::new();
         hasher.update(place.as_os_str().as_encoded_bytes());
-        hasher.update(format!("\0{size} {skips} {VERSION}{layout}").as_bytes());
+        hasher.update(format!("\0{layout} {size} {skips} {VERSION}").as_bytes());
         let hash = &hasher.finalize().to_hex()[..16];
         let name = root.file_name().unwrap_or_default().to_string_lossy();
         Cache { folder: caches.join("folders").join(format!("{name}-{size}-{hash}")), size, skips }
@@ -212,7 +212,7 @@ impl Cache {
     }
 
     fn pixels(&self, content: &str, part: usize) -> PathBuf {
-        let part = PARTS[part];
+        let part = ["train", "test"][part];
         self.folder.join(format!("{part}-{}.pixels", content.get(..16).unwrap_or(content)))
     }
 

@@ -40,7 +40,6 @@ impl Entry {
 
 impl Layout for Folder {
     const NAME: &str = "folder";
-    const MARK: &str = "";
 
     fn list(root: &Path, watch: Watch<'_>) -> Result<Self, DataError> {
         let train = part(root, TRAIN)?;

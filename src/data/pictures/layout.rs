@@ -13,9 +13,6 @@ use crate::data::error::DataError;
 use crate::data::stamp::Stamp;
 use crate::watch::Watch;
 
-/// The parts of a set.
-pub const PARTS: [&str; 2] = ["train", "test"];
-
 /// Deeper than this nobody lays pictures.
 pub const DEEPEST: usize = 16;
 
@@ -30,9 +27,6 @@ const NOT_READ: &[&str] = &[
 pub trait Layout: PartialEq + Serialize + DeserializeOwned + Sync {
     /// The dataset of the library that is laid out like this.
     const NAME: &str;
-
-    /// What the names of its caches are made of besides.
-    const MARK: &str;
 
     /// Lists the files under `root`, which is a folder. None is opened.
     fn list(root: &Path, watch: Watch<'_>) -> Result<Self, DataError>;

@@ -100,7 +100,7 @@ impl<'a> Pictures<'a> {
     }
 
     fn cache<L: Layout>(self, root: &Path, source: &Lookup<'_>) -> Cache {
-        Cache::of(&source.cache, root, L::MARK, self.size, self.skips)
+        Cache::of(&source.cache, root, L::NAME, self.size, self.skips)
     }
 
     /// Their place, and the files that are there.

@@ -37,7 +37,6 @@ pub struct Shards([Vec<Found>; 2]);
 
 impl Layout for Shards {
     const NAME: &str = "shards";
-    const MARK: &str = "shards";
 
     fn list(root: &Path, watch: Watch<'_>) -> Result<Self, DataError> {
         let mut archives = Vec::new();

@@ -37,13 +37,17 @@ pub(super) fn of(bytes: &[u8], size: usize) -> Result<Vec<u8>, String> {
     square(bytes, size, &mut Canvas::new())
 }
 
-/// A folder of pictures, and the cache of who reads it.
-struct Place(tempfile::TempDir);
+/// A set of pictures, and the cache of who reads it.
+pub(super) struct Place(tempfile::TempDir);
 
 impl Place {
+    pub(super) fn empty() -> Self {
+        Place(tempfile::tempdir().expect("a folder"))
+    }
+
     /// Two classes, of two and one pictures to train on, and one each to test on.
     fn new() -> Self {
-        let place = Place(tempfile::tempdir().expect("a folder"));
+        let place = Place::empty();
         for (index, name) in ["train/b/2.png", "train/a/1.png", "val/b/3.PNG", "val/a/x.jpeg"]
             .into_iter()
             .chain(["train/b/10.png"])
@@ -55,17 +59,17 @@ impl Place {
         place
     }
 
-    fn write(&self, name: &str, bytes: &[u8]) {
+    pub(super) fn write(&self, name: &str, bytes: &[u8]) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().expect("a folder")).expect("a folder to write to");
         fs::write(path, bytes).expect("a folder to write to");
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join("data/set").join(name)
     }
 
-    fn lookup<'a>(&self, watch: Watch<'a>) -> Lookup<'a> {
+    pub(super) fn lookup<'a>(&self, watch: Watch<'a>) -> Lookup<'a> {
         Lookup {
             data_dir: None,
             environment: Some(self.0.path().join("data")),
@@ -85,7 +89,15 @@ impl Place {
     }
 
     fn fault(&self, set: Pictures<'_>) -> (String, String) {
-        match self.load(set) {
+        self.said(self.load(set))
+    }
+
+    /// What is said of an error, and of what would be right.
+    pub(super) fn said<T: std::fmt::Debug>(
+        &self,
+        result: Result<T, DataError>,
+    ) -> (String, String) {
+        match result {
             Err(DataError::Pictures(error)) => {
                 let root = self.0.path().to_str().expect("a path of letters").to_owned() + "/";
                 (error.message().replace(&root, ""), error.help())

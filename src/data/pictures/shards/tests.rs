@@ -2,8 +2,8 @@ use std::fs;
 
 use super::*;
 use crate::data::pictures::Pictures;
-use crate::data::pictures::tests::{NORMALIZATION, of, picture, png};
-use crate::data::{Content, Dataset, Lookup, Supply};
+use crate::data::pictures::tests::{NORMALIZATION, Place, of, picture, png};
+use crate::data::{Content, Dataset, Supply};
 use crate::interrupt::Interrupt;
 use crate::watch::Work;
 use crate::watch::testing::unwatched;
@@ -33,79 +33,39 @@ fn sample(name: &'static str, width: u32, class: &str) -> Vec<(String, Vec<u8>)>
     vec![(format!("{name}.png"), wide(width)), (format!("{name}.cls"), class.into())]
 }
 
-struct Place(tempfile::TempDir);
+/// Two shards to train on, of two samples and one, and one to test on.
+fn place() -> Place {
+    let place = Place::empty();
+    let first = [sample("a/0001", 8, "1\n"), sample("a/0002", 9, "0")].concat();
+    shard(&place, "pets-train-0000.tar", &first);
+    // The class may come first, and what is neither is passed over.
+    let other = [("b.json", "{}"), ("b.cls", "1"), (".b.png", ""), ("notes", "")];
+    let other = other.map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec()));
+    let second = [&other[..], &[("b.PNG".to_owned(), wide(10))]].concat();
+    shard(&place, "pets-train-0001.tar", &second);
+    shard(&place, "val/0.tar", &[sample("c", 11, "0"), sample("d", 12, "1")].concat());
+    place
+}
 
-impl Place {
-    /// Two shards to train on, of two samples and one, and one to test on.
-    fn new() -> Self {
-        let place = Place(tempfile::tempdir().expect("a folder"));
-        let first = [sample("a/0001", 8, "1\n"), sample("a/0002", 9, "0")].concat();
-        place.shard("pets-train-0000.tar", &first);
-        // The class may come first, and what is neither is passed over.
-        let other = [("b.json", "{}"), ("b.cls", "1"), (".b.png", ""), ("notes", "")];
-        let other = other.map(|(name, text)| (name.to_owned(), text.as_bytes().to_vec()));
-        let second = [&other[..], &[("b.PNG".to_owned(), wide(10))]].concat();
-        place.shard("pets-train-0001.tar", &second);
-        place.shard("val/0.tar", &[sample("c", 11, "0"), sample("d", 12, "1")].concat());
-        place
-    }
+fn shard(place: &Place, name: &str, files: &[(String, Vec<u8>)]) {
+    let files: Vec<(&str, Vec<u8>)> =
+        files.iter().map(|(name, contents)| (name.as_str(), contents.clone())).collect();
+    place.write(name, &tar(&files));
+}
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join("data/set").join(name)
-    }
+fn load(place: &Place, set: Pictures<'_>) -> Result<Dataset, DataError> {
+    set.load::<Shards>(NORMALIZATION, &place.lookup(unwatched()))
+}
 
-    fn write(&self, name: &str, bytes: &[u8]) {
-        let path = self.path(name);
-        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder to write to");
-        fs::write(path, bytes).expect("a folder to write to");
-    }
-
-    fn shard(&self, name: &str, files: &[(String, Vec<u8>)]) {
-        let files: Vec<(&str, Vec<u8>)> =
-            files.iter().map(|(name, contents)| (name.as_str(), contents.clone())).collect();
-        self.write(name, &tar(&files));
-    }
-
-    fn lookup<'a>(&self, watch: Watch<'a>) -> Lookup<'a> {
-        Lookup {
-            data_dir: None,
-            environment: Some(self.0.path().join("data")),
-            cache: self.0.path().join("cache"),
-            offline: true,
-            mirror: None,
-            watch,
-        }
-    }
-
-    fn load(&self, set: Pictures<'_>) -> Result<Dataset, DataError> {
-        set.load::<Shards>(NORMALIZATION, &self.lookup(unwatched()))
-    }
-
-    fn locate(&self, set: Pictures<'_>) -> Result<Supply, DataError> {
-        set.locate::<Shards>(&self.lookup(unwatched()))
-    }
-
-    /// What is said of an error, and where it would be right.
-    fn said<T: std::fmt::Debug>(&self, result: Result<T, DataError>) -> (String, String) {
-        match result {
-            Err(DataError::Pictures(error)) => {
-                let root = self.0.path().to_str().expect("a path of letters").to_owned() + "/";
-                (error.message().replace(&root, ""), error.help())
-            }
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn fault(&self) -> String {
-        self.said(self.load(SET)).0
-    }
+fn locate(place: &Place, set: Pictures<'_>) -> Result<Supply, DataError> {
+    set.locate::<Shards>(&place.lookup(unwatched()))
 }
 
 #[test]
 fn samples_come_as_they_lie_in_their_shards() {
-    let place = Place::new();
-    assert!(matches!(place.locate(SET), Ok(Supply::Found(_))));
-    let dataset = place.load(SET).expect("shards");
+    let place = place();
+    assert!(matches!(locate(&place, SET), Ok(Supply::Found(_))));
+    let dataset = load(&place, SET).expect("shards");
     assert_eq!(dataset.train.labels, [1, 0, 1]);
     assert_eq!(dataset.test.labels, [0, 1]);
     for (index, width) in [8, 9, 10].into_iter().enumerate() {
@@ -118,37 +78,37 @@ fn samples_come_as_they_lie_in_their_shards() {
     let source = place.lookup(Watch::new(&interrupt, &begins));
     assert_eq!(SET.load::<Shards>(NORMALIZATION, &source).expect("shards"), dataset);
     // The same pictures in other shards are the same content, and all is read anew.
-    place.shard("pets-train-0000.tar", &sample("z", 8, "1"));
+    shard(&place, "pets-train-0000.tar", &sample("z", 8, "1"));
     let rest = [sample("b", 9, "0"), sample("c", 10, "1")].concat();
-    place.shard("pets-train-0001.tar", &rest);
+    shard(&place, "pets-train-0001.tar", &rest);
     let content = SET.content::<Shards>(&place.lookup(unwatched()));
     assert_eq!(content.expect("shards"), Content::Unread);
-    assert_eq!(place.load(SET).expect("shards").content, dataset.content);
+    assert_eq!(load(&place, SET).expect("shards").content, dataset.content);
 }
 
 #[test]
 fn what_is_declared_is_compared_before_a_picture_is_decoded() {
-    let place = Place::new();
+    let place = place();
     let declared = Counts { classes: 3, train: 4, test: 2 };
     let set = Pictures { declared, ..SET };
     let expected = "`data/set` has 2 classes, not 3; 3 pictures to train on, not 4";
     let right = "say `shards(\"set\", classes: 2, train: 3, test: 2)`";
-    let (message, help) = place.said(place.load(set));
+    let (message, help) = place.said(load(&place, set));
     assert_eq!(message, expected);
     assert!(help.ends_with(right), "{help}");
     // Only a look into them tells, and the last one is remembered.
-    assert!(place.locate(set).is_ok());
-    place.load(SET).expect("shards");
-    assert_eq!(place.said(place.locate(set)).0, expected);
-    assert_eq!(place.said(place.load(set)).0, expected);
+    assert!(locate(&place, set).is_ok());
+    load(&place, SET).expect("shards");
+    assert_eq!(place.said(locate(&place, set)).0, expected);
+    assert_eq!(place.said(load(&place, set)).0, expected);
 }
 
 #[test]
 fn shards_that_are_laid_out_otherwise_are_refused() {
     let fault = |change: &dyn Fn(&Place)| {
-        let place = Place::new();
+        let place = place();
         change(&place);
-        place.fault()
+        place.said(load(&place, SET)).0
     };
     let remove = |place: &Place| fs::remove_file(place.path("val/0.tar")).expect("a shard");
     assert_eq!(fault(&remove), "`data/set` has no shard of `val`, `validation`, `valid`, `test`");
@@ -165,31 +125,31 @@ fn shards_that_are_laid_out_otherwise_are_refused() {
     let both = |place: &Place| place.write("train/val-train.tar", b"");
     let expected = "`data/set/train/val-train.tar` is named like a shard of both parts";
     assert_eq!(fault(&both), expected);
-    let lone = |place: &Place| place.shard("train.tar", &[("sub/e.cls".into(), b"0".to_vec())]);
+    let lone = |place: &Place| shard(place, "train.tar", &[("sub/e.cls".into(), b"0".to_vec())]);
     assert_eq!(fault(&lone), "`data/set/train.tar/sub/e` has a class and no picture");
     let link = |place: &Place| place.write("train.tar", &linked());
     assert_eq!(fault(&link), "`data/set/train.tar/e.png` has no bytes of its own");
-    let unlabeled = |place: &Place| place.shard("train.tar", &[("e.png".into(), wide(8))]);
+    let unlabeled = |place: &Place| shard(place, "train.tar", &[("e.png".into(), wide(8))]);
     let expected = "`data/set/train.tar/e.png` has no class: a `.cls` beside it";
     assert_eq!(fault(&unlabeled), expected);
     for (class, found) in [("cat", "cat"), ("-1", "-1"), ("", ""), ("4294967295", "4294967295")] {
-        let named = |place: &Place| place.shard("train.tar", &sample("e", 8, class));
+        let named = |place: &Place| shard(place, "train.tar", &sample("e", 8, class));
         let expected =
             format!("`data/set/train.tar/e.cls` holds `{found}`, which is no number of a class");
         assert_eq!(fault(&named), expected);
     }
     let mask = |place: &Place| {
         let files = [sample("e", 8, "1"), vec![("e.seg.png".into(), wide(9))]].concat();
-        place.shard("train.tar", &files);
+        shard(place, "train.tar", &files);
     };
     let expected =
         "`data/set/train.tar/e.png` and `data/set/train.tar/e.seg.png` are of one sample";
     assert_eq!(fault(&mask), expected);
-    let webp = |place: &Place| place.shard("train.tar", &[("e.webp".into(), wide(8))]);
+    let webp = |place: &Place| shard(place, "train.tar", &[("e.webp".into(), wide(8))]);
     assert_eq!(fault(&webp), "`data/set/train.tar/e.webp` is in a format that is not read");
-    let gap = |place: &Place| place.shard("train.tar", &sample("e", 8, "3"));
+    let gap = |place: &Place| shard(place, "train.tar", &sample("e", 8, "3"));
     assert_eq!(fault(&gap), "`data/set` has no picture to train on of class 2");
-    let beyond = |place: &Place| place.shard("val/1.tar", &sample("e", 8, "2"));
+    let beyond = |place: &Place| shard(place, "val/1.tar", &sample("e", 8, "2"));
     assert_eq!(fault(&beyond), "`data/set` has no picture to train on of class 2");
 }
 
@@ -213,89 +173,89 @@ fn the_nearest_name_tells_the_part() {
         ("val/train.tar", "train/val.tar"),
         ("train.tar/0.tar", "imagenet1k-test-0.tar"),
     ] {
-        let place = Place(tempfile::tempdir().expect("a folder"));
-        place.shard(train, &[sample("a", 8, "1"), sample("b", 9, "0")].concat());
+        let place = Place::empty();
+        shard(&place, train, &[sample("a", 8, "1"), sample("b", 9, "0")].concat());
         // What names no part is passed over, whatever it is.
         place.write("annotations.tar.gz", b"");
         place.write("more.tar", b"");
-        place.shard(test, &sample("c", 10, "1"));
+        shard(&place, test, &sample("c", 10, "1"));
         let declared = Counts { train: 2, test: 1, ..COUNTS };
-        let dataset = place.load(Pictures { declared, ..SET }).expect(train);
+        let dataset = load(&place, Pictures { declared, ..SET }).expect(train);
         assert_eq!((&dataset.train.labels[..], &dataset.test.labels[..]), (&[1, 0][..], &[1][..]));
     }
     // Of several words for what is tested on, the first that is there.
-    let place = Place::new();
-    place.shard("test/0.tar", &sample("e", 13, "0"));
-    assert_eq!(place.load(SET).expect("shards").test.labels, [0, 1]);
+    let place = place();
+    shard(&place, "test/0.tar", &sample("e", 13, "0"));
+    assert_eq!(load(&place, SET).expect("shards").test.labels, [0, 1]);
 }
 
 /// As `cat` puts them.
 #[test]
 fn archives_one_behind_the_other_are_one() {
-    let place = Place::new();
+    let place = place();
     let shards = ["pets-train-0000.tar", "pets-train-0001.tar"];
     let whole = shards.map(|name| fs::read(place.path(name)).expect("a shard"));
     place.write(shards[0], &whole.concat());
     fs::remove_file(place.path(shards[1])).expect("a shard");
-    assert_eq!(place.load(SET).expect("shards").train.labels, [1, 0, 1]);
+    assert_eq!(load(&place, SET).expect("shards").train.labels, [1, 0, 1]);
 }
 
 /// Whatever stands in an archive: its names are no paths that anything is written to.
 #[test]
 fn odd_names_in_an_archive() {
-    let place = Place::new();
+    let place = place();
     let odd = ["foo.é.png/.", "../e.png", "/f.png", ".", "..", "x.", "./g.png"];
     for name in odd {
         let mut bytes = crate::data::archive::tests::bare(&[(name, &wide(8))]);
         bytes.extend([0; 1024]);
         place.write("train.tar", &bytes);
-        let result = place.load(SET);
+        let result = load(&place, SET);
         assert!(matches!(result, Ok(_) | Err(DataError::Pictures(_))), "{name}: {result:?}");
     }
     let files = [("./d/g.png".to_owned(), wide(8)), ("./d/g.cls".to_owned(), b"1".to_vec())];
-    place.shard("train.tar", &files);
+    shard(&place, "train.tar", &files);
     let declared = Counts { train: 4, ..COUNTS };
-    assert!(place.load(Pictures { declared, ..SET }).is_ok());
+    assert!(load(&place, Pictures { declared, ..SET }).is_ok());
 }
 
 #[test]
 fn shards_that_are_cut_short_are_told_before_a_picture_is_decoded() {
-    let place = Place::new();
+    let place = place();
     let whole = fs::read(place.path("pets-train-0000.tar")).expect("a shard");
     let member = 512 + wide(8).len().next_multiple_of(512);
     // Between two members, within a head, within a picture, and before the mark of the end.
     for length in [0, member, member + 100, 600, whole.len() - 1024] {
         place.write("pets-train-0000.tar", &whole[..length]);
-        let message = place.fault();
+        let message = place.said(load(&place, SET)).0;
         let expected = "`data/set/pets-train-0000.tar` is no whole tar archive: ";
         assert!(message.starts_with(expected), "{length}: {message}");
     }
     place.write("pets-train-0000.tar", &vec![b'x'; 2048]);
-    assert!(place.fault().contains("is no whole tar archive"));
+    assert!(place.said(load(&place, SET)).0.contains("is no whole tar archive"));
     place.write("pets-train-0000.tar", &whole);
-    assert!(place.load(SET).is_ok());
+    assert!(load(&place, SET).is_ok());
 }
 
 #[test]
 fn pictures_of_shards_that_are_damaged_are_named_or_left_out() {
-    let place = Place::new();
+    let place = place();
     let broken = vec![("e.png".into(), b"no picture".to_vec()), ("e.cls".into(), b"0".to_vec())];
-    place.shard("train.tar", &broken);
+    shard(&place, "train.tar", &broken);
     let declared = Counts { train: 4, ..COUNTS };
-    let fault = place.said(place.load(Pictures { declared, ..SET })).0;
+    let fault = place.said(load(&place, Pictures { declared, ..SET })).0;
     let expected = "`data/set/train.tar/e.png`, of 4 pictures, cannot be read: ";
     assert!(fault.starts_with(expected), "{fault}");
-    let dataset = place.load(Pictures { skips: true, ..SET }).expect("shards");
+    let dataset = load(&place, Pictures { skips: true, ..SET }).expect("shards");
     assert_eq!((dataset.train.labels.as_slice(), dataset.left_out), (&[1, 0, 1][..], 1));
 }
 
 #[test]
 fn a_shard_that_changes_while_it_is_read_is_told() {
-    let place = Place::new();
+    let place = place();
     let interrupt = Interrupt::default();
     let begins = |work: Option<Work>| {
         if work.is_some_and(|work| work.what == "decoding set") {
-            place.shard("val/0.tar", &[sample("c", 13, "0"), sample("d", 12, "1")].concat());
+            shard(&place, "val/0.tar", &[sample("c", 13, "0"), sample("d", 12, "1")].concat());
             let path = place.path("val/0.tar");
             let file = File::options().write(true).open(path).expect("a shard");
             file.set_modified(std::time::UNIX_EPOCH).expect("a file of this user");
@@ -308,7 +268,7 @@ fn a_shard_that_changes_while_it_is_read_is_told() {
 
 #[test]
 fn who_asks_to_stop_is_heeded_between_shards() {
-    let place = Place::new();
+    let place = place();
     let interrupt = Interrupt::default();
     let begins = |work: Option<Work>| {
         if work.is_some_and(|work| work.what == "looking through set") {

@@ -91,8 +91,6 @@ impl Rng {
         radius * libm::cosf(std::f32::consts::TAU * self.uniform())
     }
 
-    /// Puts the items into a uniformly random order (Fisher and Yates).
-    ///
     /// Rows of length one, uniform on the sphere: `rows` of them, of `d` numbers.
     pub fn unit_rows(&mut self, rows: usize, d: usize) -> Vec<f32> {
         let mut values: Vec<f32> = (0..rows * d).map(|_| self.normal()).collect();
@@ -103,7 +101,7 @@ impl Rng {
         values
     }
 
-    /// At most `u32::MAX` items.
+    /// Puts the items into a uniformly random order (Fisher and Yates). At most `u32::MAX` items.
     pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for last in (1..items.len()).rev() {
             let other = self.below(last as u32 + 1) as usize;

@@ -22,6 +22,7 @@ const MADE: &[&str] = &[
     "Encoder",
     "Network",
     "Tensor",
+    "Labels",
     "Index",
     "Optimizer",
     "Schedule",
@@ -102,7 +103,7 @@ fn what_is_declared_is_implemented_and_the_reverse() {
         (&["Dataset"], names(cpipe::data::DATASETS)),
         (&["Augment"], names(cpipe::augment::TRANSFORMS)),
         (&["Encoder", "Network"], names(cpipe::nn::MODULES)),
-        (&["Tensor", "Index"], of_tensors()),
+        (&["Tensor", "Labels", "Index"], of_tensors()),
         (&["Optimizer"], names(cpipe::train::OPTIMIZERS)),
         (&["Schedule"], names(cpipe::schedule::SCHEDULES)),
         (&["Protocol"], names(cpipe::evaluate::PROTOCOLS)),
@@ -155,13 +156,15 @@ fn facts_are_those_that_the_checker_knows() {
         for fact in &declaration.tree.facts {
             let is_right = match fact.name.text.as_str() {
                 "cuts" | "fits" | "chance" => declaration.is(&fact.name.text),
-                "spreads" | "draws" => kind == "Tensor" && declaration.is(&fact.name.text),
+                "spreads" => kind == "Tensor" && declaration.is("spreads"),
+                "draws" => matches!(kind, "Tensor" | "Labels") && declaration.is("draws"),
                 "pads" | "covers" | "deals" | "averages" | "groups" | "freezes" => {
                     parameter(&fact.name.text)
                 }
                 "passes" => declaration.named("passes") == Some("all") || parameter("passes"),
                 "reduces" => parameter("reduces") && states_over(declaration),
                 "yields" => declaration.named("yields") == Some("unit"),
+                "tiles" | "spans" => kind == "Encoder" && parameter(&fact.name.text),
                 "divides" => kind == "Encoder" && is_count(declaration, "divides", None),
                 "least_lr" | "most_lr" | "base_lr" | "per_examples" | "most_weight_decay" => {
                     let number = declaration.number(&fact.name.text, &Args::default(), None);

@@ -267,6 +267,17 @@ fn settings_are_judged_together() {
     let found = text(&found);
     assert_eq!(names(&found), ["features-too-coarse"]);
     assert_eq!(found.diagnostics[0].place().map(|place| found.sources.text(place)), Some(coarse));
+    let patches = |own: &str| {
+        let found = program
+            .replace("encoders.convnet", "encoders.vit_tiny")
+            .replace("convnet(width: 16)", own)
+            .replace("sgd(lr: 0.06, momentum: 0.9)", "adamw(lr: 0.001)");
+        text(&found).diagnostics.iter().map(|found| found.finding.name).collect::<Vec<_>>()
+    };
+    assert_eq!(patches("vit_tiny(patch: 8, size: 32)"), [""; 0]);
+    assert_eq!(patches("vit_tiny(patch: 8, size: 64)"), [""; 0]);
+    assert_eq!(patches("vit_tiny(patch: 5, size: 30)"), ["patches-leave-a-rest"]);
+    assert_eq!(patches("vit_tiny(patch: 5, size: 32)"), ["out-of-range"]);
 }
 
 /// What may look like more than is to be seen, and is not.

@@ -82,6 +82,7 @@ impl Checker<'_> {
                 Kind::Augment(Rc::new(AugmentValue { term, sizes, by_view: None }))
             }
             Some(TypeName::Encoder) => {
+                self.tiles(declaration, &bound);
                 return self.encoder(name, term, first(TypeName::Image), features(), span, &bound);
             }
             Some(TypeName::Network) if wraps(declaration).is_some() => {
@@ -96,9 +97,12 @@ impl Checker<'_> {
                     None => Value::poison(span),
                 };
             }
-            Some(name @ (TypeName::Tensor | TypeName::Index)) => {
+            Some(name @ (TypeName::Tensor | TypeName::Labels | TypeName::Index)) => {
                 let value = self.primitive(declaration, &bound, shape(name), span);
                 return match (name, value.kind) {
+                    (TypeName::Labels, Kind::Tensor(tensor)) => {
+                        Value { kind: Kind::Labels(tensor), ..value }
+                    }
                     (TypeName::Index, Kind::Tensor(tensor)) => {
                         Value { kind: Kind::Index(tensor), ..value }
                     }
@@ -143,6 +147,26 @@ impl Checker<'_> {
         match made.filter(|place| !is_by_argument && self.origins.is_users(*place)) {
             Some(place) => place,
             None => self.largest(bound, span),
+        }
+    }
+
+    /// Reports patches that do not cover the images that an encoder's positions are learned for.
+    fn tiles(&mut self, declaration: &Declaration, bound: &Arguments) {
+        let of = |fact| {
+            let value = bound.values.get(declaration.named(fact)?)?;
+            let Kind::Int(size) = &value.kind else { return None };
+            Some((value, size.as_constant()?))
+        };
+        let Some(((patch, side), (images, span))) = of("tiles").zip(of("spans")) else { return };
+        if span % side != 0 {
+            let message = format!("patches of {side} pixels do not cover images of {span}");
+            let error = self.blame(findings::OUT_OF_RANGE, images, message);
+            let (below, above) = (span / side * side, (span / side + 1) * side);
+            let error = match below {
+                0 => error.help(format!("images of {above} pixels are one patch")),
+                _ => error.help(format!("they cover images of {below} or {above} pixels")),
+            };
+            self.report(error.also(patch.span, "the side of a patch"));
         }
     }
 

@@ -9,7 +9,7 @@ use super::objective::{Builder, ViewGroup};
 use super::shape::{Dimension, Shape};
 use super::signature::TypedSignature;
 use super::size::{Known, Size, Symbol, SymbolKind};
-use super::types::{Type, TypeName};
+use super::types::{Type, TypeName, arithmetic};
 use super::unify::Solution;
 use super::value::{
     AugmentValue, DatasetValue, EncoderValue, HeadValue, Kind, Made, ObjectiveValue, SplitValue,
@@ -19,9 +19,12 @@ use super::{Checker, Frame, MOST_EXPANSIONS, Scope};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::resolve::ModuleId;
 use crate::source::Span;
-use crate::syntax::tree::{Define, Given, Name, Parameter, Statement, TypeKind};
+use crate::syntax::tree::{Define, Given, Name, Operator, Parameter, Statement, TypeKind, Views};
 use crate::term::Part;
 use crate::term::objective::Op;
+
+/// How many views may have one name: no recipe of the field has as many crops.
+const MOST_VIEWS: i64 = 1024;
 
 impl<'a> Checker<'a> {
     /// Checks a define with unknown arguments, so that its mistakes are found although no pipeline
@@ -431,18 +434,37 @@ impl<'a> Checker<'a> {
     }
 
     fn given(&mut self, scope: &mut Scope, given: &Given) {
+        let counts: Vec<Option<Size>> =
+            given.views.iter().map(|views| self.count(scope, views)).collect();
         let Some(builder) = &mut self.builder else { return };
-        let offset = builder.views;
+        let first = builder.views;
+        // One whose number each use gives stands for as many.
+        let number = |count: &Option<Size>| match count.as_ref().and_then(Size::as_constant) {
+            Some(count) => usize::try_from(count).unwrap_or(1),
+            None => 1,
+        };
+        builder.views += counts.iter().map(number).sum::<usize>();
         // Views that are named together are of one size.
-        let group = ViewGroup::new(offset, given.views.len());
-        let sides = [Known::Batch.size(), Known::Channels.size()].into_iter();
-        let image = Shape::of(sides.chain(group.sides.clone().map(Size::symbol)));
-        builder.views += given.views.len();
+        let group = ViewGroup::new(first, builder.views - first);
+        let sides = group.sides.clone().map(Size::symbol);
         builder.groups.push(group);
         builder.labels = builder.labels.or(given.labels.first().map(|name| name.span));
         builder.index = builder.index.or(given.indices.first().map(|name| name.span));
-        for (index, name) in given.views.iter().enumerate() {
-            self.input(scope, name, Op::View(offset + index), image.clone(), Kind::Tensor);
+        let mut next = first;
+        for (views, count) in given.views.iter().zip(&counts) {
+            let (first, number) = (next, number(count));
+            next += number;
+            let rows = match count {
+                None => Some(Size::batch()),
+                Some(count) => arithmetic(Operator::Multiply, count, &Size::batch()),
+            };
+            let op = match number {
+                1 => Op::View(first),
+                count => Op::Views { first, count },
+            };
+            let rows = rows.unwrap_or_else(Size::batch);
+            let sizes = [rows, Known::Channels.size()].into_iter().chain(sides.clone());
+            self.input(scope, &views.name, op, Shape::of(sizes), Kind::Tensor);
         }
         for name in &given.labels {
             self.input(scope, name, Op::Labels, Shape::of([Size::batch()]), Kind::Labels);
@@ -451,6 +473,33 @@ impl<'a> Checker<'a> {
             let shape = Shape::of([Size::batch(), Known::Examples.size()]);
             self.input(scope, name, Op::Index, shape, Kind::Index);
         }
+    }
+
+    /// How many views are under one name, where the text says so. What is no such number is told,
+    /// and taken for one.
+    fn count(&mut self, scope: &Scope, views: &Views) -> Option<Size> {
+        let expr = views.count.as_ref()?;
+        let value = self.eval(expr, scope, None, None);
+        let name = &views.name.text;
+        match &value.kind {
+            Kind::Poison => {}
+            Kind::Int(size) => match size.as_constant() {
+                None => return Some(size.clone()),
+                Some(count) if (1..=MOST_VIEWS).contains(&count) => return Some(size.clone()),
+                Some(count) => {
+                    let message = format!("`{name}` cannot be {count} views");
+                    let error = self.blame_use(findings::OUT_OF_RANGE, &value, message);
+                    self.report(error.help(format!("between 1 and {MOST_VIEWS}")));
+                }
+            },
+            _ => {
+                let found = value.describe();
+                let message = format!("how many views `{name}` is, is a whole number, not {found}");
+                let error = self.blame_use(findings::TYPE_MISMATCH, &value, message);
+                self.report(error);
+            }
+        }
+        None
     }
 
     /// Something that a batch has, under the name that the objective gives to it.

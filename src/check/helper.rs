@@ -80,7 +80,9 @@ pub fn helper(
     };
     let mut builder = checker.builder.take().unwrap_or_default();
     let node = match value.kind {
-        Kind::Tensor(TensorValue { node, .. }) | Kind::Index(TensorValue { node, .. }) => node,
+        Kind::Tensor(TensorValue { node, .. })
+        | Kind::Labels(TensorValue { node, .. })
+        | Kind::Index(TensorValue { node, .. }) => node,
         _ => return Err(checker.diagnostics),
     };
     (builder.loss, builder.views) = (Some(node), views);

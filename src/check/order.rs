@@ -45,5 +45,5 @@ pub(super) fn callees_first(program: &Program) -> Vec<(ModuleId, usize)> {
 
 fn exprs(define: &Define) -> impl Iterator<Item = &tree::Expr> {
     let defaults = define.signature.parameters.iter().filter_map(|own| own.default.as_ref());
-    defaults.chain(define.body.iter().filter_map(Statement::expr))
+    defaults.chain(define.body.iter().flat_map(Statement::exprs))
 }

@@ -253,6 +253,60 @@ fn helpers_over_tensors() {
     hold(cases, str::to_owned);
 }
 
+#[test]
+fn several_views_under_one_name() {
+    let define = "use std.encoders.convnet
+define o(encoder: Encoder, d: Int > 0, small: Int > 0) -> Objective {
+  let f = encoder >> mlp(hidden: 8, out: d)
+  given views a, b[2]
+  given views c[small]
+  minimize LOSS
+}
+pipeline p() {
+  encoder   one = convnet(width: 4)
+  objective own = o(one, ARGUMENTS)
+}
+";
+    let program = |(loss, arguments): (&str, &str)| {
+        define.replace("LOSS", loss).replace("ARGUMENTS", arguments)
+    };
+    let fits = "agree(f(b), concat(f(a), f(a))) + total(f(c))";
+    let cases: &[(&str, &str, &str, &[&str])] = &[
+        ("two are two batches", fits, "d: 8, small: 3", &["no-stage"]),
+        ("one is one", "agree(f(a), f(c)) + total(f(b))", "d: 8, small: 1", &["no-stage"]),
+        (
+            "two are not one",
+            "agree(f(a), f(b)) + total(f(c))",
+            "d: 8, small: 1",
+            &["no-stage", "shape-mismatch"],
+        ),
+        (
+            "three are not two",
+            "agree(f(c), f(b))",
+            "d: 8, small: 3",
+            &["no-stage", "shape-mismatch"],
+        ),
+        ("no views", fits, "d: 8, small: 0", &["no-stage", "out-of-range"]),
+        ("too many", fits, "d: 8, small: 2000", &["no-stage", "out-of-range"]),
+    ];
+    let mut misjudged = Vec::new();
+    for (why, loss, arguments, expected) in cases {
+        let found = judge(&program((loss, arguments)));
+        if found != *expected {
+            misjudged.push(format!("{why}: {found:?}, not {expected:?}"));
+        }
+    }
+    assert!(misjudged.is_empty(), "{}", misjudged.join("\n"));
+    let bare = "define o(encoder: Encoder, x: Float) -> Objective {
+  given views a[x]
+  minimize total(encoder(a))
+}
+";
+    assert_eq!(judge(bare), ["type-mismatch"]);
+    assert_eq!(judge(&bare.replace("[x]", "[2.5 * x]")), ["type-mismatch"]);
+    assert_eq!(judge(&bare.replace("[x]", "[y]")), ["unknown-name"]);
+}
+
 /// What only a use can decide is decided there.
 #[test]
 fn open_until_used() {

@@ -208,6 +208,15 @@ impl Size {
         all
     }
 
+    /// The names of a signature in it, each once.
+    pub fn patterns(&self) -> Vec<&Symbol> {
+        let all = self.symbols().into_iter().filter(|own| own.kind == SymbolKind::Pattern);
+        let mut patterns: Vec<&Symbol> = all.collect();
+        patterns.sort();
+        patterns.dedup();
+        patterns
+    }
+
     /// Whether it is a number that only the run knows: of the batch, or of a side of its views.
     pub fn is_open(&self) -> bool {
         self.as_constant().is_none()
@@ -329,11 +338,12 @@ impl Size {
         }
     }
 
-    /// The quotient, where every product of this size can be divided by the one product of `other`.
+    /// The quotient, where this size is a product of it and `other`: long division, of the leading
+    /// product by that of `other`, until nothing is left.
     fn divide_exactly(&self, other: &Size) -> Option<Size> {
-        let [(divisor, by)] = &*other.0 else { return None };
-        let mut quotient = Sum::new();
-        for (product, factor) in self.0.iter() {
+        let (divisor, by) = other.leading()?;
+        let (mut left, mut quotient) = (self.clone(), Size::default());
+        while let Some((product, factor)) = left.leading() {
             let mut product = product.clone();
             for own in divisor {
                 product.remove(product.iter().position(|other| other == own)?);
@@ -342,9 +352,17 @@ impl Size {
             if factor.checked_rem(*by)? != 0 {
                 return None;
             }
-            quotient.insert(product, factor.checked_div(*by)?);
+            let part = Size(Rc::new([(product, factor.checked_div(*by)?)]));
+            left = left.add(&part.multiply(other)?, -1)?;
+            quotient = quotient.add(&part, 1)?;
         }
-        Size::canonical(quotient)
+        Some(quotient)
+    }
+
+    /// The product of most factors, the last of several: an order that products keep when they are
+    /// multiplied by one more.
+    fn leading(&self) -> Option<&(Vec<Factor>, i64)> {
+        self.0.iter().max_by_key(|(product, _)| (product.len(), product))
     }
 
     /// Solves `self = found` for the only symbol of a pattern in it. `None` where there are several,
@@ -354,8 +372,7 @@ impl Size {
             let is_wanted = symbol.kind == SymbolKind::Pattern;
             return is_wanted.then(|| (symbol.clone(), found.clone()));
         }
-        let patterns = self.symbols().into_iter().filter(|own| own.kind == SymbolKind::Pattern);
-        let patterns: Vec<&Symbol> = patterns.collect();
+        let patterns = self.patterns();
         let [wanted] = patterns.as_slice() else { return None };
         let own = Factor::Symbol((*wanted).clone());
         let (mut scale, mut rest) = (Sum::new(), Sum::new());
@@ -371,10 +388,10 @@ impl Size {
                 }
             }
         }
-        if scale.is_empty() {
+        let [scale, rest] = [Size::canonical(scale)?, Size::canonical(rest)?];
+        if [&scale, &rest].iter().any(|part| part.has(SymbolKind::Pattern)) {
             return None;
         }
-        let [scale, rest] = [Size::canonical(scale)?, Size::canonical(rest)?];
         let solved = found.add(&rest, -1)?.divide(&scale, Rounding::Exact)?;
         Some(((*wanted).clone(), solved))
     }
@@ -474,6 +491,12 @@ mod tests {
         let sum = size.add(&two, 1).unwrap();
         assert_eq!(sum.divide(&sum, Rounding::Exact), Some(Size::constant(1)));
         let twice = sum.add(&two, 1).unwrap();
+        let [a, b] = ["a", "b"].map(|name| Size::fresh(name, SymbolKind::Rigid));
+        let sums = [a.add(&two, 1).unwrap(), a.add(&b, -1).unwrap()];
+        let product = sums[0].multiply(&sums[1]).unwrap();
+        assert_eq!(product.divide(&sums[0], Rounding::Exact), Some(sums[1].clone()));
+        assert_eq!(product.divide(&sums[1], Rounding::Exact), Some(sums[0].clone()));
+        assert!(product.divide(&b, Rounding::Exact).unwrap().is_undivided());
         assert_eq!(sum.divide(&twice, Rounding::Exact).unwrap().to_string(), "((n + 2) / (n + 4))");
     }
 
@@ -505,6 +528,10 @@ mod tests {
         let found = batches.add(&Size::constant(1), 1).unwrap();
         assert_eq!(solved(&twice_and_one, &found).unwrap().to_string(), "3 * batch");
         assert_eq!(solved(&pattern.add(&other, 1).unwrap(), &found), None);
+        let given = Size::fresh("k", SymbolKind::Given);
+        let times = given.add(&Size::constant(2), 1).unwrap();
+        let found = Size::batch().multiply(&times).unwrap();
+        assert_eq!(solved(&pattern.multiply(&times).unwrap(), &found), Some(Size::batch()));
         assert_eq!(solved(&pattern.multiply(&pattern).unwrap(), &found), None);
     }
 

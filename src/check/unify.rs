@@ -115,9 +115,7 @@ impl Solution {
                 true
             }
             None => {
-                let patterns = known.symbols().into_iter();
-                let patterns = patterns.filter(|own| own.kind == SymbolKind::Pattern).count();
-                let may_wait = patterns > 1;
+                let may_wait = known.patterns().len() > 1;
                 if may_wait {
                     self.waiting.push((wanted.clone(), found.clone()));
                 }

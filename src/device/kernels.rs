@@ -31,6 +31,43 @@ pub trait Kernels: Send + Sync {
         by_rank!(a.rank(), D => (a.into_tensor::<D>() + b.into_tensor::<D>()).into())
     }
 
+    /// `a + b` of one shape, in as many bits as `a` has, for what many layers add to in turn.
+    fn add_exactly(&self, a: Array, b: Array) -> Array {
+        self.add(a, b)
+    }
+
+    /// `x * P(X <= x)` of a standard normal `X`. Hendrycks and Gimpel 2016, arXiv:1606.08415.
+    fn gelu(&self, x: Array) -> Array {
+        by_rank!(x.rank(), D => activation::gelu::<D>(x.into_tensor()).into())
+    }
+
+    /// Normalises the last dimension, `d`, by its own mean and biased variance, then scales and
+    /// shifts it by `[d]` each. Ba et al. 2016, arXiv:1607.06450.
+    fn layer_norm(&self, x: Array, [scale, shift]: [Array; 2], epsilon: f64) -> Array {
+        let shape = x.shape();
+        let x = x.as_rows();
+        let centered = x.clone() - x.mean_dim(1);
+        let variance = centered.clone().square().mean_dim(1);
+        let normalized = centered / (variance + epsilon).sqrt();
+        let [scale, shift] = [scale, shift].map(|own| own.into_tensor::<1>().unsqueeze());
+        Array::from(normalized * scale + shift).reshape(&shape)
+    }
+
+    /// Scaled dot-product attention between the tokens of an example: `[n, tokens, 3 * width]`,
+    /// queries, keys and values beside each other, each of so many heads, to `[n, tokens, width]`.
+    /// Vaswani et al. 2017, arXiv:1706.03762, section 3.2.
+    fn attention(&self, qkv: Array, heads: usize) -> Array {
+        let qkv: Tensor<3> = qkv.into_tensor();
+        let [n, tokens, width] = qkv.dims();
+        let own = width / (3 * heads);
+        let apart = qkv.reshape([n, tokens, 3, heads, own]).permute([2, 0, 3, 1, 4]);
+        let [query, key, value] =
+            [0, 1, 2].map(|part| apart.clone().narrow(0, part, 1).reshape([n, heads, tokens, own]));
+        let scores = query.matmul(key.swap_dims(2, 3)) / (own as f64).sqrt();
+        let attended = activation::softmax(scores, 3).matmul(value);
+        attended.swap_dims(1, 2).reshape([n, tokens, heads * own]).into()
+    }
+
     /// The maximum over windows of `kernel` by `kernel` of `[n, c, h, w]`; the padding never wins.
     fn max_pool2d(&self, x: Array, kernel: usize, stride: usize, padding: usize) -> Array {
         let options =

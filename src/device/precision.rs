@@ -67,6 +67,22 @@ impl Kernels for Mixed {
         self.0.add(rounded(a), rounded(b))
     }
 
+    fn add_exactly(&self, a: Array, b: Array) -> Array {
+        self.0.add(a.cast(FloatDType::F32), b.cast(FloatDType::F32))
+    }
+
+    fn gelu(&self, x: Array) -> Array {
+        rounded(self.0.gelu(x.cast(FloatDType::F32)))
+    }
+
+    fn layer_norm(&self, x: Array, parts: [Array; 2], epsilon: f64) -> Array {
+        rounded(self.0.layer_norm(x.cast(FloatDType::F32), parts, epsilon))
+    }
+
+    fn attention(&self, qkv: Array, heads: usize) -> Array {
+        rounded(self.0.attention(qkv.cast(FloatDType::F32), heads))
+    }
+
     fn max_pool2d(&self, x: Array, kernel: usize, stride: usize, padding: usize) -> Array {
         self.0.max_pool2d(x, kernel, stride, padding)
     }

@@ -167,6 +167,7 @@ findings! {
     UNUSED_VIEW "unused-view" Warning lint "a view is made and not read";
     VIEWS_WITHOUT_CHANCE "views-without-chance" Warning lint "the views of an image are all the same";
     FEATURES_TOO_COARSE "features-too-coarse" Warning lint "images are too small for the encoder";
+    PATCHES_LEAVE_A_REST "patches-leave-a-rest" Warning lint "patches do not cover the views";
     FEW_NEGATIVES "few-negatives" Warning lint "a view is told from a handful of others";
     EXAMPLES_LEFT_OUT "examples-left-out" Warning lint "batches leave a large part of every epoch out";
     UNUSUAL_WEIGHT_DECAY "unusual-weight-decay" Warning lint "a weight decay is far from any in use";

@@ -148,7 +148,7 @@ fn exprs<'t>(parameters: &'t [tree::Parameter], part: Option<&Part<'t>>) -> Vec<
     let mut all: Vec<&Expr> = parameters.iter().filter_map(|own| own.default.as_ref()).collect();
     match part {
         None => {}
-        Some(Part::Define(define)) => all.extend(define.body.iter().filter_map(Statement::expr)),
+        Some(Part::Define(define)) => all.extend(define.body.iter().flat_map(Statement::exprs)),
         Some(Part::Pipeline(pipeline)) => {
             all.extend(pipeline.members.iter().flat_map(Member::exprs))
         }

@@ -97,6 +97,7 @@ impl Makers {
             match graph.nodes[node].op {
                 Op::Apply(network) => makers.modules.extend(chain(graph, network)),
                 Op::View(view) => makers.views.push(view),
+                Op::Views { first, count } => makers.views.extend(first..first + count),
                 _ => {}
             }
             waiting.extend(&graph.nodes[node].inputs);

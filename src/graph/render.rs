@@ -86,6 +86,7 @@ fn title(stage: &Stage) -> String {
 fn tensor(graph: &ObjectiveGraph, node: &TensorNode) -> String {
     let name = match &node.op {
         Op::View(index) => format!("view {index}"),
+        Op::Views { first, count } => format!("views {first} to {}", first + count - 1),
         Op::Labels => "labels".to_owned(),
         Op::Index => "index".to_owned(),
         Op::Scheduled(term) => term.to_string(),

@@ -24,7 +24,7 @@ pub fn check(program: &Program, sources: &Sources, found: &mut Diagnostics) {
             let locals = parameters.iter().map(|own| &own.name).chain(lets);
             let locals = locals.map(|name| name.text.as_str()).collect();
             let defaults = parameters.iter().filter_map(|own| own.default.as_ref());
-            let exprs = defaults.chain(define.body.iter().filter_map(Statement::expr));
+            let exprs = defaults.chain(define.body.iter().flat_map(Statement::exprs));
             let uses = Uses { program, sources, id, locals };
             exprs.for_each(|expr| uses.check(expr, found));
         }

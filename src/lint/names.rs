@@ -31,22 +31,23 @@ pub fn check(program: &Program, found: &mut Diagnostics) {
 fn locals(program: &Program, id: ModuleId, define: &Define, found: &mut Diagnostics) {
     // In the order in which they see one another.
     let parameters = define.signature.parameters.iter();
-    let parameters = parameters.map(|own| (Some(&own.name), own.default.as_ref()));
+    let parameters = parameters.map(|own| (Some(&own.name), own.default.iter().collect()));
     let statements = define.body.iter().map(|own| match own {
-        Statement::Let(binding) => (Some(&binding.name), Some(&binding.value)),
-        other => (None, other.expr()),
+        Statement::Let(binding) => (Some(&binding.name), own.exprs()),
+        _ => (None, own.exprs()),
     });
-    let all: Vec<(Option<&Name>, Option<&Expr>)> = parameters.chain(statements).collect();
+    let all: Vec<(Option<&Name>, Vec<&Expr>)> = parameters.chain(statements).collect();
     let mut calls: BTreeMap<&str, Vec<(usize, Span)>> = BTreeMap::new();
-    for (position, (_, expr)) in all.iter().enumerate() {
-        let Some(expr) = expr else { continue };
-        tree::each(expr, |part| {
-            if let ExprKind::Call(callee, _) = &part.kind
-                && let ExprKind::Name(name) = &callee.kind
-            {
-                calls.entry(name).or_default().push((position, callee.span));
-            }
-        });
+    for (position, (_, exprs)) in all.iter().enumerate() {
+        for expr in exprs {
+            tree::each(expr, |part| {
+                if let ExprKind::Call(callee, _) = &part.kind
+                    && let ExprKind::Name(name) = &callee.kind
+                {
+                    calls.entry(name).or_default().push((position, callee.span));
+                }
+            });
+        }
     }
     for (position, (name, _)) in all.iter().enumerate() {
         let Some(name) = name else { continue };

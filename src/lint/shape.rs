@@ -1,4 +1,4 @@
-//! Images that are too small for the network.
+//! Images that are too small for the network, or no multiple of its patches.
 
 use super::Objective;
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
@@ -12,7 +12,7 @@ const LEAST_SIDE: f64 = 3.0;
 
 pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
     let Objective { graph, flow, subject, .. } = objective;
-    let view = graph.nodes.iter().find(|node| matches!(node.op, Op::View(_)));
+    let view = graph.nodes.iter().find(|node| matches!(node.op, Op::View(_) | Op::Views { .. }));
     let Some([_, _, height, width]) = view.map(|view| view.shape.as_slice()) else { return };
     let (Some(height), Some(width)) = (height.constant(), width.constant()) else { return };
     let side = height.min(width);
@@ -21,6 +21,27 @@ pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
         let Some(declaration) = declaration(&call.name).filter(|_| flow.applied[index]) else {
             continue;
         };
+        if let Some(Term::Int(patch)) =
+            declaration.named("tiles").and_then(|name| call.args.get(name))
+            && side % (*patch as usize) != 0
+        {
+            let rest = side % (*patch as usize);
+            let message = format!(
+                "`{}` cuts views of {side} pixels into patches of {patch}, and never sees the last \
+                 {rest} at the right and below",
+                call.name
+            );
+            let (below, above) = (side - rest, side - rest + *patch as usize);
+            let warning = Diagnostic::new(
+                findings::PATCHES_LEAVE_A_REST,
+                subject.places.modules[index].place,
+                message,
+            );
+            found.push(warning.help(match below {
+                0 => format!("give it views of {above} pixels, or smaller patches"),
+                _ => format!("give it views of {below} or {above} pixels"),
+            }));
+        }
         let Some(Ok(divides)) = declaration.number("divides", &call.args, None) else { continue };
         let last = side as f64 / divides;
         if last >= LEAST_SIDE {

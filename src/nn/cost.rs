@@ -8,6 +8,8 @@ pub enum Extent {
     /// Channels, height and width.
     Maps([usize; 3]),
     Features(usize),
+    /// How many, and their width.
+    Tokens([usize; 2]),
 }
 
 impl Extent {
@@ -16,6 +18,7 @@ impl Extent {
         match self {
             Extent::Maps(sizes) => sizes.iter().map(|size| *size as u128).product(),
             Extent::Features(size) => size as u128,
+            Extent::Tokens([count, width]) => count as u128 * width as u128,
         }
     }
 }
@@ -84,9 +87,13 @@ impl Walk {
         self.at = to;
     }
 
+    /// Of the features, or of each token.
     pub fn linear(&mut self, output: usize) {
-        let to = Extent::Features(output);
-        self.multiplies(self.at.numbers() * to.numbers());
+        let to = match self.at {
+            Extent::Tokens([count, _]) => Extent::Tokens([count, output]),
+            _ => Extent::Features(output),
+        };
+        self.multiplies(self.at.numbers() * output as u128);
         self.is_differentiated(to.numbers());
         self.is_live(self.at.numbers() + to.numbers());
         self.at = to;
@@ -127,6 +134,61 @@ impl Walk {
     pub fn average(&mut self) {
         if let Extent::Maps([channels, ..]) = self.at {
             self.at = Extent::Features(channels);
+        }
+    }
+
+    /// Square patches of images as tokens of that width, and so many tokens before them.
+    pub fn patches(&mut self, side: usize, width: usize, before: usize) {
+        let Extent::Maps([_, height, columns]) = self.at else {
+            unreachable!("patches are cut out of images")
+        };
+        let count = (height / side) * (columns / side);
+        let to = Extent::Tokens([before + count, width]);
+        self.multiplies(self.at.numbers() * width as u128);
+        self.is_live(2 * to.numbers());
+        self.at = to;
+    }
+
+    /// A layer norm keeps what it has centred, and the layer behind it what it gives.
+    pub fn layer_norm(&mut self) {
+        self.keeps(self.at.numbers());
+        self.keeps(self.at.numbers());
+    }
+
+    /// As a rectifier.
+    pub fn gelu(&mut self) {
+        self.relu();
+    }
+
+    /// Attention of so many heads, from queries, keys and values beside each other: products of the
+    /// tokens with each other, of which neither has parameters.
+    pub fn attention(&mut self, heads: usize) {
+        let Extent::Tokens([count, width]) = self.at else {
+            unreachable!("attention is between tokens")
+        };
+        let to = Extent::Tokens([count, width / 3]);
+        let scores = heads as u128 * (count * count) as u128;
+        let operations = 4 * (count * count) as u128 * (width / 3) as u128;
+        self.cost.forward += operations;
+        self.cost.by_layers += 2 * operations;
+        self.keeps(self.at.numbers());
+        self.keeps(2 * scores);
+        self.keeps(to.numbers());
+        self.at = to;
+    }
+
+    /// What `inner` is given waits until it is added to what that gives.
+    pub fn shortcut(&mut self, inner: impl FnOnce(&mut Self)) {
+        let carried = self.at.numbers();
+        self.waiting += carried;
+        inner(self);
+        self.waiting -= carried;
+    }
+
+    /// One token out of all, or their mean.
+    pub fn one_token(&mut self) {
+        if let Extent::Tokens([_, width]) = self.at {
+            self.at = Extent::Features(width);
         }
     }
 

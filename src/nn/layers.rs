@@ -47,6 +47,39 @@ impl Conv2d {
     }
 }
 
+/// Square patches of images, each as one token: a convolution whose stride is its kernel.
+pub(super) struct Patches {
+    weight: Slot,
+    bias: Slot,
+    side: usize,
+    output: usize,
+}
+
+impl Patches {
+    /// Uniform within one over the square root of the fan-in, as `torch.nn.Conv2d`.
+    pub fn new(layout: &mut Layout, name: &str, [input, output]: [usize; 2], side: usize) -> Self {
+        let fill = Fill::Uniform(1.0 / ((input * side * side) as f32).sqrt());
+        let mut declare =
+            |part, shape, role| layout.declare(Declared::new(join(name, part), shape, role, fill));
+        let weight = declare("weight", vec![output, input, side, side], Role::Weight);
+        let bias = declare("bias", vec![output], Role::Bias);
+        Patches { weight, bias, side, output }
+    }
+
+    /// `[n, input, h, w]` to `[n, patches, output]`, row after row, and the rows and columns of
+    /// patches that there are.
+    pub fn forward(&self, pass: &Pass<'_>, x: Array) -> (Array, [usize; 2]) {
+        let x = x.into_tensor::<4>();
+        let ([n, c, height, width], side) = (x.dims(), self.side);
+        let (rows, columns) = (height / side, width / side);
+        let apart = x.reshape([n, c, rows, side, columns, side]).permute([0, 2, 4, 1, 3, 5]);
+        let patches = apart.reshape([n * rows * columns, c * side * side]).into();
+        let weight = pass.array(self.weight).reshape(&[self.output, c * side * side]);
+        let tokens = pass.kernels.linear(patches, weight, Some(pass.array(self.bias)));
+        (tokens.reshape(&[n, rows * columns, self.output]), [rows, columns])
+    }
+}
+
 /// Similarities to learned directions, the weights' rows, which are kept at length one.
 pub(super) struct Prototypes {
     weight: Slot,
@@ -99,9 +132,29 @@ impl Linear {
         Linear { weight, bias, output }
     }
 
-    /// `[n, input]` to `[n, output]`.
+    /// With those first values of weight and bias.
+    pub fn filled(
+        layout: &mut Layout,
+        name: &str,
+        [input, output]: [usize; 2],
+        [weight, bias]: [Fill; 2],
+    ) -> Self {
+        let mut declare = |part, shape, role, fill| {
+            layout.declare(Declared::new(join(name, part), shape, role, fill))
+        };
+        let weight = declare("weight", vec![output, input], Role::Weight, weight);
+        let bias = Some(declare("bias", vec![output], Role::Bias, bias));
+        Linear { weight, bias, output }
+    }
+
+    /// `[…, input]` to `[…, output]`.
     pub fn forward(&self, pass: &Pass<'_>, x: Array) -> Array {
-        pass.kernels.linear(x, pass.array(self.weight), self.bias.map(|bias| pass.array(bias)))
+        let shape = x.shape();
+        let [before @ .., input] = &shape[..] else { panic!("{shape:?} are no features") };
+        let rows = x.reshape(&[before.iter().product(), *input]);
+        let bias = self.bias.map(|bias| pass.array(bias));
+        let output = pass.kernels.linear(rows, pass.array(self.weight), bias);
+        output.reshape(&[before, &[self.output]].concat())
     }
 
     pub fn walk(&self, walk: &mut Walk) {

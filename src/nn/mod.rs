@@ -5,12 +5,15 @@ mod conv_norm;
 mod convnet;
 mod cost;
 mod init;
+mod layer_norm;
 mod layers;
 mod mlp;
 mod norm;
 mod params;
+mod resample;
 mod resnet;
 pub mod safetensors;
+mod vit;
 
 pub use architecture::{Architecture, Pass, Updates};
 pub use cost::{Cost, Extent, Walk};
@@ -28,6 +31,9 @@ pub static MODULES: &[(&str, Build)] = &[
     ("resnet18", resnet::resnet18),
     ("resnet34", resnet::resnet34),
     ("resnet50", resnet::resnet50),
+    ("vit_tiny", vit::vit_tiny),
+    ("vit_small", vit::vit_small),
+    ("vit_base", vit::vit_base),
     ("mlp", mlp::mlp),
     ("linear", mlp::linear),
     ("prototypes", mlp::prototypes),
@@ -87,6 +93,18 @@ mod tests {
                 for stem in ["small", "imagenet"] {
                     modules.push((call(name, &[("stem", symbol(stem)), width.clone()]), None));
                 }
+            }
+        }
+        for name in ["vit_tiny", "vit_small", "vit_base"] {
+            for [patch, size, depth, registers] in [[4, 32, 2, 0], [16, 48, 1, 4]] {
+                let args = [
+                    ("patch", Term::Int(patch)),
+                    ("size", Term::Int(size)),
+                    ("depth", Term::Int(depth)),
+                    ("registers", Term::Int(registers)),
+                    ("pool", symbol("class")),
+                ];
+                modules.push((call(name, &args), None));
             }
         }
         for (input, out) in [(5, 3), (1, 1), (64, 10)] {

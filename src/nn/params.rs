@@ -17,6 +17,8 @@ pub enum Role {
     /// A weight whose rows are kept at length one: prototypes.
     UnitRows,
     Bias,
+    /// A learned embedding that is no weight: of a position, or of the class.
+    Token,
     /// Scale of a normalisation.
     NormScale,
     /// Shift of a normalisation.

@@ -115,22 +115,22 @@ impl Case {
         graph::alone(&builder).expect("every size is known")
     }
 
-    /// What of it `graph` does not give.
-    fn compare(
+    /// What `graph` computes, and how that, added up with the weights, changes with each tensor.
+    fn computed(
         &self,
         golden: &Golden,
         graph: &ObjectiveGraph,
         names: &[(String, bool)],
         device: &Device,
-    ) -> Result<(), String> {
-        let mut leaves = BTreeMap::new();
+    ) -> Result<Computed, String> {
+        let mut leaves = Vec::new();
         let mut views = Vec::new();
         for ((parameter, _), given) in names.iter().zip(&self.tensors) {
             views.push(match golden.whole.get(given) {
                 Some(whole) => Array::from_whole(whole.values.iter().copied(), device),
                 None => {
                     let leaf = golden.array(given, device).leaf();
-                    leaves.insert(parameter.as_str(), leaf.clone());
+                    leaves.push((parameter.clone(), leaf.clone()));
                     leaf
                 }
             });
@@ -139,42 +139,79 @@ impl Case {
             Learner::new(graph, Key::root(0), device, [1, 1]).map_err(|error| error.to_string())?;
         let none = || Array::from_whole([0], device);
         let batch = Inputs { views, labels: none(), index: none() };
-        let StepOutput { loss: found, .. } = learner.forward(&batch, context());
+        let StepOutput { loss: value, .. } = learner.forward(&batch, context());
+        let mut gradients = BTreeMap::new();
+        if value.is_tracked() {
+            let rows = value.as_rows();
+            let weights = match self.shape.is_empty() {
+                true => vec![1.0; value.len()],
+                false => (1..=value.len()).map(|i| i as f32 / 10.0).collect(),
+            };
+            let weights = Array::from_vec(weights, &rows.dims(), device);
+            let mut tape = (rows * weights.into_tensor()).sum().backward();
+            for (parameter, leaf) in leaves {
+                if let Some(gradient) = leaf.take_gradient(&mut tape) {
+                    gradients.insert(parameter, gradient.to_vec());
+                }
+            }
+        }
+        Ok(Computed { value, gradients })
+    }
+
+    /// What of it `graph` does not give.
+    fn compare(
+        &self,
+        golden: &Golden,
+        graph: &ObjectiveGraph,
+        names: &[(String, bool)],
+        device: &Device,
+    ) -> Result<(), String> {
+        let Computed { value, gradients } = self.computed(golden, graph, names, device)?;
         let shape = if self.shape.is_empty() { vec![1] } else { self.shape.clone() };
-        if found.shape() != shape {
-            return Err(format!("it is {:?}, not {shape:?}", found.shape()));
+        if value.shape() != shape {
+            return Err(format!("it is {:?}, not {shape:?}", value.shape()));
         }
         let sizes: Vec<usize> =
             graph.nodes[graph.loss].shape.iter().map(|size| size.number(1, 1)).collect();
-        let is_index = !found.is_float();
+        let is_index = !value.is_float();
         if sizes != self.shape && !is_index {
             return Err(format!("the checker says {sizes:?}, not {:?}", self.shape));
         }
-        close("the value", &found.to_vec(), &self.value)?;
-        if self.gradients.is_empty() {
-            return match found.is_tracked() {
-                true => Err("a gradient flows where there should be none".to_owned()),
-                false => Ok(()),
-            };
+        close("the value", &value.to_vec(), &self.value)?;
+        match (self.gradients.is_empty(), value.is_tracked()) {
+            (true, true) => return Err("a gradient flows where there should be none".to_owned()),
+            (false, false) => return Err("no gradient flows at all".to_owned()),
+            _ => {}
         }
-        if !found.is_tracked() {
-            return Err("no gradient flows at all".to_owned());
-        }
-        let rows = found.as_rows();
-        let weights = match self.shape.is_empty() {
-            true => vec![1.0],
-            false => (1..=self.value.len()).map(|i| i as f32 / 10.0).collect(),
-        };
-        let weights = Array::from_vec(weights, &rows.dims(), device);
-        let mut tape = (rows * weights.into_tensor()).sum().backward();
         for (parameter, expected) in &self.gradients {
-            let leaf = leaves.get(parameter.as_str());
-            let gradient = leaf.and_then(|leaf| leaf.take_gradient(&mut tape));
+            let gradient = gradients.get(parameter);
             let gradient = gradient.ok_or_else(|| format!("no gradient reaches `{parameter}`"))?;
-            close(&format!("the gradient of `{parameter}`"), &gradient.to_vec(), expected)?;
+            close(&format!("the gradient of `{parameter}`"), gradient, expected)?;
         }
         Ok(())
     }
+}
+
+struct Computed {
+    value: Array,
+    /// By tensor parameter, where one flows to it.
+    gradients: BTreeMap<String, Vec<f32>>,
+}
+
+/// The numbers that operations and losses give on a device, each in the first of its cases, and
+/// their gradients.
+pub fn numbers(names: &[&str], device: &Device) -> Vec<f32> {
+    let (golden, program) = (golden(), library());
+    let mut all = Vec::new();
+    for name in names {
+        let case = golden.cases.iter().find(|case| case.name == *name).expect("it has a case");
+        let graph = case.graph(&golden, &program);
+        let computed = case.computed(&golden, &graph, &tensors(&program, &case.name), device);
+        let Computed { value, gradients } = computed.unwrap_or_else(|error| panic!("{error}"));
+        all.extend(value.to_vec());
+        all.extend(gradients.into_values().flatten());
+    }
+    all
 }
 
 impl Golden {

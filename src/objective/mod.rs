@@ -6,7 +6,7 @@
 //! step keeps itself.
 
 #[cfg(test)]
-mod golden;
+pub(crate) mod golden;
 mod learner;
 mod operands;
 mod operations;

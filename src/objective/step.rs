@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use burn::tensor::Tensor;
+
 use super::Learner;
 use super::operands::{Context, Operands};
 use super::operations::{arithmetic, operation};
@@ -94,6 +96,7 @@ impl Learner {
             });
             let value = match &node.op {
                 Op::View(view) => batch.views[*view].clone(),
+                Op::Views { first, count } => joined(&batch.views[*first..first + count]),
                 Op::Labels => batch.labels.clone(),
                 Op::Index => batch.index.clone(),
                 Op::Constant(number) => Array::number(*number, &self.device),
@@ -261,6 +264,13 @@ impl Deal {
     fn back(&self, x: &Array) -> Array {
         taken(x, &self.places)
     }
+}
+
+/// The rows of all, one array after the other.
+fn joined(arrays: &[Array]) -> Array {
+    by_rank!(arrays[0].rank(), D => {
+        Tensor::cat(arrays.iter().map(Array::tensor::<D>).collect(), 0).into()
+    })
 }
 
 /// The rows of `x` at those places.

@@ -483,7 +483,7 @@ fn used_names(tree: &tree::File) -> BTreeSet<&str> {
     let mut see = |expr| tree::names(expr, &mut names);
     for define in &tree.defines {
         define.signature.parameters.iter().filter_map(|p| p.default.as_ref()).for_each(&mut see);
-        define.body.iter().filter_map(tree::Statement::expr).for_each(&mut see);
+        define.body.iter().flat_map(tree::Statement::exprs).for_each(&mut see);
     }
     for pipeline in &tree.pipelines {
         pipeline.parameters.iter().filter_map(|p| p.default.as_ref()).for_each(&mut see);

@@ -5,14 +5,16 @@
 //! done.
 
 /// Each part and its version.
-const PARTS: [(&str, u32); 6] = [
+const PARTS: [(&str, u32); 7] = [
     // What datasets draw, which examples a sample takes, and the order of an epoch.
     ("images", 1),
     // Where a GPU makes them, too, which rounds otherwise.
     ("views", 2),
     ("initialization", 1),
-    // Layers, objectives, gradients, optimizers, and which examples a step sees.
+    // Layers, gradients, optimizers, and which examples a step sees.
     ("steps", 7),
+    // What objectives are written in.
+    ("operations", 1),
     ("schedules", 1),
     ("protocols", 1),
 ];

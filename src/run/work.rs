@@ -116,7 +116,7 @@ impl Run<'_> {
                         }
                     }
                 }
-                Op::View(_) | Op::Labels | Op::Index => {}
+                Op::View(_) | Op::Views { .. } | Op::Labels | Op::Index => {}
                 _ if is_differentiated => passes.kept += kept(objective, node, sizes),
                 _ => {}
             }

@@ -142,7 +142,7 @@ pub struct Binding {
 /// What an objective asks a batch for.
 #[derive(Clone, Debug)]
 pub struct Given {
-    pub views: Vec<Name>,
+    pub views: Vec<Views>,
     /// The classes of the examples.
     pub labels: Vec<Name>,
     /// Which examples they are.
@@ -153,8 +153,15 @@ pub struct Given {
 impl Given {
     /// All that it names.
     pub fn names(&self) -> impl Iterator<Item = &Name> {
-        self.views.iter().chain(&self.labels).chain(&self.indices)
+        self.views.iter().map(|own| &own.name).chain(&self.labels).chain(&self.indices)
     }
+}
+
+/// `a`, one view, or `a[4]`, as many.
+#[derive(Clone, Debug)]
+pub struct Views {
+    pub name: Name,
+    pub count: Option<Expr>,
 }
 
 #[derive(Clone, Debug)]
@@ -252,14 +259,16 @@ pub enum Operator {
 }
 
 impl Statement {
-    /// The expression in the statement, if it has one.
-    pub fn expr(&self) -> Option<&Expr> {
+    /// The expressions in the statement.
+    pub fn exprs(&self) -> Vec<&Expr> {
         match self {
             Statement::Let(binding) | Statement::Report(binding) | Statement::Export(binding) => {
-                Some(&binding.value)
+                vec![&binding.value]
             }
-            Statement::Minimize(expr) | Statement::Result(expr) => Some(expr),
-            Statement::Given(_) => None,
+            Statement::Minimize(expr) | Statement::Result(expr) => vec![expr],
+            Statement::Given(given) => {
+                given.views.iter().filter_map(|own| own.count.as_ref()).collect()
+            }
         }
     }
 }

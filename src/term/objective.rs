@@ -251,6 +251,11 @@ impl TryFrom<String> for Extent {
 pub enum Op {
     /// The k-th augmented view of the batch.
     View(usize),
+    /// Views that follow each other, all rows of one before those of the next.
+    Views {
+        first: usize,
+        count: usize,
+    },
     /// The labels of the batch.
     Labels,
     /// The places of the batch's examples in their split.

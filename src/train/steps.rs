@@ -56,7 +56,7 @@ pipeline steps {
   }
   pretrain swav_steps {
     data: data.train.unlabeled, views: crops, length: 20 steps, batch: 32
-    objective: swav(small, count: 12, hidden: 32, dim: 8, frozen: 5 steps)
+    objective: swav(small, count: 12, small: 4, hidden: 32, dim: 8, frozen: 5 steps)
     optimizer: sgd(lr: 0.01, momentum: 0.9, weight_decay: 5e-4), schedule: cosine()
   }
 }
@@ -136,7 +136,7 @@ fn start(full: &str, param: Param<'_>, params: &Params) -> Vec<f32> {
             single(values().into_iter().map(|value| value * bound))
         }
         Role::UnitRows => unit_rows(&values(), shape[1]),
-        Role::NormScale | Role::NormShift | Role::Buffer => param.value.to_vec(),
+        Role::NormScale | Role::NormShift | Role::Token | Role::Buffer => param.value.to_vec(),
     }
 }
 

@@ -6,6 +6,7 @@ Checks that the file holds what PyTorch computes now, or writes it. What is comp
 from its definition, by PyTorch's own functions where it has them, and not as cpipe computes it.
 """
 
+import itertools
 import json
 import re
 import sys
@@ -56,6 +57,11 @@ ARRAYS = {
     "small": pattern(6, 3, scale=0.6),
     "wide": pattern(3, 2),
     "cube": pattern(2, 3, 4),
+    "images": pattern(2, 3, 4, 4),
+    "cube_b": pattern(2, 4, 3, scale=0.8, shift=0.07),
+    "cube_c": pattern(3, 4, 2),
+    "definite": pattern(4, 6) @ pattern(4, 6).T + torch.eye(4),
+    "definites": pattern(2, 3, 5) @ pattern(2, 3, 5).mT + 0.5 * torch.eye(3),
     "vector": torch.tensor([0.4, -1.2, 0.9]),
     "row": torch.tensor([0.3, -0.8, 1.7, 0.6]),
     "positive": pattern(3, 4).abs() + 0.2,
@@ -65,6 +71,7 @@ WHOLE = {
     "labels": ([0, 2, 0], 4),
     "places": ([4, 0, 3], 5),
     "more": ([1, 0, 3, 4, 2], 5),
+    "orders": ([5, 0, 3, 1], 6),
     "columns": ([3, 0, 1, 2], 4),
 }
 
@@ -106,6 +113,41 @@ def whiten(x, groups=1, epsilon=0.001):
         factor = torch.linalg.cholesky(covariance)
         parts.append(torch.linalg.solve_triangular(factor, centered.T, upper=False).T)
     return torch.cat(parts)
+
+
+def iter_norm(x, groups=1, iterations=5, epsilon=1e-5):
+    """Huang et al. 2019, algorithm 1, of each group of dimensions."""
+    parts = []
+    for part in x.tensor_split(groups, dim=1):
+        d = part.shape[1]
+        covariance = torch.cov(part.T, correction=0) + epsilon * torch.eye(d)
+        scaled = covariance / covariance.trace()
+        root = torch.eye(d)
+        for _ in range(iterations):
+            root = (3 * root - torch.linalg.matrix_power(root, 3) @ scaled) / 2
+        parts.append((part - part.mean(0)) @ root / covariance.trace().sqrt())
+    return torch.cat(parts, 1)
+
+
+def epps_pulley(x, reach=3.0, knots=17):
+    """By PyTorch's trapezoids over both halves of the axis, through the complex function."""
+    t = torch.linspace(-reach, reach, 2 * knots - 1)
+    own = torch.exp(1j * x[..., None] * t).mean(0)
+    normal = torch.exp(-t.square() / 2)
+    return len(x) * torch.trapezoid((own - normal).abs().square() * normal, t, dim=-1)
+
+
+def pieces(x, grid):
+    side = x.shape[2] // grid
+    x = x[:, :, : side * grid, : side * grid]
+    cut = x.unfold(2, side, side).unfold(3, side, side)
+    return cut.flatten(2, 3).permute(2, 0, 1, 3, 4).flatten(0, 1)
+
+
+def arrange(x, order, count):
+    orders = list(itertools.permutations(range(len(x))))
+    orders = [orders[own * len(orders) // count] for own in order.tolist()]
+    return torch.stack([x[list(own), row].flatten() for row, own in enumerate(orders)])
 
 
 def sinkhorn(x, epsilon=0.05, iterations=3):
@@ -184,6 +226,11 @@ def dclw(a, b, temperature, sigma=0.5):
     return decoupled(a, b, temperature, 2 - near / near.mean())
 
 
+def coding_rate(x, epsilon):
+    n, d = x.shape[-2:]
+    return torch.logdet(torch.eye(d) + d / (n * epsilon) * x.mT @ x) / 2
+
+
 def redundancy(x):
     covariance = torch.cov(x.T)
     return (covariance.pow(2).sum() - covariance.diagonal().pow(2).sum()) / x.shape[1]
@@ -238,7 +285,13 @@ CASES = [
     *reduction("log_sum_exp", torch.logsumexp, "a"),
     *reduction("log_sum_exp", torch.logsumexp, "vector"),
     ("matmul", torch.matmul, {}, {"a": "tall", "b": "wide"}),
+    ("matmul", torch.matmul, {}, {"a": "cube", "b": "cube_b"}),
     ("transpose", torch.t, {}, {"x": "a"}),
+    ("transpose", lambda x: x.mT, {}, {"x": "cube"}),
+    ("log_det", lambda x, ridge: torch.logdet(x), {"ridge": 0.0}, {"x": "definite"}),
+    ("log_det", lambda x, ridge: torch.logdet(x + ridge * torch.eye(3)), {"ridge": 0.7}, {"x": "definites"}),
+    ("nuclear_norm", lambda x: torch.linalg.matrix_norm(x, "nuc"), {}, {"x": "tall"}),
+    ("nuclear_norm", lambda x: torch.linalg.matrix_norm(x, "nuc"), {}, {"x": "a"}),
     ("similarity", lambda a, b: a @ b.T, {}, {"a": "a", "b": "m"}),
     ("dot", lambda a, b: (a * b).sum(-1), {}, {"a": "a", "b": "b"}),
     ("diagonal", torch.diagonal, {}, {"x": "square"}),
@@ -247,6 +300,13 @@ CASES = [
     ("concat_columns", lambda a, b: torch.cat([a, b], 1), {}, {"a": "a", "b": "wide"}),
     ("stack", lambda a, b: torch.stack([a, b]), {}, {"a": "a", "b": "b"}),
     ("split", lambda x, parts, take: x.chunk(parts)[take], {"parts": 3, "take": 1}, {"x": "tall"}),
+    ("chunk", lambda x, parts: torch.stack(x.chunk(parts)), {"parts": 3}, {"x": "tall"}),
+    ("part_labels", lambda x, parts: torch.arange(len(x)).div(len(x) // parts, rounding_mode="floor").double(), {"parts": 3}, {"_x": "tall"}),
+    ("quarter_turns", lambda x: torch.cat([x.rot90(turns, (2, 3)) for turns in range(4)]), {}, {"x": "images"}),
+    ("pieces", pieces, {"grid": 2}, {"x": "images"}),
+    ("pieces", pieces, {"grid": 3}, {"x": "images"}),
+    ("arrange", arrange, {"count": 6}, {"x": "cube_c", "_order": "orders"}),
+    ("repeat", lambda x, times: torch.cat([x] * times), {"times": 3}, {"x": "a"}),
     ("group", lambda x, size: x.reshape(-1, size, 3), {"size": 2}, {"x": "tall"}),
     ("flatten", lambda x: x.flatten(0, 1), {}, {"x": "cube"}),
     ("normalize", lambda x: F.normalize(x, dim=-1), {}, {"x": "a"}),
@@ -260,6 +320,8 @@ CASES = [
     ("covariance", lambda x: torch.cov(x.T), {}, {"x": "tall"}),
     ("whiten", whiten, {"groups": 1, "epsilon": 0.01}, {"x": "tall"}),
     ("whiten", whiten, {"groups": 2, "epsilon": 0.1}, {"x": "long"}),
+    ("iter_norm", iter_norm, {"groups": 1, "iterations": 5, "epsilon": 1e-5}, {"x": "long"}),
+    ("iter_norm", iter_norm, {"groups": 2, "iterations": 3, "epsilon": 0.1}, {"x": "b"}),
     ("softmax", lambda x, temperature: F.softmax(x / temperature, -1), {"temperature": 0.5}, {"x": "a"}),
     ("softmax", lambda x, temperature: F.softmax(x / temperature, -1), {"temperature": 2.0}, {"x": "cube"}),
     ("log_softmax", lambda x, temperature: F.log_softmax(x / temperature, -1), {"temperature": 0.3}, {"x": "a"}),
@@ -280,6 +342,14 @@ CASES = [
     ("nearest", lambda x, among: (x @ among.T).argmax(1).double(), {}, {"_x": "a", "_among": "m"}),
     ("pick", lambda x, rows: F.cross_entropy(x, rows), {}, {"logits": "square", "_rows": "columns"}),
     ("greater", lambda a, b: (a > b).double(), {}, {"_a": "a", "_b": "b"}),
+    ("epps_pulley", epps_pulley, {"reach": 3.0, "knots": 17}, {"x": "tall"}),
+    (
+        "epps_pulley",
+        lambda x, reach, knots: torch.stack([epps_pulley(own, reach, knots) for own in x]),
+        {"reach": 2.0, "knots": 5},
+        {"x": "cube"},
+    ),
+    ("epps_pulley", epps_pulley, {"reach": 1.5, "knots": 2}, {"x": "wide"}),
     ("cosine_distance", cosine_distance, {}, {"a": "a", "b": "b"}),
     ("mean_squared", F.mse_loss, {}, {"a": "a", "b": "b"}),
     (
@@ -298,6 +368,8 @@ CASES = [
     ("dcl", dcl, {"temperature": 0.3}, {"a": "a", "b": "b"}),
     ("hard_triplet", hard_triplet, {"margin": 0.7}, {"a": "a", "b": "b"}),
     ("dclw", dclw, {"temperature": 0.3, "sigma": 0.8}, {"a": "a", "b": "b"}),
+    ("coding_rate", coding_rate, {"epsilon": 0.2}, {"x": "tall"}),
+    ("coding_rate", coding_rate, {"epsilon": 0.5}, {"x": "cube"}),
     ("kl_gaussian", kl_gaussian, {}, {"mu": "a", "log_variance": "b"}),
     ("spread", spread, {}, {"_x": "a"}),
     ("contrast_accuracy", contrast_accuracy, {}, {"_query": "a", "_key": "a", "_negatives": "m"}),

@@ -3,6 +3,8 @@
 mod arithmetic;
 mod classification;
 mod elementwise;
+mod factor;
+mod images;
 mod matrix;
 mod measures;
 mod normalize;
@@ -28,6 +30,7 @@ pub fn operations() -> impl Iterator<Item = &'static (&'static str, Operation)> 
         reduce::OPERATIONS,
         matrix::OPERATIONS,
         shape::OPERATIONS,
+        images::OPERATIONS,
         normalize::OPERATIONS,
         classification::OPERATIONS,
         rows::OPERATIONS,

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Tensor, activation};
 
-use super::whiten::whiten;
+use super::whiten::{iterated, whiten};
 use super::{Operands, Operation};
 use crate::device::{Array, by_rank};
 
@@ -19,6 +19,10 @@ pub const OPERATIONS: &[(&str, Operation)] = &[
     }),
     ("cross_covariance", cross_covariance),
     ("whiten", |x| whiten(x.matrix(0), x.args.size("groups"), x.number("epsilon")).into()),
+    ("iter_norm", |x| {
+        let [groups, iterations] = ["groups", "iterations"].map(|name| x.args.size(name));
+        iterated(x.matrix(0), groups, iterations, x.number("epsilon")).into()
+    }),
     ("softmax", |x| tempered(x, false)),
     ("log_softmax", |x| tempered(x, true)),
     ("sinkhorn", |x| {

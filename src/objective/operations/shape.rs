@@ -13,6 +13,20 @@ pub const OPERATIONS: &[(&str, Operation)] = &[
     ("concat_columns", |x| Tensor::cat(vec![x.matrix(0), x.matrix(1)], 1).into()),
     ("stack", stack),
     ("split", split),
+    ("chunk", |x| {
+        let (shape, parts) = (x.array(0).shape(), x.args.size("parts"));
+        x.array(0).reshape(&[&[parts, shape[0] / parts], &shape[1..]].concat())
+    }),
+    ("part_labels", |x| {
+        let (rows, parts) = (x.array(0).rows(), x.args.size("parts"));
+        let labels = (0..rows).map(|row| (row * parts / rows) as i64);
+        Array::from_whole(labels, &x.array(0).constant().device())
+    }),
+    ("repeat", |x| {
+        by_rank!(x.array(0).rank(), D => {
+            Tensor::cat(vec![x.tensor::<D>(0); x.args.size("times")], 0).into()
+        })
+    }),
     ("group", |x| {
         let (shape, size) = (x.array(0).shape(), x.args.size("size"));
         x.array(0).reshape(&[&[shape[0] / size, size], &shape[1..]].concat())

@@ -1,6 +1,8 @@
-//! Whitening by the Cholesky factor of the covariance.
+//! Whitening: by the Cholesky factor of the covariance, and by Newton's iteration.
 
 use burn::tensor::Tensor;
+
+use super::factor::{cholesky, inverse};
 
 /// The rows `[n, d]` in groups that follow each other, as equal as can be, each group centred and
 /// multiplied by the inverse of the Cholesky factor of its covariance.
@@ -29,44 +31,34 @@ fn whitened(x: Tensor<2>, epsilon: f64) -> Tensor<2> {
 /// it: `W` as a constant, less that of `A` less its own value, has this value and this gradient.
 fn inverse_factor(a: Tensor<2>) -> Tensor<2> {
     let fixed = a.clone().inner();
-    let w = inverse(cholesky(fixed.clone()));
+    let [d, _] = fixed.dims();
+    let w = inverse(cholesky(fixed.clone().reshape([1, d, d]))).reshape([d, d]);
     let change = w.clone().matmul(a - fixed).matmul(w.clone().transpose());
-    let [d, _] = w.dims();
     let below = Tensor::<2>::ones([d, d], &w.device()).tril(-1);
     let half = Tensor::<2>::eye(d, &w.device()) * 0.5;
     w.clone() - (change * (below + half)).matmul(w)
 }
 
-/// The lower factor `L` of `A = L L'`, column after column.
-fn cholesky(a: Tensor<2>) -> Tensor<2> {
-    let [d, _] = a.dims();
-    let mut factor = Tensor::<2>::zeros([d, d], &a.device());
-    for j in 0..d {
-        let mut column = a.clone().slice([j..d, j..j + 1]);
-        if j > 0 {
-            let below = factor.clone().slice([j..d, 0..j]);
-            let own = factor.clone().slice([j..j + 1, 0..j]);
-            column = column - below.matmul(own.transpose());
-        }
-        let pivot = column.clone().slice([0..1, 0..1]).sqrt();
-        factor = factor.slice_assign([j..d, j..j + 1], column / pivot);
+/// The columns in groups that follow each other, each group centred and multiplied by what
+/// `iterations` of Newton's method make of the inverse root of its covariance.
+pub fn iterated(x: Tensor<2>, groups: usize, iterations: usize, epsilon: f64) -> Tensor<2> {
+    let [n, d] = x.dims();
+    let size = d / groups;
+    let centered = x.clone() - x.mean_dim(0);
+    // `[groups, n, size]`: a product a group.
+    let grouped = centered.reshape([n, groups, size]).swap_dims(0, 1);
+    let covariance = grouped.clone().swap_dims(1, 2).matmul(grouped.clone()) / n as f64;
+    let identity = Tensor::<2>::eye(size, &covariance.device()).reshape([1, size, size]);
+    let covariance = covariance + identity.clone() * epsilon;
+    let trace = (covariance.clone() * identity.clone()).sum_dim(1).sum_dim(2);
+    // Its largest eigenvalue is at most one, and so the iteration converges.
+    let scaled = covariance / trace.clone();
+    // The first step from the identity.
+    let mut root = identity * 1.5 - scaled.clone() * 0.5;
+    for _ in 1..iterations {
+        let cube = root.clone().matmul(root.clone()).matmul(root.clone());
+        root = root * 1.5 - cube.matmul(scaled.clone()) * 0.5;
     }
-    factor
-}
-
-/// The inverse of a lower factor, row after row.
-fn inverse(factor: Tensor<2>) -> Tensor<2> {
-    let [d, _] = factor.dims();
-    let identity = Tensor::<2>::eye(d, &factor.device());
-    let mut inverse = Tensor::<2>::zeros([d, d], &factor.device());
-    for j in 0..d {
-        let mut row = identity.clone().slice([j..j + 1, 0..d]);
-        if j > 0 {
-            let own = factor.clone().slice([j..j + 1, 0..j]);
-            row = row - own.matmul(inverse.clone().slice([0..j, 0..d]));
-        }
-        let pivot = factor.clone().slice([j..j + 1, j..j + 1]);
-        inverse = inverse.slice_assign([j..j + 1, 0..d], row / pivot);
-    }
-    inverse
+    let whitened = grouped.matmul(root / trace.sqrt());
+    whitened.swap_dims(0, 1).reshape([n, d])
 }

@@ -17,6 +17,7 @@ use crate::evaluate::{Features, Probe, Problem, knn, linear_probe};
 use crate::graph::{Graph, Stage};
 use crate::interrupt::Interrupt;
 use crate::nn;
+use crate::objective::golden;
 use crate::random::Key;
 use crate::run::folder::RunFolder;
 use crate::run::{Contents, Locations, Run};
@@ -29,7 +30,7 @@ use crate::{Request, compile};
 
 /// What each part gives at a version, on each kind of machine. Where one is missing, the test says
 /// what it has found there.
-const DIGESTS: [(&str, u32, &str, &str); 13] = [
+const DIGESTS: [(&str, u32, &str, &str); 15] = [
     ("images", 1, ANY, "6a60d3c6d514470b8eb38e918f7c7cbed3075c08ce292104d15e0d96dd41300c"),
     ("views", 2, ANY, "19bc942d1f453f274e986e7345b7ca5029419e5a07840b8031760faff58eae24"),
     ("initialization", 1, ANY, "a943d98ec9efdf5420f4d3f3df3e7dddd25ed4f908d47b9e8b3c18f06b9e615e"),
@@ -60,6 +61,18 @@ const DIGESTS: [(&str, u32, &str, &str); 13] = [
         "5642cf15b8444c731e538b3771081aad72db90e1ff63badb439c18620d48b435",
     ),
     (
+        "operations",
+        1,
+        "flex, avx512",
+        "06b1787dff1ec83b947bdf7d352001bdc08f2d152d30357288e93ab900aea397",
+    ),
+    (
+        "operations",
+        1,
+        "libtorch-cpu, avx512 of AuthenticAMD",
+        "4dfb7001f6b787439c5528a365148149f1f602bfdb7714b3b6bb7e1edaadb852",
+    ),
+    (
         "protocols",
         1,
         "flex, avx2",
@@ -83,6 +96,40 @@ const DIGESTS: [(&str, u32, &str, &str); 13] = [
         "libtorch-cpu, avx512 of AuthenticAMD",
         "f6777216a7d3cc5c57cbc2f3d241f20772699a8b041c2a2dc797a2e42e0c9c25",
     ),
+];
+
+/// Those whose bits are held: one that is new has none to hold.
+const OPERATIONS: [&str; 30] = [
+    "batch_info_nce",
+    "coding_rate",
+    "cosine_distance",
+    "cross_covariance",
+    "cross_entropy",
+    "dcl",
+    "dclw",
+    "epps_pulley",
+    "hard_triplet",
+    "info_nce",
+    "iter_norm",
+    "kl_gaussian",
+    "log_det",
+    "log_softmax",
+    "log_sum_exp",
+    "matmul",
+    "max",
+    "narrowness",
+    "negative_cosine",
+    "normalize",
+    "nt_xent",
+    "nuclear_norm",
+    "pick",
+    "redundancy",
+    "sigmoid",
+    "sinkhorn",
+    "softplus",
+    "standardize",
+    "sup_con",
+    "whiten",
 ];
 
 /// Computed by this crate alone, operation by operation.
@@ -328,6 +375,10 @@ fn numerics_change_with_their_versions_only() {
         ("schedules", ANY.to_owned(), schedules()),
     ];
     for backend in backends() {
+        let mut hasher = blake3::Hasher::new();
+        floats(&mut hasher, &golden::numbers(&OPERATIONS, &backend.device));
+        let operations = hasher.finalize().to_string();
+        found.push(("operations", machine(&backend.kind), operations));
         found.push(("protocols", machine(&backend.kind), protocols(&backend.device)));
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {

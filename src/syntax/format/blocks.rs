@@ -79,7 +79,7 @@ impl<'t> Formatter<'t> {
                     if !words.is_empty() && !is(*part, ",") {
                         words.push(Doc::Space);
                     }
-                    words.push(self.token(*part));
+                    words.push(self.expr(*part));
                 }
                 Row::plain(docs, Doc::All(words))
             }

@@ -28,7 +28,7 @@ impl<'t> Formatter<'t> {
             SyntaxKind::Range | SyntaxKind::Negate | SyntaxKind::Rest | SyntaxKind::Access => {
                 self.joined(node)
             }
-            SyntaxKind::Chain => self.joined(node),
+            SyntaxKind::Chain | SyntaxKind::Several => self.joined(node),
             SyntaxKind::Same | SyntaxKind::FunctionType | SyntaxKind::Bound => self.spaced(node),
             SyntaxKind::Choices => self.spaced(node),
             SyntaxKind::Arguments => self.list(node, Style::Parentheses, Self::argument),

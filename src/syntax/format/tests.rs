@@ -202,12 +202,12 @@ pipeline p {
 ",
     );
     becomes(
-        "define d() -> X {\n  let a = 1\n  let bb = 2\n  given views a,b and label c\n  report ccc = 1\n  report d = a\n}\n",
+        "define d() -> X {\n  let a = 1\n  let bb = 2\n  given views a,b [ 2*x ] and label c\n  report ccc = 1\n  report d = a\n}\n",
         "\
 define d() -> X {
   let a  = 1
   let bb = 2
-  given views a, b and label c
+  given views a, b[2 * x] and label c
   report ccc = 1
   report d   = a
 }

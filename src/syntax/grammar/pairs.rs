@@ -90,6 +90,7 @@ fn shape(pair: &Pair<'_>) -> Shape {
         Rule::body => SyntaxKind::Body,
         Rule::let_ => SyntaxKind::Let,
         Rule::given => SyntaxKind::Given,
+        Rule::several => SyntaxKind::Several,
         Rule::minimize => SyntaxKind::Minimize,
         Rule::report => SyntaxKind::Report,
         Rule::export => SyntaxKind::Export,

@@ -37,6 +37,8 @@ pub enum SyntaxKind {
     /// Also a member of a pipeline.
     Let,
     Given,
+    /// `a[2]`, as many views.
+    Several,
     Minimize,
     Report,
     Export,
@@ -117,6 +119,7 @@ impl SyntaxKind {
         SyntaxKind::Body,
         SyntaxKind::Let,
         SyntaxKind::Given,
+        SyntaxKind::Several,
         SyntaxKind::Minimize,
         SyntaxKind::Report,
         SyntaxKind::Export,

@@ -17,7 +17,7 @@ impl Lower<'_> {
 
     fn statement(&mut self, node: Node<'_>) -> Statement {
         match node.kind() {
-            SyntaxKind::Given => Statement::Given(given(node)),
+            SyntaxKind::Given => Statement::Given(self.given(node)),
             SyntaxKind::Let => Statement::Let(self.binding(node)),
             SyntaxKind::Report => Statement::Report(self.binding(node)),
             SyntaxKind::Export => Statement::Export(self.binding(node)),
@@ -101,22 +101,28 @@ impl Lower<'_> {
     fn last(&mut self, node: Node<'_>) -> Expr {
         self.expr(parts(node).last().expect("what ends with a value: the value"))
     }
-}
 
-fn given(node: Node<'_>) -> Given {
-    let (views, labels, indices) = Default::default();
-    let mut given = Given { views, labels, indices, span: span(node) };
-    let mut word = "";
-    for part in parts(node) {
-        match part.kind() {
-            SyntaxKind::Keyword => word = part.text(),
-            SyntaxKind::Name => match word {
-                "label" | "labels" => given.labels.push(name(part)),
-                "index" => given.indices.push(name(part)),
-                _ => given.views.push(name(part)),
-            },
-            _ => {}
+    fn given(&mut self, node: Node<'_>) -> Given {
+        let (views, labels, indices) = Default::default();
+        let mut given = Given { views, labels, indices, span: span(node) };
+        let mut word = "";
+        for part in parts(node) {
+            match (part.kind(), word) {
+                (SyntaxKind::Keyword, _) => word = part.text(),
+                (SyntaxKind::Name, "label" | "labels") => given.labels.push(name(part)),
+                (SyntaxKind::Name, "index") => given.indices.push(name(part)),
+                (SyntaxKind::Name, _) => {
+                    given.views.push(Views { name: name(part), count: None });
+                }
+                (SyntaxKind::Several, _) => given.views.push(self.several(part)),
+                _ => {}
+            }
         }
+        given
     }
-    given
+
+    fn several(&mut self, node: Node<'_>) -> Views {
+        let count = contents(node).nth(1).expect("several views: their name and how many");
+        Views { name: own_name(node), count: Some(self.expr(count)) }
+    }
 }

@@ -1,0 +1,300 @@
+//! Vision transformers, parameter for parameter timm's. Dosovitskiy et al. 2020, arXiv:2010.11929.
+
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+
+use super::architecture::{Architecture, Pass};
+use super::cost::Walk;
+use super::init::Fill;
+use super::layer_norm::LayerNorm;
+use super::layers::{Linear, Patches};
+use super::params::{Declared, Layout, Role, Slot};
+use super::resample::resampled;
+use crate::device::Array;
+use crate::term::Args;
+
+/// The width of a head.
+const HEAD: usize = 64;
+
+pub(super) fn vit_tiny(args: &Args, _: Option<usize>) -> Box<dyn Architecture> {
+    Box::new(Transformer::from_args(args, 3))
+}
+
+pub(super) fn vit_small(args: &Args, _: Option<usize>) -> Box<dyn Architecture> {
+    Box::new(Transformer::from_args(args, 6))
+}
+
+pub(super) fn vit_base(args: &Args, _: Option<usize>) -> Box<dyn Architecture> {
+    Box::new(Transformer::from_args(args, 12))
+}
+
+/// What a transformer is made of.
+struct Shape {
+    heads: usize,
+    depth: usize,
+    patch: usize,
+    /// Patches along a side of the images that positions are learned for.
+    grid: usize,
+    registers: usize,
+    /// The mean of the patches is what it yields, in the place of the class token.
+    mean: bool,
+}
+
+/// `[n, 3, h, w]` to `[n, width]`.
+struct Transformer {
+    layout: Arc<Layout>,
+    shape: Shape,
+    class: Slot,
+    register: Option<Slot>,
+    positions: Slot,
+    embed: Patches,
+    blocks: Vec<Block>,
+    norm: LayerNorm,
+}
+
+impl Transformer {
+    fn from_args(args: &Args, heads: usize) -> Self {
+        let patch = args.size("patch");
+        Self::new(Shape {
+            heads,
+            depth: args.size("depth"),
+            patch,
+            grid: args.size("size") / patch,
+            registers: args.size("registers"),
+            mean: args.symbol("pool") == "mean",
+        })
+    }
+
+    fn new(shape: Shape) -> Self {
+        let width = shape.heads * HEAD;
+        let mut layout = Layout::default();
+        let mut token = |name: &str, count: usize, std: f32| {
+            let shape = vec![1, count, width];
+            layout.declare(Declared::new(name, shape, Role::Token, Fill::Normal(std)))
+        };
+        let class = token("cls_token", 1, 1e-6);
+        let register = (shape.registers > 0).then(|| token("reg_token", shape.registers, 1e-6));
+        let places = 1 + shape.registers + shape.grid * shape.grid;
+        let positions = token("pos_embed", places, 0.02);
+        let embed = Patches::new(&mut layout, "patch_embed.proj", [3, width], shape.patch);
+        let block = |index| Block::new(&mut layout, &format!("blocks.{index}"), shape.heads);
+        let blocks = (0..shape.depth).map(block).collect();
+        // timm's names: the mean is normalised, or else every token is.
+        let name = if shape.mean { "fc_norm" } else { "norm" };
+        let norm = LayerNorm::new(&mut layout, name, width);
+        let layout = Arc::new(layout);
+        Transformer { layout, shape, class, register, positions, embed, blocks, norm }
+    }
+
+    /// Class, registers, then the patches row after row, with their positions: `[n, tokens, width]`.
+    fn tokens(&self, pass: &Pass<'_>, x: Array) -> Array {
+        let (patches, [rows, columns]) = self.embed.forward(pass, x);
+        let patches = patches.into_tensor::<3>();
+        let [n, _, width] = patches.dims();
+        let own = |slot| pass.array(slot).into_tensor::<3>().repeat_dim(0, n);
+        let tokens = [Some(self.class), self.register].into_iter().flatten().map(own);
+        let tokens = Tensor::cat(tokens.chain([patches]).collect(), 1);
+        let positions = pass.array(self.positions).into_tensor::<3>();
+        let side = self.shape.grid;
+        if [rows, columns] == [side; 2] {
+            return (tokens + positions).into();
+        }
+        let first = 1 + self.shape.registers;
+        let grid = positions.clone().narrow(1, first, side * side).reshape([side, side, width]);
+        let grid = resampled(grid, [rows, columns]).reshape([1, rows * columns, width]);
+        (tokens + Tensor::cat(vec![positions.narrow(1, 0, first), grid], 1)).into()
+    }
+}
+
+impl Architecture for Transformer {
+    fn layout(&self) -> &Arc<Layout> {
+        &self.layout
+    }
+
+    fn forward(&self, pass: &mut Pass<'_>, x: Array) -> Array {
+        let mut x = self.tokens(pass, x);
+        for block in &self.blocks {
+            x = block.forward(pass, x);
+        }
+        let tokens = x.into_tensor::<3>();
+        let [n, count, width] = tokens.dims();
+        let first = 1 + self.shape.registers;
+        let features = match self.shape.mean {
+            true => tokens.narrow(1, first, count - first).mean_dim(1),
+            false => tokens.narrow(1, 0, 1),
+        };
+        // The norm of a token is its own.
+        self.norm.forward(pass, features.reshape([n, width]).into())
+    }
+
+    fn walk(&self, walk: &mut Walk) {
+        let width = self.norm.width();
+        walk.patches(self.shape.patch, width, 1 + self.shape.registers);
+        for block in &self.blocks {
+            block.walk(walk);
+        }
+        walk.one_token();
+        walk.layer_norm();
+    }
+}
+
+/// Attention and a perceptron, each behind a layer norm, with a shortcut around it.
+struct Block {
+    heads: usize,
+    norm1: LayerNorm,
+    qkv: Linear,
+    proj: Linear,
+    norm2: LayerNorm,
+    fc1: Linear,
+    fc2: Linear,
+}
+
+impl Block {
+    fn new(layout: &mut Layout, name: &str, heads: usize) -> Self {
+        let width = heads * HEAD;
+        let part = |part: &str| format!("{name}.{part}");
+        let linear = |layout: &mut Layout, own: &str, sizes| {
+            Linear::filled(layout, &part(own), sizes, [Fill::Normal(0.02), Fill::Constant(0.0)])
+        };
+        Block {
+            heads,
+            norm1: LayerNorm::new(layout, &part("norm1"), width),
+            qkv: linear(layout, "attn.qkv", [width, 3 * width]),
+            proj: linear(layout, "attn.proj", [width, width]),
+            norm2: LayerNorm::new(layout, &part("norm2"), width),
+            fc1: linear(layout, "mlp.fc1", [width, 4 * width]),
+            fc2: linear(layout, "mlp.fc2", [4 * width, width]),
+        }
+    }
+
+    fn forward(&self, pass: &Pass<'_>, x: Array) -> Array {
+        let kernels = pass.kernels;
+        let qkv = self.qkv.forward(pass, self.norm1.forward(pass, x.clone()));
+        let attended = self.proj.forward(pass, kernels.attention(qkv, self.heads));
+        let x = kernels.add_exactly(x, attended);
+        let hidden = self.fc1.forward(pass, self.norm2.forward(pass, x.clone()));
+        kernels.add_exactly(x, self.fc2.forward(pass, kernels.gelu(hidden)))
+    }
+
+    fn walk(&self, walk: &mut Walk) {
+        walk.shortcut(|walk| {
+            walk.layer_norm();
+            self.qkv.walk(walk);
+            walk.attention(self.heads);
+            self.proj.walk(walk);
+        });
+        walk.shortcut(|walk| {
+            walk.layer_norm();
+            self.fc1.walk(walk);
+            walk.gelu();
+            self.fc2.walk(walk);
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use burn::tensor::{Device, Tensor};
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::device::testing::backends;
+    use crate::nn::{Params, Updates};
+    use crate::random::Key;
+
+    /// As `tests/python/transformers.py` writes it.
+    #[derive(Deserialize)]
+    struct Case {
+        heads: usize,
+        depth: usize,
+        patch: usize,
+        size: usize,
+        registers: usize,
+        pool: String,
+        side: usize,
+        features: Vec<f32>,
+        /// The norm of each gradient, and its first three numbers.
+        gradients: BTreeMap<String, [f32; 4]>,
+    }
+
+    fn pattern(count: usize, seed: usize) -> Vec<f32> {
+        let own = |i: usize| (i * i % 2003 * 7919 + i * 613 + seed * 104_729) % 2003;
+        (1..=count).map(|i| (own(i) as f64 / 1001.5 - 1.0) as f32).collect()
+    }
+
+    fn weights(net: &Transformer, device: &Device) -> Params {
+        let own = |(seed, declared): (usize, &Declared)| {
+            let values = pattern(declared.shape.iter().product(), seed).into_iter();
+            let base = if declared.role == Role::NormScale { 1.0 } else { 0.0 };
+            let values = values.map(|value| 0.2 * value + base).collect();
+            Array::from_vec(values, &declared.shape, device)
+        };
+        let values = net.layout.iter().enumerate().map(own).collect();
+        Params::new(net.layout.clone(), values)
+    }
+
+    #[test]
+    fn features_and_gradients_are_timms() {
+        let cases: Vec<Case> =
+            serde_json::from_str(include_str!("vit.json")).expect("transformers.py writes it");
+        for (case, on) in
+            cases.iter().flat_map(|case| backends().into_iter().map(move |on| (case, on)))
+        {
+            let net = Transformer::new(Shape {
+                heads: case.heads,
+                depth: case.depth,
+                patch: case.patch,
+                grid: case.size / case.patch,
+                registers: case.registers,
+                mean: case.pool == "mean",
+            });
+            let params = weights(&net, &on.device).leaves();
+            let mut updates = Updates::new();
+            let mut pass = Pass {
+                kernels: on.kernels,
+                params: &params,
+                training: true,
+                groups: 1,
+                updates: &mut updates,
+            };
+            let images = pattern(2 * 3 * case.side * case.side, 99);
+            let images = Array::from_vec(images, &[2, 3, case.side, case.side], &on.device);
+            let features = net.forward(&mut pass, images);
+            assert_eq!(features.shape(), [2, 64 * case.heads]);
+            let largest = case.features.iter().fold(0.0_f32, |most, own| most.max(own.abs()));
+            for (found, expected) in features.to_vec().iter().zip(&case.features) {
+                assert!((found - expected).abs() < 1e-4 * largest, "{found} is not {expected}");
+            }
+            let along = Array::from_vec(pattern(features.len(), 7), &features.shape(), &on.device);
+            let along: Tensor<2> = along.into_tensor();
+            let mut tape = (features.into_tensor::<2>() * along).sum().backward();
+            assert_eq!(case.gradients.len(), params.iter().count());
+            for own in params.iter() {
+                let found = own.value.take_gradient(&mut tape).expect("all are reached").to_vec();
+                let norm = found.iter().map(|value| value * value).sum::<f32>().sqrt();
+                let expected = case.gradients[own.name];
+                let name = own.name;
+                assert!((norm / expected[0] - 1.0).abs() < 1e-3, "{name}: {norm}, {expected:?}");
+                for (found, expected) in found.iter().zip(&expected[1..]) {
+                    assert!((found - expected).abs() < 1e-4 * norm, "{name}: {found}, {expected}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_cost_is_that_of_its_products() {
+        let shape = Shape { heads: 3, depth: 12, patch: 16, grid: 14, registers: 0, mean: false };
+        let net = Transformer::new(shape);
+        let mut walk = Walk::new(crate::nn::Extent::Maps([3, 224, 224]));
+        net.walk(&mut walk);
+        assert_eq!(walk.at, crate::nn::Extent::Features(192));
+        // 1.26 billion multiplications, as commonly published; the scores are 0.18 of them.
+        let billions = walk.cost.forward as f64 / 2e9;
+        assert!((billions - 1.2535).abs() < 0.005, "{billions}");
+        assert_eq!(net.init(Key::root(0), &Device::default()).count(), 5_524_416);
+    }
+}

@@ -1,0 +1,81 @@
+"""The numbers that src/nn/vit.rs holds its transformers against: timm's, in f64.
+
+usage: transformers.py [--write] src/nn/vit.json
+
+Checks that the file holds what timm computes now, or writes it. Weights and images are a pattern
+that both sides write out. Made with timm 1.0.22 and PyTorch 2.9.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+from timm.models.vision_transformer import VisionTransformer
+
+torch.set_default_dtype(torch.double)
+
+
+def pattern(count, seed):
+    """Numbers between -1 and 1 without a rule."""
+    i = torch.arange(1, count + 1)
+    return ((i * i % 2003 * 7919 + i * 613 + seed * 104729) % 2003).double() / 1001.5 - 1
+
+
+def weights(model):
+    """Small, around one where they scale, and others in each parameter, in the order of the file."""
+    for seed, (name, own) in enumerate(model.named_parameters()):
+        scales = "norm" in name and name.endswith("weight")
+        values = pattern(own.numel(), seed).reshape(own.shape) * 0.2
+        own.data = values + 1 if scales else values
+
+
+def case(heads, depth, patch, size, registers, pool, side):
+    model = VisionTransformer(
+        img_size=size,
+        patch_size=patch,
+        embed_dim=64 * heads,
+        depth=depth,
+        num_heads=heads,
+        num_classes=0,
+        reg_tokens=registers,
+        global_pool="avg" if pool == "mean" else "token",
+        dynamic_img_size=side != size,
+    ).eval()
+    weights(model)
+    images = pattern(2 * 3 * side * side, 99).reshape(2, 3, side, side)
+    features = model(images)
+    (features * pattern(features.numel(), 7).reshape(features.shape)).sum().backward()
+    gradients = {}
+    for name, own in model.named_parameters():
+        gradients[name] = [own.grad.norm().item(), *own.grad.flatten()[:3].tolist()]
+    return {
+        "heads": heads,
+        "depth": depth,
+        "patch": patch,
+        "size": size,
+        "registers": registers,
+        "pool": pool,
+        "side": side,
+        "features": [round(value, 10) for value in features.flatten().tolist()],
+        "gradients": {name: [round(value, 10) for value in own] for name, own in gradients.items()},
+    }
+
+
+def main():
+    path = Path(sys.argv[-1])
+    cases = [
+        case(1, 2, 4, 16, 0, "class", 16),
+        case(2, 1, 4, 16, 2, "mean", 16),
+        case(1, 1, 4, 16, 1, "class", 24),
+        case(1, 1, 4, 16, 0, "mean", 12),
+    ]
+    text = json.dumps(cases, indent=0) + "\n"
+    if "--write" in sys.argv:
+        path.write_text(text)
+    elif path.read_text() != text:
+        sys.exit(f"{path} is not what timm computes")
+    print(f"{len(cases)} transformers of {path} are timm's")
+
+
+main()

@@ -12,6 +12,7 @@ extern crate alloc;
 pub mod augment;
 pub mod check;
 pub mod cli;
+mod compare;
 #[cfg(feature = "run")]
 pub mod data;
 #[cfg(feature = "run")]
@@ -43,6 +44,7 @@ pub mod source;
 #[cfg(feature = "run")]
 pub mod store;
 pub mod syntax;
+mod table;
 pub mod term;
 #[cfg(feature = "run")]
 pub mod train;

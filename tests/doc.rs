@@ -28,8 +28,8 @@ fn page(files: &[(&str, &str)]) -> String {
 }
 
 /// A tag as it stands in a text: its name, whether it closes, and its attributes.
-struct Tag {
-    name: String,
+pub struct Tag {
+    pub name: String,
     closes: bool,
     attributes: BTreeMap<String, String>,
 }
@@ -77,6 +77,36 @@ fn tags(html: &str) -> Vec<Tag> {
 /// Holds of any page: balanced tags, headings in order, ids that are unique, links that lead
 /// somewhere, and an index of exactly the places that are there.
 fn is_whole(html: &str) {
+    let tags = is_well_formed(html);
+    let ids: BTreeSet<&str> =
+        tags.iter().filter_map(|tag| tag.attributes.get("id")).map(String::as_str).collect();
+    let mut is_linked = false;
+    for address in tags.iter().filter_map(|tag| tag.attributes.get("href")) {
+        match address.strip_prefix('#') {
+            Some(id) => assert!(ids.contains(id), "nothing is at #{id}"),
+            None => assert!(
+                address.starts_with("https://") || address.starts_with("http://"),
+                "{address}"
+            ),
+        }
+        is_linked = true;
+    }
+    assert!(is_linked);
+    let entries: BTreeSet<&str> = tags
+        .iter()
+        .filter(|tag| tag.attributes.get("class").is_some_and(|class| class == "entry"))
+        .map(|tag| tag.attributes["id"].as_str())
+        .collect();
+    let index = index(html);
+    let indexed: BTreeSet<&str> = index.iter().map(|(id, _)| id.as_str()).collect();
+    assert_eq!(indexed.len(), index.len(), "one is in the index twice");
+    assert!(entries.is_subset(&indexed), "what is on the page is in the index");
+    assert!(indexed.is_subset(&ids), "what is in the index is on the page");
+}
+
+/// The tags of a page, each of which is closed in order, with headings in steps and identifiers that
+/// are there once.
+pub fn is_well_formed(html: &str) -> Vec<Tag> {
     let tags = tags(html);
     let mut open: Vec<&str> = Vec::new();
     let mut ids = BTreeSet::new();
@@ -105,28 +135,7 @@ fn is_whole(html: &str) {
         }
     }
     assert_eq!(open, [""; 0], "left open");
-    let mut is_linked = false;
-    for address in tags.iter().filter_map(|tag| tag.attributes.get("href")) {
-        match address.strip_prefix('#') {
-            Some(id) => assert!(ids.contains(id), "nothing is at #{id}"),
-            None => assert!(
-                address.starts_with("https://") || address.starts_with("http://"),
-                "{address}"
-            ),
-        }
-        is_linked = true;
-    }
-    assert!(is_linked);
-    let entries: BTreeSet<&str> = tags
-        .iter()
-        .filter(|tag| tag.attributes.get("class").is_some_and(|class| class == "entry"))
-        .map(|tag| tag.attributes["id"].as_str())
-        .collect();
-    let index = index(html);
-    let indexed: BTreeSet<&str> = index.iter().map(|(id, _)| id.as_str()).collect();
-    assert_eq!(indexed.len(), index.len(), "one is in the index twice");
-    assert!(entries.is_subset(&indexed), "what is on the page is in the index");
-    assert!(indexed.is_subset(&ids), "what is in the index is on the page");
+    tags
 }
 
 /// What the search finds: the place and the name.

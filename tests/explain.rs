@@ -18,6 +18,7 @@ const BEYOND_A_PAGE: &[(&str, &str)] = &[
     ("file-too-large", "it takes a mebibyte"),
     ("not-text", "a page is UTF-8"),
     ("page-unwritable", "it is of a folder on the command line"),
+    ("no-run", "it is of folders, not of programs"),
     ("unknown-module", "it is of the name on the command line"),
     ("too-many-steps", "it takes a text of many pages"),
 ];

@@ -5,6 +5,7 @@ mod bench_command;
 mod blame;
 mod check;
 mod cli;
+mod compare;
 mod doc;
 mod edits;
 mod explain;

@@ -4,6 +4,7 @@
 mod bench;
 mod check;
 mod collect;
+mod compare;
 mod doc;
 mod explain;
 mod fix;
@@ -30,7 +31,6 @@ use clap::{Args, Parser, Subcommand};
 /// Bad input: what was given, not what was tried, is wrong.
 const BAD_INPUT: u8 = 2;
 /// What was tried did not succeed.
-#[cfg(feature = "run")]
 const FAILED: u8 = 1;
 
 const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 bad input, \
@@ -70,6 +70,8 @@ enum Command {
     /// Take some steps of a training, and show where their time goes and what to change.
     #[cfg(feature = "run")]
     Bench(bench::Arguments),
+    /// Put runs beside each other: what differs, what each has found, over how many seeds.
+    Compare(compare::Arguments),
     /// Run a pipeline: train, evaluate, fine-tune, and keep what was made.
     #[cfg(feature = "run")]
     #[command(after_help = EXIT_CODES)]
@@ -103,6 +105,7 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
         Command::Graph(arguments) => graph::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
         #[cfg(feature = "run")]
         Command::Views(arguments) => views::run(&arguments),
         #[cfg(feature = "run")]

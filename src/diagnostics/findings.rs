@@ -91,7 +91,8 @@ findings! {
     FILE_UNREADABLE "file-unreadable" Error "a file cannot be read, or is no ordinary file";
     FILE_TOO_LARGE "file-too-large" Error "a file is larger than any program is";
     NOT_TEXT "not-text" Error "a file is not UTF-8 text";
-    PAGE_UNWRITABLE "page-unwritable" Error "the page of the documentation cannot be written";
+    PAGE_UNWRITABLE "page-unwritable" Error "a page of HTML cannot be written";
+    NO_RUN "no-run" Error "a folder holds no record of a run";
     SYNTAX_ERROR "syntax-error" Error "a stretch of text fits no rule of the language";
     NESTING_TOO_DEEP "nesting-too-deep" Error "brackets, names or defines are nested beyond a limit";
     CHAIN_TOO_LONG "chain-too-long" Error "too many steps, or calls and accesses, stand in a row";

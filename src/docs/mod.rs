@@ -8,4 +8,5 @@ pub mod markdown;
 mod model;
 mod page;
 
+pub use html::escape;
 pub use page::{Page, page};

@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 
 use super::line::duration;
-pub use super::table::Style;
-use super::table::{self, Align};
 use crate::device::Precision;
 use crate::diagnostics::amount;
 use crate::objective::{PHASES, Phase};
 use crate::run::bench::{Bench, Recipe};
+pub use crate::table::Style;
+use crate::table::{self, Align};
 
 /// Of the JSON form. Grows when a field goes or changes its meaning; a new field leaves it as it is.
 const VERSION: u32 = 1;
@@ -38,7 +38,7 @@ pub fn render(bench: &Bench, style: Style, width: usize) -> String {
     say(&whole(bench));
     text.push('\n');
     text += &table::render(
-        [("a step", Align::Left), ("time", Align::Right), ("share", Align::Right)],
+        &[("a step", Align::Left), ("time", Align::Right), ("share", Align::Right)],
         &phases(bench),
         style,
         width,
@@ -51,7 +51,7 @@ pub fn render(bench: &Bench, style: Style, width: usize) -> String {
             views => format!("{views} of the views"),
         };
         text += &table::render(
-            [(title.as_str(), Align::Left), ("time", Align::Right), ("share", Align::Right)],
+            &[(title.as_str(), Align::Left), ("time", Align::Right), ("share", Align::Right)],
             &parts(recipe),
             style,
             width,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::diagnostics::amount;
 use crate::evaluate::grouped;
 use crate::store::events::{Measured, metric};
+pub use crate::table::between_words;
 use crate::watch::{Counted, Work};
 
 /// What a line is made of, in the order of need: of what does not fit, the last goes first.
@@ -33,26 +34,6 @@ impl Line {
             _ => line,
         }
     }
-}
-
-/// A text whose lines are broken between words. What is one word, such as a path, stays whole, so
-/// that it can be copied.
-pub fn between_words(text: &str, width: usize) -> String {
-    let mut lines = String::new();
-    let mut used = 0;
-    for word in text.split(' ') {
-        let needed = length(word);
-        if used > 0 && used + 1 + needed > width {
-            lines.push('\n');
-            used = 0;
-        } else if used > 0 {
-            lines.push(' ');
-            used += 1;
-        }
-        lines.push_str(word);
-        used += needed;
-    }
-    lines
 }
 
 fn length(text: &str) -> usize {

@@ -5,5 +5,4 @@ pub mod grid;
 mod line;
 pub mod plan;
 pub mod results;
-mod table;
 pub mod terminal;

@@ -3,8 +3,6 @@
 use serde_json::{Value, json};
 
 use super::line::duration;
-pub use super::table::Style;
-use super::table::{self, Align};
 use crate::check::Origin;
 use crate::data::Supply;
 use crate::diagnostics::{amount, visible};
@@ -12,6 +10,8 @@ use crate::run::plan::{Blocked, Change, Next, Plan, Planned, Training};
 use crate::run::{Reason, Run};
 use crate::source::Sources;
 use crate::store::checkpoint::Standing;
+pub use crate::table::Style;
+use crate::table::{self, Align};
 
 /// Of the JSON form. Grows when a field goes or changes its meaning; a new field leaves it as it is.
 const VERSION: u32 = 1;
@@ -48,7 +48,7 @@ pub fn render(
         plan.stages.iter().for_each(|own| lines.extend(words.details(own)));
     }
     lines.extend(summary(plan));
-    let mut text = table::render(heading, &rows, style, width);
+    let mut text = table::render(&heading, &rows, style, width);
     text.push('\n');
     for line in lines {
         for line in table::wrap(&visible(&line), width) {

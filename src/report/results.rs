@@ -1,8 +1,8 @@
 //! What a run has found, as people read it.
 
-pub use super::table::Style;
-use super::table::{self, Align};
 use crate::run::record::Results;
+pub use crate::table::Style;
+use crate::table::{self, Align};
 
 /// A table of the results, and below it how each was measured: one numbered note for each protocol.
 /// Empty where there are none. Nothing is wider than `width`.
@@ -34,7 +34,7 @@ pub fn render(results: &Results, style: Style, width: usize) -> String {
         ("result", Align::Right),
         ("how", Align::Left),
     ];
-    let mut text = table::render(heading, &rows, style, width);
+    let mut text = table::render(&heading, &rows, style, width);
     text.push('\n');
     for (index, protocol) in protocols.iter().enumerate() {
         let number = format!("[{}] ", index + 1);

@@ -1,7 +1,5 @@
 //! Tables of text.
 
-use super::line::between_words;
-
 /// How the heading is set apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
@@ -23,16 +21,17 @@ const GAP: usize = 2;
 /// Renders rows under a heading, each line ended by a line break.
 ///
 /// A column without a text and a title is left out. Where the table is wider than `width`, the texts of its widest columns go on in further lines.
-pub fn render<const N: usize>(
-    heading: [(&str, Align); N],
-    rows: &[[String; N]],
+pub fn render<R: AsRef<[String]>>(
+    heading: &[(&str, Align)],
+    rows: &[R],
     style: Style,
     width: usize,
 ) -> String {
-    let mut widths: [usize; N] = std::array::from_fn(|column| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.chain([heading[column].0.chars().count()]).max().unwrap_or(0)
-    });
+    let widest = |(column, (title, _)): (usize, &(&str, Align))| {
+        let cells = rows.iter().map(|row| row.as_ref()[column].chars().count());
+        cells.chain([title.chars().count()]).max().unwrap_or(0)
+    };
+    let mut widths: Vec<usize> = heading.iter().enumerate().map(widest).collect();
     let shown = widths.iter().filter(|width| **width > 0).count();
     while widths.iter().sum::<usize>() + GAP * shown.saturating_sub(1) > width {
         match widths.iter_mut().max() {
@@ -45,11 +44,11 @@ pub fn render<const N: usize>(
         Style::Unicode => "─",
     };
     let mut text = String::new();
-    let mut line = |cells: [&str; N]| {
-        let cells: [Vec<String>; N] =
-            std::array::from_fn(|column| wrap(cells[column], widths[column]));
+    let mut line = |cells: Vec<&str>| {
+        let cells = cells.iter().zip(&widths).map(|(cell, width)| wrap(cell, *width));
+        let cells: Vec<Vec<String>> = cells.collect();
         for index in 0..cells.iter().map(Vec::len).max().unwrap_or(0) {
-            let shown = (0..N).filter(|column| widths[*column] > 0);
+            let shown = (0..cells.len()).filter(|column| widths[*column] > 0);
             let padded = shown.map(|column| {
                 let cell = cells[column].get(index).map_or("", String::as_str);
                 let width = widths[column];
@@ -63,13 +62,33 @@ pub fn render<const N: usize>(
             text.push('\n');
         }
     };
-    line(heading.map(|(title, _)| title));
-    let rules = widths.map(|width| rule.repeat(width));
-    line(rules.each_ref().map(String::as_str));
+    line(heading.iter().map(|(title, _)| *title).collect());
+    let rules: Vec<String> = widths.iter().map(|width| rule.repeat(*width)).collect();
+    line(rules.iter().map(String::as_str).collect());
     for row in rows {
-        line(row.each_ref().map(String::as_str));
+        line(row.as_ref().iter().map(String::as_str).collect());
     }
     text
+}
+
+/// A text whose lines are broken between words. What is one word, such as a path, stays whole, so
+/// that it can be copied.
+pub fn between_words(text: &str, width: usize) -> String {
+    let mut lines = String::new();
+    let mut used = 0;
+    for word in text.split(' ') {
+        let needed = word.chars().count();
+        if used > 0 && used + 1 + needed > width {
+            lines.push('\n');
+            used = 0;
+        } else if used > 0 {
+            lines.push(' ');
+            used += 1;
+        }
+        lines.push_str(word);
+        used += needed;
+    }
+    lines
 }
 
 /// A text in lines of at most `width` columns, broken between words and, where one is longer than a
@@ -104,8 +123,8 @@ stage    result  how
 a         9.50%  knn of all
 größer  100.00%
 ";
-        assert_eq!(render(HEADING, &rows(), Style::Ascii, 80), expected);
-        let unicode = render(HEADING, &rows(), Style::Unicode, 80);
+        assert_eq!(render(&HEADING, &rows(), Style::Ascii, 80), expected);
+        let unicode = render(&HEADING, &rows(), Style::Unicode, 80);
         assert_eq!(unicode, expected.replace('-', "─"));
     }
 
@@ -113,7 +132,7 @@ größer  100.00%
     fn an_empty_column_is_left_out() {
         let heading = [("a", Align::Left), ("", Align::Right), ("b", Align::Left)];
         let rows = [["1", "", "2"].map(str::to_owned)];
-        assert_eq!(render(heading, &rows, Style::Ascii, 80), "a  b\n-  -\n1  2\n");
+        assert_eq!(render(&heading, &rows, Style::Ascii, 80), "a  b\n-  -\n1  2\n");
     }
 
     #[test]
@@ -125,8 +144,8 @@ a         9.50%  knn of
                  all
 größer  100.00%
 ";
-        assert_eq!(render(HEADING, &rows(), Style::Ascii, 23), expected);
-        let narrow = render(HEADING, &rows(), Style::Ascii, 3);
+        assert_eq!(render(&HEADING, &rows(), Style::Ascii, 23), expected);
+        let narrow = render(&HEADING, &rows(), Style::Ascii, 3);
         assert!(narrow.lines().all(|line| line.chars().count() <= 7), "{narrow}");
     }
 

@@ -1,0 +1,12 @@
+//! Runs beside each other: `cpipe compare`.
+
+mod arms;
+mod curves;
+mod page;
+mod record;
+mod text;
+
+pub use arms::Comparison;
+pub use page::page;
+pub use record::Record;
+pub use text::render;

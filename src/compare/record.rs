@@ -1,0 +1,157 @@
+//! The record that a run has left in its folder, read again.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::diagnostics::{Diagnostic, findings, visible};
+
+/// One run.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Its folder, as it was named.
+    pub place: String,
+    pub made: Made,
+    pub numbers: Vec<Number>,
+    /// The steps of each stage that trained, by its name.
+    pub curves: BTreeMap<String, Vec<Step>>,
+    /// How long each stage took that was computed in it, in seconds.
+    pub seconds: BTreeMap<String, f64>,
+    pub has_finished: bool,
+}
+
+/// What was run, and by what.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Made {
+    pub pipeline: String,
+    /// The hash of its graph: of all that its numbers follow from but the seed.
+    pub graph: String,
+    pub seed: u64,
+    pub device: String,
+    pub cpipe: String,
+    pub values: Vec<Value>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Value {
+    pub name: String,
+    pub value: String,
+}
+
+/// What an evaluation has found.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Number {
+    pub stage: String,
+    pub what: String,
+    #[serde(default)]
+    pub epoch: Option<u64>,
+    pub value: f64,
+    /// `share`, from 0 to 1, or `number`.
+    pub unit: String,
+    /// `higher` or `lower`.
+    pub better: String,
+    pub protocol: String,
+    #[serde(default)]
+    pub counts: Option<Counts>,
+    /// What keeps it from being taken as it is.
+    #[serde(default)]
+    pub warning: Option<Warning>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Warning {
+    pub message: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+pub struct Counts {
+    pub classes: Vec<Class>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Class {
+    pub correct: u64,
+    pub total: u64,
+}
+
+/// What a training noted at a step.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Step {
+    pub step: u64,
+    /// None where it was no number.
+    pub loss: Option<f64>,
+    #[serde(default)]
+    pub metrics: BTreeMap<String, Option<f64>>,
+}
+
+/// As far as a comparison reads it.
+#[derive(Deserialize)]
+struct Event {
+    event: String,
+    #[serde(default)]
+    stage: Option<String>,
+    #[serde(default)]
+    seconds: Option<f64>,
+}
+
+impl Record {
+    /// The record in a folder.
+    ///
+    /// # Errors
+    ///
+    /// Where there is none, or a file of it holds something else. A run that was stopped has one.
+    pub fn read(place: &str) -> Result<Self, Box<Diagnostic>> {
+        let folder = Path::new(place);
+        let made: Made = json(place, "values.json")?;
+        let numbers = match folder.join("results.json").exists() {
+            true => json(place, "results.json")?,
+            false => Vec::new(),
+        };
+        let events: Vec<Event> = lines(place, "events.jsonl")?;
+        let mut seconds = BTreeMap::new();
+        let mut curves = BTreeMap::new();
+        for event in &events {
+            let Some(stage) = &event.stage else { continue };
+            if let ("stage-finished", Some(own)) = (event.event.as_str(), event.seconds) {
+                seconds.insert(stage.clone(), own);
+            }
+            let file = format!("{stage}.metrics.jsonl");
+            if !curves.contains_key(stage) && folder.join(&file).is_file() {
+                curves.insert(stage.clone(), lines(place, &file)?);
+            }
+        }
+        let has_finished = events.iter().any(|event| event.event == "run-finished");
+        Ok(Record { place: place.to_owned(), made, numbers, curves, seconds, has_finished })
+    }
+}
+
+fn text(place: &str, file: &str) -> Result<String, Box<Diagnostic>> {
+    let path = Path::new(place).join(file);
+    std::fs::read_to_string(&path).map_err(|reason| {
+        let message = format!("`{place}` holds no record of a run: {file}: {reason}");
+        no_run(&message)
+    })
+}
+
+fn json<T: DeserializeOwned>(place: &str, file: &str) -> Result<T, Box<Diagnostic>> {
+    serde_json::from_str(&text(place, file)?).map_err(|reason| other(place, file, &reason))
+}
+
+/// A value a line. The last line of a run that was killed may be broken off.
+fn lines<T: DeserializeOwned>(place: &str, file: &str) -> Result<Vec<T>, Box<Diagnostic>> {
+    let text = text(place, file)?;
+    let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
+    let values = whole.lines().map(serde_json::from_str).collect::<Result<_, _>>();
+    values.map_err(|reason| other(place, file, &reason))
+}
+
+fn other(place: &str, file: &str, reason: &serde_json::Error) -> Box<Diagnostic> {
+    no_run(&format!("{file} in `{place}` is no part of a run's record: {reason}"))
+}
+
+fn no_run(message: &str) -> Box<Diagnostic> {
+    let error = Diagnostic::general(findings::NO_RUN, visible(message));
+    Box::new(error.help("give folders that `cpipe run` has made: it names each where it ends"))
+}

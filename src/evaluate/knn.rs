@@ -58,7 +58,7 @@ pub fn knn(problem: &Problem<'_>, k: usize, temperature: f64) -> Result<Accuracy
 }
 
 /// The rows divided by their lengths; rows of zeros stay.
-fn unit_rows(values: &[f32], dim: usize) -> Vec<f32> {
+pub(super) fn unit_rows(values: &[f32], dim: usize) -> Vec<f32> {
     let mut values = values.to_vec();
     values.par_chunks_exact_mut(dim).for_each(|row| {
         // In f64 no finite row's length overflows or vanishes.

@@ -7,6 +7,7 @@ mod accuracy;
 mod error;
 mod extract;
 mod features;
+mod geometry;
 mod judged;
 mod knn;
 mod lbfgs;
@@ -18,6 +19,7 @@ pub use self::{
     error::EvaluateError,
     extract::{BATCH, Extractor, extract},
     features::Features,
+    geometry::{rank_me, uniformity},
     judged::{Better, Counts, Judged, Quantity, Warning},
     knn::knn,
     linear_probe::{Probe, linear_probe},
@@ -63,6 +65,8 @@ pub static PROTOCOLS: &[(&str, Protocol)] = &[
         let recipe = Probe { l2: args.float("l2"), iterations: args.size("iterations") };
         linear_probe(problem, recipe).map(Judged::from)
     }),
+    ("rank_me", |_, problem| rank_me(problem)),
+    ("uniformity", |args, problem| uniformity(problem, args.float("t"))),
     ("top1", |_, problem| top1(problem.on, problem.classes).map(Judged::from)),
 ];
 

@@ -23,9 +23,9 @@ enum Stem {
 enum BlockKind {
     /// Two 3x3 convolutions.
     Basic,
-    /// 1x1, 3x3 and 1x1 convolutions; the last one widens four times. The 3x3 one carries the
-    /// stride, as in torchvision.
-    Bottleneck,
+    /// 1x1, 3x3 and 1x1 convolutions; the last one widens four times, and those before it are so
+    /// many times as wide as they are elsewhere. The 3x3 one carries the stride, as in torchvision.
+    Bottleneck { widened: usize },
 }
 
 pub(super) fn resnet18(args: &Args, _: Option<usize>) -> Box<dyn Architecture> {
@@ -37,7 +37,11 @@ pub(super) fn resnet34(args: &Args, _: Option<usize>) -> Box<dyn Architecture> {
 }
 
 pub(super) fn resnet50(args: &Args, _: Option<usize>) -> Box<dyn Architecture> {
-    Box::new(ResNet::from_args(args, BlockKind::Bottleneck, [3, 4, 6, 3]))
+    Box::new(ResNet::from_args(args, BlockKind::Bottleneck { widened: 1 }, [3, 4, 6, 3]))
+}
+
+pub(super) fn wide_resnet50_2(args: &Args, _: Option<usize>) -> Box<dyn Architecture> {
+    Box::new(ResNet::from_args(args, BlockKind::Bottleneck { widened: 2 }, [3, 4, 6, 3]))
 }
 
 /// `[n, 3, h, w]` to `[n, features]`, the global average of the last maps.
@@ -126,14 +130,15 @@ impl Block {
             BlockKind::Basic => {
                 (planes, vec![([input, planes], 3, stride), ([planes, planes], 3, 1)])
             }
-            BlockKind::Bottleneck => (
-                4 * planes,
-                vec![
-                    ([input, planes], 1, 1),
-                    ([planes, planes], 3, stride),
-                    ([planes, 4 * planes], 1, 1),
-                ],
-            ),
+            BlockKind::Bottleneck { widened } => {
+                let inner = widened * planes;
+                let shapes = vec![
+                    ([input, inner], 1, 1),
+                    ([inner, inner], 3, stride),
+                    ([inner, 4 * planes], 1, 1),
+                ];
+                (4 * planes, shapes)
+            }
         };
         let unit = |(index, (channels, kernel, stride)): (usize, ([usize; 2], usize, usize))| {
             let [conv, norm] = ["conv", "bn"].map(|part| format!("{name}.{part}{}", index + 1));
@@ -219,7 +224,8 @@ mod tests {
         for (kind, depths, count) in [
             (BlockKind::Basic, [2, 2, 2, 2], 11_176_512),
             (BlockKind::Basic, [3, 4, 6, 3], 21_284_672),
-            (BlockKind::Bottleneck, [3, 4, 6, 3], 23_508_032),
+            (BlockKind::Bottleneck { widened: 1 }, [3, 4, 6, 3], 23_508_032),
+            (BlockKind::Bottleneck { widened: 2 }, [3, 4, 6, 3], 66_834_240),
         ] {
             let net = ResNet::new(Stem::ImageNet, kind, depths, 64);
             let trained = net.layout().iter().filter(|own| own.role.is_trained());
@@ -250,7 +256,7 @@ mod tests {
         assert_eq!(buffer.unwrap().role, Role::Buffer);
         assert!(params.slot("layer1.0.downsample.0.weight").is_none());
 
-        let net = ResNet::new(Stem::Small, BlockKind::Bottleneck, [3, 4, 6, 3], 2);
+        let net = ResNet::new(Stem::Small, BlockKind::Bottleneck { widened: 1 }, [3, 4, 6, 3], 2);
         let params = net.init(Key::root(0), &Device::default());
         assert_eq!(params.get("conv1.weight").unwrap().shape(), [2, 3, 3, 3]);
         assert_eq!(params.get("layer1.0.downsample.0.weight").unwrap().shape(), [8, 2, 1, 1]);
@@ -356,7 +362,8 @@ mod tests {
     #[test]
     fn bottlenecks_compute_what_torchvisions_do() {
         for Selected { device, .. } in backends() {
-            let net = ResNet::new(Stem::ImageNet, BlockKind::Bottleneck, [3, 4, 6, 3], 2);
+            let net =
+                ResNet::new(Stem::ImageNet, BlockKind::Bottleneck { widened: 1 }, [3, 4, 6, 3], 2);
             let params = net.init(Key::root(7), &device);
             let mut updates = Updates::new();
             let y = net.forward(&mut pass(&params, false, &mut updates), images(64, &device));

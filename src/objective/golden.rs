@@ -399,6 +399,32 @@ fn noise_is_normal_and_follows_from_the_key() {
 }
 
 #[test]
+fn what_is_drawn_follows_from_the_key_alone() {
+    for Selected { device, .. } in backends() {
+        let x = Array::from_vec(vec![0.0; 600], &[200, 3], &device);
+        let draw = |name: &str, parameter: &str, count: i64, node| {
+            let args = Args([(parameter.to_owned(), Term::Int(count))].into());
+            let operands = Operands { node, ..operands(&args, std::slice::from_ref(&x)) };
+            operation(name).unwrap()(&operands)
+        };
+        let rows = draw("random_directions", "count", 50, 1);
+        assert_eq!(rows.shape(), [50, 3]);
+        let rows = rows.to_vec();
+        assert!(
+            rows.chunks(3).all(|row| (row.iter().map(|v| v * v).sum::<f32>() - 1.0).abs() < 1e-5)
+        );
+        assert_eq!(rows, draw("random_directions", "count", 50, 1).to_vec());
+        assert_ne!(rows, draw("random_directions", "count", 50, 2).to_vec());
+        let labels = draw("random_labels", "classes", 4, 1);
+        assert_eq!(labels.shape(), [200]);
+        let labels = labels.to_vec();
+        let seen: BTreeSet<i64> = labels.iter().map(|label| *label as i64).collect();
+        assert_eq!(seen, BTreeSet::from([0, 1, 2, 3]));
+        assert_eq!(labels, draw("random_labels", "classes", 4, 1).to_vec());
+    }
+}
+
+#[test]
 fn rows_of_zeros_have_finite_gradients() {
     for Selected { device, .. } in backends() {
         let x = Array::from_vec(vec![0.0; 6], &[2, 3], &device).leaf();

@@ -62,6 +62,15 @@ def case(heads, depth, patch, size, registers, pool, side):
     }
 
 
+def alike(held, found):
+    """Processors round otherwise, far behind what the test looks at."""
+    if isinstance(found, dict):
+        return held.keys() == found.keys() and all(alike(held[key], found[key]) for key in found)
+    if isinstance(found, list):
+        return len(held) == len(found) and all(map(alike, held, found))
+    return held == found if isinstance(found, str) else abs(held - found) <= 1e-8 * max(1, abs(found))
+
+
 def main():
     path = Path(sys.argv[-1])
     cases = [
@@ -70,10 +79,9 @@ def main():
         case(1, 1, 4, 16, 1, "class", 24),
         case(1, 1, 4, 16, 0, "mean", 12),
     ]
-    text = json.dumps(cases, indent=0) + "\n"
     if "--write" in sys.argv:
-        path.write_text(text)
-    elif path.read_text() != text:
+        path.write_text(json.dumps(cases, indent=0) + "\n")
+    elif not alike(json.loads(path.read_text()), cases):
         sys.exit(f"{path} is not what timm computes")
     print(f"{len(cases)} transformers of {path} are timm's")
 

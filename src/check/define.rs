@@ -488,7 +488,7 @@ impl<'a> Checker<'a> {
                 Some(count) if (1..=MOST_VIEWS).contains(&count) => return Some(size.clone()),
                 Some(count) => {
                     let message = format!("`{name}` cannot be {count} views");
-                    let error = self.blame_use(findings::OUT_OF_RANGE, &value, message);
+                    let error = self.blame(findings::OUT_OF_RANGE, &value, message);
                     self.report(error.help(format!("between 1 and {MOST_VIEWS}")));
                 }
             },

@@ -227,9 +227,9 @@ fn rows(
         if has_one_dataset {
             mark(&mut cells, &better);
         }
-        let protocols: BTreeSet<&str> =
-            all.iter().flatten().map(|own| own.protocol.as_str()).map(settled).collect();
-        if protocols.len() > 1 {
+        let ways: BTreeSet<Vec<&str>> =
+            all.iter().flatten().map(|own| way(&own.protocol)).collect();
+        if ways.len() > 1 {
             doubts.push(format!(
                 "`{stage}` is not measured in the same way in all of them, which its protocols say: \
                  compare its numbers only where they are alike"
@@ -250,10 +250,11 @@ fn what(number: &Number) -> String {
     }
 }
 
-/// A protocol without what a fit alone tells, such as the steps that it took.
-fn settled(protocol: &str) -> &str {
-    // Said where the numbers of all arms are compared: what it is measured on comes behind it.
-    protocol.rsplit_once("; fitted on").map_or(protocol, |(_, on)| on)
+/// The parts of a protocol that two numbers have to share: not the width of the features, nor the
+/// steps that a fit took.
+fn way(protocol: &str) -> Vec<&str> {
+    let parts = protocol.split("; ").flat_map(|part| part.split(", "));
+    parts.filter(|part| !part.contains(" features") && !part.contains("converged in")).collect()
 }
 
 fn cell(numbers: &[&Number]) -> Option<Cell> {
@@ -266,10 +267,10 @@ fn cell(numbers: &[&Number]) -> Option<Cell> {
     Some(Cell { mean, deviation, seeds: numbers.len(), protocol, is_best: false })
 }
 
-/// Marks the best, where there are several and all were measured on the same examples.
+/// Marks the best, where there are several and all were measured in one way.
 fn mark(cells: &mut [Option<Cell>], better: &str) {
     let there: Vec<&Cell> = cells.iter().flatten().collect();
-    let alike = there.windows(2).all(|two| settled(&two[0].protocol) == settled(&two[1].protocol));
+    let alike = there.windows(2).all(|two| way(&two[0].protocol) == way(&two[1].protocol));
     if there.len() < 2 || !alike {
         return;
     }

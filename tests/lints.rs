@@ -267,6 +267,22 @@ fn settings_are_judged_together() {
     let found = text(&found);
     assert_eq!(names(&found), ["features-too-coarse"]);
     assert_eq!(found.diagnostics[0].place().map(|place| found.sources.text(place)), Some(coarse));
+    let pieces = |grid: usize| {
+        let found = training(
+            "define own(encoder: Encoder) -> Objective {
+  let classifier = linear(out: 4)
+  given view a
+  let logits = classifier(encoder(pieces(a, grid: GRID)))
+  minimize cross_entropy(logits, labels: random_labels(logits, classes: 4))
+}"
+            .replace("GRID", &grid.to_string())
+            .as_str(),
+            "own(backbone)",
+        );
+        names(&text(&found))
+    };
+    assert_eq!(pieces(2), [""; 0]);
+    assert_eq!(pieces(40), ["out-of-range"]);
     let patches = |own: &str| {
         let found = program
             .replace("encoders.convnet", "encoders.vit_tiny")

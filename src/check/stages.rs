@@ -163,7 +163,7 @@ fn channels(value: Option<&Value>) -> Vec<Size> {
     encoder_of(value).and_then(|encoder| encoder.channels).into_iter().collect()
 }
 
-fn split_of(value: Option<&Value>) -> Option<SplitValue> {
+pub(super) fn split_of(value: Option<&Value>) -> Option<SplitValue> {
     match value.map(|value| &value.kind) {
         Some(Kind::Split(split)) => Some(split.clone()),
         _ => None,

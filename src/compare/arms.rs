@@ -209,7 +209,7 @@ fn rows(
     let mut keys: Vec<(String, String)> = Vec::new();
     let runs = arms.iter().flat_map(|arm| &arm.runs);
     for number in runs.flat_map(|run| &records[*run].numbers) {
-        let key = (number.stage.clone(), what(number));
+        let key = (number.stage.clone(), number.what.clone());
         if !keys.contains(&key) {
             keys.push(key);
         }
@@ -217,7 +217,7 @@ fn rows(
     let row = |(stage, what): (String, String)| {
         let found = |run: &usize| {
             let mut own = records[*run].numbers.iter();
-            own.find(|own| own.stage == stage && self::what(own) == what)
+            own.find(|own| own.stage == stage && own.what == what)
         };
         let of = |arm: &Arm| arm.runs.iter().filter_map(found).collect::<Vec<&Number>>();
         let all: Vec<Vec<&Number>> = arms.iter().map(of).collect();
@@ -238,16 +238,6 @@ fn rows(
         Row { stage, what, unit, better, cells }
     };
     keys.into_iter().map(row).collect()
-}
-
-/// What a number says, and of which epoch.
-fn what(number: &Number) -> String {
-    match number.epoch {
-        Some(epoch) if !number.what.contains("epoch") => {
-            format!("{} after epoch {epoch}", number.what)
-        }
-        _ => number.what.clone(),
-    }
 }
 
 /// The parts of a protocol that two numbers have to share: not the width of the features, nor the

@@ -44,9 +44,8 @@ pub struct Value {
 #[derive(Clone, Debug, Deserialize)]
 pub struct Number {
     pub stage: String,
+    /// Also after which epoch, where there are several.
     pub what: String,
-    #[serde(default)]
-    pub epoch: Option<u64>,
     pub value: f64,
     /// `share`, from 0 to 1, or `number`.
     pub unit: String,

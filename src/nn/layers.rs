@@ -125,25 +125,21 @@ impl Linear {
         has_bias: bool,
     ) -> Self {
         let fill = Fill::Uniform(1.0 / (input as f32).sqrt());
-        let mut declare =
-            |part, shape, role| layout.declare(Declared::new(join(name, part), shape, role, fill));
-        let weight = declare("weight", vec![output, input], Role::Weight);
-        let bias = has_bias.then(|| declare("bias", vec![output], Role::Bias));
-        Linear { weight, bias, output }
+        Linear::filled(layout, name, [input, output], (fill, has_bias.then_some(fill)))
     }
 
-    /// With those first values of weight and bias.
+    /// With those first values of the weight, and of the bias where there is one.
     pub fn filled(
         layout: &mut Layout,
         name: &str,
         [input, output]: [usize; 2],
-        [weight, bias]: [Fill; 2],
+        (weight, bias): (Fill, Option<Fill>),
     ) -> Self {
         let mut declare = |part, shape, role, fill| {
             layout.declare(Declared::new(join(name, part), shape, role, fill))
         };
         let weight = declare("weight", vec![output, input], Role::Weight, weight);
-        let bias = Some(declare("bias", vec![output], Role::Bias, bias));
+        let bias = bias.map(|bias| declare("bias", vec![output], Role::Bias, bias));
         Linear { weight, bias, output }
     }
 

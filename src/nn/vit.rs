@@ -90,7 +90,8 @@ impl Transformer {
     /// Class, registers, then the patches row after row, with their positions: `[n, tokens, width]`.
     fn tokens(&self, pass: &Pass<'_>, x: Array) -> Array {
         let (patches, [rows, columns]) = self.embed.forward(pass, x);
-        let patches = patches.into_tensor::<3>();
+        // In the numbers of the tokens beside them.
+        let patches = pass.kernels.finish(patches).into_tensor::<3>();
         let [n, _, width] = patches.dims();
         let own = |slot| pass.array(slot).into_tensor::<3>().repeat_dim(0, n);
         let tokens = [Some(self.class), self.register].into_iter().flatten().map(own);
@@ -155,7 +156,12 @@ impl Block {
         let width = heads * HEAD;
         let part = |part: &str| format!("{name}.{part}");
         let linear = |layout: &mut Layout, own: &str, sizes| {
-            Linear::filled(layout, &part(own), sizes, [Fill::Normal(0.02), Fill::Constant(0.0)])
+            Linear::filled(
+                layout,
+                &part(own),
+                sizes,
+                (Fill::Normal(0.02), Some(Fill::Constant(0.0))),
+            )
         };
         Block {
             heads,
@@ -202,6 +208,7 @@ mod tests {
 
     use super::*;
     use crate::device::testing::backends;
+    use crate::device::{Kernels, Mixed};
     use crate::nn::{Params, Updates};
     use crate::random::Key;
 
@@ -281,6 +288,43 @@ mod tests {
                 for (found, expected) in found.iter().zip(&expected[1..]) {
                     assert!((found - expected).abs() < 1e-4 * norm, "{name}: {found}, {expected}");
                 }
+            }
+        }
+    }
+
+    /// As networks in bfloat16 are held to those in f32.
+    #[test]
+    fn a_pass_in_bf16_is_one_in_f32_but_for_rounding() {
+        for on in backends().into_iter().filter(|own| own.kind.starts_with("libtorch")) {
+            let shape = Shape { heads: 1, depth: 2, patch: 4, grid: 4, registers: 1, mean: false };
+            let net = Transformer::new(shape);
+            let mixed = Mixed(on.kernels);
+            let of = |kernels: &dyn Kernels| {
+                let params = net.init(Key::root(3), &on.device).leaves();
+                let mut updates = Updates::new();
+                let mut pass = Pass {
+                    kernels,
+                    params: &params,
+                    training: true,
+                    groups: 1,
+                    updates: &mut updates,
+                };
+                let images = Array::from_vec(pattern(4 * 3 * 256, 99), &[4, 3, 16, 16], &on.device);
+                let features = kernels.finish(net.forward(&mut pass, images));
+                let along = Array::from_vec(pattern(4 * 64, 7), &[4, 64], &on.device);
+                let along: Tensor<2> = along.into_tensor();
+                let mut tape = (features.tensor::<2>() * along).sum().backward();
+                let slopes = params.iter().flat_map(|own| {
+                    own.value.take_gradient(&mut tape).expect("all are reached").to_vec()
+                });
+                (features.to_vec(), slopes.collect::<Vec<f32>>())
+            };
+            let (exact, rounded) = (of(on.kernels), of(&mixed));
+            assert_ne!(exact.0, rounded.0, "nothing was rounded");
+            for (a, b) in [(exact.0, rounded.0), (exact.1, rounded.1)] {
+                let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+                let cosine = dot(&a, &b) / (dot(&a, &a) * dot(&b, &b)).sqrt();
+                assert!(cosine > 0.99, "{cosine}");
             }
         }
     }

@@ -72,7 +72,7 @@ pub(super) enum Owner {
 
 impl Learner {
     /// Computes the loss and the reports of a batch, in training mode, and changes nothing. Nothing
-    /// here waits for the device.
+    /// here waits for the device but what says so of itself.
     pub fn forward(&self, batch: &Inputs, context: Context<'_>) -> StepOutput {
         let leaves: Vec<_> = (self.params.iter().zip(&self.flow.trained))
             .map(|(params, trained)| trained.then(|| params.leaves()))

@@ -71,7 +71,7 @@ WHOLE = {
     "labels": ([0, 2, 0], 4),
     "places": ([4, 0, 3], 5),
     "more": ([1, 0, 3, 4, 2], 5),
-    "orders": ([5, 0, 3, 1], 6),
+    "orders": ([5, 0, 9, 1], 10),
     "columns": ([3, 0, 1, 2], 4),
 }
 
@@ -146,7 +146,7 @@ def pieces(x, grid):
 
 def arrange(x, order, count):
     orders = list(itertools.permutations(range(len(x))))
-    orders = [orders[own * len(orders) // count] for own in order.tolist()]
+    orders = [orders[own % count * len(orders) // count] for own in order.tolist()]
     return torch.stack([x[list(own), row].flatten() for row, own in enumerate(orders)])
 
 

@@ -39,7 +39,9 @@ fn arrange(x: &Operands<'_>) -> Array {
     };
     let permutations = (0..count).flat_map(|place| permutation(k, place, count));
     let permutations = whole(permutations.map(|part| (part * n) as i64).collect(), [count, k]);
-    let rows = permutations.select(0, x.array(1).whole());
+    // No label leads out of the table.
+    let order: Tensor<1, Int> = x.array(1).whole().remainder_scalar(count as i64);
+    let rows = permutations.select(0, order);
     let rows = rows + whole((0..n as i64).collect(), [n, 1]);
     parts.reshape([k * n, d]).select(0, rows.reshape([n * k])).reshape([n, k * d]).into()
 }

@@ -164,6 +164,8 @@ fn facts_are_those_that_the_checker_knows() {
                 "passes" => declaration.named("passes") == Some("all") || parameter("passes"),
                 "reduces" => parameter("reduces") && states_over(declaration),
                 "yields" => declaration.named("yields") == Some("unit"),
+                "attends" => kind == "Network" && declaration.is("attends"),
+                "leads" => kind == "Encoder",
                 "tiles" | "spans" => kind == "Encoder" && parameter(&fact.name.text),
                 "divides" => kind == "Encoder" && is_count(declaration, "divides", None),
                 "least_lr" | "most_lr" | "base_lr" | "per_examples" | "most_weight_decay" => {

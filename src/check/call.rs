@@ -1,9 +1,8 @@
 //! Calls: of constructors, of defines, of networks on tensors, and of `sample`.
 
 use super::bind::{Fill, What};
-use super::shape::Shape;
-use super::size::Size;
-use super::value::{Kind, NetworkValue, SplitValue, TensorValue, Value};
+use super::shape::{Dimension, Shape};
+use super::value::{Kind, SplitValue, Value};
 use super::{Checker, Scope};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::resolve::Item;
@@ -145,14 +144,15 @@ impl<'a> Checker<'a> {
                 return Value::poison(span);
             }
         };
-        let Some(rows) = self.feeds(&network, &tensor, input.span) else {
+        let Some(mut sizes) = self.feeds(&network, &tensor, input.span) else {
             return Value::poison(span);
         };
+        sizes.push(Dimension::Size(network.output.clone()));
         let trained =
             self.builder.as_ref().is_some_and(|builder| builder.is_trained(network.network));
         // Through an averaged network no gradient flows at all.
         let gradient = trained;
-        let shape = Shape::of([rows, network.output.clone()]);
+        let shape = Shape(sizes);
         self.tensor(
             Op::Apply(network.network),
             vec![tensor.node],
@@ -161,29 +161,6 @@ impl<'a> Checker<'a> {
             gradient,
             span,
         )
-    }
-
-    /// How many rows a network makes of a tensor; `None` where its first module does not take it.
-    fn feeds(&mut self, network: &NetworkValue, tensor: &TensorValue, span: Span) -> Option<Size> {
-        let builder = self.builder.as_ref()?;
-        let first = builder.chain(network.network).first().copied()?;
-        let takes_images = builder.modules[first].is_encoder;
-        match (takes_images, tensor.shape.sizes().as_deref()) {
-            (true, Some([rows, _, _, _])) => Some((*rows).clone()),
-            (false, Some([rows, features])) => {
-                let (rows, features) = ((*rows).clone(), (*features).clone());
-                self.feed(first, &features, span).then_some(rows)
-            }
-            (takes_images, _) => {
-                let shape = super::value::tensor(&tensor.shape);
-                let message = match takes_images {
-                    true => format!("an encoder takes a view, Tensor[batch, c, h, w], not {shape}"),
-                    false => format!("this network takes features, Tensor[n, d], not {shape}"),
-                };
-                self.error(findings::SHAPE_MISMATCH, span, message);
-                None
-            }
-        }
     }
 
     fn sample(

@@ -232,7 +232,8 @@ impl Checker<'_> {
             true => first.network,
             false => {
                 let body = Body::Chain(builder.chain(first.network).to_vec());
-                builder.network(DraftNetwork { body, written, output: output.clone() })
+                let section = builder.section(first.network);
+                builder.network(DraftNetwork { body, written, output: output.clone(), section })
             }
         };
         builder.extend(network, &added, &output);

@@ -8,6 +8,7 @@ use super::objective::{Body, DraftNetwork, Written};
 use super::shape::{Dimension, Shape};
 use super::signature::TypedSignature;
 use super::size::Size;
+use super::tokens::Grid;
 use super::types::TypeName;
 use super::value::{
     AugmentValue, ByView, DatasetValue, EncoderValue, HeadValue, Kind, Made, NetworkValue,
@@ -187,7 +188,8 @@ impl Checker<'_> {
         if !self.fits_memory(&format!("`{name}`"), bytes, place, span) {
             return Value::poison(span);
         }
-        let (id, made) = (self.fresh_id(), Rc::new(Made { parameters, place, written }));
+        let grid = term.as_ref().and_then(Grid::of);
+        let (id, made) = (self.fresh_id(), Rc::new(Made { parameters, grid, place, written }));
         Value::new(Kind::Encoder(EncoderValue { term, channels, features, id, made }), span)
     }
 
@@ -306,10 +308,14 @@ impl Checker<'_> {
             }
         }
         let op = Op::Primitive(operation.to_owned());
+        let asked: Vec<Size> = bound.solution.sizes_of_views().cloned().collect();
+        let largest = (!asked.is_empty()).then(|| self.largest(bound, span));
         let arguments = self.places(&bound.values);
         let value = self.tensor(op, inputs, args(&rest), shape, gradient, span);
         if let (Kind::Tensor(tensor), Some(builder)) = (&value.kind, &mut self.builder) {
             builder.nodes[tensor.node].written.arguments = arguments;
+            let asked = asked.into_iter().zip(largest.into_iter().cycle());
+            builder.asked.extend(asked.map(|(size, place)| (tensor.node, size, place)));
         }
         value
     }
@@ -346,7 +352,9 @@ impl Checker<'_> {
         } else {
             Body::Frozen { of }
         };
-        let network = builder.network(DraftNetwork { body, written, output: output.clone() });
+        let output_of = output.clone();
+        let network =
+            builder.network(DraftNetwork { body, written, output: output_of, section: None });
         Value::new(Kind::Network(NetworkValue { network, output }), span)
     }
 }

@@ -164,6 +164,7 @@ impl<'a> Checker<'a> {
                     id,
                     made: Rc::new(Made {
                         parameters: None,
+                        grid: None,
                         place: span,
                         written: self.written_at(span),
                     }),

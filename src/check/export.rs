@@ -42,18 +42,27 @@ impl Checker<'_> {
         let network = network.network;
         let chain = builder.chain(network);
         let begins = begins_with_an_encoder(builder, network);
-        if begins && chain.len() == 1 {
+        let section = builder.section(network);
+        if begins && chain.len() == 1 && section.is_none() {
             builder.exports.push(DraftExport { name: name.clone(), network });
             return;
         }
-        let error = match begins {
-            true => {
+        let error = match (begins, section) {
+            (true, Some(section)) if chain.len() == 1 => {
+                let message = format!(
+                    "what an objective exports is an encoder, and not its `{}` alone",
+                    section.name()
+                );
+                let error = self.blame_use(findings::TYPE_MISMATCH, &value, message);
+                error.help("name the encoder itself")
+            }
+            (true, _) => {
                 let message = "what an objective exports is an encoder, and this network goes on \
                                behind one";
                 let error = self.blame_use(findings::TYPE_MISMATCH, &value, message);
                 error.help("its encoder has the name `.encoder`")
             }
-            false => {
+            (false, _) => {
                 let message = "what an objective exports is an encoder, and this network has none";
                 self.blame_use(findings::TYPE_MISMATCH, &value, message)
             }
@@ -74,10 +83,10 @@ impl Checker<'_> {
         let chain = builder.chain(of);
         let output = builder.modules[chain[0]].output.clone();
         let network = match chain.len() {
-            1 => of,
+            1 if builder.section(of).is_none() => of,
             _ => {
-                let output = output.clone();
-                builder.network(DraftNetwork { body: Body::Encoder { of }, written, output })
+                let (body, output) = (Body::Encoder { of }, output.clone());
+                builder.network(DraftNetwork { body, written, output, section: None })
             }
         };
         Kind::Network(NetworkValue { network, output })
@@ -94,13 +103,13 @@ impl Builder {
     pub fn exported(&self, export: &DraftExport) -> EncoderValue {
         // Nothing else is exported.
         let module = &self.modules[self.chain(export.network)[0]];
-        let (parameters, place) = (module.parameters, module.place);
+        let (parameters, grid, place) = (module.parameters, module.grid, module.place);
         EncoderValue {
             term: module.term.clone(),
             channels: module.channels.clone(),
             features: module.output.clone(),
             id: module.id,
-            made: Made { parameters, place, written: module.written.clone() }.into(),
+            made: Made { parameters, grid, place, written: module.written.clone() }.into(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Expressions to values.
 
 use super::size::Size;
+use super::tokens::stride;
 use super::types::Type;
 use super::value::{Kind, SplitValue, Value};
 use super::{Checker, Scope};
@@ -8,6 +9,7 @@ use crate::diagnostics::{Diagnostic, findings};
 use crate::resolve::{self, Item};
 use crate::source::Span;
 use crate::syntax::tree::{Expr, ExprKind, Name, Operator};
+use crate::term::objective::Section;
 use crate::term::{Part, Unit};
 
 impl Checker<'_> {
@@ -216,6 +218,11 @@ impl Checker<'_> {
 
     /// What a value has under that name.
     fn member(&mut self, value: &Value, name: &Name) -> Kind {
+        if let (Kind::Encoder(_) | Kind::Network(_), Some(section)) =
+            (&value.kind, Section::of_name(&name.text))
+        {
+            return self.section(value, name, section);
+        }
         let known: &[&str] = match (&value.kind, name.text.as_str()) {
             (Kind::Poison, _) => return Kind::Poison,
             (Kind::Dataset(dataset), "train" | "test") => {
@@ -234,13 +241,18 @@ impl Checker<'_> {
             }
             (Kind::Split(_), _) => &["unlabeled", "sample"],
             (Kind::Encoder(encoder), "width") => return Kind::Int(encoder.features.clone()),
+            (Kind::Encoder(encoder), "stride") => return Kind::Int(stride(encoder.made.grid)),
             (Kind::Network(network), "width") => return Kind::Int(network.output.clone()),
             (Kind::Network(network), "encoder") => {
                 let network = network.clone();
                 return self.encoder_in(&network, name);
             }
-            (Kind::Encoder(_), _) => &["width"],
-            (Kind::Network(_), _) => &["width", "encoder"],
+            (Kind::Encoder(_), _) => {
+                &["width", "stride", "features", "maps", "tokens", "embed", "places"]
+            }
+            (Kind::Network(_), _) => {
+                &["width", "encoder", "features", "maps", "tokens", "embed", "places"]
+            }
             (Kind::Stage(stage), _) => return self.output(*stage, name),
             _ => &[],
         };

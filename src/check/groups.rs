@@ -5,7 +5,7 @@ use super::objective::{Body, Builder};
 use super::pipeline::TypedStage;
 use super::value::{Kind, Value};
 use crate::diagnostics::{Diagnostic, findings};
-use crate::term::objective::Op;
+use crate::term::objective::{Op, Section};
 
 impl Checker<'_> {
     /// Groups are of one size, so that the statistics of each are of as many examples.
@@ -15,6 +15,9 @@ impl Checker<'_> {
         for node in &builder.nodes {
             let Op::Apply(network) = node.op else { continue };
             let Some((grouped, groups)) = grouping(builder, network) else { continue };
+            if builder.section(network) == Some(Section::Places) {
+                continue;
+            }
             // The examples of the split are no rows of a network.
             let rows = node.shape.first().and_then(|rows| Some(rows.extent()?.number(size, 1)));
             let Some(rows) = rows.filter(|rows| rows % groups != 0) else { continue };
@@ -44,7 +47,9 @@ impl Checker<'_> {
         for node in &builder.nodes {
             let Op::Apply(network) = node.op else { continue };
             let first = builder.chain(network).first().map(|module| &builder.modules[*module]);
-            if !first.is_some_and(|module| module.is_encoder) {
+            // Places are the same for every example, and so in one part.
+            let is_whole = builder.section(network) == Some(Section::Places);
+            if is_whole || !first.is_some_and(|module| module.is_encoder) {
                 continue;
             }
             let groups = grouping(builder, network).map_or(1, |(_, groups)| groups);

@@ -31,6 +31,7 @@ mod signature;
 pub mod size;
 mod stages;
 mod state;
+mod tokens;
 pub mod types;
 mod unify;
 pub mod value;

@@ -66,7 +66,7 @@ impl Checker<'_> {
         let module = match value.kind.clone() {
             Kind::Network(network) => return Some(network),
             Kind::Encoder(EncoderValue { term, channels, features, id, made }) => {
-                let Made { parameters, place, written } = (*made).clone();
+                let Made { parameters, grid, place, written } = (*made).clone();
                 DraftModule {
                     term,
                     input: None,
@@ -75,6 +75,7 @@ impl Checker<'_> {
                     id,
                     is_encoder: true,
                     parameters,
+                    grid,
                     span,
                     place,
                     written,
@@ -88,6 +89,7 @@ impl Checker<'_> {
                 id,
                 is_encoder: false,
                 parameters: None,
+                grid: None,
                 span: made,
                 place,
                 written: self.written_at(span),
@@ -110,6 +112,7 @@ impl Checker<'_> {
             body: Body::Chain(vec![position]),
             written,
             output: output.clone(),
+            section: None,
         });
         Some(NetworkValue { network, output })
     }

@@ -3,10 +3,11 @@
 use super::origin::Places;
 use super::shape::Shape;
 use super::size::{Size, Symbol, SymbolKind};
+use super::tokens::Grid;
 use crate::source::Span;
 use crate::syntax::tree::Name;
 use crate::term::Term;
-use crate::term::objective::Op;
+use crate::term::objective::{Op, Section};
 
 /// Modules, networks and nodes in the order of the text, with the places where they were written.
 #[derive(Clone, Debug, Default)]
@@ -20,6 +21,9 @@ pub struct Builder {
     pub modules: Vec<DraftModule>,
     pub networks: Vec<DraftNetwork>,
     pub nodes: Vec<DraftNode>,
+    /// Sizes that are one at least, known with the views: the node that asks for each, and the text
+    /// to blame.
+    pub asked: Vec<(usize, Size, Span)>,
     pub loss: Option<usize>,
     pub reports: Vec<(String, usize)>,
     pub exports: Vec<DraftExport>,
@@ -76,6 +80,8 @@ pub struct DraftModule {
     pub is_encoder: bool,
     /// How many numbers an encoder learns, where that is known.
     pub parameters: Option<u128>,
+    /// The tokens that an encoder makes, where that is known.
+    pub grid: Option<Grid>,
     pub span: Span,
     /// The user's text that makes it.
     pub place: Span,
@@ -87,6 +93,8 @@ pub struct DraftNetwork {
     pub written: Written,
     pub body: Body,
     pub output: Size,
+    /// What of the encoder that a chain begins with is applied; all where nothing is said.
+    pub section: Option<Section>,
 }
 
 #[derive(Clone, Debug)]
@@ -170,6 +178,17 @@ impl Builder {
             Body::Chain(_) => true,
             Body::Grouped { of, .. } | Body::Encoder { of } => self.is_trained(of),
             Body::Ema { .. } | Body::Frozen { .. } => false,
+        }
+    }
+
+    /// What of the encoder that a network begins with it applies.
+    pub fn section(&self, network: usize) -> Option<Section> {
+        let own = &self.networks[network];
+        match own.body {
+            Body::Chain(_) | Body::Encoder { .. } => own.section,
+            Body::Ema { of, .. } | Body::Grouped { of, .. } | Body::Frozen { of } => {
+                self.section(of)
+            }
         }
     }
 

@@ -81,7 +81,12 @@ impl Known {
             Known::Channels => "channels",
             Known::Examples => "examples",
         };
-        Symbol { id: self as u64, name: name.into(), kind: SymbolKind::Rigid }
+        let kind = match self {
+            // How many they are, the encoder says.
+            Known::Channels => SymbolKind::Given,
+            Known::Batch | Known::Examples => SymbolKind::Rigid,
+        };
+        Symbol { id: self as u64, name: name.into(), kind }
     }
 
     pub fn size(self) -> Size {

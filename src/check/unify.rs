@@ -32,6 +32,11 @@ impl Solution {
         }
     }
 
+    /// The sizes that names stand for and that depend on the sides of views.
+    pub fn sizes_of_views(&self) -> impl Iterator<Item = &Size> {
+        self.sizes.values().filter(|size| size.has(SymbolKind::Side))
+    }
+
     /// Says what a name stands for, whatever it stood for before.
     pub fn set(&mut self, symbol: &Symbol, size: &Size) {
         self.sizes.insert(symbol.clone(), size.clone());

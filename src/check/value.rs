@@ -10,6 +10,7 @@ use super::objective::{Builder, Written};
 use super::origin::{OriginId, Places};
 use super::shape::Shape;
 use super::size::Size;
+use super::tokens::Grid;
 use super::types::{Brackets, Type, TypeName};
 use crate::resolve::Declaration;
 use crate::source::Span;
@@ -148,6 +149,8 @@ pub struct EncoderValue {
 pub struct Made {
     /// How many numbers it learns; unknown for an encoder parameter.
     pub parameters: Option<u128>,
+    /// The tokens that it makes; unknown for an encoder parameter.
+    pub grid: Option<Grid>,
     /// The user's text that makes it.
     pub place: Span,
     pub written: Written,

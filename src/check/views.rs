@@ -168,10 +168,11 @@ impl Checker<'_> {
             let (_, side) = known.iter().find(|(own, _)| *own == symbol)?;
             Some(Size::constant(*side))
         };
-        let is_none = |size: &&Size| {
+        let is_nothing = |size: &Size| {
             let size = size.has(SymbolKind::Side).then(|| size.substitute(&number)).flatten();
             size.and_then(|size| size.as_constant()).is_some_and(|left| left < 1)
         };
+        let is_none = |size: &&Size| is_nothing(size);
         let is_empty =
             |node: &&DraftNode| node.shape.sizes().is_some_and(|sizes| sizes.iter().any(is_none));
         if let Some(node) = builder.nodes.iter().find(is_empty)
@@ -180,6 +181,17 @@ impl Checker<'_> {
             let message = format!("`{name}` leaves nothing of views of {side} pixels");
             let error = Diagnostic::new(findings::OUT_OF_RANGE, node.written.place, message);
             self.report(error.help("cut them into fewer pieces, or give it larger views"));
+            return;
+        }
+        let mut asked = builder.asked.iter();
+        if let Some((node, _, place)) = asked.find(|(_, size, _)| is_nothing(size))
+            && let (Op::Primitive(name), Some((_, side))) =
+                (&builder.nodes[*node].op, known.first())
+        {
+            let message = format!("views of {side} pixels are too small for `{name}`");
+            let error = Diagnostic::new(findings::OUT_OF_RANGE, *place, message);
+            let error = error.also(builder.nodes[*node].span, "found here");
+            self.report(error.help("ask for less of them, or give it larger views"));
         }
     }
 }

@@ -166,7 +166,8 @@ impl<'b> Walk<'b> {
                 Body::Frozen { of } => NetworkBody::Frozen { of: self.network(*of)? },
                 Body::Encoder { of } => NetworkBody::Encoder { of: self.network(*of)? },
             };
-            self.graph.networks.push(NetworkNode { body });
+            let section = self.builder.networks[network].section;
+            self.graph.networks.push(NetworkNode { body, section });
             self.networks[network] = Some(self.graph.networks.len() - 1);
         }
         self.networks[network]

@@ -1,7 +1,7 @@
 //! What the loss of an objective needs, and where its gradient arrives.
 
 use crate::resolve::declaration;
-use crate::term::objective::{NetworkBody, ObjectiveGraph, Op};
+use crate::term::objective::{NetworkBody, ObjectiveGraph, Op, Section};
 
 /// What a step has to differentiate, and what it only has to compute.
 pub struct Flow {
@@ -59,6 +59,17 @@ pub fn is_trained(graph: &ObjectiveGraph, network: usize) -> bool {
         NetworkBody::Chain(_) => true,
         NetworkBody::Grouped { of, .. } | NetworkBody::Encoder { of } => is_trained(graph, of),
         NetworkBody::Ema { .. } | NetworkBody::Frozen { .. } => false,
+    }
+}
+
+/// What of the encoder that a network begins with it applies; all of it where nothing is said.
+pub fn section(graph: &ObjectiveGraph, network: usize) -> Option<Section> {
+    let own = &graph.networks[network];
+    match own.body {
+        NetworkBody::Chain(_) | NetworkBody::Encoder { .. } => own.section,
+        NetworkBody::Ema { of, .. }
+        | NetworkBody::Grouped { of, .. }
+        | NetworkBody::Frozen { of } => section(graph, of),
     }
 }
 

@@ -91,15 +91,22 @@ fn tensor(graph: &ObjectiveGraph, node: &TensorNode) -> String {
         Op::Index => "index".to_owned(),
         Op::Scheduled(term) => term.to_string(),
         Op::Count(size) => size.to_string(),
-        Op::Apply(network) => match graph.networks.get(*network).map(|network| &network.body) {
-            Some(NetworkBody::Ema { of, .. }) => format!("ema of network {of}"),
-            Some(NetworkBody::Grouped { of, groups, .. }) => {
-                format!("network {of} in {groups} groups")
+        Op::Apply(network) => {
+            let own = graph.networks.get(*network);
+            let name = match own.map(|own| &own.body) {
+                Some(NetworkBody::Ema { of, .. }) => format!("ema of network {of}"),
+                Some(NetworkBody::Grouped { of, groups, .. }) => {
+                    format!("network {of} in {groups} groups")
+                }
+                Some(NetworkBody::Frozen { of }) => format!("network {of}, frozen"),
+                Some(NetworkBody::Encoder { of }) => format!("encoder of network {of}"),
+                _ => format!("network {network}"),
+            };
+            match own.and_then(|own| own.section) {
+                Some(section) => format!("{} of {name}", section.name()),
+                None => name,
             }
-            Some(NetworkBody::Frozen { of }) => format!("network {of}, frozen"),
-            Some(NetworkBody::Encoder { of }) => format!("encoder of network {of}"),
-            _ => format!("network {network}"),
-        },
+        }
         Op::Primitive(name) => name.clone(),
         Op::Constant(value) => value.to_string(),
         Op::Add => "+".to_owned(),

@@ -10,18 +10,33 @@ use super::init::materialize;
 use super::params::{Layout, Params, Slot};
 use crate::device::{Array, Kernels};
 use crate::random::Key;
+use crate::term::objective::Section;
 
 /// A network part without its weights: it says which parameters it has and how they are used.
 pub trait Architecture: Send + Sync {
     /// Its parameters.
     fn layout(&self) -> &Arc<Layout>;
 
-    /// Applies the module: to `[n, c, h, w]` where it takes images, to `[n, d]` where it takes
+    /// Applies the module: to `[n, c, h, w]` where it takes images, to `[…, d]` where it takes
     /// features.
     fn forward(&self, pass: &mut Pass<'_>, x: Array) -> Array;
 
+    /// Applies a part of an encoder, to images or to tokens as the rank of `x` says.
+    ///
+    /// # Panics
+    ///
+    /// Where the module has no such part: the checker lets none be asked for.
+    fn section(&self, section: Section, _: &mut Pass<'_>, _: Array) -> Array {
+        panic!("a head has no {section:?}")
+    }
+
     /// Goes through its layers as a pass does, and counts.
     fn walk(&self, walk: &mut Walk);
+
+    /// The same for a part of an encoder.
+    fn walk_section(&self, section: Section, _: &mut Walk) {
+        panic!("a head has no {section:?}")
+    }
 
     /// Fresh parameters. The values depend on `key` and on each parameter's name alone, not on
     /// the device.

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use super::architecture::{Architecture, Pass};
 use super::conv_norm::ConvNorm;
 use super::cost::Walk;
+use super::maps;
 use super::params::Layout;
 use crate::device::{After, Array};
 use crate::term::Args;
+use crate::term::objective::Section;
 
 /// Multiple of the width and stride of each layer.
 const LAYERS: [(usize, usize); 5] = [(1, 1), (2, 2), (4, 2), (8, 2), (8, 1)];
@@ -44,18 +46,24 @@ impl Architecture for ConvNet {
     }
 
     fn forward(&self, pass: &mut Pass<'_>, x: Array) -> Array {
-        let mut x = x;
-        for unit in &self.units {
-            x = unit.forward(pass, x, After { relu: true, ..After::default() });
-        }
-        pass.kernels.global_average_pool(x)
+        self.section(Section::Features, pass, x)
+    }
+
+    fn section(&self, section: Section, pass: &mut Pass<'_>, x: Array) -> Array {
+        maps::section(section, pass, x, |pass, x| {
+            let unit = |x, unit: &ConvNorm| {
+                unit.forward(pass, x, After { relu: true, ..After::default() })
+            };
+            self.units.iter().fold(x, unit)
+        })
     }
 
     fn walk(&self, walk: &mut Walk) {
-        for unit in &self.units {
-            unit.walk(walk, true);
-        }
-        walk.average();
+        self.walk_section(Section::Features, walk);
+    }
+
+    fn walk_section(&self, section: Section, walk: &mut Walk) {
+        maps::walk(section, walk, |walk| self.units.iter().for_each(|unit| unit.walk(walk, true)));
     }
 }
 

@@ -137,6 +137,13 @@ impl Walk {
         }
     }
 
+    /// The positions of maps as tokens.
+    pub fn positions(&mut self) {
+        if let Extent::Maps([channels, height, width]) = self.at {
+            self.at = Extent::Tokens([height * width, channels]);
+        }
+    }
+
     /// Square patches of images as tokens of that width, and so many tokens before them.
     pub fn patches(&mut self, side: usize, width: usize, before: usize) {
         let Extent::Maps([_, height, columns]) = self.at else {
@@ -147,6 +154,13 @@ impl Walk {
         self.multiplies(self.at.numbers() * width as u128);
         self.is_live(2 * to.numbers());
         self.at = to;
+    }
+
+    /// The learned places of square patches.
+    pub fn places(&mut self, side: usize, width: usize) {
+        if let Extent::Maps([_, height, columns]) = self.at {
+            self.at = Extent::Tokens([(height / side) * (columns / side), width]);
+        }
     }
 
     /// A layer norm keeps what it has centred, and the layer behind it what it gives.
@@ -183,6 +197,13 @@ impl Walk {
         self.waiting += carried;
         inner(self);
         self.waiting -= carried;
+    }
+
+    /// So many tokens more, or fewer.
+    pub fn tokens(&mut self, by: isize) {
+        if let Extent::Tokens([count, width]) = self.at {
+            self.at = Extent::Tokens([count.saturating_add_signed(by), width]);
+        }
     }
 
     /// One token out of all, or their mean.

@@ -66,9 +66,14 @@ impl Patches {
         Patches { weight, bias, side, output }
     }
 
-    /// `[n, input, h, w]` to `[n, patches, output]`, row after row, and the rows and columns of
-    /// patches that there are.
-    pub fn forward(&self, pass: &Pass<'_>, x: Array) -> (Array, [usize; 2]) {
+    /// The rows and columns of patches in images `[n, input, h, w]`.
+    pub fn grid(&self, x: &Array) -> [usize; 2] {
+        let shape = x.shape();
+        [shape[2], shape[3]].map(|side| side / self.side)
+    }
+
+    /// `[n, input, h, w]` to `[n, patches, output]`, row after row.
+    pub fn forward(&self, pass: &Pass<'_>, x: Array) -> Array {
         let x = x.into_tensor::<4>();
         let ([n, c, height, width], side) = (x.dims(), self.side);
         let (rows, columns) = (height / side, width / side);
@@ -76,7 +81,7 @@ impl Patches {
         let patches = apart.reshape([n * rows * columns, c * side * side]).into();
         let weight = pass.array(self.weight).reshape(&[self.output, c * side * side]);
         let tokens = pass.kernels.linear(patches, weight, Some(pass.array(self.bias)));
-        (tokens.reshape(&[n, rows * columns, self.output]), [rows, columns])
+        tokens.reshape(&[n, rows * columns, self.output])
     }
 }
 
@@ -141,6 +146,14 @@ impl Linear {
         let weight = declare("weight", vec![output, input], Role::Weight, weight);
         let bias = bias.map(|bias| declare("bias", vec![output], Role::Bias, bias));
         Linear { weight, bias, output }
+    }
+
+    /// Learned rows that are no weight of a layer: each number of the input is how much there is of
+    /// one of them.
+    pub fn token(layout: &mut Layout, name: &str, [input, output]: [usize; 2]) -> Self {
+        let (shape, fill) = (vec![output, input], Fill::Normal(0.02));
+        let weight = layout.declare(Declared::new(name, shape, Role::Token, fill));
+        Linear { weight, bias: None, output }
     }
 
     /// `[…, input]` to `[…, output]`.

@@ -39,6 +39,13 @@ pub(super) fn linear(args: &Args, input: Option<usize>) -> Box<dyn Architecture>
     Box::new(Sequential { layout: Arc::new(layout), layers })
 }
 
+pub(super) fn token(args: &Args, input: Option<usize>) -> Box<dyn Architecture> {
+    let mut layout = Layout::default();
+    let sizes = [features(input), args.size("out")];
+    let layers = vec![Layer::Linear(Linear::token(&mut layout, "weight", sizes))];
+    Box::new(Sequential { layout: Arc::new(layout), layers })
+}
+
 pub(super) fn prototypes(args: &Args, input: Option<usize>) -> Box<dyn Architecture> {
     let mut layout = Layout::default();
     let sizes = [features(input), args.size("count")];
@@ -89,13 +96,19 @@ impl Architecture for Sequential {
     }
 
     fn forward(&self, pass: &mut Pass<'_>, x: Array) -> Array {
+        let shape = x.shape();
+        let [before @ .., input] = &shape[..] else { panic!("{shape:?} are no features") };
+        // A batch norm takes every position for an example.
+        let x = x.reshape(&[before.iter().product(), *input]);
         let apply = |x, layer: &Layer| match layer {
             Layer::Linear(linear) => linear.forward(pass, x),
             Layer::Prototypes(prototypes) => prototypes.forward(pass, x),
             Layer::Norm(norm) => norm.forward(pass, x, After::default()),
             Layer::Relu => pass.kernels.relu(x),
         };
-        self.layers.iter().fold(x, apply)
+        let output = self.layers.iter().fold(x, apply);
+        let width = output.shape().last().copied().unwrap_or_default();
+        output.reshape(&[before, &[width]].concat())
     }
 
     fn walk(&self, walk: &mut Walk) {

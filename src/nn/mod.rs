@@ -1,18 +1,21 @@
 //! Encoders and heads: modules as functions of named parameters.
 
 mod architecture;
+mod block;
 mod conv_norm;
 mod convnet;
 mod cost;
 mod init;
 mod layer_norm;
 mod layers;
+mod maps;
 mod mlp;
 mod norm;
 mod params;
 mod resample;
 mod resnet;
 pub mod safetensors;
+mod transformer;
 mod vit;
 
 pub use architecture::{Architecture, Pass, Updates};
@@ -38,6 +41,8 @@ pub static MODULES: &[(&str, Build)] = &[
     ("mlp", mlp::mlp),
     ("linear", mlp::linear),
     ("prototypes", mlp::prototypes),
+    ("token", mlp::token),
+    ("transformer", transformer::transformer),
 ];
 
 /// The module that `term` describes, given features of size `input` (`None` for images).
@@ -112,6 +117,12 @@ mod tests {
             let frozen = ("frozen", Term::Duration(0.0, crate::term::Unit::Epochs));
             let prototypes = call("prototypes", &[("count", Term::Int(out)), frozen]);
             modules.push((prototypes, Some(input)));
+            modules.push((call("token", &[("out", Term::Int(out))]), Some(input)));
+            for (heads, depth) in [(1, 1), (3, 2)] {
+                let args = [("heads", heads), ("depth", depth), ("out", out)];
+                let args = args.map(|(name, value)| (name, Term::Int(value)));
+                modules.push((call("transformer", &args), Some(input)));
+            }
             for bias in [true, false] {
                 modules.push((linear(out, bias), Some(input)));
                 for (hidden, layers) in [(7, 2), (1, 3), (4, 5)] {

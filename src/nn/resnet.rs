@@ -5,9 +5,11 @@ use std::sync::Arc;
 use super::architecture::{Architecture, Pass};
 use super::conv_norm::ConvNorm;
 use super::cost::Walk;
+use super::maps;
 use super::params::Layout;
 use crate::device::{After, Array};
 use crate::term::Args;
+use crate::term::objective::Section;
 
 /// How an image enters the network.
 #[derive(Clone, Copy, PartialEq)]
@@ -89,6 +91,31 @@ impl Architecture for ResNet {
     }
 
     fn forward(&self, pass: &mut Pass<'_>, x: Array) -> Array {
+        self.section(Section::Features, pass, x)
+    }
+
+    fn section(&self, section: Section, pass: &mut Pass<'_>, x: Array) -> Array {
+        maps::section(section, pass, x, |pass, x| self.maps(pass, x))
+    }
+
+    fn walk(&self, walk: &mut Walk) {
+        self.walk_section(Section::Features, walk);
+    }
+
+    fn walk_section(&self, section: Section, walk: &mut Walk) {
+        maps::walk(section, walk, |walk| {
+            self.entry.walk(walk, true);
+            if self.stem == Stem::ImageNet {
+                walk.max_pool(2);
+            }
+            self.blocks.iter().for_each(|block| block.walk(walk));
+        });
+    }
+}
+
+impl ResNet {
+    /// `[n, 3, h, w]` to `[n, features, h', w']`.
+    fn maps(&self, pass: &mut Pass<'_>, x: Array) -> Array {
         let mut x = self.entry.forward(pass, x, After { relu: true, ..After::default() });
         if self.stem == Stem::ImageNet {
             x = pass.kernels.max_pool2d(x, 3, 2, 1);
@@ -96,16 +123,7 @@ impl Architecture for ResNet {
         for block in &self.blocks {
             x = block.forward(pass, x);
         }
-        pass.kernels.global_average_pool(x)
-    }
-
-    fn walk(&self, walk: &mut Walk) {
-        self.entry.walk(walk, true);
-        if self.stem == Stem::ImageNet {
-            walk.max_pool(2);
-        }
-        self.blocks.iter().for_each(|block| block.walk(walk));
-        walk.average();
+        x
     }
 }
 

@@ -5,17 +5,17 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 
 use super::architecture::{Architecture, Pass};
-use super::cost::Walk;
+use super::block::{Block, HEAD};
+use super::cost::{Extent, Walk};
 use super::init::Fill;
 use super::layer_norm::LayerNorm;
-use super::layers::{Linear, Patches};
+use super::layers::Patches;
+use super::maps;
 use super::params::{Declared, Layout, Role, Slot};
 use super::resample::resampled;
 use crate::device::Array;
 use crate::term::Args;
-
-/// The width of a head.
-const HEAD: usize = 64;
+use crate::term::objective::Section;
 
 pub(super) fn vit_tiny(args: &Args, _: Option<usize>) -> Box<dyn Architecture> {
     Box::new(Transformer::from_args(args, 3))
@@ -87,24 +87,68 @@ impl Transformer {
         Transformer { layout, shape, class, register, positions, embed, blocks, norm }
     }
 
-    /// Class, registers, then the patches row after row, with their positions: `[n, tokens, width]`.
-    fn tokens(&self, pass: &Pass<'_>, x: Array) -> Array {
-        let (patches, [rows, columns]) = self.embed.forward(pass, x);
+    /// How many tokens stand for no patch: the class, and registers.
+    fn leads(&self) -> usize {
+        1 + self.shape.registers
+    }
+
+    /// The patches of images, row after row, without their places: `[n, patches, width]`.
+    fn patches(&self, pass: &Pass<'_>, x: Array) -> Tensor<3> {
         // In the numbers of the tokens beside them.
-        let patches = pass.kernels.finish(patches).into_tensor::<3>();
-        let [n, _, width] = patches.dims();
-        let own = |slot| pass.array(slot).into_tensor::<3>().repeat_dim(0, n);
-        let tokens = [Some(self.class), self.register].into_iter().flatten().map(own);
-        let tokens = Tensor::cat(tokens.chain([patches]).collect(), 1);
+        pass.kernels.finish(self.embed.forward(pass, x)).into_tensor()
+    }
+
+    /// The places of patches in so many rows and columns: `[1, patches, width]`.
+    fn places(&self, pass: &Pass<'_>, [rows, columns]: [usize; 2]) -> Tensor<3> {
+        let (side, width) = (self.shape.grid, self.norm.width());
         let positions = pass.array(self.positions).into_tensor::<3>();
-        let side = self.shape.grid;
+        let own = positions.narrow(1, self.leads(), side * side);
         if [rows, columns] == [side; 2] {
-            return (tokens + positions).into();
+            return own;
         }
-        let first = 1 + self.shape.registers;
-        let grid = positions.clone().narrow(1, first, side * side).reshape([side, side, width]);
-        let grid = resampled(grid, [rows, columns]).reshape([1, rows * columns, width]);
-        (tokens + Tensor::cat(vec![positions.narrow(1, 0, first), grid], 1)).into()
+        let grid = resampled(own.reshape([side, side, width]), [rows, columns]);
+        grid.reshape([1, rows * columns, width])
+    }
+
+    /// Class, registers, then the patches, which are `placed`: through all blocks,
+    /// `[n, tokens, width]`, not normalised yet.
+    fn trunk(&self, pass: &mut Pass<'_>, placed: Tensor<3>) -> Array {
+        let [n, _, _] = placed.dims();
+        let own = |slot| pass.array(slot).into_tensor::<3>();
+        let leads = [Some(self.class), self.register].into_iter().flatten().map(own).collect();
+        let places = own(self.positions).narrow(1, 0, self.leads());
+        let leads = (Tensor::cat(leads, 1) + places).repeat_dim(0, n);
+        let tokens: Array = Tensor::cat(vec![leads, placed], 1).into();
+        self.blocks.iter().fold(tokens, |x, block| block.forward(pass, x))
+    }
+
+    fn placed(&self, pass: &Pass<'_>, x: Array) -> Tensor<3> {
+        let grid = self.embed.grid(&x);
+        self.patches(pass, x) + self.places(pass, grid)
+    }
+
+    /// What stands for the image among tokens: `[n, width]`.
+    fn pooled(&self, tokens: Tensor<3>) -> Array {
+        let ([n, count, width], first) = (tokens.dims(), self.leads());
+        match self.shape.mean {
+            true => maps::mean(tokens.narrow(1, first, count - first)).into(),
+            false => tokens.narrow(1, 0, 1).reshape([n, width]).into(),
+        }
+    }
+
+    /// All tokens of images, or of patches that are placed. They are normalised, but where it is
+    /// their mean that is.
+    fn tokens(&self, pass: &mut Pass<'_>, x: Array) -> Tensor<3> {
+        let placed = if x.rank() == 4 { self.placed(pass, x) } else { x.into_tensor() };
+        let tokens = self.trunk(pass, placed);
+        let tokens = if self.shape.mean { tokens } else { self.norm.forward(pass, tokens) };
+        pass.kernels.finish(tokens).into_tensor()
+    }
+
+    /// The tokens of patches among all.
+    fn of_patches(&self, tokens: Tensor<3>) -> Tensor<3> {
+        let [_, count, _] = tokens.dims();
+        tokens.narrow(1, self.leads(), count - self.leads())
     }
 }
 
@@ -114,88 +158,71 @@ impl Architecture for Transformer {
     }
 
     fn forward(&self, pass: &mut Pass<'_>, x: Array) -> Array {
-        let mut x = self.tokens(pass, x);
-        for block in &self.blocks {
-            x = block.forward(pass, x);
-        }
-        let tokens = x.into_tensor::<3>();
-        let [n, count, width] = tokens.dims();
-        let first = 1 + self.shape.registers;
-        let features = match self.shape.mean {
-            true => tokens.narrow(1, first, count - first).mean_dim(1),
-            false => tokens.narrow(1, 0, 1),
-        };
+        let placed = self.placed(pass, x);
+        let features = self.pooled(self.trunk(pass, placed).into_tensor());
         // The norm of a token is its own.
-        self.norm.forward(pass, features.reshape([n, width]).into())
+        self.norm.forward(pass, features)
+    }
+
+    fn section(&self, section: Section, pass: &mut Pass<'_>, x: Array) -> Array {
+        match (section, x.rank()) {
+            (Section::Embed, _) => self.patches(pass, x).into(),
+            (Section::Places, _) => {
+                let places = self.places(pass, self.embed.grid(&x));
+                let [_, count, width] = places.dims();
+                places.reshape([count, width]).into()
+            }
+            (Section::Tokens, _) => self.tokens(pass, x).into(),
+            (Section::Maps, 3) => self.of_patches(x.into_tensor()).into(),
+            (Section::Maps, _) => {
+                let tokens = self.tokens(pass, x);
+                self.of_patches(tokens).into()
+            }
+            (Section::Features, 3) => {
+                let pooled = self.pooled(x.into_tensor());
+                if self.shape.mean { self.norm.forward(pass, pooled) } else { pooled }
+            }
+            (Section::Features, _) => self.forward(pass, x),
+        }
     }
 
     fn walk(&self, walk: &mut Walk) {
-        let width = self.norm.width();
-        walk.patches(self.shape.patch, width, 1 + self.shape.registers);
-        for block in &self.blocks {
-            block.walk(walk);
-        }
+        walk.patches(self.shape.patch, self.norm.width(), self.leads());
+        self.blocks.iter().for_each(|block| block.walk(walk));
         walk.one_token();
         walk.layer_norm();
     }
-}
 
-/// Attention and a perceptron, each behind a layer norm, with a shortcut around it.
-struct Block {
-    heads: usize,
-    norm1: LayerNorm,
-    qkv: Linear,
-    proj: Linear,
-    norm2: LayerNorm,
-    fc1: Linear,
-    fc2: Linear,
-}
-
-impl Block {
-    fn new(layout: &mut Layout, name: &str, heads: usize) -> Self {
-        let width = heads * HEAD;
-        let part = |part: &str| format!("{name}.{part}");
-        let linear = |layout: &mut Layout, own: &str, sizes| {
-            Linear::filled(
-                layout,
-                &part(own),
-                sizes,
-                (Fill::Normal(0.02), Some(Fill::Constant(0.0))),
-            )
-        };
-        Block {
-            heads,
-            norm1: LayerNorm::new(layout, &part("norm1"), width),
-            qkv: linear(layout, "attn.qkv", [width, 3 * width]),
-            proj: linear(layout, "attn.proj", [width, width]),
-            norm2: LayerNorm::new(layout, &part("norm2"), width),
-            fc1: linear(layout, "mlp.fc1", [width, 4 * width]),
-            fc2: linear(layout, "mlp.fc2", [4 * width, width]),
+    fn walk_section(&self, section: Section, walk: &mut Walk) {
+        let leads = self.leads() as isize;
+        let of_images = matches!(walk.at, Extent::Maps(_));
+        match section {
+            Section::Features if of_images => return self.walk(walk),
+            Section::Features => {
+                walk.one_token();
+                if self.shape.mean {
+                    walk.layer_norm();
+                }
+                return;
+            }
+            Section::Maps if !of_images => return walk.tokens(-leads),
+            Section::Embed => {
+                return walk.patches(self.shape.patch, self.norm.width(), 0);
+            }
+            Section::Places => return walk.places(self.shape.patch, self.norm.width()),
+            Section::Tokens | Section::Maps => {}
         }
-    }
-
-    fn forward(&self, pass: &Pass<'_>, x: Array) -> Array {
-        let kernels = pass.kernels;
-        let qkv = self.qkv.forward(pass, self.norm1.forward(pass, x.clone()));
-        let attended = self.proj.forward(pass, kernels.attention(qkv, self.heads));
-        let x = kernels.add_exactly(x, attended);
-        let hidden = self.fc1.forward(pass, self.norm2.forward(pass, x.clone()));
-        kernels.add_exactly(x, self.fc2.forward(pass, kernels.gelu(hidden)))
-    }
-
-    fn walk(&self, walk: &mut Walk) {
-        walk.shortcut(|walk| {
+        match of_images {
+            true => walk.patches(self.shape.patch, self.norm.width(), self.leads()),
+            false => walk.tokens(leads),
+        }
+        self.blocks.iter().for_each(|block| block.walk(walk));
+        if !self.shape.mean {
             walk.layer_norm();
-            self.qkv.walk(walk);
-            walk.attention(self.heads);
-            self.proj.walk(walk);
-        });
-        walk.shortcut(|walk| {
-            walk.layer_norm();
-            self.fc1.walk(walk);
-            walk.gelu();
-            self.fc2.walk(walk);
-        });
+        }
+        if section == Section::Maps {
+            walk.tokens(-leads);
+        }
     }
 }
 

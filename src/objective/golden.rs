@@ -421,6 +421,17 @@ fn what_is_drawn_follows_from_the_key_alone() {
         let seen: BTreeSet<i64> = labels.iter().map(|label| *label as i64).collect();
         assert_eq!(seen, BTreeSet::from([0, 1, 2, 3]));
         assert_eq!(labels, draw("random_labels", "classes", 4, 1).to_vec());
+        let order = |node| draw("random_order", "count", 1, node);
+        assert_eq!(order(1).shape(), [200, 3]);
+        let seen: BTreeSet<Vec<i64>> = order(1)
+            .to_vec()
+            .chunks(3)
+            .map(|row| row.iter().map(|own| *own as i64).collect())
+            .collect();
+        let all = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+        assert_eq!(seen, all.into_iter().map(Vec::from).collect());
+        assert_eq!(order(1).to_vec(), order(1).to_vec());
+        assert_ne!(order(1).to_vec(), order(2).to_vec());
     }
 }
 

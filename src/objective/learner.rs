@@ -11,7 +11,7 @@ use crate::graph::flow::Flow;
 use crate::nn::{self, Architecture, Params, Role};
 use crate::random::Key;
 use crate::term::Term;
-use crate::term::objective::{ENCODER, NetworkBody, ObjectiveGraph, Op};
+use crate::term::objective::{ENCODER, NetworkBody, ObjectiveGraph, Op, Section};
 
 /// Everything that an objective keeps from one step to the next.
 ///
@@ -42,6 +42,8 @@ pub struct Learner {
 pub(super) struct AppliedNetwork {
     /// The modules that it applies, first to last.
     pub chain: Vec<usize>,
+    /// What of the encoder that stands first it applies; all of it where nothing is said.
+    pub section: Option<Section>,
     /// The average whose weights it applies; none where it applies the trained ones.
     pub average: Option<usize>,
     /// How many averages lie between it and the trained weights.
@@ -223,6 +225,9 @@ impl Learner {
         for node in &self.graph.nodes {
             let Op::Apply(network) = node.op else { continue };
             let groups = self.networks[network].groups;
+            if self.networks[network].section == Some(Section::Places) {
+                continue;
+            }
             let rows = node.shape.first().map_or(batch, |rows| rows.number(batch, 1));
             if groups == 0 || rows % groups != 0 {
                 return Err(ObjectiveError(format!(
@@ -286,6 +291,7 @@ fn resolve(graph: &ObjectiveGraph, network: usize) -> AppliedNetwork {
     match &graph.networks[network].body {
         NetworkBody::Chain(chain) => AppliedNetwork {
             chain: chain.clone(),
+            section: graph.networks[network].section,
             average: None,
             depth: 0,
             groups: 1,
@@ -293,9 +299,10 @@ fn resolve(graph: &ObjectiveGraph, network: usize) -> AppliedNetwork {
             is_frozen: false,
         },
         NetworkBody::Ema { of, .. } => {
-            let AppliedNetwork { chain, depth, .. } = resolve(graph, *of);
-            let (average, depth) = (Some(network), depth + 1);
-            AppliedNetwork { chain, average, depth, groups: 1, shuffle: false, is_frozen: false }
+            let own = resolve(graph, *of);
+            let (average, depth) = (Some(network), own.depth + 1);
+            let (groups, shuffle, is_frozen) = (1, false, false);
+            AppliedNetwork { average, depth, groups, shuffle, is_frozen, ..own }
         }
         NetworkBody::Grouped { of, groups, shuffle } => {
             AppliedNetwork { groups: *groups, shuffle: *shuffle, ..resolve(graph, *of) }
@@ -306,6 +313,7 @@ fn resolve(graph: &ObjectiveGraph, network: usize) -> AppliedNetwork {
         NetworkBody::Encoder { of } => {
             let mut applied = resolve(graph, *of);
             applied.chain.truncate(1);
+            applied.section = graph.networks[network].section;
             applied
         }
     }

@@ -15,13 +15,13 @@ use burn::tensor::{Gradients, Tensor};
 use super::Learner;
 use super::learner::ObjectiveError;
 use super::operands::Context;
-use super::step::taken;
+use super::step::{Applied, taken};
 use crate::device::{Array, by_rank};
 use crate::nn::{Params, Pass, Updates};
 
 /// A pass of a trained encoder that has kept nothing: its gradient is still to be computed.
 pub struct Encoded {
-    module: usize,
+    of: Applied,
     /// In which batch norms see each part.
     groups: usize,
     input: Array,
@@ -53,7 +53,7 @@ impl Learner {
     /// where the encoder `is_trained`, the start of a history that [`Learner::gradients`] completes.
     pub(super) fn encode(
         &self,
-        module: usize,
+        of: Applied,
         pass: &mut Pass<'_>,
         x: Array,
         is_trained: bool,
@@ -65,7 +65,7 @@ impl Learner {
         let features = (0..self.parts).map(|part| {
             let mut updates = before.clone();
             let mut own = Pass { groups, updates: &mut updates, ..*pass };
-            let features = self.modules[module].forward(&mut own, self.part(&x, part));
+            let features = self.pass(of, &mut own, self.part(&x, part));
             left.push(updates);
             pass.kernels.finish(features)
         });
@@ -77,7 +77,7 @@ impl Learner {
             return features;
         }
         let output = features.leaf();
-        encoded.push(Encoded { module, groups, input: x, output: output.clone() });
+        encoded.push(Encoded { of, groups, input: x, output: output.clone() });
         output
     }
 
@@ -101,7 +101,7 @@ impl Learner {
             for part in 0..self.parts {
                 let by_part = self.part(&by_output, part);
                 let new = self.gradients_of_part(&own, part, &by_part, context);
-                let sums = &mut gradients[own.module];
+                let sums = &mut gradients[own.of.module];
                 *sums = Some(match sums.take() {
                     Some(sums) => sums.into_iter().zip(new).map(sum).collect(),
                     None => new,
@@ -119,11 +119,11 @@ impl Learner {
         by_output: &Array,
         context: &Context<'_>,
     ) -> Vec<Option<Array>> {
-        let leaves = self.params[own.module].leaves();
+        let leaves = self.params[own.of.module].leaves();
         let (kernels, updates) = (context.kernels, &mut Updates::new());
         let mut pass =
             Pass { kernels, params: &leaves, training: true, groups: own.groups, updates };
-        let output = self.modules[own.module].forward(&mut pass, self.part(&own.input, part));
+        let output = self.pass(own.of, &mut pass, self.part(&own.input, part));
         let output = kernels.finish(output);
         let mut gradients: Gradients = by_rank!(output.rank(), D => {
             let product: Tensor<D> = output.tensor::<D>() * by_output.tensor::<D>().autodiff();

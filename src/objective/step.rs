@@ -14,7 +14,7 @@ use crate::device::{Array, by_rank};
 use crate::nn::{Params, Pass, Updates};
 use crate::random::Key;
 use crate::schedule;
-use crate::term::objective::{NetworkBody, Op};
+use crate::term::objective::{NetworkBody, Op, Section};
 
 /// The named inputs of a batch.
 pub struct Inputs {
@@ -38,6 +38,13 @@ pub struct StepOutput {
     pub encoded: Vec<Encoded>,
     /// What the step changes besides the weights.
     pub effects: Effects,
+}
+
+/// A module, and what of it is applied: all where nothing is said.
+#[derive(Clone, Copy)]
+pub(super) struct Applied {
+    pub module: usize,
+    pub section: Option<Section>,
 }
 
 /// What applying a network reads and writes.
@@ -161,11 +168,15 @@ impl Learner {
         if is_constant {
             x = x.constant();
         }
-        let dealt = own.shuffle.then(|| Deal::new(x.rows(), context.key.fold(network as u64)));
+        // Places are the same for every example.
+        let has_rows = own.section != Some(Section::Places);
+        let dealt = (own.shuffle && has_rows)
+            .then(|| Deal::new(x.rows(), context.key.fold(network as u64)));
         if let Some(deal) = &dealt {
             x = deal.there(&x);
         }
-        for &module in &own.chain {
+        for (position, &module) in own.chain.iter().enumerate() {
+            let section = own.section.filter(|_| position == 0);
             let owner = match own.average {
                 Some(average) => Owner::Average { network: average, module },
                 None => Owner::Module(module),
@@ -175,18 +186,33 @@ impl Learner {
             let updates = statistics.entry(owner).or_default();
             let (kernels, training, groups) = (context.kernels, !own.is_frozen, own.groups);
             let mut pass = Pass { kernels, params, training, groups, updates };
-            let in_parts = self.parts > 1 && self.graph.modules[module].encoder;
+            let in_parts = self.parts > 1 && self.graph.modules[module].encoder && has_rows;
+            let part = Applied { module, section };
             // What is given with a history is differentiated by, too, and passes as a whole.
             x = match in_parts && !x.is_tracked() {
-                true => self.encode(module, &mut pass, x, leaf.is_some(), encoded),
+                true => self.encode(part, &mut pass, x, leaf.is_some(), encoded),
                 false => {
                     pass.params = leaf.unwrap_or(params);
-                    self.modules[module].forward(&mut pass, x)
+                    self.pass(part, &mut pass, x)
                 }
             };
         }
         x = context.kernels.finish(x);
         dealt.map_or(x.clone(), |deal| deal.back(&x))
+    }
+
+    /// Applies a module, or a section of it.
+    pub(super) fn pass(
+        &self,
+        Applied { module, section }: Applied,
+        pass: &mut Pass<'_>,
+        x: Array,
+    ) -> Array {
+        let module = &self.modules[module];
+        match section {
+            Some(section) => module.section(section, pass, x),
+            None => module.forward(pass, x),
+        }
     }
 
     /// Ends a step, after the optimizer has moved the weights: running statistics become those that

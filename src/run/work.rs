@@ -12,7 +12,7 @@ use crate::check::{StageKind, declared_size, declared_sizes};
 use crate::data::loader::batches_held;
 use crate::evaluate;
 use crate::graph::Stage;
-use crate::graph::flow::{Flow, chain, is_trained};
+use crate::graph::flow::{Flow, chain, is_trained, section};
 use crate::nn::{self, Walk};
 use crate::resolve::{Declaration, declaration, learned};
 use crate::term::objective::{Extent, ObjectiveGraph, Op, TensorNode};
@@ -103,8 +103,12 @@ impl Run<'_> {
                     let mut at = given.map_or(nn::Extent::Features(0), |own| sizes.example(own));
                     for (position, module) in chain(objective, network).iter().enumerate() {
                         let own = &objective.modules[*module];
-                        let mut walk = Walk::new(own.input.map_or(at, nn::Extent::Features));
-                        nn::build(&self.constructor(&own.term), own.input).walk(&mut walk);
+                        let mut walk = Walk::new(own.input.map_or(at, |own| rows_of(at, own)));
+                        let built = nn::build(&self.constructor(&own.term), own.input);
+                        match section(objective, network).filter(|_| position == 0) {
+                            Some(section) => built.walk_section(section, &mut walk),
+                            None => built.walk(&mut walk),
+                        }
                         at = walk.at;
                         let gradient = (is_differentiated && is_own).then_some(Gradient {
                             of_parameters: flow.trained[*module],
@@ -179,6 +183,14 @@ fn kept(objective: &ObjectiveGraph, node: &TensorNode, size: Sizes) -> u128 {
     if most > yielded { yielded + most } else { yielded }
 }
 
+/// What a head is given of an example: features of that size, or several rows of them.
+fn rows_of(given: nn::Extent, size: usize) -> nn::Extent {
+    match usize::try_from(given.numbers()).unwrap_or(size) / size.max(1) {
+        0 | 1 => nn::Extent::Features(size),
+        rows => nn::Extent::Tokens([rows, size]),
+    }
+}
+
 /// Numbers of the batches that are made, wait, or are on the device.
 fn batches(views: &[nn::Extent], batch: usize) -> u128 {
     (batches_held() * batch) as u128 * views.iter().map(|view| view.numbers()).sum::<u128>()
@@ -206,6 +218,7 @@ impl Sizes {
         let sizes = shape.iter().skip(1).map(|size| size.number(self.batch, self.examples));
         match sizes.collect::<Vec<_>>()[..] {
             [channels, height, width] => nn::Extent::Maps([channels, height, width]),
+            [count, width] => nn::Extent::Tokens([count, width]),
             ref sizes => nn::Extent::Features(sizes.iter().product()),
         }
     }

@@ -68,6 +68,53 @@ pub struct ModuleNode {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NetworkNode {
     pub body: NetworkBody,
+    /// What of the encoder that it begins with it applies; all of it where nothing is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub section: Option<Section>,
+}
+
+/// A part of an encoder that is applied on its own, with the encoder's weights.
+///
+/// An encoder embeds the patches of an image, adds their places, makes tokens of them, and features
+/// of the tokens; a convolutional one has maps in their place, whose positions are its tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Section {
+    /// Images to their embedded patches, row after row, without their places: `[n, p, d]`.
+    Embed,
+    /// Images to the embedded places of their patches, the same for each of them: `[p, d]`.
+    Places,
+    /// Images, or embedded patches with their places, as many as there are, to tokens: `[n, t, d]`.
+    /// The tokens that stand for no patch come first.
+    Tokens,
+    /// Images or tokens to the tokens that stand for a patch or a position: `[n, p, d]`.
+    Maps,
+    /// Images or tokens to features: `[n, d]`.
+    Features,
+}
+
+impl Section {
+    pub const ALL: [Section; 5] =
+        [Section::Embed, Section::Places, Section::Tokens, Section::Maps, Section::Features];
+
+    /// The name that it has in the language.
+    pub fn name(self) -> &'static str {
+        match self {
+            Section::Embed => "embed",
+            Section::Places => "places",
+            Section::Tokens => "tokens",
+            Section::Maps => "maps",
+            Section::Features => "features",
+        }
+    }
+
+    pub fn of_name(name: &str) -> Option<Self> {
+        Section::ALL.into_iter().find(|section| section.name() == name)
+    }
+
+    /// Whether only an encoder of patches has it.
+    pub fn is_of_patches(self) -> bool {
+        matches!(self, Section::Embed | Section::Places)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -62,6 +62,8 @@ ARRAYS = {
     "cube_c": pattern(3, 4, 2),
     "definite": pattern(4, 6) @ pattern(4, 6).T + torch.eye(4),
     "definites": pattern(2, 3, 5) @ pattern(2, 3, 5).mT + 0.5 * torch.eye(3),
+    "flat": pattern(2, 3),
+    "ranks": torch.tensor([[2.0, 0.0, 3.0, 1.0], [3.0, 2.0, 1.0, 0.0]]),
     "vector": torch.tensor([0.4, -1.2, 0.9]),
     "row": torch.tensor([0.3, -0.8, 1.7, 0.6]),
     "positive": pattern(3, 4).abs() + 0.2,
@@ -148,6 +150,17 @@ def arrange(x, order, count):
     orders = list(itertools.permutations(range(len(x))))
     orders = [orders[own % count * len(orders) // count] for own in order.tolist()]
     return torch.stack([x[list(own), row].flatten() for row, own in enumerate(orders)])
+
+
+def patches(x, side):
+    height, width = (size // side * side for size in x.shape[2:])
+    return F.unfold(x[:, :, :height, :width], side, stride=side).mT
+
+
+def put_rows(x, order):
+    blank = torch.zeros(order.shape[1], x.shape[2])
+    places = order.argsort(1)[:, : x.shape[1]]
+    return torch.stack([blank.index_put((own,), rows) for own, rows in zip(places, x)])
 
 
 def sinkhorn(x, epsilon=0.05, iterations=3):
@@ -305,12 +318,17 @@ CASES = [
     ("quarter_turns", lambda x: torch.cat([x.rot90(turns, (2, 3)) for turns in range(4)]), {}, {"x": "images"}),
     ("pieces", pieces, {"grid": 2}, {"x": "images"}),
     ("pieces", pieces, {"grid": 3}, {"x": "images"}),
+    ("patches", patches, {"side": 2}, {"x": "images"}),
+    ("patches", patches, {"side": 3}, {"x": "images"}),
     ("arrange", arrange, {"count": 6}, {"x": "cube_c", "_order": "orders"}),
     ("repeat", lambda x, times: torch.cat([x] * times), {"times": 3}, {"x": "a"}),
     ("group", lambda x, size: x.reshape(-1, size, 3), {"size": 2}, {"x": "tall"}),
+    ("column", lambda x: x[..., None], {}, {"x": "a"}),
     ("flatten", lambda x: x.flatten(0, 1), {}, {"x": "cube"}),
     ("normalize", lambda x: F.normalize(x, dim=-1), {}, {"x": "a"}),
     ("normalize", lambda x: F.normalize(x, dim=-1), {}, {"x": "cube"}),
+    ("layer_norm", lambda x, epsilon: F.layer_norm(x, x.shape[-1:], eps=epsilon), {"epsilon": 1e-6}, {"x": "a"}),
+    ("layer_norm", lambda x, epsilon: F.layer_norm(x, x.shape[-1:], eps=epsilon), {"epsilon": 0.1}, {"x": "cube"}),
     ("center", center, {}, {"x": "a"}),
     ("standardize", standardize, {"epsilon": 1e-5}, {"x": "tall"}),
     ("variance", variance, {"unbiased": True}, {"x": "tall"}),
@@ -338,6 +356,11 @@ CASES = [
     ("same_label", lambda a, b: (a[:, None] == b).double(), {}, {"_a": "labels", "_b": "more"}),
     ("same_example", lambda a, b: (a[:, None] == b).double(), {}, {"_a": "places", "_b": "more"}),
     ("accuracy", lambda x, y: (x.argmax(1) == y).double().mean(), {}, {"_logits": "a", "_labels": "labels"}),
+    ("choose", lambda x, by: torch.stack([own[row] for own, row in zip(x, by.argmax(2))]), {}, {"x": "cube", "_by": "cube_b"}),
+    ("take_rows", lambda x, order, count: torch.stack([own[row.argsort()[:count]] for own, row in zip(x, order)]), {"count": 2}, {"x": "cube_b", "_order": "ranks"}),
+    ("put_rows", put_rows, {}, {"x": "cube", "_order": "ranks"}),
+    ("left_out", lambda order, count: (order >= count).double(), {"count": 3}, {"_order": "ranks"}),
+    ("scale_rows", lambda x, by: x * by[..., None], {}, {"x": "cube", "by": "flat"}),
     ("gather", lambda x, rows: x[rows], {}, {"x": "m", "_rows": "places"}),
     ("nearest", lambda x, among: (x @ among.T).argmax(1).double(), {}, {"_x": "a", "_among": "m"}),
     ("pick", lambda x, rows: F.cross_entropy(x, rows), {}, {"logits": "square", "_rows": "columns"}),

@@ -8,6 +8,15 @@ use crate::device::{Array, by_rank};
 
 pub const OPERATIONS: &[(&str, Operation)] = &[
     ("normalize", |x| by_rank!(x.array(0).rank(), D => normalize(x.tensor::<D>(0)).into())),
+    ("layer_norm", |x| {
+        let (rows, epsilon) = (x.array(0), x.number("epsilon"));
+        by_rank!(rows.rank(), D => {
+            let rows = rows.tensor::<D>();
+            let centered = rows.clone() - rows.mean_dim(D - 1);
+            let variance = centered.clone().square().mean_dim(D - 1);
+            (centered / (variance + epsilon).sqrt()).into()
+        })
+    }),
     ("standardize", |x| {
         let (centered, variance) = deviations(x.matrix(0), false);
         (centered / (variance + x.number("epsilon")).sqrt()).into()

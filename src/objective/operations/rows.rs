@@ -16,9 +16,48 @@ pub const OPERATIONS: &[(&str, Operation)] = &[
         let [n, _] = x.dims();
         x.matmul(among.transpose()).argmax(1).reshape([n]).into()
     }),
+    ("choose", |x| {
+        let (rows, by) = (x.tensor::<3>(0), x.tensor::<3>(1).inner());
+        let [n, k, m] = by.dims();
+        let places = by.argmax(2).reshape([n, k, 1]);
+        at_places(places, m).matmul(rows).into()
+    }),
+    ("take_rows", |x| first_of(x.matrix(1), x.args.size("count")).matmul(x.tensor(0)).into()),
+    ("put_rows", |x| {
+        let rows: Tensor<3> = x.tensor(0);
+        let [_, count, _] = rows.dims();
+        first_of(x.matrix(1), count).swap_dims(1, 2).matmul(rows).into()
+    }),
+    ("left_out", |x| {
+        let last = x.args.size("count") as f64 - 0.5;
+        x.matrix(0).inner().greater_elem(last).float().into()
+    }),
+    ("scale_rows", |x| {
+        let (rows, by) = (x.array(0), x.array(1));
+        let by = by.reshape(&[&by.shape()[..], &[1]].concat());
+        by_rank!(rows.rank(), D => (rows.tensor::<D>() * by.tensor::<D>()).into())
+    }),
     ("same_example", same),
     ("pick", |x| chosen(x.matrix(0), x.array(1).whole()).into()),
 ];
+
+/// For each place among `m` a row of `m` numbers, one there and zero elsewhere: `[n, k, 1]` to
+/// `[n, k, m]`.
+///
+/// Multiplied by it, rows are chosen exactly, and gradients come back in the same order whatever the
+/// device: a scatter is not so.
+fn at_places(places: Tensor<3, Int>, m: usize) -> Tensor<3> {
+    let all = Tensor::<1, Int>::arange(0..m as i64, &places.device());
+    places.equal(all.reshape([1, 1, m])).float()
+}
+
+/// The choice of the first `count` rows of an order `[n, p]`: `[n, count, p]`.
+fn first_of(order: Tensor<2>, count: usize) -> Tensor<3> {
+    let order = order.inner();
+    let ([n, p], device) = (order.dims(), order.device());
+    let first = Tensor::<1, Int>::arange(0..count as i64, &device).float();
+    order.reshape([n, 1, p]).equal(first.reshape([1, count, 1])).float()
+}
 
 /// One where whole numbers `[n]` and `[m]` are equal: `[n, m]`.
 pub fn same(x: &Operands<'_>) -> Array {

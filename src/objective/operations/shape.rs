@@ -31,6 +31,7 @@ pub const OPERATIONS: &[(&str, Operation)] = &[
         let (shape, size) = (x.array(0).shape(), x.args.size("size"));
         x.array(0).reshape(&[&[shape[0] / size, size], &shape[1..]].concat())
     }),
+    ("column", |x| x.array(0).reshape(&[&x.array(0).shape()[..], &[1]].concat())),
     ("flatten", |x| {
         let shape = x.array(0).shape();
         x.array(0).reshape(&[&[shape[0] * shape[1]], &shape[2..]].concat())

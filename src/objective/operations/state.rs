@@ -15,6 +15,17 @@ pub const OPERATIONS: &[(&str, Operation)] = &[
         let labels = (0..x.array(0).rows()).map(|_| rng.below(classes as u32) as i64);
         Array::from_whole(labels, &x.array(0).constant().device())
     }),
+    ("random_order", |x| {
+        let shape = x.array(0).shape();
+        let [n, p, ..] = shape[..] else { panic!("a tensor of {shape:?} has no rows") };
+        let mut rng = x.key().stream();
+        let orders = (0..n).flat_map(|_| {
+            let mut order: Vec<f32> = (0..p).map(|place| place as f32).collect();
+            rng.shuffle(&mut order);
+            order
+        });
+        Array::from_vec(orders.collect(), &[n, p], &x.array(0).constant().device())
+    }),
     ("random_directions", |x| {
         let shape = x.array(0).shape();
         let [.., width] = shape[..] else { panic!("a tensor of {shape:?} has no rows") };

@@ -40,7 +40,7 @@ fn learner(graph: &ObjectiveGraph) -> Learner {
 }
 
 fn wrapped(body: NetworkBody) -> NetworkNode {
-    NetworkNode { body }
+    NetworkNode { body, section: None }
 }
 
 fn grouped(groups: usize, shuffle: bool) -> ObjectiveGraph {
@@ -278,7 +278,8 @@ fn prototypes_are_directions() {
     let mut nodes = Nodes::default();
     let [_, _, unit] = nodes.project(0, 0);
     let scores = nodes.op(Op::Apply(1), &[unit]);
-    let average = NetworkNode { body: NetworkBody::Ema { of: 1, momentum: Term::Float(0.5) } };
+    let average =
+        NetworkNode { body: NetworkBody::Ema { of: 1, momentum: Term::Float(0.5) }, section: None };
     let networks = vec![chain(&[0, 1]), chain(&[2]), average];
     let others = nodes.op(Op::Apply(2), &[unit]);
     let both = nodes.op(Op::Add, &[scores, others]);

@@ -62,11 +62,11 @@ pub(super) fn with(mut node: TensorNode, name: &str, term: Term) -> TensorNode {
 }
 
 pub(super) fn chain(modules: &[usize]) -> NetworkNode {
-    NetworkNode { body: NetworkBody::Chain(modules.to_vec()) }
+    NetworkNode { body: NetworkBody::Chain(modules.to_vec()), section: None }
 }
 
 fn ema(of: usize, momentum: Term) -> NetworkNode {
-    NetworkNode { body: NetworkBody::Ema { of, momentum } }
+    NetworkNode { body: NetworkBody::Ema { of, momentum }, section: None }
 }
 
 /// Nodes of a graph that is being written.

@@ -1,0 +1,107 @@
+//! Heads that look at all tokens of an example.
+
+use std::sync::Arc;
+
+use super::architecture::{Architecture, Pass};
+use super::block::{Block, HEAD};
+use super::cost::{Extent, Walk};
+use super::init::Fill;
+use super::layer_norm::LayerNorm;
+use super::layers::Linear;
+use super::params::Layout;
+use crate::device::Array;
+use crate::term::Args;
+
+pub(super) fn transformer(args: &Args, input: Option<usize>) -> Box<dyn Architecture> {
+    let input = input.expect("a head is given features, by its signature");
+    let [heads, depth, out] = ["heads", "depth", "out"].map(|name| args.size(name));
+    Box::new(Transformer::new(heads, depth, [input, out]))
+}
+
+/// `[n, tokens, input]` to `[n, tokens, out]`.
+struct Transformer {
+    layout: Arc<Layout>,
+    embed: Linear,
+    blocks: Vec<Block>,
+    norm: LayerNorm,
+    out: Linear,
+}
+
+impl Transformer {
+    fn new(heads: usize, depth: usize, [input, out]: [usize; 2]) -> Self {
+        let width = heads * HEAD;
+        let mut layout = Layout::default();
+        let filled = (Fill::Normal(0.02), Some(Fill::Constant(0.0)));
+        let embed = Linear::filled(&mut layout, "embed", [input, width], filled);
+        let block = |index| Block::new(&mut layout, &format!("blocks.{index}"), heads);
+        let blocks = (0..depth).map(block).collect();
+        let norm = LayerNorm::new(&mut layout, "norm", width);
+        let out = Linear::filled(&mut layout, "out", [width, out], filled);
+        Transformer { layout: Arc::new(layout), embed, blocks, norm, out }
+    }
+}
+
+impl Architecture for Transformer {
+    fn layout(&self) -> &Arc<Layout> {
+        &self.layout
+    }
+
+    fn forward(&self, pass: &mut Pass<'_>, x: Array) -> Array {
+        let tokens = pass.kernels.finish(self.embed.forward(pass, x));
+        let tokens = self.blocks.iter().fold(tokens, |x, block| block.forward(pass, x));
+        self.out.forward(pass, self.norm.forward(pass, tokens))
+    }
+
+    fn walk(&self, walk: &mut Walk) {
+        if let Extent::Features(width) = walk.at {
+            walk.at = Extent::Tokens([1, width]);
+        }
+        self.embed.walk(walk);
+        self.blocks.iter().for_each(|block| block.walk(walk));
+        walk.layer_norm();
+        self.out.walk(walk);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::testing::backends;
+    use crate::nn::Updates;
+    use crate::random::Key;
+
+    /// What an example's tokens become depends on each other and on no other example, and not on
+    /// their order: none has a place.
+    #[test]
+    fn tokens_look_at_those_of_their_example() {
+        for on in backends() {
+            let net = Transformer::new(1, 2, [3, 5]);
+            let params = net.init(Key::root(1), &on.device);
+            let apply = |tokens: &[f32], shape: &[usize]| {
+                let mut updates = Updates::new();
+                let mut pass = Pass {
+                    kernels: on.kernels,
+                    params: &params,
+                    training: true,
+                    groups: 1,
+                    updates: &mut updates,
+                };
+                net.forward(&mut pass, Array::from_vec(tokens.to_vec(), shape, &on.device)).to_vec()
+            };
+            let close = |a: &[f32], b: &[f32]| {
+                assert_eq!(a.len(), b.len());
+                let near = |(a, b): (&f32, &f32)| (a - b).abs() < 1e-5;
+                assert!(a.iter().zip(b).all(near), "{a:?} {b:?}");
+            };
+            let first = [0.3, -1.0, 0.5, 2.0, 0.1, -0.4];
+            let second = [1.0, 1.0, -1.0, 0.0, 0.2, 0.9];
+            let both = apply(&[first, second].concat(), &[2, 2, 3]);
+            let alone = apply(&first, &[1, 2, 3]);
+            close(&both[..10], &alone);
+            let turned = apply(&[&first[3..], &first[..3]].concat(), &[1, 2, 3]);
+            close(&turned, &[&alone[5..], &alone[..5]].concat());
+            let one = apply(&first[..3], &[1, 1, 3]);
+            assert!(one.iter().zip(&alone).any(|(a, b)| (a - b).abs() > 1e-6), "{one:?} {alone:?}");
+        }
+    }
+}

@@ -108,11 +108,11 @@ fn what_is_declared_is_implemented_and_the_reverse() {
         (&["Schedule"], names(cpipe::schedule::SCHEDULES)),
         (&["Protocol"], names(cpipe::evaluate::PROTOCOLS)),
     ];
-    // The step applies what is made of a network itself, and views are dealt their recipes where they
-    // are made.
+    // The step applies what is made of a network itself, views are dealt their recipes where they
+    // are made, and an encoder with weights of a file is the one that it is made of.
     let of_a_table = || {
         let own = constructors().filter(|own| !is_made_of_a_network(own));
-        own.filter(|own| own.named("deals").is_none())
+        own.filter(|own| own.named("deals").is_none() && own.named("into").is_none())
     };
     assert!(declaration(cpipe::augment::PER_VIEW).is_some_and(|own| own.named("deals").is_some()));
     for declaration in of_a_table() {
@@ -146,7 +146,10 @@ fn facts_are_those_that_the_checker_knows() {
     for declaration in declarations() {
         let name = declaration.name();
         let kind = made(declaration);
-        let is_module = matches!(kind, "Encoder" | "Network") && !is_made_of_a_network(declaration);
+        let is_loaded = declaration.named("loads").is_some();
+        let is_module = matches!(kind, "Encoder" | "Network")
+            && !is_made_of_a_network(declaration)
+            && !is_loaded;
         let parameter = |fact: &str| {
             let of = declaration.named(fact);
             of.is_some_and(|of| {
@@ -166,6 +169,7 @@ fn facts_are_those_that_the_checker_knows() {
                 "yields" => declaration.named("yields") == Some("unit"),
                 "attends" => kind == "Network" && declaration.is("attends"),
                 "leads" => kind == "Encoder",
+                "loads" | "into" => kind == "Encoder" && parameter(&fact.name.text),
                 "tiles" | "spans" => kind == "Encoder" && parameter(&fact.name.text),
                 "divides" => kind == "Encoder" && is_count(declaration, "divides", None),
                 "least_lr" | "most_lr" | "base_lr" | "per_examples" | "most_weight_decay" => {
@@ -192,7 +196,8 @@ fn facts_are_those_that_the_checker_knows() {
         assert_eq!(told, kind == "Protocol", "{name}");
         assert_eq!(states("train") && states("test"), kind == "Dataset", "{name}");
         assert_eq!(states("learns"), is_module, "{name}");
-        assert_eq!(states("divides"), kind == "Encoder", "{name}");
+        assert_eq!(states("divides"), kind == "Encoder" && !is_loaded, "{name}");
+        assert_eq!(states("into"), is_loaded, "{name}");
         assert_eq!(states("least_lr") && states("most_lr"), kind == "Optimizer", "{name}");
         assert_eq!(states("base_lr"), states("per_examples"), "{name}");
         // Of an operation on tensors a gradient flows through some parameters, or through none.

@@ -47,5 +47,7 @@ mod user;
 mod views;
 #[cfg(all(unix, feature = "run"))]
 mod waiting;
+#[cfg(feature = "run")]
+mod weights;
 mod written;
 mod wrong;

@@ -82,6 +82,9 @@ impl Checker<'_> {
                 let sizes = sized.into_iter().collect();
                 Kind::Augment(Rc::new(AugmentValue { term, sizes, by_view: None }))
             }
+            Some(TypeName::Encoder) if declaration.named("loads").is_some() => {
+                return self.loaded(declaration, &bound, term, span);
+            }
             Some(TypeName::Encoder) => {
                 self.tiles(declaration, &bound);
                 return self.encoder(name, term, first(TypeName::Image), features(), span, &bound);
@@ -191,6 +194,30 @@ impl Checker<'_> {
         let grid = term.as_ref().and_then(Grid::of);
         let (id, made) = (self.fresh_id(), Rc::new(Made { parameters, grid, place, written }));
         Value::new(Kind::Encoder(EncoderValue { term, channels, features, id, made }), span)
+    }
+
+    /// The encoder among the arguments, with weights from elsewhere.
+    fn loaded(
+        &mut self,
+        declaration: &Declaration,
+        bound: &Arguments,
+        term: Option<Term>,
+        span: Span,
+    ) -> Value {
+        let into = declaration.named("into").and_then(|name| bound.values.get(name));
+        let Some(Value { kind: Kind::Encoder(encoder), .. }) = into else {
+            return Value::poison(span);
+        };
+        if let Some(trained @ Value { kind: Kind::Encoder(own), .. }) = into
+            && matches!(&own.term, Some(Term::Output(_)))
+        {
+            let message = "this encoder has weights that a stage has trained";
+            let error = self.blame_use(findings::TYPE_MISMATCH, trained, message);
+            self.report(error.help("name one as it is made, such as `resnet50()`"));
+            return Value::poison(span);
+        }
+        let id = self.fresh_id();
+        Value::new(Kind::Encoder(EncoderValue { term, id, ..encoder.clone() }), span)
     }
 
     /// A head; inside of an objective each call makes a network with weights of its own.

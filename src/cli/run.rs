@@ -9,7 +9,7 @@ use super::{BAD_INPUT, FAILED, Selected, output};
 use crate::Compiled;
 use crate::check::StageKind;
 use crate::device;
-use crate::diagnostics::{Diagnostic, Label, findings};
+use crate::diagnostics::{Diagnostic, Label, findings, visible};
 use crate::graph::Graph;
 use crate::interrupt::Interrupt;
 use crate::report::results;
@@ -152,7 +152,13 @@ pub fn run(arguments: &Arguments) -> ExitCode {
 
 /// Says why what was tried did not succeed. Gives the exit code of that.
 pub fn failed(failure: &Failure, compiled: &Compiled, sources: &Sources) -> ExitCode {
-    report(diagnostic(failure, compiled), sources);
+    let error = diagnostic(failure, compiled);
+    output::diagnostic(&error, sources);
+    // A table, such as of tensors that do not fit, stands below.
+    let message = failure.cause.message();
+    let lines = message.lines().skip(1).map(|line| visible(line).into_owned() + "\n");
+    output::error(&lines.collect::<String>());
+    output::explanation(&[error]);
     ExitCode::from(if failure.cause.is_bad_input() { BAD_INPUT } else { FAILED })
 }
 
@@ -235,7 +241,9 @@ pub fn report(error: Diagnostic, sources: &Sources) {
 
 /// A failure at the stage in which it arose.
 pub fn diagnostic(failure: &Failure, compiled: &Compiled) -> Diagnostic {
-    let error = Diagnostic::general(failure.cause.finding(), failure.cause.message());
+    let message = failure.cause.message();
+    let first = message.lines().next().unwrap_or_default().trim_end_matches(':');
+    let error = Diagnostic::general(failure.cause.finding(), first);
     let mut error = with_help(error, failure.cause.help());
     let span = failure.stage.as_ref().and_then(|stage| compiled.stages.get(stage));
     error.primary = span.map(|span| Label { span: *span, text: "in this stage".to_owned() });

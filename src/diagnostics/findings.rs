@@ -207,7 +207,8 @@ findings! {
     DIVERGENCE "divergence" Warning "the loss of a step is NaN or infinite";
     EVALUATION_FAILED "evaluation-failed" Error "a protocol could not be carried out";
     OBJECTIVE_FAILED "objective-failed" Error "an objective could not be carried out";
-    WEIGHTS_MISMATCH "weights-mismatch" Error "stored weights are those of another network";
+    WEIGHTS_MISMATCH "weights-mismatch" Error "weights are those of another network";
+    WEIGHTS_UNREADABLE "weights-unreadable" Error "a file has no weights that can be read, or not this network";
     PROBE_NOT_CONVERGED "probe-not-converged" Warning "a linear probe stopped before its optimum";
 }
 

@@ -2,7 +2,7 @@
 
 use super::Objective;
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
-use crate::resolve::{Declaration, declaration};
+use crate::resolve::{Declaration, architecture, declaration};
 use crate::syntax::tree::TypeKind;
 use crate::term::objective::Op;
 use crate::term::{Args, Term};
@@ -17,7 +17,7 @@ pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
     let (Some(height), Some(width)) = (height.constant(), width.constant()) else { return };
     let side = height.min(width);
     for (index, module) in graph.modules.iter().enumerate() {
-        let Term::Call(call) = &module.term else { continue };
+        let Term::Call(call) = architecture(&module.term) else { continue };
         let Some(declaration) = declaration(&call.name).filter(|_| flow.applied[index]) else {
             continue;
         };

@@ -17,12 +17,14 @@ mod resnet;
 pub mod safetensors;
 mod transformer;
 mod vit;
+pub mod weights;
 
 pub use architecture::{Architecture, Pass, Updates};
 pub use cost::{Cost, Extent, Walk};
 pub use init::Fill;
 pub use params::{Declared, Layout, Param, Params, Role, Slot};
 
+use crate::resolve::architecture as architecture_of;
 use crate::term::{Args, Term};
 
 /// Makes a module from its arguments and the size of the features it is given (`None` for images).
@@ -51,7 +53,9 @@ pub static MODULES: &[(&str, Build)] = &[
 ///
 /// If `term` does not call a module: the checker lets nothing else through.
 pub fn build(term: &Term, input: Option<usize>) -> Box<dyn Architecture> {
-    let Term::Call(call) = term else { panic!("a module is a call, not {term:?}") };
+    let Term::Call(call) = architecture_of(term) else {
+        panic!("a module is a call, not {term:?}")
+    };
     call.implementation("a module", MODULES)(&call.args, input)
 }
 

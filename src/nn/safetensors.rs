@@ -41,23 +41,32 @@ impl fmt::Display for WeightsError {
             }
             WeightsError::Mismatch(mismatches) => mismatches,
         };
-        let text = |cell: &Option<String>| cell.clone().unwrap_or_else(|| "-".to_owned());
-        let rows: Vec<[String; 3]> = mismatches
-            .iter()
-            .map(|m| [m.name.clone(), text(&m.expected), text(&m.found)])
-            .collect();
-        let header = ["tensor", "the model has", "the file has"].map(str::to_owned);
-        let width = |column: usize| {
-            let cells = rows.iter().chain([&header]).map(|row| row[column].len());
-            cells.max().unwrap_or_default()
-        };
-        let (first, second) = (width(0), width(1));
-        let s = if rows.len() == 1 { "" } else { "s" };
-        write!(f, "the file does not fit the model in {} tensor{s}:", rows.len())?;
-        for [name, expected, found] in [&header].into_iter().chain(&rows) {
-            write!(f, "\n  {name:first$}  {expected:second$}  {found}")?;
-        }
-        Ok(())
+        let s = if mismatches.len() == 1 { "" } else { "s" };
+        write!(f, "the file does not fit the model in {} tensor{s}:", mismatches.len())?;
+        table(mismatches, f)
+    }
+}
+
+/// Lines of a table of tensors: beyond them, one more says nothing new.
+const MOST_LINES: usize = 40;
+
+/// A line for each tensor, behind one that says what they are.
+pub(super) fn table(mismatches: &[Mismatch], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let text = |cell: &Option<String>| cell.clone().unwrap_or_else(|| "-".to_owned());
+    let rows: Vec<[String; 3]> =
+        mismatches.iter().map(|m| [m.name.clone(), text(&m.expected), text(&m.found)]).collect();
+    let header = ["tensor", "the model has", "the file has"].map(str::to_owned);
+    let width = |column: usize| {
+        let cells = rows.iter().chain([&header]).map(|row| row[column].len());
+        cells.max().unwrap_or_default()
+    };
+    let (first, second) = (width(0), width(1));
+    for [name, expected, found] in [&header].into_iter().chain(rows.iter().take(MOST_LINES)) {
+        write!(f, "\n  {name:first$}  {expected:second$}  {found}")?;
+    }
+    match rows.len().saturating_sub(MOST_LINES) {
+        0 => Ok(()),
+        more => write!(f, "\n  and {more} more"),
     }
 }
 

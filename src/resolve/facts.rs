@@ -27,10 +27,24 @@ pub fn examples(dataset: &Call, part: Part) -> Option<usize> {
 /// size of the features that it is given; where it is unknown, the count is a lower bound. `None`
 /// where `module` is no call of a declared module.
 pub fn learned(module: &Term, input: Option<usize>) -> Option<u128> {
-    let Term::Call(call) = module else { return None };
+    let Term::Call(call) = architecture(module) else { return None };
     let input = Some(input.unwrap_or(1));
     let number = declaration(&call.name)?.number("learns", &call.args, input)?;
     number.ok().map(|number| number as u128)
+}
+
+/// The constructor of a network, whose weights may come from a file: the fact `into`.
+pub fn architecture(module: &Term) -> &Term {
+    let Term::Call(call) = module else { return module };
+    let into = declaration(&call.name).and_then(|declared| call.args.get(declared.named("into")?));
+    into.map_or(module, architecture)
+}
+
+/// The call that takes the weights of a module from a file: the fact `loads` names the parameter
+/// that says which.
+pub fn loaded(module: &Term) -> Option<&Call> {
+    let Term::Call(call) = module else { return None };
+    declaration(&call.name)?.named("loads").map(|_| call)
 }
 
 impl Declaration {

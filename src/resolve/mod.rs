@@ -6,7 +6,7 @@ pub mod imports;
 mod library;
 mod modules;
 
-pub use facts::{examples, learned};
+pub use facts::{architecture, examples, learned, loaded};
 pub use library::{Declaration, constructor, declaration, declarations, path_of};
 pub use modules::{Item, Module, ModuleId, Program, load, read};
 

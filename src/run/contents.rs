@@ -1,4 +1,4 @@
-//! What is known of the images that a run reads besides what its text says: part of what results are
+//! What is known of the images and weights that a run reads besides what its text says: part of what results are
 //! stored under.
 
 use std::collections::BTreeSet;
@@ -9,6 +9,7 @@ use super::Run;
 use super::failure::{Cause, Failure};
 use super::inputs::Datasets;
 use super::prepare::datasets;
+use super::weights;
 use crate::data::Content;
 use crate::graph::Stage;
 use crate::term::Call;
@@ -25,13 +26,38 @@ impl Contents {
     }
 }
 
+/// What a stage reads that its text names and does not hold.
+#[derive(Clone, Copy)]
+enum Input<'s> {
+    Dataset(&'s Call),
+    Weights(&'s Call),
+}
+
+impl<'s> Input<'s> {
+    fn call(self) -> &'s Call {
+        match self {
+            Input::Dataset(call) | Input::Weights(call) => call,
+        }
+    }
+}
+
+fn inputs(stage: &Stage) -> impl Iterator<Item = Input<'_>> {
+    datasets(stage).map(Input::Dataset).chain(weights::files(stage).map(Input::Weights))
+}
+
 impl Run<'_> {
-    /// Finds out what the images of all datasets are. Those of which nothing is known yet are loaded,
-    /// which takes as long as it takes to read them.
+    /// Finds out what the images of all datasets are, and the weights of all files. Images of which
+    /// nothing is known yet are loaded, which takes as long as it takes to read them.
     pub(super) fn read_contents(&self) -> Result<(), Failure> {
         let mut sources = Datasets::new(&self.locations);
-        self.find_contents(|stage, call| {
-            self.content(call, &mut sources).map_err(|cause| Failure::of(stage, cause))
+        self.find_contents(|stage, input| {
+            let content = match input {
+                Input::Dataset(call) => self.content(call, &mut sources),
+                Input::Weights(call) => {
+                    weights::content(call, &self.locations).map_err(Cause::from)
+                }
+            };
+            content.map_err(|cause| Failure::of(stage, cause))
         })
     }
 
@@ -48,8 +74,11 @@ impl Run<'_> {
     /// The same, as far as it is known without reading an image. What cannot be had is not an error.
     pub(super) fn guess_contents(&self) -> Result<(), Failure> {
         let sources = Datasets::new(&self.locations);
-        self.find_contents(|_, call| {
-            let found = self.watched(|watch| sources.content(call, watch));
+        self.find_contents(|_, input| {
+            let found = match input {
+                Input::Dataset(call) => self.watched(|watch| sources.content(call, watch)).ok(),
+                Input::Weights(call) => weights::content(call, &self.locations).ok(),
+            };
             self.interrupt.check()?;
             Ok(found.unwrap_or(Content::Unread))
         })
@@ -57,14 +86,14 @@ impl Run<'_> {
 
     fn find_contents(
         &self,
-        mut find: impl FnMut(&Stage, &Call) -> Result<Content, Failure>,
+        mut find: impl FnMut(&Stage, Input<'_>) -> Result<Content, Failure>,
     ) -> Result<(), Failure> {
         let mut contents = BTreeMap::new();
         for position in self.graph.to_run() {
             let stage = self.graph.stage(position).expect("a position in its own graph");
-            for call in datasets(stage) {
-                if let Entry::Vacant(entry) = contents.entry(call.to_string()) {
-                    entry.insert(find(stage, call)?);
+            for input in inputs(stage) {
+                if let Entry::Vacant(entry) = contents.entry(input.call().to_string()) {
+                    entry.insert(find(stage, input)?);
                 }
             }
         }
@@ -72,12 +101,12 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The images on which the results of a stage depend, as texts that are equal for the same.
+    /// The images and weights on which the results of a stage depend, as texts that are equal for the same.
     pub(super) fn contents_behind(&self, stage: &Stage) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
         let mut stages = vec![stage];
         while let Some(stage) = stages.pop() {
-            for call in datasets(stage) {
+            for call in inputs(stage).map(Input::call) {
                 match self.contents.of(call) {
                     None | Some(Content::Fixed) => {}
                     Some(Content::Known(digest)) => {

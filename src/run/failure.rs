@@ -6,6 +6,7 @@ use crate::evaluate::EvaluateError;
 use crate::graph::Stage;
 use crate::interrupt::Interrupted;
 use crate::nn::safetensors::WeightsError;
+use crate::nn::weights::FileError;
 use crate::objective::ObjectiveError;
 use crate::train::TrainError;
 
@@ -27,6 +28,7 @@ pub enum Cause {
     Run(RunError),
     Train(TrainError),
     Weights(WeightsError),
+    File(FileError),
     /// A stage with no step to take, or no example to take it on.
     Empty(String),
 }
@@ -72,6 +74,7 @@ impl Cause {
         };
         match self {
             Cause::Data(error) => data(error),
+            Cause::File(_) => true,
             Cause::Run(error) => matches!(error, RunError::PrecisionUnavailable(_)),
             _ => false,
         }
@@ -89,7 +92,13 @@ impl Cause {
             Cause::Run(error) | Cause::Train(TrainError::Run(error)) => error.finding(),
             Cause::Train(TrainError::NotFinite(error)) => error.finding(),
             Cause::Train(TrainError::State(_)) => findings::CHECKPOINT_DAMAGED,
-            Cause::Weights(_) => findings::WEIGHTS_MISMATCH,
+            Cause::Weights(_) | Cause::File(FileError::Mismatch { .. }) => {
+                findings::WEIGHTS_MISMATCH
+            }
+            Cause::File(FileError::Missing { .. } | FileError::Unreadable { .. }) => {
+                findings::FILE_UNREADABLE
+            }
+            Cause::File(_) => findings::WEIGHTS_UNREADABLE,
             Cause::Empty(_) => findings::NO_STEP,
         }
     }
@@ -107,6 +116,7 @@ impl Cause {
                 format!("the checkpoint does not fit this stage: {reason}")
             }
             Cause::Weights(error) => error.to_string(),
+            Cause::File(error) => error.to_string(),
             Cause::Empty(message) => message.clone(),
         }
     }
@@ -114,6 +124,7 @@ impl Cause {
     pub fn help(&self) -> Option<String> {
         match self {
             Cause::Data(error) => error.help(),
+            Cause::File(error) => error.help(),
             Cause::Run(error) | Cause::Train(TrainError::Run(error)) => error.help(),
             Cause::Train(TrainError::NotFinite(error)) => Some(error.help()),
             _ => None,
@@ -138,7 +149,8 @@ causes!(
     Objective(ObjectiveError),
     Run(RunError),
     Train(TrainError),
-    Weights(WeightsError)
+    Weights(WeightsError),
+    File(FileError)
 );
 
 impl From<Interrupted> for Failure {

@@ -19,6 +19,7 @@ pub mod record;
 mod stages;
 mod timed;
 pub mod views;
+mod weights;
 mod work;
 
 pub use contents::Contents;

@@ -9,6 +9,7 @@ use super::inputs::Datasets;
 use super::known::Known;
 use super::prepare::datasets;
 use super::stages::Fields;
+use super::weights;
 pub use super::work::Work;
 use super::{Cause, Failure, Reason, Run};
 use crate::check::{StageKind, declared_size};
@@ -18,7 +19,7 @@ use crate::resolve;
 use crate::store::Lookup;
 use crate::store::checkpoint::Standing;
 use crate::store::error::RunError;
-use crate::term::{Split, batches, sampled};
+use crate::term::{Split, Term, batches, sampled};
 use crate::train;
 
 /// What a run would do.
@@ -280,6 +281,9 @@ impl Run<'_> {
         plan: &mut Plan<'_>,
         sources: &Datasets<'_>,
     ) -> Result<(), Cause> {
+        for call in weights::files(stage) {
+            self.weights(&Term::Call(call.clone()), call)?;
+        }
         for dataset in datasets(stage) {
             let supply = self.watched(|watch| sources.locate(dataset, watch))?;
             plan.datasets.insert(dataset.to_string(), supply);

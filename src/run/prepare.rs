@@ -7,6 +7,7 @@ use std::path::Path;
 use super::failure::Failure;
 use super::inputs::Datasets;
 use super::stages::Fields;
+use super::weights;
 use super::{Run, State};
 use crate::data::{DataError, PictureError};
 use crate::device::DeviceError;
@@ -35,6 +36,13 @@ impl Run<'_> {
         self.check_room(&need, output)?;
         self.check_precision(&lookups)?;
         self.check_steps(&lookups, need.datasets)?;
+        for stage in self.needed(&lookups) {
+            for call in weights::files(stage) {
+                // So that a network that does not fit is told of before anything is computed.
+                let found = self.weights(&Term::Call(call.clone()), call);
+                found.map_err(|error| Failure::of(stage, error.into()))?;
+            }
+        }
         for (stage, dataset) in self.wanted(&lookups) {
             let found = self.watched(|watch| datasets.dataset(dataset, watch));
             let found = found.map_err(|error| Failure::of(stage, error.into()))?;

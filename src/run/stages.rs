@@ -22,7 +22,7 @@ use crate::graph::flow::chain;
 use crate::nn::{self, Architecture, Params, safetensors};
 use crate::objective::{Learner, encoder_key};
 use crate::random::Key;
-use crate::resolve::declaration;
+use crate::resolve::{declaration, loaded};
 use crate::store::error::RunError;
 use crate::store::events::Event;
 use crate::store::{Finished, Partial};
@@ -131,11 +131,11 @@ impl Run<'_> {
         let objective = fields.objective();
         let examples = self.split(state, fields.split("data"))?;
         let session = self.session(state, stage, examples, objective.views)?;
-        // An objective over outputs of other stages starts from the weights of those stages.
+        // An objective over outputs of other stages, or over files, starts from the weights there.
         let mut graph = objective.clone();
         let mut weights = BTreeMap::new();
         for (index, module) in graph.modules.iter_mut().enumerate() {
-            if matches!(module.term, Term::Output(_)) {
+            if matches!(module.term, Term::Output(_)) || loaded(&module.term).is_some() {
                 let (term, params) = self.encoder(state, &module.term)?;
                 module.term = term;
                 weights.insert(index, params);
@@ -286,8 +286,12 @@ impl Run<'_> {
 
     // ------------------------------------------------------------ networks
 
-    /// The constructor of an encoder and its weights: fresh, or what another stage has made.
+    /// The constructor of an encoder and its weights: fresh, those of a file, or what another stage
+    /// has made.
     fn encoder(&self, state: &State<'_>, term: &Term) -> Result<(Term, Params), Cause> {
+        if let Some(call) = loaded(term) {
+            return Ok((term.clone(), self.weights(term, call)?));
+        }
         let Term::Output(output) = term else {
             let module = nn::build(term, None);
             let params = module.init(encoder_key(state.key, term), &self.device.device);

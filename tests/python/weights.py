@@ -1,0 +1,89 @@
+"""Weights as PyTorch's projects publish them, for the tests of `src/nn/weights.rs`.
+
+usage: weights.py FOLDER           the small files of tests/fixtures/weights
+       weights.py FOLDER --full    whole networks of torchvision and timm, and what they compute
+"""
+
+import os
+import sys
+from collections import OrderedDict
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+# Channels of `convnet(width: 1)`.
+CHANNELS = [3, 1, 2, 4, 8, 8]
+
+
+def convnet(shift):
+    state = OrderedDict()
+    for layer, (before, after) in enumerate(zip(CHANNELS, CHANNELS[1:]), start=1):
+        state[f"conv{layer}.weight"] = torch.empty(after, before, 3, 3)
+        for part in ["weight", "bias", "running_mean", "running_var"]:
+            state[f"bn{layer}.{part}"] = torch.empty(after)
+        state[f"bn{layer}.num_batches_tracked"] = torch.tensor(7)
+    for place, tensor in enumerate(state.values()):
+        if tensor.is_floating_point():
+            # Exact in sixteen bits, whatever they are.
+            numbers = torch.arange(tensor.numel()) % 64 / 64 + place % 4 + shift
+            tensor.copy_(numbers.reshape(tensor.shape))
+    return state
+
+
+class Code:
+    def __reduce__(self):
+        return os.system, ("touch /tmp/a_pickle_was_run",)
+
+
+def small(folder):
+    query, key = convnet(0.0), convnet(8.0)
+    state = OrderedDict()
+    for name, own in [("encoder_q", query), ("encoder_k", key)]:
+        state |= {f"module.{name}.{part}": tensor for part, tensor in own.items()}
+        state[f"module.{name}.fc.0.weight"] = torch.ones(8, 8)
+    state["module.queue"] = torch.ones(4, 8)
+    optimizer = {"state": {0: {"momentum_buffer": torch.ones(1, 3, 3, 3)}}, "param_groups": [{"lr": 0.03}]}
+    moco = {"epoch": 200, "arch": "convnet", "state_dict": state, "optimizer": optimizer}
+    torch.save(moco, folder / "moco.pth")
+    torch.save(moco, folder / "legacy.pth", _use_new_zipfile_serialization=False)
+    torch.save({"state_dict": query, "hook": Code()}, folder / "code.pth")
+    torch.save(Code(), folder / "only_code.pth")
+    halves = {name: own.half() if own.is_floating_point() else own for name, own in query.items()}
+    torch.save(OrderedDict((name, own.bfloat16()) for name, own in halves.items() if "num_" not in name), folder / "bfloat16.pth")
+    save_file(halves, folder / "half.safetensors")
+
+
+def full(folder):
+    import timm
+    from torchvision.models import resnet18
+
+    torch.manual_seed(0)
+    images = torch.randn(4, 3, 64, 64)
+    arrays = {"images": images}
+    network = resnet18().eval()
+    torch.save(network.state_dict(), folder / "resnet18.pth")
+    network.fc = nn.Identity()
+    arrays["resnet18"] = network(images)
+    teacher, student = (
+        timm.create_model("vit_tiny_patch16_224", img_size=64, depth=2, num_classes=0).eval() for _ in range(2)
+    )
+    checkpoint = {
+        "teacher": {f"backbone.{name}": own for name, own in teacher.state_dict().items()},
+        "student": {f"module.backbone.{name}": own for name, own in student.state_dict().items()},
+        "epoch": 100,
+    }
+    torch.save(checkpoint, folder / "dino.pth")
+    arrays["vit_tiny"] = teacher(images)
+    save_file({name: own.detach().contiguous() for name, own in arrays.items()}, folder / "expected.safetensors")
+
+
+def main():
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    (full if "--full" in sys.argv[2:] else small)(folder)
+
+
+if __name__ == "__main__":
+    main()

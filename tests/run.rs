@@ -166,6 +166,30 @@ fn a_second_run_computes_nothing_and_a_changed_stage_only_itself() {
 }
 
 #[test]
+fn what_a_training_keeps_is_judged_as_it_is_kept() {
+    let place = Place::new();
+    let (events, _) = place.whole(SMALL, &[], "store");
+    let found = |events: &[Event], wanted: &str| {
+        events.iter().position(|event| match event {
+            Event::EncoderJudged { what, .. } => what == wanted,
+            _ => false,
+        })
+    };
+    let first = found(&events, "kNN top-1 after epoch 1").expect("it is judged");
+    let second = found(&events, "kNN top-1 after epoch 2").expect("it is judged");
+    let epochs: Vec<usize> = (events.iter().enumerate())
+        .filter(|(_, event)| matches!(event, Event::Epoch { stage, .. } if stage == "base"))
+        .map(|(at, _)| at)
+        .collect();
+    assert!(epochs[0] < first && first < epochs[1] && epochs[1] < second, "{epochs:?}");
+    let judged = events.iter().filter_map(|event| match event {
+        Event::EncoderJudged { what, value, .. } => Some((what.clone(), *value)),
+        _ => None,
+    });
+    assert_eq!(judged.collect::<Vec<_>>(), results(&events)[..2]);
+}
+
+#[test]
 fn the_record_of_a_run() {
     let place = Place::new();
     let (_, record) = place.whole(SMALL, &["epochs=1 epochs"], "store");

@@ -1,13 +1,13 @@
-//! Calls: of constructors, of defines, of networks on tensors, and of `sample`.
+//! Calls: of constructors, of defines, and of networks on tensors.
 
 use super::bind::{Fill, What};
 use super::shape::{Dimension, Shape};
-use super::value::{Kind, SplitValue, Value};
+use super::value::{Kind, Value};
 use super::{Checker, Scope};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::resolve::Item;
 use crate::source::Span;
-use crate::syntax::tree::{Argument, Expr, ExprKind, Name};
+use crate::syntax::tree::{Argument, Expr, ExprKind};
 use crate::term::objective::Op;
 
 impl<'a> Checker<'a> {
@@ -35,7 +35,7 @@ impl<'a> Checker<'a> {
         let span = expr.span;
         let name = match &callee.kind {
             ExprKind::Name(name) => name,
-            ExprKind::Access(base, method) if method.text == "sample" => {
+            ExprKind::Access(base, method) if matches!(method.text.as_str(), "sample" | "few") => {
                 return self.sample(base, method, arguments, scope, span);
             }
             _ => {
@@ -94,7 +94,7 @@ impl<'a> Checker<'a> {
     }
 
     /// The only argument of what has no signature, and so no name for it.
-    fn unnamed<'e>(
+    pub(super) fn unnamed<'e>(
         &mut self,
         argument: &'e Argument,
         callee: &str,
@@ -161,55 +161,5 @@ impl<'a> Checker<'a> {
             gradient,
             span,
         )
-    }
-
-    fn sample(
-        &mut self,
-        base: &Expr,
-        method: &Name,
-        arguments: &[Argument],
-        scope: &Scope,
-        span: Span,
-    ) -> Value {
-        let split = match self.eval(base, scope, None, None) {
-            Value { kind: Kind::Split(split), .. } => split,
-            other => {
-                if !other.is_poison() {
-                    let message = format!("{} has no `sample`", other.describe());
-                    let error = Diagnostic::new(findings::UNKNOWN_FIELD, method.span, message);
-                    self.report(error.help("a split has it: `data.train.sample(10%)`"));
-                }
-                return Value::poison(span);
-            }
-        };
-        let [share] = arguments else {
-            let error =
-                Diagnostic::new(findings::MISSING_ARGUMENT, span, "`sample` takes one share");
-            self.report(error.help("write `.sample(10%)`"));
-            return Value::poison(span);
-        };
-        let Some(share) = self.unnamed(share, "`sample`", "a share, as in `.sample(10%)`") else {
-            return Value::poison(span);
-        };
-        let share = self.eval(share, scope, None, None);
-        let percent = match share.kind {
-            Kind::Percent(percent) => percent,
-            Kind::Poison => return Value::poison(span),
-            _ => {
-                let message = format!("`sample` takes a Percent, not {}", share.describe());
-                let error = self.blame_use(findings::TYPE_MISMATCH, &share, message);
-                self.report(error.help("write `.sample(10%)`"));
-                return Value::poison(span);
-            }
-        };
-        if percent.is_some_and(|percent| !(percent > 0.0 && percent <= 100.0)) {
-            let message =
-                format!("a share lies above 0% and at most at 100%: {}", share.describe());
-            let error = self.blame(findings::OUT_OF_RANGE, &share, message);
-            self.report(error);
-            return Value::poison(span);
-        }
-        let combined = split.percent.zip(percent).map(|(outer, inner)| outer * inner / 100.0);
-        Value::new(Kind::Split(SplitValue { percent: combined, ..split }), span)
     }
 }

@@ -148,7 +148,7 @@ impl<'a> Checker<'a> {
                 dataset: dataset(),
                 part: Part::Train,
                 labeled: true,
-                percent: None,
+                share: None,
             }),
             TypeName::Augment => Kind::Augment(Rc::new(AugmentValue {
                 term: None,

@@ -10,7 +10,7 @@ use crate::resolve::{self, Item};
 use crate::source::Span;
 use crate::syntax::tree::{Expr, ExprKind, Name, Operator};
 use crate::term::objective::Section;
-use crate::term::{Part, Unit};
+use crate::term::{Part, Share, Unit};
 
 impl Checker<'_> {
     /// Evaluates an expression. `wanted` tells bare names that are choices from names of values;
@@ -231,7 +231,7 @@ impl Checker<'_> {
                     dataset: dataset.clone(),
                     part,
                     labeled: true,
-                    percent: Some(100.0),
+                    share: Some(Share::WHOLE),
                 });
             }
             (Kind::Dataset(dataset), "classes") => return Kind::Int(dataset.classes.clone()),
@@ -239,7 +239,7 @@ impl Checker<'_> {
             (Kind::Split(split), "unlabeled") => {
                 return Kind::Split(SplitValue { labeled: false, ..split.clone() });
             }
-            (Kind::Split(_), _) => &["unlabeled", "sample"],
+            (Kind::Split(_), _) => &["unlabeled", "sample", "few"],
             (Kind::Encoder(encoder), "width") => return Kind::Int(encoder.features.clone()),
             (Kind::Encoder(encoder), "stride") => return Kind::Int(stride(encoder.made.grid)),
             (Kind::Network(network), "width") => return Kind::Int(network.output.clone()),

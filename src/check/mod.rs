@@ -24,6 +24,7 @@ mod origin;
 mod overrides;
 mod pipeline;
 mod resolved;
+mod sample;
 pub mod shape;
 #[cfg(test)]
 mod shapes;

@@ -529,9 +529,8 @@ impl Checker<'_> {
 /// How many examples a split has, where its dataset says so before it is loaded.
 pub fn examples(split: &SplitValue) -> Option<usize> {
     let all = resolve::examples(split.dataset.call.as_ref()?, split.part)?;
-    let percent = split.percent?;
     let classes = usize::try_from(split.dataset.classes.as_constant()?).ok()?;
-    Some(sampled(all, classes, percent))
+    Some(sampled(all, classes, split.share?))
 }
 
 /// The steps of an epoch, by the rule of the run; `None` where the split or the batch is not known

@@ -14,7 +14,7 @@ use super::tokens::Grid;
 use super::types::{Brackets, Type, TypeName};
 use crate::resolve::Declaration;
 use crate::source::Span;
-use crate::term::{Args, Call, Part, Term, Unit};
+use crate::term::{Args, Call, Part, Share, Term, Unit};
 
 /// A value and the place where it stands.
 #[derive(Clone, Debug)]
@@ -77,7 +77,8 @@ pub struct SplitValue {
     pub dataset: DatasetValue,
     pub part: Part,
     pub labeled: bool,
-    pub percent: Option<f64>,
+    /// Unknown for a parameter.
+    pub share: Option<Share>,
 }
 
 #[derive(Clone, Debug)]
@@ -315,7 +316,8 @@ impl Value {
                 dataset: split.dataset.call.clone()?,
                 part: split.part,
                 labeled: split.labeled,
-                percent: split.percent?,
+                percent: split.share?.percent,
+                each: split.share?.each,
             })),
             Kind::Augment(augment) => augment.term.clone(),
             Kind::Encoder(encoder) | Kind::History(encoder) => encoder.term.clone(),

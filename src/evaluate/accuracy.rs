@@ -1,5 +1,7 @@
 //! The result of a protocol.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Features, Warning};
@@ -13,6 +15,9 @@ pub struct Accuracy {
     pub total: usize,
     /// By class.
     pub classes: Vec<ClassAccuracy>,
+    /// What was given in the place of what, most often first; the first thousand.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub confused: Vec<Confusion>,
     /// What was done, in a sentence for people.
     pub protocol: String,
     /// What keeps the number from being taken as it is.
@@ -25,6 +30,17 @@ pub struct Accuracy {
 pub struct ClassAccuracy {
     pub correct: usize,
     pub total: usize,
+}
+
+/// All pairs of some thirty classes; of more, what happens most.
+const MOST_CONFUSED: usize = 1000;
+
+/// So many examples of one class were given another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confusion {
+    pub class: usize,
+    pub given: usize,
+    pub count: usize,
 }
 
 impl ClassAccuracy {
@@ -43,15 +59,24 @@ impl Accuracy {
         protocol: String,
     ) -> Self {
         let mut by_class = vec![ClassAccuracy::default(); classes];
+        let mut confused: BTreeMap<(usize, usize), usize> = BTreeMap::new();
         for (prediction, &label) in predictions.into_iter().zip(&on.labels) {
             let class = &mut by_class[label as usize];
             class.total += 1;
             class.correct += usize::from(prediction == label as usize);
+            if prediction != label as usize {
+                *confused.entry((label as usize, prediction)).or_default() += 1;
+            }
         }
+        let confused = confused.into_iter();
+        let mut confused: Vec<_> =
+            confused.map(|((class, given), count)| Confusion { class, given, count }).collect();
+        confused.sort_by_key(|own| std::cmp::Reverse(own.count));
+        confused.truncate(MOST_CONFUSED);
         let correct = by_class.iter().map(|class| class.correct).sum();
         let total = on.len();
         let (top1, classes) = (correct as f64 / total as f64, by_class);
-        Self { top1, correct, total, classes, protocol, warning: None }
+        Self { top1, correct, total, classes, confused, protocol, warning: None }
     }
 }
 
@@ -93,5 +118,7 @@ mod tests {
         assert_eq!(accuracy.top1, 0.6);
         let shares: Vec<_> = accuracy.classes.iter().map(ClassAccuracy::top1).collect();
         assert_eq!(shares, [Some(0.5), None, Some(2.0 / 3.0)]);
+        let confused = accuracy.confused.iter().map(|own| (own.class, own.given, own.count));
+        assert_eq!(confused.collect::<Vec<_>>(), [(0, 1, 1), (2, 0, 1)]);
     }
 }

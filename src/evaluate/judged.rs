@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::accuracy::{Accuracy, ClassAccuracy};
+use super::accuracy::{Accuracy, ClassAccuracy, Confusion};
 use crate::resolve::Declaration;
 
 /// A number, and how it was found.
@@ -27,6 +27,9 @@ pub struct Counts {
     pub total: usize,
     /// By class.
     pub classes: Vec<ClassAccuracy>,
+    /// What was given in the place of what, most often first; the first thousand.
+    #[serde(default)]
+    pub confused: Vec<Confusion>,
 }
 
 /// A finding about an evaluation that does not keep it from giving a number.
@@ -39,8 +42,8 @@ pub struct Warning {
 
 impl From<Accuracy> for Judged {
     fn from(found: Accuracy) -> Self {
-        let Accuracy { top1: value, correct, total, classes, protocol, warning } = found;
-        let counts = Some(Counts { correct, total, classes });
+        let Accuracy { top1: value, correct, total, classes, confused, protocol, warning } = found;
+        let counts = Some(Counts { correct, total, classes, confused });
         Judged { value, protocol, counts, warning }
     }
 }

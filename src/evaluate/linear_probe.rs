@@ -1,5 +1,7 @@
 //! A linear classifier on frozen features.
 
+use std::collections::BTreeMap;
+
 use burn::tensor::{Device, Int, Tensor, TensorData};
 
 use super::features::{argmax, to_tensor, to_vec};
@@ -19,7 +21,13 @@ pub struct Probe {
     pub l2: f64,
     /// The most steps of L-BFGS.
     pub iterations: usize,
+    /// The share of the examples to fit on by which the penalty is chosen, among [`TIMES`] `l2`.
+    pub held_out: Option<f64>,
 }
+
+/// Penalties that are tried, as multiples of the given one, the strongest first: of two that are as
+/// good it is the one to take.
+const TIMES: [f64; 5] = [100.0, 10.0, 1.0, 0.1, 0.01];
 
 /// Fits multinomial logistic regression on `fit` and scores it on `on`.
 ///
@@ -30,33 +38,37 @@ pub struct Probe {
 ///
 /// Where there is nothing to fit, the splits do not fit together or values are not finite.
 pub fn linear_probe(problem: &Problem<'_>, recipe: Probe) -> Result<Accuracy, EvaluateError> {
-    let Problem { on, classes, device, watch, .. } = *problem;
+    let Problem { on, classes, device, .. } = *problem;
     let fit = problem.fit()?;
     Features::check_pair(fit, on, classes)?;
-    let standard = Standard::of(fit);
-    let x = to_tensor(standard.apply(&fit.values), fit.dim, device);
-    let regression = Regression::new(x, &fit.labels, classes, recipe.l2);
-    let mut weights = vec![0.0; (fit.dim + 1) * classes];
-    let steps = Some(recipe.iterations as u64);
-    let task = watch.start("fitting the probe".to_owned(), 0, steps, Counted::Steps);
-    let outcome = lbfgs::minimize(&mut weights, recipe.iterations, TOLERANCE, |w, gradient| {
-        task.advance(1)?;
-        Ok::<f64, Interrupted>(regression.evaluate(w, gradient))
-    })?;
-
-    let (weight, bias) = split(&weights, fit.dim, classes, device);
-    let x = to_tensor(standard.apply(&on.values), on.dim, device);
-    let logits = to_vec(x.matmul(weight) + bias);
-    let predictions = logits.chunks_exact(classes).map(argmax);
+    let (l2, chosen) = match recipe.held_out {
+        None => (recipe.l2, String::new()),
+        Some(share) => {
+            let (rest, held) = apart(fit, share);
+            let mut best = (0, 0.0);
+            for times in TIMES {
+                let l2 = recipe.l2 * times;
+                let fitted = fitted(problem, l2, recipe, &rest)?;
+                let right = fitted.right(&held, classes, device);
+                if right > best.0 || best.1 == 0.0 {
+                    best = (right, l2);
+                }
+            }
+            let (n, of) = (accuracy::grouped(held.len()), TIMES.len());
+            (best.1, format!(" (of {of}, chosen on {n} of these, which were held out)"))
+        }
+    };
+    let fitted = fitted(problem, l2, recipe, fit)?;
+    let outcome = &fitted.outcome;
+    let predictions = fitted.predictions(on, classes, device);
     let ending = match outcome.converged {
         true => format!("converged in {} steps", outcome.iterations),
         false => format!("stopped after {} steps, before it converged", outcome.iterations),
     };
     let protocol = format!(
-        "linear probe, logistic regression, L2 penalty {:e}, L-BFGS {ending}, on the encoder's {} \
-         standardised features, plain images; fitted on {}; top-1 on {}; nothing was selected on \
-         them",
-        recipe.l2,
+        "linear probe, logistic regression, L2 penalty {l2:e}, L-BFGS {ending}, on the encoder's {} \
+         standardised features, plain images; fitted on {}{chosen}; top-1 on {}; nothing was \
+         selected on them",
         fit.dim,
         accuracy::examples(fit),
         accuracy::examples(on)
@@ -70,6 +82,67 @@ pub fn linear_probe(problem: &Problem<'_>, recipe: Probe) -> Result<Accuracy, Ev
         ),
     });
     Ok(Accuracy { warning, ..Accuracy::of(predictions, on, classes, protocol) })
+}
+
+/// A classifier.
+struct Fitted {
+    standard: Standard,
+    weights: Vec<f64>,
+    outcome: lbfgs::Outcome,
+}
+
+fn fitted(
+    problem: &Problem<'_>,
+    l2: f64,
+    recipe: Probe,
+    fit: &Features,
+) -> Result<Fitted, EvaluateError> {
+    let Problem { classes, device, watch, .. } = *problem;
+    let standard = Standard::of(fit);
+    let x = to_tensor(standard.apply(&fit.values), fit.dim, device);
+    let regression = Regression::new(x, &fit.labels, classes, l2);
+    let mut weights = vec![0.0; (fit.dim + 1) * classes];
+    let steps = Some(recipe.iterations as u64);
+    let task = watch.start("fitting the probe".to_owned(), 0, steps, Counted::Steps);
+    let outcome = lbfgs::minimize(&mut weights, recipe.iterations, TOLERANCE, |w, gradient| {
+        task.advance(1)?;
+        Ok::<f64, Interrupted>(regression.evaluate(w, gradient))
+    })?;
+    Ok(Fitted { standard, weights, outcome })
+}
+
+impl Fitted {
+    fn predictions(&self, on: &Features, classes: usize, device: &Device) -> Vec<usize> {
+        let (weight, bias) = split(&self.weights, on.dim, classes, device);
+        let x = to_tensor(self.standard.apply(&on.values), on.dim, device);
+        let logits = to_vec(x.matmul(weight) + bias);
+        logits.chunks_exact(classes).map(argmax).collect()
+    }
+
+    /// How many it is right about.
+    fn right(&self, on: &Features, classes: usize, device: &Device) -> usize {
+        let predictions = self.predictions(on, classes, device);
+        let pairs = predictions.iter().zip(&on.labels);
+        pairs.filter(|(found, label)| **found == **label as usize).count()
+    }
+}
+
+/// All but a share of the examples, and that share: of every class the same, evenly among its
+/// examples. A class of one example keeps it.
+fn apart(all: &Features, share: f64) -> (Features, Features) {
+    let empty = || Features { values: Vec::new(), labels: Vec::new(), ..*all };
+    let (mut rest, mut held) = (empty(), empty());
+    let mut seen: BTreeMap<u32, u32> = BTreeMap::new();
+    for (index, label) in all.labels.iter().enumerate() {
+        let before = seen.entry(*label).or_default();
+        // How many are held out of so many.
+        let count = |examples: u32| (f64::from(examples) * share) as u32;
+        let to = if count(*before + 1) > count(*before) { &mut held } else { &mut rest };
+        *before += 1;
+        to.values.extend_from_slice(all.row(index));
+        to.labels.push(*label);
+    }
+    (rest, held)
 }
 
 /// Mean and inverse standard deviation of each dimension.
@@ -176,7 +249,7 @@ mod tests {
     use crate::term::Part;
     use crate::watch::testing::unwatched;
 
-    const RECIPE: Probe = Probe { l2: 1e-4, iterations: 500 };
+    const RECIPE: Probe = Probe { l2: 1e-4, iterations: 500, held_out: None };
 
     fn linear_probe(
         fit: &Features,
@@ -255,6 +328,51 @@ mod tests {
             linear_probe(&fit, &part, 4, RECIPE, &device()).unwrap().correct
         };
         assert_eq!(half(0..50) + half(50..100), all.correct);
+    }
+
+    #[test]
+    fn the_penalty_is_chosen_on_what_is_held_out() {
+        let mut rng = Key::root(9).stream();
+        // As many dimensions as examples: without a penalty it learns the noise by heart.
+        let wide = |n: usize, rng: &mut Rng| {
+            let labels: Vec<u32> = (0..n).map(|i| (i % 2) as u32).collect();
+            let row = |label: &u32, rng: &mut Rng| {
+                let mut row: Vec<f32> = (0..80).map(|_| rng.normal()).collect();
+                row[0] += 3.0 * *label as f32;
+                row
+            };
+            let values = labels.iter().flat_map(|label| row(label, rng)).collect();
+            Features { values, dim: 80, labels, part: Part::Train }
+        };
+        let (fit, on) = (wide(100, &mut rng), wide(10, &mut rng));
+        let swept = Probe { l2: 0.01, held_out: Some(0.3), ..RECIPE };
+        let found = linear_probe(&fit, &on, 2, swept, &device()).unwrap();
+        let (rest, held) = apart(&fit, 0.3);
+        let right = |l2: f64| {
+            let recipe = Probe { l2, held_out: None, ..RECIPE };
+            linear_probe(&rest, &held, 2, recipe, &device()).unwrap().correct
+        };
+        let penalties = TIMES.map(|times| 0.01 * times);
+        let rights = penalties.map(right);
+        let best = rights.iter().max().expect("five");
+        let strongest = penalties.iter().zip(&rights).find(|(_, right)| *right == best);
+        let penalty = strongest.expect("one of them").0;
+        assert!(rights.iter().any(|right| right < best), "the choice is none: {rights:?}");
+        let said = format!("L2 penalty {penalty:e}, ");
+        assert!(found.protocol.contains(&said), "{said}: {}", found.protocol);
+        let said = "fitted on the 100 training examples (of 5, chosen on 30 of these, which were";
+        assert!(found.protocol.contains(said), "{}", found.protocol);
+    }
+
+    #[test]
+    fn every_class_is_held_out_alike() {
+        let labels = vec![0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2];
+        let values = (0..13).map(|at| at as f32).collect();
+        let all = Features { values, dim: 1, labels, part: Part::Train };
+        let (rest, held) = apart(&all, 0.25);
+        assert_eq!(held.values, [3.0, 7.0, 11.0]);
+        assert_eq!(rest.labels, [0, 0, 0, 0, 0, 0, 1, 1, 1, 2]);
+        assert_eq!(rest.values, [0.0, 1.0, 2.0, 4.0, 5.0, 6.0, 8.0, 9.0, 10.0, 12.0]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! looking at the split that is scored.
 
 mod accuracy;
+mod calibration;
 mod error;
 mod extract;
 mod features;
@@ -15,7 +16,8 @@ mod linear_probe;
 mod top1;
 
 pub use self::{
-    accuracy::{Accuracy, ClassAccuracy, grouped},
+    accuracy::{Accuracy, ClassAccuracy, Confusion, grouped},
+    calibration::calibration,
     error::EvaluateError,
     extract::{BATCH, Extractor, extract},
     features::Features,
@@ -57,12 +59,15 @@ pub type Protocol = fn(&Args, &Problem<'_>) -> Result<Judged, EvaluateError>;
 
 /// The protocols, by the names under which `std.protocols` declares them.
 pub static PROTOCOLS: &[(&str, Protocol)] = &[
+    ("calibration", |args, problem| calibration(problem.on, problem.classes, args.size("bins"))),
     ("knn", |args, problem| {
         let (k, temperature) = (args.size("k"), args.float("temperature"));
         knn(problem, k, temperature).map(Judged::from)
     }),
     ("linear_probe", |args, problem| {
-        let recipe = Probe { l2: args.float("l2"), iterations: args.size("iterations") };
+        let held_out = args.get("held_out").map(|_| args.fraction("held_out"));
+        let (l2, iterations) = (args.float("l2"), args.size("iterations"));
+        let recipe = Probe { l2, iterations, held_out };
         linear_probe(problem, recipe).map(Judged::from)
     }),
     ("rank_me", |_, problem| rank_me(problem)),

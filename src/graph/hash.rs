@@ -62,6 +62,9 @@ fn term(state: &mut Hasher, value: &Term, inputs: &[Option<String>]) {
             };
             tagged(state, b'/', &[part, u8::from(split.labeled)]);
             state.update(&split.percent.to_bits().to_le_bytes());
+            if let Some(each) = split.each {
+                tagged(state, b'f', &(each as u64).to_le_bytes());
+            }
             call(state, &split.dataset, inputs);
         }
         Term::Output(output) => {

@@ -36,6 +36,9 @@ impl fmt::Display for Term {
                 if split.percent < 100.0 {
                     write!(f, ".sample({}%)", split.percent)?;
                 }
+                if let Some(each) = split.each {
+                    write!(f, ".few({each})")?;
+                }
                 Ok(())
             }
             Term::Output(output) => write!(f, "stage {}.{}", output.stage, output.output),

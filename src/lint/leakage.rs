@@ -57,12 +57,15 @@ fn more_labels(subject: &Subject<'_>, graph: &Graph, places: &Places, found: &mu
         seen.push(position);
         waiting.extend(inputs(stage));
         let Some(read) = stage.data().filter(|own| own.labeled) else { continue };
-        if !is_same_part(read, sample) || read.percent <= sample.percent {
+        // More, if not of all classes then of a large one.
+        let most = |split: &Split| split.share().of(usize::from(u16::MAX));
+        if !is_same_part(read, sample) || most(read) <= most(sample) {
             continue;
         }
         let message = format!(
-            "the encoder has learned from the labels of {}% of these examples, not of {}%",
-            read.percent, sample.percent
+            "the encoder has learned from the labels of {} of these examples, not of {}",
+            read.share(),
+            sample.share()
         );
         let warning =
             Diagnostic::new(findings::MORE_LABELS_SEEN, subject.places.field("data"), message);

@@ -86,7 +86,7 @@ impl Subject<'_> {
     fn examples(&self) -> Option<usize> {
         let split = self.stage.data()?;
         let classes = declared_size(&split.dataset, "Label")?;
-        Some(sampled(examples(&split.dataset, split.part)?, classes, split.percent))
+        Some(sampled(examples(&split.dataset, split.part)?, classes, split.share()))
     }
 }
 

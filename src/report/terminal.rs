@@ -236,7 +236,8 @@ impl Sink for Terminal {
                 self.epoch(record.time, stage, measured, *images_per_second);
             }
             Event::CheckpointSaved { .. } => {}
-            Event::EvaluationResult { stage, what, value, unit, .. } => {
+            Event::EncoderJudged { stage, what, value, unit }
+            | Event::EvaluationResult { stage, what, value, unit, .. } => {
                 self.say(&format!("{stage}: {what} {}", unit.show(*value)));
             }
             Event::StageFinished { stage, seconds } => {

@@ -143,7 +143,7 @@ impl Run<'_> {
         session.length = (f64::from(u32::MAX), Unit::Steps);
         let place = trial.store.stage(&trial.key(stage));
         let mut partial = place.begin(place.lock("a trial")?)?;
-        match session.run(&mut task, &mut partial) {
+        match session.run(&mut task, &mut partial, &mut |_, _| {}) {
             Ok(_) | Err(TrainError::Interrupted) => {}
             // What was saved is gone with the scratch folder.
             Err(TrainError::NotFinite(error)) => {

@@ -57,10 +57,7 @@ impl<'a> Datasets<'a> {
             Part::Train => dataset.train,
             Part::Test => dataset.test,
         };
-        let indices = match split.percent < 100.0 {
-            true => stratified(&images.labels, split.percent, key.named("sample")),
-            false => (0..images.len() as u32).collect(),
-        };
+        let indices = stratified(&images.labels, split.share(), key.named("sample"));
         let normalization = dataset.normalization;
         Ok(Examples { images, indices: Arc::new(indices), normalization })
     }

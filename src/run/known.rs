@@ -91,7 +91,7 @@ impl Known<()> {
 
 /// Whether two splits have the same images: who may read their labels does not matter.
 fn is_same(a: &Split, b: &Split) -> bool {
-    (&a.dataset, a.part, a.percent) == (&b.dataset, b.part, b.percent)
+    (&a.dataset, a.part, a.share()) == (&b.dataset, b.part, b.share())
 }
 
 #[cfg(test)]
@@ -101,7 +101,7 @@ mod tests {
 
     fn split(part: Part, percent: f64, labeled: bool) -> Split {
         let dataset = Call { name: "shapes".into(), args: Args::default() };
-        Split { dataset, part, labeled, percent }
+        Split { dataset, part, labeled, percent, each: None }
     }
 
     #[test]

@@ -110,7 +110,7 @@ impl Run<'_> {
         let mut partial = place.begin(place.lock("a trial")?)?;
         let begun = Instant::now();
         let mut timed = Timed::new(task, session.interrupt, asked);
-        match session.run(&mut timed, &mut partial) {
+        match session.run(&mut timed, &mut partial, &mut |_, _| {}) {
             Ok(_) | Err(TrainError::Interrupted) => {}
             Err(error) => return Err(error.into()),
         }

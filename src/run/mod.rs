@@ -11,6 +11,7 @@ mod inputs;
 mod known;
 mod measure;
 mod numerics;
+mod online;
 mod passes;
 pub mod plan;
 mod prepare;
@@ -29,7 +30,7 @@ pub use prepare::Prepared;
 pub use reason::Reason;
 pub use stages::Measured;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -85,6 +86,8 @@ impl Run<'_> {
             folder: folder.path().to_owned(),
         })?;
         let Prepared { mut state, mut lookups } = prepared;
+        let waiting = self.needed(&lookups).map(|stage| stage.name.clone());
+        state.waiting = waiting.collect();
         for (dataset, left_out) in state.datasets.left_out() {
             let name = findings::DATASET_DAMAGED.name.to_owned();
             let are = if left_out == 1 { "is" } else { "are" };
@@ -280,6 +283,10 @@ struct State<'a> {
     finished: BTreeMap<usize, Finished>,
     datasets: Datasets<'a>,
     features: Known<Arc<Features>>,
+    /// The stages that the store does not hold and that have not run yet.
+    waiting: BTreeSet<String>,
+    /// What evaluations have found of encoders as they were kept, by stage and epoch.
+    online: BTreeMap<(String, u64), Measured>,
     /// Whether fresh weights stand in for those of a stage that has not run, where only the time
     /// matters that they take.
     stand_ins: bool,
@@ -293,6 +300,8 @@ impl<'a> State<'a> {
             finished: BTreeMap::new(),
             datasets,
             features: Known::default(),
+            waiting: BTreeSet::new(),
+            online: BTreeMap::new(),
             stand_ins: false,
         }
     }

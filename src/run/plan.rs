@@ -313,5 +313,5 @@ impl Run<'_> {
 pub(super) fn examples(split: &Split) -> Option<usize> {
     let all = resolve::examples(&split.dataset, split.part)?;
     let classes = declared_size(&split.dataset, "Label")?;
-    Some(sampled(all, classes, split.percent))
+    Some(sampled(all, classes, split.share()))
 }

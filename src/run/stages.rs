@@ -1,7 +1,6 @@
 //! What each kind of stage does.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -14,9 +13,7 @@ use crate::check::{StageKind, declared_size};
 use crate::data::DataError;
 use crate::data::loader::{Loader, default_threads};
 use crate::device::{Precision, Processes};
-use crate::evaluate::{
-    Better, Counts, Extractor, Judged, Problem, Quantity, Warning, extract, judge,
-};
+use crate::evaluate::{Better, Counts, Extractor, Judged, Quantity, Warning};
 use crate::graph::Stage;
 use crate::graph::flow::chain;
 use crate::nn::{self, Architecture, Params, safetensors};
@@ -61,6 +58,18 @@ pub struct Measured {
 }
 
 impl Measured {
+    /// What a protocol has found of a network, after so many epochs where it is one of several.
+    pub(super) fn of(protocol: &Call, epoch: Option<u64>, found: Judged) -> Self {
+        let Judged { value, protocol: how, counts, warning } = found;
+        let measures = measures(protocol);
+        let what = match epoch {
+            Some(epoch) => format!("{measures} after epoch {epoch}"),
+            None => measures.to_owned(),
+        };
+        let (unit, better) = direction(protocol);
+        Measured { what, epoch, value, unit, better, protocol: how, counts, warning }
+    }
+
     /// The number as people read it.
     pub fn shown(&self) -> String {
         self.unit.show(self.value).to_string()
@@ -103,7 +112,9 @@ impl Run<'_> {
         state.features.forget();
         let (session, mut task) = self.prepared(state, stage)?;
         self.started(&session, stage, reason)?;
-        let trained = session.run(&mut task, &mut partial)?;
+        let trained = session.run(&mut task, &mut partial, &mut |epoch, encoder| {
+            self.judge_kept(state, stage, epoch, encoder);
+        })?;
         let mut write = |name: &str, params| {
             partial.write(&file(name), &safetensors::to_bytes(&[("", params)]))
         };
@@ -162,35 +173,15 @@ impl Run<'_> {
             steps: None,
             epochs: None,
         })?;
-        let Judging { protocol, on, fit, classes } = self.judging(state, stage)?;
-        let own = self.device.in_precision(Precision::F32).map_err(RunError::from)?;
-        let device = &own.device;
+        let judging = self.judging(state, stage)?;
         let mut results = Vec::new();
-        let model = Fields(stage).get("model");
-        for Candidate { epoch, network } in self.candidates(state, model)? {
-            let known = &mut state.features;
-            let Judged { value, protocol: how, counts, warning } = self.watched(|watch| {
-                let mut features = |(examples, split): &(Examples, &Split)| {
-                    let Examples { images, indices, normalization } = examples;
-                    known.of(model, epoch, split, || {
-                        let part = split.part;
-                        extract(&network, images, indices, normalization, part, &own, watch)
-                            .map(Arc::new)
-                    })
-                };
-                let on = features(&on)?;
-                let fit = fit.as_ref().map(features).transpose()?;
-                let problem = Problem { fit: fit.as_deref(), on: &on, classes, device, watch };
-                judge(protocol, &problem)
-            })?;
-            let measures = measures(protocol);
-            let what = match epoch {
-                Some(epoch) => format!("{measures} after epoch {epoch}"),
-                None => measures.to_owned(),
-            };
-            let (unit, better) = direction(protocol);
-            let protocol = how;
-            results.push(Measured { what, epoch, value, unit, better, protocol, counts, warning });
+        for candidate in self.candidates(state, Fields(stage).get("model"))? {
+            let known =
+                candidate.epoch.and_then(|epoch| state.online.remove(&(stage.name.clone(), epoch)));
+            results.push(match known {
+                Some(known) => known,
+                None => self.judged(state, stage, &judging, &candidate)?,
+            });
         }
         if results.is_empty() {
             let message = format!("`{}` has nothing to judge: no encoder was kept", stage.name);
@@ -442,7 +433,7 @@ pub(super) struct Judging<'s> {
 
 /// A network to be judged.
 pub(super) struct Candidate {
-    epoch: Option<u64>,
+    pub epoch: Option<u64>,
     pub network: Extractor,
 }
 

@@ -107,6 +107,16 @@ pub enum Event {
         /// How, in cpipe's words: `knn(k: 200, temperature: 0.1), 10000 test images`.
         protocol: String,
     },
+    /// What an evaluation of a training's history has found of an encoder that has just been kept.
+    /// It is told again, as a result, when the turn of the evaluation comes.
+    EncoderJudged {
+        /// The evaluation.
+        stage: String,
+        what: String,
+        #[serde(with = "number")]
+        value: f64,
+        unit: Quantity,
+    },
     StageFinished {
         stage: String,
         #[serde(with = "number")]
@@ -415,6 +425,12 @@ mod tests {
                 images_per_second: 2.0,
             },
             Event::CheckpointSaved { stage: name(), step: 3 },
+            Event::EncoderJudged {
+                stage: name(),
+                what: "kNN top-1 after epoch 2".into(),
+                value: 0.25,
+                unit: Quantity::Share,
+            },
             Event::EvaluationResult {
                 stage: name(),
                 what: name(),

@@ -3,7 +3,7 @@
 pub mod objective;
 mod share;
 
-pub use share::{batches, sampled, share};
+pub use share::{Share, batches, sampled};
 
 use std::collections::BTreeMap;
 
@@ -71,6 +71,16 @@ pub struct Split {
     pub labeled: bool,
     /// The share of the examples taken, stratified by class, as a percentage.
     pub percent: f64,
+    /// No more than these of each class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub each: Option<usize>,
+}
+
+impl Split {
+    /// What is taken of each class.
+    pub fn share(&self) -> Share {
+        Share { percent: self.percent, each: self.each }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -185,8 +185,14 @@ impl Session<'_> {
         }
     }
 
-    /// Trains to the end, from the last checkpoint in `partial` if there is one.
-    pub fn run(&self, task: &mut dyn Task, partial: &mut Partial) -> Result<Trained, TrainError> {
+    /// Trains to the end, from the last checkpoint in `partial` if there is one. `watch` is shown
+    /// each encoder that is kept, with the number of its epochs, once a checkpoint holds the state.
+    pub fn run(
+        &self,
+        task: &mut dyn Task,
+        partial: &mut Partial,
+        watch: &mut dyn FnMut(u64, &[u8]),
+    ) -> Result<Trained, TrainError> {
         // A step is waited for, and what would be lost is saved.
         let _hold = self.interrupt.hold();
         let mut run =
@@ -197,7 +203,7 @@ impl Session<'_> {
         while step < steps {
             let epoch = step / per_epoch;
             let end = steps.min((epoch + 1) * per_epoch);
-            step = run.epoch(task, partial, step, end)?;
+            step = run.epoch(task, partial, step, end, watch)?;
         }
         Ok(Trained {
             steps,
@@ -256,6 +262,7 @@ impl Running<'_, '_> {
         partial: &mut Partial,
         start: u64,
         end: u64,
+        watch: &mut dyn FnMut(u64, &[u8]),
     ) -> Result<u64, TrainError> {
         let session = self.session;
         let per_epoch = session.steps_per_epoch();
@@ -319,14 +326,20 @@ impl Running<'_, '_> {
         let measured = self.mean.measured.clone();
         session.events.emit(Event::Epoch { stage, measured, images_per_second: clock.rate() })?;
         let complete = step / per_epoch;
+        let mut kept = None;
         if let Some(every) = session.keep
             && step == complete * per_epoch
             && complete.is_multiple_of(every)
         {
-            partial.write(&kept_name(complete), &task.snapshot())?;
+            let encoder = task.snapshot();
+            partial.write(&kept_name(complete), &encoder)?;
             self.kept.push(complete);
+            kept = Some(encoder);
         }
         self.save(state, partial, step)?;
+        if let Some(encoder) = kept {
+            watch(complete, &encoder);
+        }
         match session.interrupt.requested() && step < session.steps() {
             true => Err(TrainError::Interrupted),
             false => Ok(step),

@@ -90,7 +90,9 @@ impl Arguments {
                 let problem = Problem { fit: Some(&fit), on: &on, classes: CLASSES, device, watch };
                 let found = match what.as_str() {
                     "knn" => knn(&problem, 200, 0.1),
-                    "probe" => linear_probe(&problem, Probe { l2: 1e-4, iterations: 100 }),
+                    "probe" => {
+                        linear_probe(&problem, Probe { l2: 1e-4, iterations: 100, held_out: None })
+                    }
                     other => panic!("`{other}` is neither features, knn nor probe"),
                 };
                 assert!(found.expect("a number").top1 > 0.3);

@@ -1,0 +1,92 @@
+//! Evaluations of the encoders that a training keeps, each as soon as it is kept.
+//!
+//! They are those of the training's `history`: what they find is told at once, and is at hand when
+//! their turn comes. No gradient comes from it, nothing that is trained changes, and the bits are
+//! those of an evaluation afterwards.
+
+use std::sync::Arc;
+
+use super::failure::Cause;
+use super::inputs::Examples;
+use super::stages::{Candidate, Fields, Judging, Measured};
+use super::{Run, State};
+use crate::check::StageKind;
+use crate::device::Precision;
+use crate::evaluate::{Extractor, Problem, extract, judge};
+use crate::graph::Stage;
+use crate::nn::{self, safetensors};
+use crate::store::error::RunError;
+use crate::store::events::Event;
+use crate::term::{Split, Term};
+
+impl Run<'_> {
+    /// Judges an encoder that a training has kept, by the evaluations of its history that are still
+    /// to come. What goes wrong with one is told when its turn comes.
+    pub(super) fn judge_kept(
+        &self,
+        state: &mut State<'_>,
+        training: &Stage,
+        epoch: u64,
+        encoder: &[u8],
+    ) {
+        for position in self.graph.to_run() {
+            let Some(stage) = self.graph.stage(position) else { continue };
+            if stage.kind != StageKind::Evaluate || !state.waiting.contains(&stage.name) {
+                continue;
+            }
+            let Some(Term::Output(model)) = stage.fields.get("model") else { continue };
+            let of = self.graph.stage(model.stage).map(|own| &own.name);
+            if model.output != "history" || of != Some(&training.name) {
+                continue;
+            }
+            let architecture = self.architecture(model);
+            let module = nn::build(&architecture, None);
+            let template = module.init(state.key, &self.device.device);
+            let read = safetensors::from_bytes(encoder, &[("", &template)], &self.device.device);
+            let found = read.map_err(Cause::from).and_then(|mut sets| {
+                let network = Extractor { parts: vec![(module, sets.remove(0))] };
+                let candidate = Candidate { epoch: Some(epoch), network };
+                let judging = self.judging(state, stage)?;
+                self.judged(state, stage, &judging, &candidate)
+            });
+            let Ok(measured) = found else { continue };
+            // Whoever listens no longer hears of the next step, either.
+            let _ = self.events.emit(Event::EncoderJudged {
+                stage: stage.name.clone(),
+                what: measured.what.clone(),
+                value: measured.value,
+                unit: measured.unit,
+            });
+            state.online.insert((stage.name.clone(), epoch), measured);
+        }
+        state.features.forget();
+    }
+
+    /// What an evaluation finds of one network.
+    pub(super) fn judged(
+        &self,
+        state: &mut State<'_>,
+        stage: &Stage,
+        Judging { protocol, on, fit, classes }: &Judging<'_>,
+        Candidate { epoch, network }: &Candidate,
+    ) -> Result<Measured, Cause> {
+        let own = self.device.in_precision(Precision::F32).map_err(RunError::from)?;
+        let (device, model) = (&own.device, Fields(stage).get("model"));
+        let known = &mut state.features;
+        let found = self.watched(|watch| {
+            let mut features = |(examples, split): &(Examples, &Split)| {
+                let Examples { images, indices, normalization } = examples;
+                known.of(model, *epoch, split, || {
+                    let part = split.part;
+                    extract(network, images, indices, normalization, part, &own, watch)
+                        .map(Arc::new)
+                })
+            };
+            let on = features(on)?;
+            let fit = fit.as_ref().map(features).transpose()?;
+            let classes = *classes;
+            judge(protocol, &Problem { fit: fit.as_deref(), on: &on, classes, device, watch })
+        })?;
+        Ok(Measured::of(protocol, *epoch, found))
+    }
+}

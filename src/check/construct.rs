@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::bind::Arguments;
-use super::objective::{Body, DraftNetwork, Written};
+use super::objective::{Asked, Body, DraftNetwork, Written};
 use super::shape::{Dimension, Shape};
 use super::signature::TypedSignature;
 use super::size::Size;
@@ -341,8 +341,14 @@ impl Checker<'_> {
         let value = self.tensor(op, inputs, args(&rest), shape, gradient, span);
         if let (Kind::Tensor(tensor), Some(builder)) = (&value.kind, &mut self.builder) {
             builder.nodes[tensor.node].written.arguments = arguments;
-            let asked = asked.into_iter().zip(largest.into_iter().cycle());
-            builder.asked.extend(asked.map(|(size, place)| (tensor.node, size, place)));
+            let place = largest.unwrap_or(span);
+            let asked = asked.into_iter();
+            builder.asked.extend(asked.map(|size| Asked {
+                by: operation.to_owned(),
+                size,
+                place,
+                found: span,
+            }));
         }
         value
     }

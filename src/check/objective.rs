@@ -21,12 +21,23 @@ pub struct Builder {
     pub modules: Vec<DraftModule>,
     pub networks: Vec<DraftNetwork>,
     pub nodes: Vec<DraftNode>,
-    /// Sizes that are one at least, known with the views: the node that asks for each, and the text
-    /// to blame.
-    pub asked: Vec<(usize, Size, Span)>,
+    /// Sizes that are one at least, known with the views.
+    pub asked: Vec<Asked>,
     pub loss: Option<usize>,
     pub reports: Vec<(String, usize)>,
     pub exports: Vec<DraftExport>,
+}
+
+/// A size that depends on views, and has to be one at least.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// The operation or encoder that asks for it.
+    pub by: String,
+    pub size: Size,
+    /// The text to blame.
+    pub place: Span,
+    /// Where it is asked for.
+    pub found: Span,
 }
 
 /// A network that is an encoder, under the name that it has outside.

@@ -1,12 +1,12 @@
 //! The tokens that an encoder makes of an image, and the parts of it that are applied on their own.
 
 use super::Checker;
-use super::objective::{Body, DraftNetwork};
+use super::objective::{Asked, Body, DraftNetwork};
 use super::shape::{Dimension, Shape};
 use super::size::{Relation, Rounding, Size, SymbolKind};
 use super::value::{Kind, NetworkValue, TensorValue, Value, tensor};
 use crate::diagnostics::{Diagnostic, findings};
-use crate::resolve::declaration;
+use crate::resolve::{architecture, declaration};
 use crate::source::Span;
 use crate::syntax::tree::Name;
 use crate::term::Term;
@@ -19,6 +19,8 @@ pub struct Grid {
     stride: i64,
     /// Of an encoder of patches: how many tokens come before theirs.
     leads: Option<i64>,
+    /// Whether what is left over at the right and below is left out.
+    tiles: bool,
 }
 
 impl Grid {
@@ -30,14 +32,15 @@ impl Grid {
             let number = declaration.number(name, &call.args, None)?.ok()?;
             Some(number as i64)
         };
-        Some(Grid { stride: fact("divides")?, leads: fact("leads") })
+        let tiles = declaration.named("tiles").is_some();
+        Some(Grid { stride: fact("divides")?, leads: fact("leads"), tiles })
     }
 
     /// How many positions an image has. `None` where there is no such size.
     fn positions(self, height: &Size, width: &Size) -> Option<Size> {
         let along = |side: &Size| {
-            // Strides begin once more for what is left over at an end; patches leave it out.
-            let rest = if self.leads.is_some() { 0 } else { self.stride - 1 };
+            // Strides begin once more for what is left over at an end.
+            let rest = if self.tiles { 0 } else { self.stride - 1 };
             let whole = side.add(&Size::constant(rest), 1)?;
             whole.divide(&Size::constant(self.stride), Rounding::Floor)
         };
@@ -112,6 +115,18 @@ impl Checker<'_> {
         let module = &builder.modules[first];
         if module.is_encoder {
             let (grid, width) = (module.grid, module.output.clone());
+            let by = match module.term.as_ref().map(architecture) {
+                Some(Term::Call(call)) => call.name.clone(),
+                _ => "the encoder".to_owned(),
+            };
+            let place = module.written.place;
+            if let (Some(grid), Some([_, _, height, across])) =
+                (grid.filter(|grid| grid.tiles), given.shape.sizes().as_deref())
+                && let Some(size) = grid.positions(height, across)
+                && let Some(builder) = &mut self.builder
+            {
+                builder.asked.push(Asked { by, size, place, found: span });
+            }
             return self.sees(section, grid, &width, given, span);
         }
         let named = match &module.term {

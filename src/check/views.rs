@@ -1,7 +1,7 @@
 //! The views of a stage: what they are cut from, and what is made of them.
 
 use super::Checker;
-use super::objective::{Builder, DraftNode};
+use super::objective::{Asked, Builder, DraftNode};
 use super::pipeline::TypedStage;
 use super::size::{Size, Symbol, SymbolKind};
 use super::stages::split_of;
@@ -184,14 +184,15 @@ impl Checker<'_> {
             return;
         }
         let mut asked = builder.asked.iter();
-        if let Some((node, _, place)) = asked.find(|(_, size, _)| is_nothing(size))
-            && let (Op::Primitive(name), Some((_, side))) =
-                (&builder.nodes[*node].op, known.first())
-        {
-            let message = format!("views of {side} pixels are too small for `{name}`");
+        if let Some(asked) = asked.find(|asked| is_nothing(&asked.size)) {
+            let Asked { by, size, place, found } = asked;
+            let symbols = size.symbols();
+            let side = known.iter().find(|(own, _)| symbols.contains(own));
+            let of = side.map_or(String::new(), |(_, side)| format!(" of {side} pixels"));
+            let message = format!("views{of} are too small for `{by}`");
             let error = Diagnostic::new(findings::OUT_OF_RANGE, *place, message);
-            let error = error.also(builder.nodes[*node].span, "found here");
-            self.report(error.help("ask for less of them, or give it larger views"));
+            let error = error.also(*found, "found here");
+            self.report(error.help("give it larger views, or ask for less of them"));
         }
     }
 }

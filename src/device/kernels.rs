@@ -15,6 +15,15 @@ pub trait Kernels: Send + Sync {
         module::conv2d(x.into_tensor(), weight.into_tensor(), None, options).into()
     }
 
+    /// Each channel of `x: [n, c, h, w]` with its own of `weight: [c, 1, kernel, kernel]`, padded by
+    /// zeros so that the resolution stays, and `bias: [c]`. `kernel` is odd.
+    fn depthwise(&self, x: Array, weight: Array, bias: Array) -> Array {
+        let shape = weight.shape();
+        let options = ConvOptions::new([1; 2], [shape[2] / 2; 2], [1; 2], shape[0]);
+        let bias = Some(bias.into_tensor());
+        module::conv2d(x.into_tensor(), weight.into_tensor(), bias, options).into()
+    }
+
     /// `x: [n, input]` with `weight: [output, input]` and `bias: [output]`.
     fn linear(&self, x: Array, weight: Array, bias: Option<Array>) -> Array {
         let weight: Tensor<2> = weight.into_tensor();

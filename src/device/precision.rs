@@ -55,6 +55,11 @@ impl Kernels for Mixed {
         self.0.conv2d(rounded(x), weight, stride, padding)
     }
 
+    fn depthwise(&self, x: Array, weight: Array, bias: Array) -> Array {
+        // It is bound by memory, and libraries have no fast one of few bits on processors.
+        self.0.depthwise(x.cast(FloatDType::F32), weight, bias)
+    }
+
     fn linear(&self, x: Array, weight: Array, bias: Option<Array>) -> Array {
         self.0.linear(rounded(x), rounded(weight), bias.map(rounded))
     }

@@ -137,6 +137,36 @@ impl Walk {
         }
     }
 
+    /// Square patches of maps as maps of that width.
+    pub fn patch_maps(&mut self, side: usize, width: usize) {
+        let Extent::Maps([_, height, columns]) = self.at else {
+            unreachable!("patches are cut out of maps")
+        };
+        let to = Extent::Maps([width, height / side, columns / side]);
+        self.multiplies(self.at.numbers() * width as u128);
+        self.is_differentiated(to.numbers());
+        self.is_live(self.at.numbers() + to.numbers());
+        self.at = to;
+    }
+
+    /// A square convolution of each channel by itself.
+    pub fn depthwise(&mut self, kernel: usize) {
+        self.multiplies(self.at.numbers() * (kernel * kernel) as u128);
+        self.keeps(self.at.numbers());
+    }
+
+    /// Layers that see each position of maps by itself.
+    pub fn of_positions(&mut self, inner: impl FnOnce(&mut Self)) {
+        let Extent::Maps([_, height, width]) = self.at else {
+            unreachable!("positions are those of maps")
+        };
+        self.positions();
+        inner(self);
+        if let Extent::Tokens([_, channels]) = self.at {
+            self.at = Extent::Maps([channels, height, width]);
+        }
+    }
+
     /// The positions of maps as tokens.
     pub fn positions(&mut self) {
         if let Extent::Maps([channels, height, width]) = self.at {

@@ -59,11 +59,31 @@ impl Patches {
     /// Uniform within one over the square root of the fan-in, as `torch.nn.Conv2d`.
     pub fn new(layout: &mut Layout, name: &str, [input, output]: [usize; 2], side: usize) -> Self {
         let fill = Fill::Uniform(1.0 / ((input * side * side) as f32).sqrt());
-        let mut declare =
-            |part, shape, role| layout.declare(Declared::new(join(name, part), shape, role, fill));
-        let weight = declare("weight", vec![output, input, side, side], Role::Weight);
-        let bias = declare("bias", vec![output], Role::Bias);
+        Patches::filled(layout, name, [input, output], side, (fill, fill))
+    }
+
+    /// With those first values of the weight and of the bias.
+    pub fn filled(
+        layout: &mut Layout,
+        name: &str,
+        [input, output]: [usize; 2],
+        side: usize,
+        (weight, bias): (Fill, Fill),
+    ) -> Self {
+        let mut declare = |part, shape, role, fill| {
+            layout.declare(Declared::new(join(name, part), shape, role, fill))
+        };
+        let weight = declare("weight", vec![output, input, side, side], Role::Weight, weight);
+        let bias = declare("bias", vec![output], Role::Bias, bias);
         Patches { weight, bias, side, output }
+    }
+
+    pub fn side(&self) -> usize {
+        self.side
+    }
+
+    pub fn width(&self) -> usize {
+        self.output
     }
 
     /// The rows and columns of patches in images `[n, input, h, w]`.
@@ -72,16 +92,49 @@ impl Patches {
         [shape[2], shape[3]].map(|side| side / self.side)
     }
 
-    /// `[n, input, h, w]` to `[n, patches, output]`, row after row.
+    /// `[n, input, h, w]` to `[n, patches, output]`, row after row, without what is left over at the
+    /// right and below.
     pub fn forward(&self, pass: &Pass<'_>, x: Array) -> Array {
-        let x = x.into_tensor::<4>();
+        let mut x = x.into_tensor::<4>();
         let ([n, c, height, width], side) = (x.dims(), self.side);
         let (rows, columns) = (height / side, width / side);
+        if [height, width] != [rows * side, columns * side] {
+            x = x.narrow(2, 0, rows * side).narrow(3, 0, columns * side);
+        }
         let apart = x.reshape([n, c, rows, side, columns, side]).permute([0, 2, 4, 1, 3, 5]);
         let patches = apart.reshape([n * rows * columns, c * side * side]).into();
         let weight = pass.array(self.weight).reshape(&[self.output, c * side * side]);
         let tokens = pass.kernels.linear(patches, weight, Some(pass.array(self.bias)));
         tokens.reshape(&[n, rows * columns, self.output])
+    }
+}
+
+/// A convolution of each channel by itself, with a bias, that keeps the resolution.
+pub(super) struct Depthwise {
+    weight: Slot,
+    bias: Slot,
+    kernel: usize,
+}
+
+impl Depthwise {
+    /// Normal, of a standard deviation of 0.02, as timm's ConvNeXt. `kernel` is odd.
+    pub fn new(layout: &mut Layout, name: &str, channels: usize, kernel: usize) -> Self {
+        let mut declare = |part, shape, role, fill| {
+            layout.declare(Declared::new(join(name, part), shape, role, fill))
+        };
+        let shape = vec![channels, 1, kernel, kernel];
+        let weight = declare("weight", shape, Role::Weight, Fill::Normal(0.02));
+        let bias = declare("bias", vec![channels], Role::Bias, Fill::Constant(0.0));
+        Depthwise { weight, bias, kernel }
+    }
+
+    /// `[n, channels, h, w]` to the same.
+    pub fn forward(&self, pass: &Pass<'_>, x: Array) -> Array {
+        pass.kernels.depthwise(x, pass.array(self.weight), pass.array(self.bias))
+    }
+
+    pub fn kernel(&self) -> usize {
+        self.kernel
     }
 }
 

@@ -4,6 +4,7 @@ mod architecture;
 mod block;
 mod conv_norm;
 mod convnet;
+mod convnext;
 mod cost;
 mod init;
 mod layer_norm;
@@ -33,6 +34,7 @@ pub type Build = fn(&Args, input: Option<usize>) -> Box<dyn Architecture>;
 /// Encoders and heads, by the names under which `std.encoders` and `std.heads` declare them.
 pub static MODULES: &[(&str, Build)] = &[
     ("convnet", convnet::convnet),
+    ("convnext_tiny", convnext::convnext_tiny),
     ("resnet18", resnet::resnet18),
     ("resnet34", resnet::resnet34),
     ("resnet50", resnet::resnet50),
@@ -104,6 +106,10 @@ mod tests {
                     modules.push((call(name, &[("stem", symbol(stem)), width.clone()]), None));
                 }
             }
+        }
+        for [patch, width] in [[4, 96], [1, 3]] {
+            let args = [("patch", Term::Int(patch)), ("width", Term::Int(width))];
+            modules.push((call("convnext_tiny", &args), None));
         }
         for name in ["vit_tiny", "vit_small", "vit_base"] {
             for [patch, size, depth, registers] in [[4, 32, 2, 0], [16, 48, 1, 4]] {

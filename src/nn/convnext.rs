@@ -1,0 +1,313 @@
+//! ConvNeXt, parameter for parameter timm's. Liu et al. 2022, arXiv:2201.03545.
+
+use std::sync::Arc;
+
+use burn::tensor::Tensor;
+
+use super::architecture::{Architecture, Pass};
+use super::cost::{Extent, Walk};
+use super::init::Fill;
+use super::layer_norm::LayerNorm;
+use super::layers::{Depthwise, Linear, Patches};
+use super::maps;
+use super::params::{Declared, Layout, Role, Slot};
+use crate::device::Array;
+use crate::term::Args;
+use crate::term::objective::Section;
+
+/// The blocks of each of the four stages of the tiny network.
+const TINY: [usize; 4] = [3, 3, 9, 3];
+
+/// What a block's output is multiplied by at first, which leaves little of it.
+const SCALE: f32 = 1e-6;
+
+pub(super) fn convnext_tiny(args: &Args, _: Option<usize>) -> Box<dyn Architecture> {
+    Box::new(ConvNext::new(args.size("patch"), args.size("width"), TINY))
+}
+
+/// `[n, 3, h, w]` to `[n, 8 * width]`, the normalised average of the last maps.
+///
+/// Between its layers, maps lie with their channels last: `[n, h, w, channels]`.
+struct ConvNext {
+    layout: Arc<Layout>,
+    stem: Patches,
+    norm: LayerNorm,
+    stages: Vec<Stage>,
+    head: LayerNorm,
+}
+
+/// Blocks of one resolution, behind what halves it.
+struct Stage {
+    halving: Option<(LayerNorm, Patches)>,
+    blocks: Vec<Block>,
+}
+
+impl ConvNext {
+    fn new(patch: usize, width: usize, depths: [usize; 4]) -> Self {
+        let mut layout = Layout::default();
+        let fill = (Fill::Normal(0.02), Fill::Constant(0.0));
+        let stem = Patches::filled(&mut layout, "stem.0", [3, width], patch, fill);
+        let norm = LayerNorm::new(&mut layout, "stem.1", width);
+        let mut stages = Vec::new();
+        let mut input = width;
+        for (stage, depth) in depths.into_iter().enumerate() {
+            let (output, name) = (width << stage, format!("stages.{stage}"));
+            let halving = (stage > 0).then(|| {
+                let [norm, conv] = [0, 1].map(|part| format!("{name}.downsample.{part}"));
+                let norm = LayerNorm::new(&mut layout, &norm, input);
+                (norm, Patches::filled(&mut layout, &conv, [input, output], 2, fill))
+            });
+            let block = |block| Block::new(&mut layout, &format!("{name}.blocks.{block}"), output);
+            stages.push(Stage { halving, blocks: (0..depth).map(block).collect() });
+            input = output;
+        }
+        let head = LayerNorm::new(&mut layout, "head.norm", input);
+        ConvNext { layout: Arc::new(layout), stem, norm, stages, head }
+    }
+
+    /// The last maps, `[n, h, w, channels]`.
+    fn maps(&self, pass: &Pass<'_>, x: Array) -> Array {
+        let mut x = self.norm.forward(pass, apart(&self.stem, pass, x));
+        for Stage { halving, blocks } in &self.stages {
+            if let Some((norm, conv)) = halving {
+                x = apart(conv, pass, first(pass, norm.forward(pass, x)));
+            }
+            x = blocks.iter().fold(x, |x, block| block.forward(pass, x));
+        }
+        x
+    }
+}
+
+/// Patches of `[n, channels, h, w]` as maps with their channels last.
+fn apart(patches: &Patches, pass: &Pass<'_>, x: Array) -> Array {
+    let [rows, columns] = patches.grid(&x);
+    let tokens = patches.forward(pass, x);
+    let shape = tokens.shape();
+    tokens.reshape(&[shape[0], rows, columns, shape[2]])
+}
+
+/// Maps with their channels first.
+fn first(pass: &Pass<'_>, x: Array) -> Array {
+    let x: Tensor<4> = pass.kernels.finish(x).into_tensor();
+    x.permute([0, 3, 1, 2]).into()
+}
+
+impl Architecture for ConvNext {
+    fn layout(&self) -> &Arc<Layout> {
+        &self.layout
+    }
+
+    fn forward(&self, pass: &mut Pass<'_>, x: Array) -> Array {
+        self.section(Section::Features, pass, x)
+    }
+
+    fn section(&self, section: Section, pass: &mut Pass<'_>, x: Array) -> Array {
+        let rows = match x.rank() {
+            4 => {
+                let maps = self.maps(pass, x);
+                let maps = pass.kernels.finish(maps);
+                let shape = maps.shape();
+                maps.reshape(&[shape[0], shape[1] * shape[2], shape[3]])
+            }
+            _ => x,
+        };
+        match section {
+            Section::Features => self.head.forward(pass, maps::mean(rows.into_tensor()).into()),
+            Section::Tokens | Section::Maps => rows,
+            section => panic!("convolutions have no {section:?}"),
+        }
+    }
+
+    fn walk(&self, walk: &mut Walk) {
+        self.walk_section(Section::Features, walk);
+    }
+
+    fn walk_section(&self, section: Section, walk: &mut Walk) {
+        if let Extent::Maps(_) = walk.at {
+            walk.patch_maps(self.stem.side(), self.norm.width());
+            walk.layer_norm();
+            for Stage { halving, blocks } in &self.stages {
+                if let Some((_, conv)) = halving {
+                    walk.layer_norm();
+                    walk.patch_maps(conv.side(), conv.width());
+                }
+                blocks.iter().for_each(|block| block.walk(walk));
+            }
+            walk.positions();
+        }
+        if section == Section::Features {
+            walk.one_token();
+            walk.layer_norm();
+        }
+    }
+}
+
+/// A convolution of each channel by itself and a perceptron of each position, scaled, with a
+/// shortcut around both.
+struct Block {
+    conv: Depthwise,
+    norm: LayerNorm,
+    fc1: Linear,
+    fc2: Linear,
+    gamma: Slot,
+}
+
+impl Block {
+    fn new(layout: &mut Layout, name: &str, width: usize) -> Self {
+        let linear = |layout: &mut Layout, own: &str, sizes| {
+            let fill = (Fill::Normal(0.02), Some(Fill::Constant(0.0)));
+            Linear::filled(layout, &format!("{name}.mlp.{own}"), sizes, fill)
+        };
+        // timm's order.
+        let shape = vec![width];
+        let scale =
+            Declared::new(format!("{name}.gamma"), shape, Role::NormScale, Fill::Constant(SCALE));
+        Block {
+            gamma: layout.declare(scale),
+            conv: Depthwise::new(layout, &format!("{name}.conv_dw"), width, 7),
+            norm: LayerNorm::new(layout, &format!("{name}.norm"), width),
+            fc1: linear(layout, "fc1", [width, 4 * width]),
+            fc2: linear(layout, "fc2", [4 * width, width]),
+        }
+    }
+
+    /// `[n, h, w, width]` to the same.
+    fn forward(&self, pass: &Pass<'_>, x: Array) -> Array {
+        let kernels = pass.kernels;
+        let maps = self.conv.forward(pass, first(pass, x.clone()));
+        let maps: Tensor<4> = maps.into_tensor();
+        let rows = self.norm.forward(pass, maps.permute([0, 2, 3, 1]).into());
+        let hidden = kernels.gelu(self.fc1.forward(pass, rows));
+        let rows: Tensor<4> = kernels.finish(self.fc2.forward(pass, hidden)).into_tensor();
+        let gamma = pass.array(self.gamma).into_tensor::<1>().unsqueeze();
+        kernels.add_exactly(x, (rows * gamma).into())
+    }
+
+    fn walk(&self, walk: &mut Walk) {
+        walk.shortcut(|walk| {
+            walk.depthwise(self.conv.kernel());
+            walk.layer_norm();
+            walk.of_positions(|walk| {
+                self.fc1.walk(walk);
+                walk.gelu();
+                self.fc2.walk(walk);
+            });
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use burn::tensor::Device;
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::device::testing::backends;
+    use crate::nn::{Params, Updates};
+    use crate::random::Key;
+
+    /// As `tests/python/transformers.py` writes it.
+    #[derive(Deserialize)]
+    struct Case {
+        patch: usize,
+        width: usize,
+        depths: [usize; 4],
+        side: usize,
+        features: Vec<f32>,
+        /// The norm of each gradient, and its first numbers, at most three.
+        gradients: BTreeMap<String, Vec<f32>>,
+    }
+
+    fn pattern(count: usize, seed: usize) -> Vec<f32> {
+        let own = |i: usize| (i * i % 2003 * 7919 + i * 613 + seed * 104_729) % 2003;
+        (1..=count).map(|i| (own(i) as f64 / 1001.5 - 1.0) as f32).collect()
+    }
+
+    fn weights(net: &ConvNext, device: &Device) -> Params {
+        let own = |(seed, declared): (usize, &Declared)| {
+            let values = pattern(declared.shape.iter().product(), seed).into_iter();
+            let base = if declared.role == Role::NormScale { 1.0 } else { 0.0 };
+            let values = values.map(|value| 0.2 * value + base).collect();
+            Array::from_vec(values, &declared.shape, device)
+        };
+        Params::new(net.layout.clone(), net.layout.iter().enumerate().map(own).collect())
+    }
+
+    #[test]
+    fn features_and_gradients_are_timms() {
+        let cases: Vec<Case> =
+            serde_json::from_str(include_str!("convnext.json")).expect("transformers.py writes it");
+        for (case, on) in
+            cases.iter().flat_map(|case| backends().into_iter().map(move |on| (case, on)))
+        {
+            let net = ConvNext::new(case.patch, case.width, case.depths);
+            let params = weights(&net, &on.device).leaves();
+            let mut updates = Updates::new();
+            let mut pass = Pass {
+                kernels: on.kernels,
+                params: &params,
+                training: true,
+                groups: 1,
+                updates: &mut updates,
+            };
+            let images = pattern(2 * 3 * case.side * case.side, 99);
+            let images = Array::from_vec(images, &[2, 3, case.side, case.side], &on.device);
+            let features = net.forward(&mut pass, images);
+            assert_eq!(features.shape(), [2, 8 * case.width]);
+            let largest = case.features.iter().fold(0.0_f32, |most, own| most.max(own.abs()));
+            for (found, expected) in features.to_vec().iter().zip(&case.features) {
+                assert!((found - expected).abs() < 1e-4 * largest, "{found} is not {expected}");
+            }
+            let along = Array::from_vec(pattern(features.len(), 7), &features.shape(), &on.device);
+            let along: Tensor<2> = along.into_tensor();
+            let mut tape = (features.into_tensor::<2>() * along).sum().backward();
+            assert_eq!(case.gradients.len(), params.iter().count());
+            for own in params.iter() {
+                let found = own.value.take_gradient(&mut tape).expect("all are reached").to_vec();
+                let norm = found.iter().map(|value| value * value).sum::<f32>().sqrt();
+                let expected = &case.gradients[own.name];
+                let name = own.name;
+                // In f64 some of them are nothing: a shift before a norm over one number.
+                let scale = expected[0].max(1e-3);
+                assert!((norm - expected[0]).abs() < 1e-3 * scale, "{name}: {norm}, {expected:?}");
+                for (found, expected) in found.iter().zip(&expected[1..]) {
+                    assert!((found - expected).abs() < 1e-3 * scale, "{name}: {found}, {expected}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn parts_and_costs_are_those_of_the_whole() {
+        for on in backends() {
+            let net = ConvNext::new(1, 2, [1, 1, 1, 1]);
+            let params = net.init(Key::root(2), &on.device);
+            let mut updates = Updates::new();
+            let mut pass = Pass {
+                kernels: on.kernels,
+                params: &params,
+                training: true,
+                groups: 1,
+                updates: &mut updates,
+            };
+            let images = Array::from_vec(pattern(2 * 3 * 17 * 33, 5), &[2, 3, 17, 33], &on.device);
+            let whole = net.forward(&mut pass, images.clone()).to_vec();
+            let tokens = net.section(Section::Tokens, &mut pass, images);
+            assert_eq!(tokens.shape(), [2, 2 * 4, 16]);
+            let again = net.section(Section::Features, &mut pass, tokens).to_vec();
+            assert!(whole.iter().zip(&again).all(|(a, b)| (a - b).abs() < 1e-5));
+        }
+        let net = ConvNext::new(4, 96, TINY);
+        let mut walk = Walk::new(Extent::Maps([3, 224, 224]));
+        net.walk(&mut walk);
+        assert_eq!(walk.at, Extent::Features(768));
+        // 4.47 billion multiplications, as published, without the classes' 0.8 million.
+        let billions = walk.cost.forward as f64 / 2e9;
+        assert!((billions / 4.47 - 1.0).abs() < 0.01, "{billions}");
+        // timm's, without its head of 1,000 classes.
+        let count = net.init(Key::root(0), &Device::default()).count();
+        assert_eq!(count, 28_589_128 - 769_000);
+    }
+}

@@ -319,6 +319,59 @@ mod tests {
         }
     }
 
+    /// Views larger than those that places are learned for, too, and views that leave a rest.
+    #[test]
+    fn parts_make_up_the_whole() {
+        for (on, (mean, side)) in backends()
+            .into_iter()
+            .flat_map(|on| [(false, 16), (true, 24), (false, 18)].map(|case| (on.clone(), case)))
+        {
+            let net = Transformer::new(Shape {
+                heads: 1,
+                depth: 2,
+                patch: 4,
+                grid: 4,
+                registers: 1,
+                mean,
+            });
+            let params = weights(&net, &on.device);
+            let mut updates = Updates::new();
+            let mut pass = Pass {
+                kernels: on.kernels,
+                params: &params,
+                training: true,
+                groups: 1,
+                updates: &mut updates,
+            };
+            let images = pattern(2 * 3 * side * side, 99);
+            let images = Array::from_vec(images, &[2, 3, side, side], &on.device);
+            let whole = net.forward(&mut pass, images.clone()).to_vec();
+            let mut of = |section, x: &Array| net.section(section, &mut pass, x.clone());
+            let patches = (side / 4) * (side / 4);
+            let (embedded, places) = (of(Section::Embed, &images), of(Section::Places, &images));
+            assert_eq!(embedded.shape(), [2, patches, 64]);
+            assert_eq!(places.shape(), [patches, 64]);
+            let placed = embedded.into_tensor::<3>() + places.into_tensor::<2>().unsqueeze();
+            let tokens = of(Section::Tokens, &placed.clone().into());
+            assert_eq!(tokens.shape(), [2, 2 + patches, 64]);
+            assert_eq!(tokens.to_vec(), of(Section::Tokens, &images).to_vec());
+            let near = |found: Array| {
+                let close = |(a, b): (&f32, &f32)| (a - b).abs() < 1e-4;
+                assert!(found.to_vec().iter().zip(&whole).all(close), "{found:?} {whole:?}");
+            };
+            near(of(Section::Features, &tokens));
+            near(of(Section::Features, &images));
+            let maps = of(Section::Maps, &tokens);
+            assert_eq!(maps.to_vec(), of(Section::Maps, &images).to_vec());
+            let last = tokens.into_tensor::<3>().narrow(1, 2, patches);
+            assert_eq!(maps.to_vec(), Array::from(last).to_vec());
+            // Of fewer patches there are fewer tokens, and others.
+            let few = of(Section::Tokens, &placed.narrow(1, 0, 3).into());
+            assert_eq!(few.shape(), [2, 5, 64]);
+            assert_ne!(few.to_vec()[..64], maps.to_vec()[..64]);
+        }
+    }
+
     /// As networks in bfloat16 are held to those in f32.
     #[test]
     fn a_pass_in_bf16_is_one_in_f32_but_for_rounding() {

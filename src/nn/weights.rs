@@ -138,6 +138,9 @@ struct Tensor {
     values: Option<Read>,
 }
 
+/// The numbers that bytes are.
+type Decode = fn(&[u8]) -> Vec<f32>;
+
 /// Reads the numbers of a tensor, row-major.
 type Read = Box<dyn Fn() -> io::Result<Vec<f32>>>;
 
@@ -290,7 +293,7 @@ fn first_back(name: &str) -> &str {
 fn of_safetensors(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>, String> {
     let file = SafeTensors::deserialize(bytes).map_err(|error| error.to_string())?;
     let tensor = |(name, view): (&str, safetensors::tensor::TensorView<'_>)| {
-        let decode: Option<fn(&[u8]) -> Vec<f32>> = match view.dtype() {
+        let decode: Option<Decode> = match view.dtype() {
             Dtype::F64 => Some(|bytes| each(bytes, |own| f64::from_le_bytes(own) as f32)),
             Dtype::F32 => Some(|bytes| each(bytes, f32::from_le_bytes)),
             Dtype::F16 => Some(|bytes| each(bytes, |own| f16::from_le_bytes(own).to_f32())),
@@ -312,7 +315,7 @@ fn of_safetensors(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>, String> {
 fn of_pytorch(path: &Path) -> Result<BTreeMap<String, Tensor>, String> {
     let file = PytorchReader::new(path).map_err(|error| error.to_string())?;
     let tensor = |(name, tensor): (String, pytorch_reader::Tensor)| {
-        let decode: Option<fn(&[u8]) -> Vec<f32>> = match tensor.dtype() {
+        let decode: Option<Decode> = match tensor.dtype() {
             DType::F64 => Some(|bytes| each(bytes, |own| f64::from_ne_bytes(own) as f32)),
             DType::F32 => Some(|bytes| each(bytes, f32::from_ne_bytes)),
             DType::F16 => Some(|bytes| each(bytes, |own| f16::from_ne_bytes(own).to_f32())),

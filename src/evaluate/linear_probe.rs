@@ -21,7 +21,7 @@ pub struct Probe {
     pub l2: f64,
     /// The most steps of L-BFGS.
     pub iterations: usize,
-    /// The share of the examples to fit on by which the penalty is chosen, among [`TIMES`] `l2`.
+    /// The share of the examples to fit on by which the penalty is chosen, among multiples of `l2`.
     pub held_out: Option<f64>,
 }
 

@@ -168,7 +168,7 @@ fn a_second_run_computes_nothing_and_a_changed_stage_only_itself() {
 #[test]
 fn what_a_training_keeps_is_judged_as_it_is_kept() {
     let place = Place::new();
-    let (events, _) = place.whole(SMALL, &[], "store");
+    let (events, first_record) = place.whole(SMALL, &[], "store");
     let found = |events: &[Event], wanted: &str| {
         events.iter().position(|event| match event {
             Event::EncoderJudged { what, .. } => what == wanted,
@@ -186,7 +186,20 @@ fn what_a_training_keeps_is_judged_as_it_is_kept() {
         Event::EncoderJudged { what, value, .. } => Some((what.clone(), *value)),
         _ => None,
     });
-    assert_eq!(judged.collect::<Vec<_>>(), results(&events)[..2]);
+    let judged: Vec<_> = judged.collect();
+
+    // Trained by itself, and judged afterwards, it is the same encoder with the same results.
+    let alone = SMALL.replace(
+        "  evaluate neighbours { model: base.history, protocol: knn(k: 5), fit: data.train, on: data.test }\n",
+        "",
+    );
+    assert_ne!(alone, SMALL);
+    let (_, trained) = place.whole(&alone, &[], "another");
+    let (after, record) = place.whole(SMALL, &[], "another");
+    assert_eq!(started(&after), ["neighbours"]);
+    assert_eq!(judged, results(&after)[..2]);
+    assert_eq!(bits(&trained), bits(&first_record));
+    assert_eq!(bits(&record), bits(&first_record));
 }
 
 #[test]

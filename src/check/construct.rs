@@ -385,9 +385,8 @@ impl Checker<'_> {
         } else {
             Body::Frozen { of }
         };
-        let output_of = output.clone();
-        let network =
-            builder.network(DraftNetwork { body, written, output: output_of, section: None });
+        let draft = DraftNetwork { body, written, output: output.clone(), section: None };
+        let network = builder.network(draft);
         Value::new(Kind::Network(NetworkValue { network, output }), span)
     }
 }

@@ -4,13 +4,19 @@ use super::signature::TypedSignature;
 use super::size::Size;
 use super::types::TypeName;
 use super::unify::Solution;
-use crate::resolve::declaration;
-use crate::term::{Call, Term};
+use crate::resolve::{self, declaration};
+use crate::term::{Call, Split, Term, sampled};
 
 /// The first size of the part called `part` in the result of a call: of `Feature` the number of
 /// features that an encoder yields, of `Label` the number of a dataset's classes.
 pub fn declared_size(call: &Call, part: &str) -> Option<usize> {
     declared_sizes(call, part)?.into_iter().next()
+}
+
+/// How many examples a split has, where its dataset says so before it is loaded.
+pub fn examples_of(split: &Split) -> Option<usize> {
+    let all = resolve::examples(&split.dataset, split.part)?;
+    Some(sampled(all, declared_size(&split.dataset, "Label")?, split.share()))
 }
 
 /// Every size of that part: of `Image` channels, height and width.

@@ -56,6 +56,18 @@ pub enum Supply {
     Download { bytes: u64 },
 }
 
+/// Where a path of the user is looked for. A relative one in `--data-dir`, and nowhere else if that
+/// is given; otherwise in `CPIPE_DATA` and where the command runs.
+pub fn places(path: &Path, data_dir: Option<&Path>, environment: Option<&Path>) -> Vec<PathBuf> {
+    match data_dir {
+        _ if path.is_absolute() => vec![path.to_owned()],
+        Some(place) => vec![place.join(path)],
+        None => {
+            environment.map(|place| place.join(path)).into_iter().chain([path.into()]).collect()
+        }
+    }
+}
+
 /// What is known of the images of a dataset besides what its call says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Content {

@@ -56,7 +56,7 @@ impl Kernels for Mixed {
     }
 
     fn depthwise(&self, x: Array, weight: Array, bias: Array) -> Array {
-        // It is bound by memory, and libraries have no fast one of few bits on processors.
+        // Of one kind of number, as its weights are.
         self.0.depthwise(x.cast(FloatDType::F32), weight, bias)
     }
 

@@ -1,7 +1,7 @@
 //! Numbers that say less than they seem to, since what is judged has seen more than it should.
 
 use super::Subject;
-use crate::check::StageKind;
+use crate::check::{StageKind, examples_of};
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
 use crate::graph::{Graph, Places, inputs};
 use crate::term::{Split, Term};
@@ -57,9 +57,7 @@ fn more_labels(subject: &Subject<'_>, graph: &Graph, places: &Places, found: &mu
         seen.push(position);
         waiting.extend(inputs(stage));
         let Some(read) = stage.data().filter(|own| own.labeled) else { continue };
-        // More, if not of all classes then of a large one.
-        let most = |split: &Split| split.share().of(usize::from(u16::MAX));
-        if !is_same_part(read, sample) || most(read) <= most(sample) {
+        if !is_same_part(read, sample) || examples_of(read) <= examples_of(sample) {
             continue;
         }
         let message = format!(

@@ -18,14 +18,14 @@ mod views;
 mod whitening;
 
 use self::compare::{Pair, Product};
-use crate::check::declared_size;
+use crate::check::examples_of;
 use crate::diagnostics::Diagnostics;
 use crate::graph::flow::Flow;
 use crate::graph::places::StagePlaces;
 use crate::graph::{Graph, Places, Stage};
-use crate::resolve::{Declaration, declaration, examples};
+use crate::resolve::{Declaration, declaration};
+use crate::term::Term;
 use crate::term::objective::{ObjectiveGraph, Op};
-use crate::term::{Term, sampled};
 
 /// A stage that is judged, and where its parts were written.
 struct Subject<'g> {
@@ -84,9 +84,7 @@ impl Subject<'_> {
 
     /// How many examples it trains on.
     fn examples(&self) -> Option<usize> {
-        let split = self.stage.data()?;
-        let classes = declared_size(&split.dataset, "Label")?;
-        Some(sampled(examples(&split.dataset, split.part)?, classes, split.share()))
+        examples_of(self.stage.data()?)
     }
 }
 

@@ -198,14 +198,13 @@ impl Block {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use burn::tensor::Device;
     use serde::Deserialize;
 
     use super::*;
     use crate::device::testing::backends;
-    use crate::nn::{Params, Updates};
+    use crate::nn::Updates;
+    use crate::nn::testing::{Held, images, pass};
     use crate::random::Key;
 
     /// As `tests/python/transformers.py` writes it.
@@ -215,67 +214,17 @@ mod tests {
         width: usize,
         depths: [usize; 4],
         side: usize,
-        features: Vec<f32>,
-        /// The norm of each gradient, and its first numbers, at most three.
-        gradients: BTreeMap<String, Vec<f32>>,
-    }
-
-    fn pattern(count: usize, seed: usize) -> Vec<f32> {
-        let own = |i: usize| (i * i % 2003 * 7919 + i * 613 + seed * 104_729) % 2003;
-        (1..=count).map(|i| (own(i) as f64 / 1001.5 - 1.0) as f32).collect()
-    }
-
-    fn weights(net: &ConvNext, device: &Device) -> Params {
-        let own = |(seed, declared): (usize, &Declared)| {
-            let values = pattern(declared.shape.iter().product(), seed).into_iter();
-            let base = if declared.role == Role::NormScale { 1.0 } else { 0.0 };
-            let values = values.map(|value| 0.2 * value + base).collect();
-            Array::from_vec(values, &declared.shape, device)
-        };
-        Params::new(net.layout.clone(), net.layout.iter().enumerate().map(own).collect())
+        #[serde(flatten)]
+        held: Held,
     }
 
     #[test]
     fn features_and_gradients_are_timms() {
         let cases: Vec<Case> =
             serde_json::from_str(include_str!("convnext.json")).expect("transformers.py writes it");
-        for (case, on) in
-            cases.iter().flat_map(|case| backends().into_iter().map(move |on| (case, on)))
-        {
+        for case in cases {
             let net = ConvNext::new(case.patch, case.width, case.depths);
-            let params = weights(&net, &on.device).leaves();
-            let mut updates = Updates::new();
-            let mut pass = Pass {
-                kernels: on.kernels,
-                params: &params,
-                training: true,
-                groups: 1,
-                updates: &mut updates,
-            };
-            let images = pattern(2 * 3 * case.side * case.side, 99);
-            let images = Array::from_vec(images, &[2, 3, case.side, case.side], &on.device);
-            let features = net.forward(&mut pass, images);
-            assert_eq!(features.shape(), [2, 8 * case.width]);
-            let largest = case.features.iter().fold(0.0_f32, |most, own| most.max(own.abs()));
-            for (found, expected) in features.to_vec().iter().zip(&case.features) {
-                assert!((found - expected).abs() < 1e-4 * largest, "{found} is not {expected}");
-            }
-            let along = Array::from_vec(pattern(features.len(), 7), &features.shape(), &on.device);
-            let along: Tensor<2> = along.into_tensor();
-            let mut tape = (features.into_tensor::<2>() * along).sum().backward();
-            assert_eq!(case.gradients.len(), params.iter().count());
-            for own in params.iter() {
-                let found = own.value.take_gradient(&mut tape).expect("all are reached").to_vec();
-                let norm = found.iter().map(|value| value * value).sum::<f32>().sqrt();
-                let expected = &case.gradients[own.name];
-                let name = own.name;
-                // In f64 some of them are nothing: a shift before a norm over one number.
-                let scale = expected[0].max(1e-3);
-                assert!((norm - expected[0]).abs() < 1e-3 * scale, "{name}: {norm}, {expected:?}");
-                for (found, expected) in found.iter().zip(&expected[1..]) {
-                    assert!((found - expected).abs() < 1e-3 * scale, "{name}: {found}, {expected}");
-                }
-            }
+            backends().iter().for_each(|on| case.held.compare(&net, case.side, on));
         }
     }
 
@@ -285,14 +234,8 @@ mod tests {
             let net = ConvNext::new(1, 2, [1, 1, 1, 1]);
             let params = net.init(Key::root(2), &on.device);
             let mut updates = Updates::new();
-            let mut pass = Pass {
-                kernels: on.kernels,
-                params: &params,
-                training: true,
-                groups: 1,
-                updates: &mut updates,
-            };
-            let images = Array::from_vec(pattern(2 * 3 * 17 * 33, 5), &[2, 3, 17, 33], &on.device);
+            let mut pass = pass(&on, &params, &mut updates);
+            let images = images([17, 33], &on.device);
             let whole = net.forward(&mut pass, images.clone()).to_vec();
             let tokens = net.section(Section::Tokens, &mut pass, images);
             assert_eq!(tokens.shape(), [2, 2 * 4, 16]);

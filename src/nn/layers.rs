@@ -1,5 +1,7 @@
 //! The layers that have weights, under PyTorch's names and with its initialisation.
 
+use burn::tensor::Tensor;
+
 use super::architecture::Pass;
 use super::cost::Walk;
 use super::init::Fill;
@@ -45,6 +47,18 @@ impl Conv2d {
     pub fn walk(&self, walk: &mut Walk) {
         walk.convolution(self.output, self.kernel, self.stride);
     }
+}
+
+/// The pixels of square patches, row after row, without what is left over at the right and below:
+/// `[n, c, h, w]` to `[n, patches, c side²]`.
+pub fn patches(mut x: Tensor<4>, side: usize) -> Tensor<3> {
+    let [n, c, height, width] = x.dims();
+    let (rows, columns) = (height / side, width / side);
+    if [height, width] != [rows * side, columns * side] {
+        x = x.narrow(2, 0, rows * side).narrow(3, 0, columns * side);
+    }
+    let apart = x.reshape([n, c, rows, side, columns, side]).permute([0, 2, 4, 1, 3, 5]);
+    apart.reshape([n, rows * columns, c * side * side])
 }
 
 /// Square patches of images, each as one token: a convolution whose stride is its kernel.
@@ -95,17 +109,12 @@ impl Patches {
     /// `[n, input, h, w]` to `[n, patches, output]`, row after row, without what is left over at the
     /// right and below.
     pub fn forward(&self, pass: &Pass<'_>, x: Array) -> Array {
-        let mut x = x.into_tensor::<4>();
-        let ([n, c, height, width], side) = (x.dims(), self.side);
-        let (rows, columns) = (height / side, width / side);
-        if [height, width] != [rows * side, columns * side] {
-            x = x.narrow(2, 0, rows * side).narrow(3, 0, columns * side);
-        }
-        let apart = x.reshape([n, c, rows, side, columns, side]).permute([0, 2, 4, 1, 3, 5]);
-        let patches = apart.reshape([n * rows * columns, c * side * side]).into();
-        let weight = pass.array(self.weight).reshape(&[self.output, c * side * side]);
-        let tokens = pass.kernels.linear(patches, weight, Some(pass.array(self.bias)));
-        tokens.reshape(&[n, rows * columns, self.output])
+        let patches = patches(x.into_tensor(), self.side);
+        let [n, count, pixels] = patches.dims();
+        let rows = patches.reshape([n * count, pixels]).into();
+        let weight = pass.array(self.weight).reshape(&[self.output, pixels]);
+        let tokens = pass.kernels.linear(rows, weight, Some(pass.array(self.bias)));
+        tokens.reshape(&[n, count, self.output])
     }
 }
 

@@ -58,6 +58,7 @@ pub(super) fn walk(section: Section, walk: &mut Walk, maps: impl FnOnce(&mut Wal
 mod tests {
     use super::*;
     use crate::device::testing::backends;
+    use crate::nn::testing::pass;
     use crate::nn::{Updates, build};
     use crate::random::Key;
     use crate::term::{Args, Call, Term};
@@ -76,13 +77,7 @@ mod tests {
                 let net = build(&encoder(name), None);
                 let params = net.init(Key::root(3), &on.device);
                 let mut updates = Updates::new();
-                let mut pass = Pass {
-                    kernels: on.kernels,
-                    params: &params,
-                    training: true,
-                    groups: 1,
-                    updates: &mut updates,
-                };
+                let mut pass = pass(&on, &params, &mut updates);
                 let pixels = (0..2 * 3 * 17 * 9).map(|at| (at % 23) as f32 / 23.0).collect();
                 let images = Array::from_vec(pixels, &[2, 3, 17, 9], &on.device);
                 let features = net.forward(&mut pass, images.clone()).to_vec();

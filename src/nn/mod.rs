@@ -16,6 +16,8 @@ mod params;
 mod resample;
 mod resnet;
 pub mod safetensors;
+#[cfg(test)]
+mod testing;
 mod transformer;
 mod vit;
 pub mod weights;
@@ -23,6 +25,7 @@ pub mod weights;
 pub use architecture::{Architecture, Pass, Updates};
 pub use cost::{Cost, Extent, Walk};
 pub use init::Fill;
+pub use layers::patches;
 pub use params::{Declared, Layout, Param, Params, Role, Slot};
 
 use crate::resolve::architecture as architecture_of;

@@ -152,7 +152,7 @@ fn qualified(prefix: &str, name: &str) -> String {
     if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") }
 }
 
-fn is_count(name: &str, shape: &[usize]) -> bool {
+pub(super) fn is_count(name: &str, shape: &[usize]) -> bool {
     name.rsplit('.').next() == Some(COUNT) && shape == [1]
 }
 

@@ -68,6 +68,7 @@ mod tests {
     use super::*;
     use crate::device::testing::backends;
     use crate::nn::Updates;
+    use crate::nn::testing::pass;
     use crate::random::Key;
 
     /// What an example's tokens become depends on each other and on no other example, and not on
@@ -79,13 +80,7 @@ mod tests {
             let params = net.init(Key::root(1), &on.device);
             let apply = |tokens: &[f32], shape: &[usize]| {
                 let mut updates = Updates::new();
-                let mut pass = Pass {
-                    kernels: on.kernels,
-                    params: &params,
-                    training: true,
-                    groups: 1,
-                    updates: &mut updates,
-                };
+                let mut pass = pass(&on, &params, &mut updates);
                 net.forward(&mut pass, Array::from_vec(tokens.to_vec(), shape, &on.device)).to_vec()
             };
             let close = |a: &[f32], b: &[f32]| {

@@ -228,15 +228,14 @@ impl Architecture for Transformer {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use burn::tensor::{Device, Tensor};
     use serde::Deserialize;
 
     use super::*;
     use crate::device::testing::backends;
     use crate::device::{Kernels, Mixed};
-    use crate::nn::{Params, Updates};
+    use crate::nn::Updates;
+    use crate::nn::testing::{Held, images, pass, pattern, weights};
     use crate::random::Key;
 
     /// As `tests/python/transformers.py` writes it.
@@ -249,34 +248,15 @@ mod tests {
         registers: usize,
         pool: String,
         side: usize,
-        features: Vec<f32>,
-        /// The norm of each gradient, and its first three numbers.
-        gradients: BTreeMap<String, [f32; 4]>,
-    }
-
-    fn pattern(count: usize, seed: usize) -> Vec<f32> {
-        let own = |i: usize| (i * i % 2003 * 7919 + i * 613 + seed * 104_729) % 2003;
-        (1..=count).map(|i| (own(i) as f64 / 1001.5 - 1.0) as f32).collect()
-    }
-
-    fn weights(net: &Transformer, device: &Device) -> Params {
-        let own = |(seed, declared): (usize, &Declared)| {
-            let values = pattern(declared.shape.iter().product(), seed).into_iter();
-            let base = if declared.role == Role::NormScale { 1.0 } else { 0.0 };
-            let values = values.map(|value| 0.2 * value + base).collect();
-            Array::from_vec(values, &declared.shape, device)
-        };
-        let values = net.layout.iter().enumerate().map(own).collect();
-        Params::new(net.layout.clone(), values)
+        #[serde(flatten)]
+        held: Held,
     }
 
     #[test]
     fn features_and_gradients_are_timms() {
         let cases: Vec<Case> =
             serde_json::from_str(include_str!("vit.json")).expect("transformers.py writes it");
-        for (case, on) in
-            cases.iter().flat_map(|case| backends().into_iter().map(move |on| (case, on)))
-        {
+        for case in cases {
             let net = Transformer::new(Shape {
                 heads: case.heads,
                 depth: case.depth,
@@ -285,37 +265,7 @@ mod tests {
                 registers: case.registers,
                 mean: case.pool == "mean",
             });
-            let params = weights(&net, &on.device).leaves();
-            let mut updates = Updates::new();
-            let mut pass = Pass {
-                kernels: on.kernels,
-                params: &params,
-                training: true,
-                groups: 1,
-                updates: &mut updates,
-            };
-            let images = pattern(2 * 3 * case.side * case.side, 99);
-            let images = Array::from_vec(images, &[2, 3, case.side, case.side], &on.device);
-            let features = net.forward(&mut pass, images);
-            assert_eq!(features.shape(), [2, 64 * case.heads]);
-            let largest = case.features.iter().fold(0.0_f32, |most, own| most.max(own.abs()));
-            for (found, expected) in features.to_vec().iter().zip(&case.features) {
-                assert!((found - expected).abs() < 1e-4 * largest, "{found} is not {expected}");
-            }
-            let along = Array::from_vec(pattern(features.len(), 7), &features.shape(), &on.device);
-            let along: Tensor<2> = along.into_tensor();
-            let mut tape = (features.into_tensor::<2>() * along).sum().backward();
-            assert_eq!(case.gradients.len(), params.iter().count());
-            for own in params.iter() {
-                let found = own.value.take_gradient(&mut tape).expect("all are reached").to_vec();
-                let norm = found.iter().map(|value| value * value).sum::<f32>().sqrt();
-                let expected = case.gradients[own.name];
-                let name = own.name;
-                assert!((norm / expected[0] - 1.0).abs() < 1e-3, "{name}: {norm}, {expected:?}");
-                for (found, expected) in found.iter().zip(&expected[1..]) {
-                    assert!((found - expected).abs() < 1e-4 * norm, "{name}: {found}, {expected}");
-                }
-            }
+            backends().iter().for_each(|on| case.held.compare(&net, case.side, on));
         }
     }
 
@@ -334,17 +284,10 @@ mod tests {
                 registers: 1,
                 mean,
             });
-            let params = weights(&net, &on.device);
+            let params = weights(&net.layout, &on.device);
             let mut updates = Updates::new();
-            let mut pass = Pass {
-                kernels: on.kernels,
-                params: &params,
-                training: true,
-                groups: 1,
-                updates: &mut updates,
-            };
-            let images = pattern(2 * 3 * side * side, 99);
-            let images = Array::from_vec(images, &[2, 3, side, side], &on.device);
+            let mut pass = pass(&on, &params, &mut updates);
+            let images = images([side; 2], &on.device);
             let whole = net.forward(&mut pass, images.clone()).to_vec();
             let mut of = |section, x: &Array| net.section(section, &mut pass, x.clone());
             let patches = (side / 4) * (side / 4);
@@ -363,12 +306,12 @@ mod tests {
             near(of(Section::Features, &images));
             let maps = of(Section::Maps, &tokens);
             assert_eq!(maps.to_vec(), of(Section::Maps, &images).to_vec());
-            let last = tokens.into_tensor::<3>().narrow(1, 2, patches);
+            let last = tokens.tensor::<3>().narrow(1, 2, patches);
             assert_eq!(maps.to_vec(), Array::from(last).to_vec());
-            // Of fewer patches there are fewer tokens, and others.
+            // Of fewer patches there are fewer tokens, and the class is another.
             let few = of(Section::Tokens, &placed.narrow(1, 0, 3).into());
             assert_eq!(few.shape(), [2, 5, 64]);
-            assert_ne!(few.to_vec()[..64], maps.to_vec()[..64]);
+            assert_ne!(few.to_vec()[..64], tokens.to_vec()[..64]);
         }
     }
 

@@ -10,7 +10,6 @@ use half::{bf16, f16};
 use pytorch_reader::{DType, PytorchReader};
 use safetensors::tensor::{Dtype, SafeTensors};
 
-use super::norm::COUNT;
 use super::params::{Param, Params};
 use super::safetensors::{Mismatch, table};
 use crate::device::Array;
@@ -177,6 +176,38 @@ impl Weights {
         part: Option<&str>,
         device: &Device,
     ) -> Result<Params, FileError> {
+        let own = self.fitting(template, part)?;
+        let array = |param: Param<'_>| -> Result<Array, FileError> {
+            let shape = param.value.shape();
+            let Some(read) = own.get(param.name).and_then(|tensor| tensor.values.as_ref()) else {
+                return Ok(Array::from_vec(vec![0.0; param.value.len()], &shape, device));
+            };
+            let values = read().map_err(|cause| {
+                let path = self.path.clone();
+                match cause.kind() {
+                    io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
+                        FileError::NoWeights { path, reason: cause.to_string() }
+                    }
+                    _ => FileError::Unreadable { path, cause },
+                }
+            })?;
+            Ok(Array::from_vec(values, &shape, device))
+        };
+        let arrays = template.iter().map(array).collect::<Result<_, _>>()?;
+        Ok(Params::new(template.layout().clone(), arrays))
+    }
+
+    /// Compares names and shapes as [`Weights::of`] does, and reads no number.
+    pub fn compare(&self, template: &Params, part: Option<&str>) -> Result<(), FileError> {
+        self.fitting(template, part).map(|_| ())
+    }
+
+    /// The tensors of the part that has the network, by their names in it.
+    fn fitting(
+        &self,
+        template: &Params,
+        part: Option<&str>,
+    ) -> Result<BTreeMap<&str, &Tensor>, FileError> {
         let prefix = self.part(template, part)?;
         let own: BTreeMap<&str, &Tensor> = self
             .tensors
@@ -211,24 +242,7 @@ impl Weights {
             let part = prefix.trim_end_matches('.').to_owned();
             return Err(FileError::Mismatch { path: self.path.clone(), part, mismatches });
         }
-        let array = |param: Param<'_>| -> Result<Array, FileError> {
-            let shape = param.value.shape();
-            let Some(read) = own.get(param.name).and_then(|tensor| tensor.values.as_ref()) else {
-                return Ok(Array::from_vec(vec![0.0; param.value.len()], &shape, device));
-            };
-            let values = read().map_err(|cause| {
-                let path = self.path.clone();
-                match cause.kind() {
-                    io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => {
-                        FileError::NoWeights { path, reason: cause.to_string() }
-                    }
-                    _ => FileError::Unreadable { path, cause },
-                }
-            })?;
-            Ok(Array::from_vec(values, &shape, device))
-        };
-        let arrays = template.iter().map(array).collect::<Result<_, _>>()?;
-        Ok(Params::new(template.layout().clone(), arrays))
+        Ok(own)
     }
 
     /// What stands before the names of the network.
@@ -281,13 +295,9 @@ fn first(name: &str) -> &str {
     name.split('.').next().unwrap_or(name)
 }
 
-/// The count of a batch norm, which older files lack.
+/// Whether it is the count of a batch norm, which older files lack.
 fn is_count(param: &Param<'_>) -> bool {
-    first_back(param.name) == COUNT && param.value.len() == 1
-}
-
-fn first_back(name: &str) -> &str {
-    name.rsplit('.').next().unwrap_or(name)
+    super::safetensors::is_count(param.name, &param.value.shape())
 }
 
 fn of_safetensors(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>, String> {

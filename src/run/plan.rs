@@ -12,14 +12,13 @@ use super::stages::Fields;
 use super::weights;
 pub use super::work::Work;
 use super::{Cause, Failure, Reason, Run};
-use crate::check::{StageKind, declared_size};
+use crate::check::{StageKind, examples_of as examples};
 use crate::data::Supply;
 use crate::graph::Stage;
-use crate::resolve;
 use crate::store::Lookup;
 use crate::store::checkpoint::Standing;
 use crate::store::error::RunError;
-use crate::term::{Split, Term, batches, sampled};
+use crate::term::{Split, batches};
 use crate::train;
 
 /// What a run would do.
@@ -282,7 +281,7 @@ impl Run<'_> {
         sources: &Datasets<'_>,
     ) -> Result<(), Cause> {
         for call in weights::files(stage) {
-            self.weights(&Term::Call(call.clone()), call)?;
+            self.compare_weights(call)?;
         }
         for dataset in datasets(stage) {
             let supply = self.watched(|watch| sources.locate(dataset, watch))?;
@@ -307,11 +306,4 @@ impl Run<'_> {
         let parts = fields.parts();
         Some(Training { examples, batch, parts, steps, epochs })
     }
-}
-
-/// How many examples a split has, where its dataset says so before it is loaded.
-pub(super) fn examples(split: &Split) -> Option<usize> {
-    let all = resolve::examples(&split.dataset, split.part)?;
-    let classes = declared_size(&split.dataset, "Label")?;
-    Some(sampled(all, classes, split.share()))
 }

@@ -39,8 +39,8 @@ impl Run<'_> {
         for stage in self.needed(&lookups) {
             for call in weights::files(stage) {
                 // So that a network that does not fit is told of before anything is computed.
-                let found = self.weights(&Term::Call(call.clone()), call);
-                found.map_err(|error| Failure::of(stage, error.into()))?;
+                let fits = self.compare_weights(call);
+                fits.map_err(|error| Failure::of(stage, error.into()))?;
             }
         }
         for (stage, dataset) in self.wanted(&lookups) {

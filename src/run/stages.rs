@@ -281,7 +281,7 @@ impl Run<'_> {
     /// has made.
     fn encoder(&self, state: &State<'_>, term: &Term) -> Result<(Term, Params), Cause> {
         if let Some(call) = loaded(term) {
-            return Ok((term.clone(), self.weights(term, call)?));
+            return Ok((term.clone(), self.weights(call)?));
         }
         let Term::Output(output) = term else {
             let module = nn::build(term, None);

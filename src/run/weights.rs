@@ -5,7 +5,7 @@ use std::{fs, io};
 
 use super::Run;
 use super::inputs::Locations;
-use crate::data::Content;
+use crate::data::{Content, places};
 use crate::graph::Stage;
 use crate::nn::weights::{FileError, Weights};
 use crate::nn::{self, Params};
@@ -24,18 +24,10 @@ pub(super) fn files(stage: &Stage) -> impl Iterator<Item = &Call> {
     terms.filter_map(loaded)
 }
 
-/// A relative path is looked for in `--data-dir`, and nowhere else if that is given; otherwise in
-/// `CPIPE_DATA` and where the command runs.
-pub(super) fn find(call: &Call, locations: &Locations) -> Result<PathBuf, FileError> {
+/// Where the file of a call lies.
+fn find(call: &Call, locations: &Locations) -> Result<PathBuf, FileError> {
     let path = Path::new(call.args.text("file"));
-    let searched: Vec<PathBuf> = match (path.is_absolute(), &locations.data_dir) {
-        (true, _) => vec![path.to_owned()],
-        (false, Some(place)) => vec![place.join(path)],
-        (false, None) => {
-            let environment = locations.environment.iter().map(|place| place.join(path));
-            environment.chain([path.to_owned()]).collect()
-        }
-    };
+    let searched = places(path, locations.data_dir.as_deref(), locations.environment.as_deref());
     match searched.iter().find(|place| place.is_file()) {
         Some(found) => Ok(found.clone()),
         None => Err(FileError::Missing { path: path.to_owned(), searched }),
@@ -57,11 +49,25 @@ pub(super) fn content(call: &Call, locations: &Locations) -> Result<Content, Fil
 
 impl Run<'_> {
     /// The weights that a call takes from its file.
-    pub(super) fn weights(&self, term: &Term, call: &Call) -> Result<Params, FileError> {
-        let path = find(call, &self.locations)?;
-        let device = &self.device.device;
-        let template = nn::build(term, None).init(Key::root(0), device);
-        let part = call.args.get("part").map(|_| call.args.text("part"));
-        Weights::open(&path)?.of(&template, part, device)
+    pub(super) fn weights(&self, call: &Call) -> Result<Params, FileError> {
+        let (file, template) = self.file(call)?;
+        file.of(&template, part(call), &self.device.device)
     }
+
+    /// Makes sure that the file of a call has the network that it is to have.
+    pub(super) fn compare_weights(&self, call: &Call) -> Result<(), FileError> {
+        let (file, template) = self.file(call)?;
+        file.compare(&template, part(call))
+    }
+
+    /// The file of a call, and parameters of the network that it is to have.
+    fn file(&self, call: &Call) -> Result<(Weights, Params), FileError> {
+        let file = Weights::open(&find(call, &self.locations)?)?;
+        let network = nn::build(&Term::Call(call.clone()), None);
+        Ok((file, network.init(Key::root(0), &self.device.device)))
+    }
+}
+
+fn part(call: &Call) -> Option<&str> {
+    call.args.get("part").map(|_| call.args.text("part"))
 }

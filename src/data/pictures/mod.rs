@@ -22,7 +22,7 @@ use self::layout::Layout;
 pub use self::shards::Shards;
 use super::error::DataError;
 use super::images::Dataset;
-use super::{Content, Lookup, Supply};
+use super::{Content, Lookup, Supply, places};
 use crate::augment::Normalization;
 use crate::term::Args;
 
@@ -140,17 +140,10 @@ impl<'a> Pictures<'a> {
         Err(PictureError::Differs { call, path, folder, found, declared }.into())
     }
 
-    /// A relative path is looked for in `--data-dir`, and nowhere else if that is given; otherwise in
-    /// `CPIPE_DATA` and where the command runs.
+    /// The folder, by the rule of [`places`].
     fn find(self, source: &Lookup<'_>) -> Result<PathBuf, DataError> {
-        let places: Vec<PathBuf> = match (Path::new(self.path).is_absolute(), source.data_dir) {
-            (true, _) => vec![self.path.into()],
-            (false, Some(place)) => vec![place.join(self.path)],
-            (false, None) => {
-                let environment = source.environment.iter().map(|place| place.join(self.path));
-                environment.chain([self.path.into()]).collect()
-            }
-        };
+        let path = Path::new(self.path);
+        let places = places(path, source.data_dir, source.environment.as_deref());
         match places.iter().find(|place| place.is_dir()) {
             Some(place) => std::path::absolute(place).map_err(DataError::io("read", place)),
             None => {

@@ -4,6 +4,7 @@ use burn::tensor::{Int, Tensor};
 
 use super::{Operands, Operation};
 use crate::device::Array;
+use crate::nn::patches;
 
 pub const OPERATIONS: &[(&str, Operation)] = &[
     ("quarter_turns", |x| quarter_turns(x.tensor(0)).into()),
@@ -28,15 +29,6 @@ fn pieces(x: Tensor<4>, grid: usize) -> Tensor<4> {
     let cut =
         |(row, column)| x.clone().narrow(2, row * height, height).narrow(3, column * width, width);
     Tensor::cat(places.map(cut).collect(), 0)
-}
-
-/// `[n, c, h, w]` to `[n, patches, c side²]`.
-fn patches(x: Tensor<4>, side: usize) -> Tensor<3> {
-    let [n, c, height, width] = x.dims();
-    let (rows, columns) = (height / side, width / side);
-    let x = x.narrow(2, 0, rows * side).narrow(3, 0, columns * side);
-    let apart = x.reshape([n, c, rows, side, columns, side]).permute([0, 2, 4, 1, 3, 5]);
-    apart.reshape([n, rows * columns, c * side * side])
 }
 
 /// `[k, n, d]` to `[n, k d]`, without a look at the labels on the host.

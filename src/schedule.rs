@@ -62,6 +62,11 @@ fn constant(args: &Args, progress: Progress) -> f64 {
 }
 
 impl Progress {
+    /// Whether this step is the last of an epoch.
+    pub fn ends_epoch(self) -> bool {
+        (self.step + 1).is_multiple_of(self.steps_per_epoch.max(1))
+    }
+
     /// The length in steps of the `Duration` called `name`.
     fn length(self, args: &Args, name: &str) -> f64 {
         self.steps_in(args.duration(name))

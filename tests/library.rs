@@ -160,7 +160,7 @@ fn facts_are_those_that_the_checker_knows() {
             let is_right = match fact.name.text.as_str() {
                 "cuts" | "fits" | "chance" => declaration.is(&fact.name.text),
                 "spreads" => kind == "Tensor" && declaration.is("spreads"),
-                "draws" => matches!(kind, "Tensor" | "Labels") && declaration.is("draws"),
+                "draws" => matches!(kind, "Tensor" | "Labels" | "Index") && declaration.is("draws"),
                 "pads" | "covers" | "deals" | "averages" | "groups" | "freezes" => {
                     parameter(&fact.name.text)
                 }
@@ -168,7 +168,7 @@ fn facts_are_those_that_the_checker_knows() {
                 "reduces" => parameter("reduces") && states_over(declaration),
                 "yields" => declaration.named("yields") == Some("unit"),
                 "attends" => kind == "Network" && declaration.is("attends"),
-                "leads" => kind == "Encoder",
+                "leads" | "blocks" => kind == "Encoder",
                 "loads" | "into" => kind == "Encoder" && parameter(&fact.name.text),
                 "tiles" | "spans" => kind == "Encoder" && parameter(&fact.name.text),
                 "divides" => kind == "Encoder" && is_count(declaration, "divides", None),
@@ -177,7 +177,8 @@ fn facts_are_those_that_the_checker_knows() {
                     kind == "Optimizer" && matches!(number, Some(Ok(number)) if number > 0.0)
                 }
                 "keeps" => {
-                    matches!(declaration.named("keeps"), Some("rows" | "examples" | "mean"))
+                    let kept = ["rows", "examples", "mean", "clusters"];
+                    declaration.named("keeps").is_some_and(|own| kept.contains(&own))
                 }
                 "judges" => matches!(declaration.named("judges"), Some("features" | "classes")),
                 "measures" => declaration.text("measures").is_some(),

@@ -94,6 +94,16 @@ const TWO_ENCODERS: &str = "define own(encoder: Encoder) -> Objective {
   minimize nt_xent(normalize(left(a)), normalize(right(b)), temperature: 0.2)
 }";
 
+const BELOW: &str = "define own(encoder: Encoder) -> Objective {
+  let network = encoder >> linear(out: 32)
+  let predict = linear(out: 32)
+  given views a
+  let rows  = chunk(network(windows(a, grid: 4, side: 14)), parts: 4)
+  let below = normalize(flatten(last_rows(rows, count: 1)))
+  let told  = normalize(predict(flatten(but_last_rows(rows, count: 3))))
+  minimize mean(log_sum_exp(similarity(told / 0.2, below))) - mean(dot(told / 0.2, below))
+}";
+
 #[test]
 fn the_literature_gets_no_finding() {
     let labels = SIMCLR
@@ -102,7 +112,7 @@ fn the_literature_gets_no_finding() {
         .replace(", temperature: t)", ", y, temperature: t)");
     let supervised = training(&labels, "own(backbone)").replace(".unlabeled", "");
     assert_eq!(names(&text(&supervised)), [""; 0], "SupCon");
-    for define in [BYOL, SIMSIAM, MOCO, MOCO_V3, SIMCLR, SIAMESE_QUEUE, TWO_ENCODERS] {
+    for define in [BYOL, SIMSIAM, MOCO, MOCO_V3, SIMCLR, SIAMESE_QUEUE, TWO_ENCODERS, BELOW] {
         assert_eq!(names(&text(&training(define, "own(backbone)"))), [""; 0], "{define}");
     }
     // What another stage has trained is a target that may stay.
@@ -168,6 +178,13 @@ fn one_slip_gets_one_finding() {
             "normalize(network(a))",
             "same-view",
             "nt_xent(normalize(network(a)), normalize(network(a)), temperature: t)",
+        ),
+        (
+            BELOW,
+            "but_last_rows(rows, count: 3)",
+            "last_rows(rows, count: 1)",
+            "same-view",
+            "dot(told / 0.2, below)",
         ),
         (
             TWO_ENCODERS,

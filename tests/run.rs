@@ -233,8 +233,8 @@ fn the_record_of_a_run() {
     );
 }
 
-/// An objective with state of every kind: an average of a network, a queue, a memory by example, a
-/// mean over batches, prototypes that are held at first, and what depends on the step.
+/// An objective with state of every kind: an average of a network, a queue, a memory by example and
+/// its clusters, a mean over batches, prototypes that are held at first, and what depends on the step.
 const STATEFUL: &str = "\
 define stateful(encoder: Encoder, dim: Int > 0 = 16) -> Objective {
   let online  = encoder >> mlp(hidden: 16, out: dim, norm: batch)
@@ -247,7 +247,10 @@ define stateful(encoder: Encoder, dim: Int > 0 = 16) -> Objective {
   let memory  = bank(k, index: i, momentum: 0.5)
   let centred = normalize(k - running_mean(k))
   let shares  = sinkhorn(centres(k), epsilon: 0.05)
+  let middles = clusters(memory, count: 8, rounds: 2)
+  let drawn   = gather(memory, rows: random_rows(memory, count: 4))
   minimize info_nce(z, k, negatives: earlier, temperature: cosine(from: 0.5, to: 0.1))
+    + (mean(log_sum_exp(similarity(z, middles))) + mean(square(similarity(z, drawn)))) / 10
     + pick(similarity(z / 0.1, memory), rows: i) / 10 + cosine_distance(z, centred)
     - mean(sum(shares * log_softmax(centres(z), 0.1), over: last))
   report spread = spread(z)
@@ -345,6 +348,30 @@ fn a_damaged_store_is_noticed_and_repaired() {
     );
     assert_eq!(started(&events), ["classifier"]);
     assert!(bits(&record) == before);
+}
+
+/// An evaluation judges what its views make of the images; features of others are not taken for it.
+#[test]
+fn an_evaluation_looks_at_its_views() {
+    let source = "\
+use std.augment.{center_crop, identity}
+use std.datasets.shapes
+use std.encoders.resnet18
+
+pipeline judged() {
+  dataset data     = shapes(train: 64, test: 40)
+  encoder backbone = resnet18(stem: small, width: 4)
+  evaluate plain { model: backbone, protocol: rank_me(), on: data.test }
+  evaluate middle { model: backbone, protocol: rank_me(), on: data.test, views: center_crop(size: 16) }
+  evaluate same { model: backbone, protocol: rank_me(), on: data.test, views: identity() }
+}
+";
+    let place = Place::new();
+    let (events, _) = place.whole(source, &[], "store");
+    let values: Vec<f64> = results(&events).into_iter().map(|(_, value)| value).collect();
+    let [plain, middle, same] = values[..] else { panic!("{values:?}") };
+    assert_eq!(plain, same);
+    assert!((plain - middle).abs() > 1e-6, "{plain} {middle}");
 }
 
 #[test]

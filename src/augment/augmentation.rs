@@ -48,6 +48,11 @@ struct Step {
 }
 
 impl Augmentation {
+    /// That which leaves every image as it is.
+    pub fn none() -> Self {
+        Augmentation { transforms: Vec::new() }
+    }
+
     /// The augmentation that a term of type `Augment` stands for. Chains within chains are the
     /// same as one chain.
     ///
@@ -188,6 +193,8 @@ mod tests {
             call("random_grayscale", &[percent(20.0)]),
             call("gaussian_blur", &[("sigma", Term::Range(0.1, 2.0)), percent(50.0)]),
             call("solarize", &[("threshold", Term::Float(0.5)), percent(20.0)]),
+            call("lab_lightness", &[]),
+            call("lab_colors", &[]),
             call("identity", &[]),
         ]
     }

@@ -73,6 +73,10 @@ impl Batch {
                 images * (1.0 - is_grey.clone()) + luma * is_grey
             });
         }
+        // Nobody draws whether to.
+        if let Some(Change::Lab(part)) = changes.first() {
+            self.change(|images| part.change_batch(images));
+        }
         let threshold = |change: &Change| match change {
             Change::Solarize(threshold) => Some(*threshold),
             _ => None,

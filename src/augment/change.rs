@@ -3,6 +3,7 @@
 use super::blur::blur;
 use super::canvas::Canvas;
 use super::color::{self, Tone};
+use super::lab::Lab;
 use super::resample::Window;
 
 /// A change without chance: the same for whoever makes it, on a canvas or on a device.
@@ -25,6 +26,8 @@ pub enum Change {
     /// One after the other.
     Tones([Tone; 4]),
     Grayscale,
+    /// Lightness or colours alone.
+    Lab(Lab),
     /// What is at or above this is inverted.
     Solarize(f32),
     /// By a Gaussian of this standard deviation in pixels, above zero.
@@ -49,6 +52,7 @@ impl Canvas {
                 }
             }
             Change::Grayscale => color::grayscale(self.channels()),
+            Change::Lab(part) => part.change(self.channels()),
             Change::Solarize(threshold) => color::solarize(&mut self.pixels, threshold),
             Change::Blur(sigma) => blur(self, sigma),
         }

@@ -184,7 +184,10 @@ fn mean_luma([red, green, blue]: &[&mut [f32]; 3]) -> f32 {
 
 /// Replaces every pixel by a function of its three channels.
 #[inline(always)]
-fn for_each_pixel([red, green, blue]: [&mut [f32]; 3], f: impl Fn([f32; 3]) -> [f32; 3]) {
+pub(super) fn for_each_pixel(
+    [red, green, blue]: [&mut [f32]; 3],
+    f: impl Fn([f32; 3]) -> [f32; 3],
+) {
     for ((r, g), b) in red.iter_mut().zip(green).zip(blue) {
         [*r, *g, *b] = f([*r, *g, *b]);
     }

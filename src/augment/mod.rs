@@ -13,6 +13,7 @@ mod canvas;
 mod change;
 mod color;
 mod crop;
+mod lab;
 mod resample;
 #[cfg(test)]
 mod testing;
@@ -22,6 +23,7 @@ pub use augmentation::{Augmentation, PER_VIEW, Transform};
 pub use canvas::{Canvas, Normalization, Pixels};
 pub use change::Change;
 pub use color::Tone;
+pub use lab::Lab;
 pub use resample::Window;
 
 use crate::term::Args;
@@ -67,6 +69,8 @@ pub static TRANSFORMS: &[(&str, BuildTransform)] = &[
             probability: probability(args),
         })
     }),
+    ("lab_lightness", |_| Box::new(lab::OneOf(Lab::Lightness))),
+    ("lab_colors", |_| Box::new(lab::OneOf(Lab::Colors))),
     ("identity", |_| Box::new(augmentation::Identity)),
 ];
 

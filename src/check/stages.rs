@@ -192,7 +192,7 @@ impl Checker<'_> {
         }
         let modules = objective.iter().flat_map(|objective| &objective.builder.modules);
         let channels: Vec<Size> = modules.filter_map(|module| module.channels.clone()).collect();
-        self.check_images(stage, data.as_ref(), &channels);
+        self.check_images(stage, ("data", data.as_ref()), &channels);
         self.check_batch(stage, data.as_ref());
         self.check_length(stage, data.as_ref());
         if let Some(objective) = &objective {
@@ -282,7 +282,7 @@ impl Checker<'_> {
             self.check_head(stage, data);
         }
         let channels = channels(stage.fields.get("encoder"));
-        self.check_images(stage, data.as_ref(), &channels);
+        self.check_images(stage, ("data", data.as_ref()), &channels);
         self.check_batch(stage, data.as_ref());
         self.check_length(stage, data.as_ref());
         if let Some(objective) = objective(stage.fields.get("objective")) {
@@ -320,8 +320,9 @@ impl Checker<'_> {
         let (fit, on) = (split_of(stage.fields.get("fit")), split_of(stage.fields.get("on")));
         if let Some(on) = &on {
             self.needs_labels(stage, "on", on, "an evaluation");
-            self.check_channels(stage, on, &channels(stage.fields.get("model")));
         }
+        self.check_images(stage, ("on", on.as_ref()), &channels(stage.fields.get("model")));
+        self.check_judged_views(stage);
         if let Some(fit) = &fit {
             self.needs_labels(stage, "fit", fit, "a protocol");
             self.trains_on(stage, "fit", fit);

@@ -17,8 +17,9 @@ use crate::term::objective::Section;
 pub struct Grid {
     /// Pixels from one position to the next.
     stride: i64,
-    /// Of an encoder of patches: how many tokens come before theirs.
+    /// Of an encoder of patches: how many tokens come before theirs, and how many blocks it has.
     leads: Option<i64>,
+    blocks: Option<i64>,
     /// Whether what is left over at the right and below is left out.
     tiles: bool,
 }
@@ -33,7 +34,8 @@ impl Grid {
             Some(number as i64)
         };
         let tiles = declaration.named("tiles").is_some();
-        Some(Grid { stride: fact("divides")?, leads: fact("leads"), tiles })
+        let (leads, blocks) = (fact("leads"), fact("blocks"));
+        Some(Grid { stride: fact("divides")?, leads, blocks, tiles })
     }
 
     /// How many positions an image has. `None` where there is no such size.
@@ -167,6 +169,8 @@ impl Checker<'_> {
         // A use of the define says which.
         let any = || Some(Size::fresh("positions", SymbolKind::Given));
         let lead = |grid: Grid| Size::constant(grid.leads.unwrap_or(0));
+        let blocks =
+            || grid.and_then(|grid| grid.blocks).map_or_else(any, |own| Some(Size::constant(own)));
         let whole = section.unwrap_or(Section::Features);
         let left: Option<Vec<Size>> = match (whole, sizes.as_slice()) {
             (Section::Features, [rows, _, _, _]) => Some(vec![(*rows).clone()]),
@@ -174,15 +178,17 @@ impl Checker<'_> {
                 let positions = || grid.map_or_else(any, |grid| grid.positions(height, across));
                 match whole {
                     Section::Places => Some(vec![positions()?]),
-                    Section::Tokens => {
+                    Section::Tokens | Section::Blocks => {
                         let lead = grid.map_or(Size::default(), lead);
-                        Some(vec![(*rows).clone(), positions()?.add(&lead, 1)?])
+                        let tokens = positions()?.add(&lead, 1)?;
+                        let blocks = if whole == Section::Blocks { Some(blocks()?) } else { None };
+                        Some([(*rows).clone()].into_iter().chain(blocks).chain([tokens]).collect())
                     }
                     _ => Some(vec![(*rows).clone(), positions()?]),
                 }
             }
-            (Section::Tokens | Section::Maps | Section::Features, [rows, tokens, features])
-                if section.is_some() =>
+            (whole, [rows, tokens, features])
+                if section.is_some_and(|own| !own.takes_images_alone()) =>
             {
                 let (rows, tokens, features) =
                     ((*rows).clone(), (*tokens).clone(), (*features).clone());
@@ -199,6 +205,10 @@ impl Checker<'_> {
                         self.error(findings::SHAPE_MISMATCH, span, message);
                         return None;
                     }
+                    (Section::Blocks, None) => Some(vec![rows, any()?, any()?]),
+                    (Section::Blocks, Some(grid)) => {
+                        Some(vec![rows, blocks()?, tokens.add(&lead(grid), 1)?])
+                    }
                     (_, None) => Some(vec![rows, any()?]),
                     (section, Some(grid)) => {
                         let sign = if section == Section::Tokens { 1 } else { -1 };
@@ -213,7 +223,7 @@ impl Checker<'_> {
             let view = "a view, Tensor[batch, c, h, w]";
             let takes = match section {
                 None => format!("an encoder takes {view}"),
-                Some(own) if own.is_of_patches() => format!("`{}` takes {view}", own.name()),
+                Some(own) if own.takes_images_alone() => format!("`{}` takes {view}", own.name()),
                 Some(own) => format!("`{}` takes {view}, or tokens, Tensor[n, t, d]", own.name()),
             };
             self.error(findings::SHAPE_MISMATCH, span, format!("{takes}, not {shape}"));

@@ -11,12 +11,50 @@ use crate::resolve::declaration;
 use crate::term::Term;
 use crate::term::objective::Op;
 
+/// Whether some step of a recipe draws at random, and may change something.
+pub fn has_chance(views: &Term) -> bool {
+    match views {
+        Term::Chain(parts) => parts.iter().any(has_chance),
+        Term::Call(call) => {
+            let Some(declaration) = declaration(&call.name) else { return false };
+            if declaration.named("deals").is_some() {
+                return call.args.0.values().any(has_chance);
+            }
+            let is_random = declaration.is("chance");
+            let never = matches!(
+                call.args.get("probability"),
+                Some(Term::Percent(percent)) if *percent <= 0.0
+            );
+            is_random && !never
+        }
+        _ => false,
+    }
+}
+
 impl Checker<'_> {
+    /// What an evaluation looks at of an image is one view, and the same each time.
+    pub(super) fn check_judged_views(&mut self, stage: &TypedStage) {
+        let Some(Value { kind: Kind::Augment(augment), .. }) = stage.fields.get("views") else {
+            return;
+        };
+        let error = if augment.by_view.is_some() {
+            let message = "an evaluation looks at one view of an image, and has one recipe";
+            self.about(findings::TYPE_MISMATCH, stage, "views", message)
+        } else if augment.term.as_ref().is_some_and(has_chance) {
+            let message = "an image would be judged by what is drawn at random of it";
+            let error = self.about(findings::CHANCE_IN_EVALUATION, stage, "views", message);
+            error.help("take steps without chance, such as `resize(…) >> center_crop(…)`")
+        } else {
+            return;
+        };
+        self.report(error);
+    }
+
     /// Views no larger than what they are cut from, of the channels that the encoder takes.
     pub(super) fn check_images(
         &mut self,
         stage: &TypedStage,
-        data: Option<&SplitValue>,
+        (field, data): (&str, Option<&SplitValue>),
         channels: &[Size],
     ) {
         let views = match stage.fields.get("views").map(|value| &value.kind) {
@@ -52,7 +90,7 @@ impl Checker<'_> {
                     let place = written.unwrap_or_else(|| self.place(stage, "views"));
                     let error = Diagnostic::new(findings::CROP_TOO_LARGE, place, message);
                     let images = format!("these images are {height} × {width}");
-                    let error = error.also(self.place(stage, "data"), images);
+                    let error = error.also(self.place(stage, field), images);
                     let error = error.also(transform.span, format!("the crop of {size}"));
                     self.report(error.help(format!(
                         "crop at most {room}, or enlarge first: `resize(size: {size}) >> …`"

@@ -259,19 +259,6 @@ impl Drop for Batches {
     }
 }
 
-/// Images as they are, normalised: `[n, 3, height, width]`, for evaluation. The indices are below
-/// [`Images::len`].
-pub fn plain(images: &Images, indices: &[u32], normalization: &Normalization) -> Vec<f32> {
-    let volume = 3 * images.height * images.width;
-    let mut out = vec![0.0; indices.len() * volume];
-    let mut canvas = Canvas::new();
-    for (&index, out) in indices.iter().zip(out.chunks_exact_mut(volume)) {
-        canvas.load(images.at(index as usize));
-        canvas.write(normalization, out);
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -460,16 +447,5 @@ mod tests {
         let loader = Loader { examples, batch: 1, threads: 2, ..loader() };
         let count = AssertUnwindSafe(|| loader.epoch(0, 0).count());
         assert!(catch_unwind(count).is_err());
-    }
-
-    #[test]
-    fn plain_images_are_only_normalised() {
-        let images = images(4);
-        let plain = plain(&images, &[2, 0], &NORMALIZATION);
-        let expected = images.image(2).iter().chain(images.image(0));
-        assert_eq!(plain.len(), 2 * 3 * 36);
-        for (value, &byte) in plain.iter().zip(expected) {
-            assert_eq!(*value, (f32::from(byte) / 255.0 - 0.5) * 4.0);
-        }
     }
 }

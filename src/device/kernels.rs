@@ -1,7 +1,7 @@
 //! The seam between models and backends: operations as large as a fused kernel can be.
 
 use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
-use burn::tensor::{Tensor, activation, module};
+use burn::tensor::{Int, Tensor, activation, module};
 
 use super::array::{Array, by_rank};
 
@@ -65,14 +65,21 @@ pub trait Kernels: Send + Sync {
     /// Scaled dot-product attention between the tokens of an example: `[n, tokens, 3 * width]`,
     /// queries, keys and values beside each other, each of so many heads, to `[n, tokens, width]`.
     /// Vaswani et al. 2017, arXiv:1706.03762, section 3.2.
-    fn attention(&self, qkv: Array, heads: usize) -> Array {
+    fn attention(&self, qkv: Array, heads: usize, causal: bool) -> Array {
         let qkv: Tensor<3> = qkv.into_tensor();
         let [n, tokens, width] = qkv.dims();
         let own = width / (3 * heads);
         let apart = qkv.reshape([n, tokens, 3, heads, own]).permute([2, 0, 3, 1, 4]);
         let [query, key, value] =
             [0, 1, 2].map(|part| apart.clone().narrow(0, part, 1).reshape([n, heads, tokens, own]));
-        let scores = query.matmul(key.swap_dims(2, 3)) / (own as f64).sqrt();
+        let mut scores = query.matmul(key.swap_dims(2, 3)) / (own as f64).sqrt();
+        if causal {
+            let places = Tensor::<1, Int>::arange(0..tokens as i64, &scores.device());
+            let own = places.clone().reshape([1, 1, tokens, 1]);
+            let later = own.lower(places.reshape([1, 1, 1, tokens])).float();
+            // Of which the softmax makes zero.
+            scores = scores - later * 1e30;
+        }
         let attended = activation::softmax(scores, 3).matmul(value);
         attended.swap_dims(1, 2).reshape([n, tokens, heads * own]).into()
     }

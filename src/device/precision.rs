@@ -84,8 +84,8 @@ impl Kernels for Mixed {
         rounded(self.0.layer_norm(x.cast(FloatDType::F32), parts, epsilon))
     }
 
-    fn attention(&self, qkv: Array, heads: usize) -> Array {
-        rounded(self.0.attention(qkv.cast(FloatDType::F32), heads))
+    fn attention(&self, qkv: Array, heads: usize, causal: bool) -> Array {
+        rounded(self.0.attention(qkv.cast(FloatDType::F32), heads, causal))
     }
 
     fn max_pool2d(&self, x: Array, kernel: usize, stride: usize, padding: usize) -> Array {

@@ -152,6 +152,7 @@ findings! {
     LABELS_UNUSED "labels-unused" Error "labels are handed to a stage that reads none";
     TEST_LEAK "test-leak" Error "test examples are used for training";
     JUDGED_ON_ITS_OWN_EXAMPLES "judged-on-its-own-examples" Error "a protocol is judged on what it was fitted to";
+    CHANCE_IN_EVALUATION "chance-in-evaluation" Error "an evaluation looks at what is drawn at random of an image";
     KEEP_WITHIN_EPOCH "keep-within-epoch" Error "encoders are kept at the end of epochs only";
     KEEP_BEYOND_LENGTH "keep-beyond-length" Error "nothing would be kept before the end";
     WARMUP_TOO_LONG "warmup-too-long" Error "a warm-up takes the whole length";

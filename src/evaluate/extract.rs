@@ -1,12 +1,12 @@
-//! Plain images through a network.
+//! Images through a network.
 
 use super::Features;
-use crate::augment::Normalization;
+use crate::augment::{Augmentation, Canvas, Normalization};
 use crate::data::Images;
-use crate::data::loader::plain;
 use crate::device::{Array, Selected};
 use crate::interrupt::Interrupted;
 use crate::nn::{Architecture, Params, Pass, Updates};
+use crate::random::Key;
 use crate::term::Part;
 use crate::watch::{Counted, Watch};
 
@@ -18,13 +18,47 @@ pub struct Extractor {
     pub parts: Vec<(Box<dyn Architecture>, Params)>,
 }
 
-/// What `network` makes of the images at `indices`, normalised and otherwise plain, with running
-/// statistics in the place of the batch's.
+/// Images as an evaluation looks at them.
+pub struct Shown<'a> {
+    pub images: &'a Images,
+    /// What is made of each before it is normalised, without chance.
+    pub recipe: &'a Augmentation,
+    pub normalization: &'a Normalization,
+}
+
+impl Shown<'_> {
+    /// Their height and width.
+    fn size(&self) -> [usize; 2] {
+        self.recipe.output_size(self.images.height, self.images.width)
+    }
+
+    /// Those at some places, below [`Images::len`]: `[n, 3, height, width]`.
+    pub fn pixels(&self, indices: &[u32]) -> Vec<f32> {
+        let Shown { images, recipe, normalization } = self;
+        let [height, width] = self.size();
+        let volume = 3 * height * width;
+        let mut pixels = vec![0.0; indices.len() * volume];
+        let mut canvas = Canvas::new();
+        for (&index, out) in indices.iter().zip(pixels.chunks_exact_mut(volume)) {
+            let image = images.at(index as usize);
+            recipe.render(image, Key::root(0), normalization, &mut canvas, out);
+        }
+        pixels
+    }
+
+    fn at(&self, indices: &[u32], device: &Selected) -> Array {
+        let [height, width] = self.size();
+        let shape = [indices.len(), 3, height, width];
+        Array::from_vec(self.pixels(indices), &shape, &device.device)
+    }
+}
+
+/// What `network` makes of the images at `indices`, with running statistics in the place of the
+/// batch's.
 pub fn extract(
     network: &Extractor,
-    images: &Images,
+    shown: &Shown<'_>,
     indices: &[u32],
-    normalization: &Normalization,
     part: Part,
     device: &Selected,
     watch: Watch<'_>,
@@ -38,15 +72,12 @@ pub fn extract(
     let mut values = Vec::new();
     let mut dim = 0;
     for chunk in indices.chunks(BATCH) {
-        let pixels = plain(images, chunk, normalization);
-        let shape = [chunk.len(), 3, images.height, images.width];
-        let images = Array::from_vec(pixels, &shape, &device.device);
-        let features = forward(network, images, device);
+        let features = forward(network, shown.at(chunk, device), device);
         dim = features.len() / chunk.len();
         values.extend(features.to_vec());
         task.advance(chunk.len() as u64)?;
     }
-    let labels = indices.iter().map(|index| images.labels[*index as usize]).collect();
+    let labels = indices.iter().map(|index| shown.images.labels[*index as usize]).collect();
     Ok(Features { values, dim, labels, part })
 }
 
@@ -60,4 +91,39 @@ fn forward(network: &Extractor, images: Array, device: &Selected) -> Array {
         x = module.forward(&mut pass, x);
     }
     x
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::testing::backends;
+    use crate::term::{Args, Call, Term};
+
+    #[test]
+    fn images_are_shown_as_they_are_or_by_their_recipe() {
+        let pixels: Vec<u8> = (0..4 * 3 * 36).map(|i| (i * i / 7 + i) as u8).collect();
+        let images = Images::new(pixels, vec![0; 4], [6, 6]);
+        let normalization = &Normalization { mean: [0.5; 3], std: [0.25; 3] };
+        for on in backends() {
+            let at = |recipe: &Augmentation, indices: &[u32]| {
+                Shown { images: &images, recipe, normalization }.at(indices, &on)
+            };
+            let plain = at(&Augmentation::none(), &[2, 0]);
+            assert_eq!(plain.shape(), [2, 3, 6, 6]);
+            let expected = images.image(2).iter().chain(images.image(0));
+            for (value, &byte) in plain.to_vec().iter().zip(expected) {
+                assert_eq!(*value, (f32::from(byte) / 255.0 - 0.5) * 4.0);
+            }
+            let args = Args([("size".to_owned(), Term::Int(2))].into());
+            let crop = Term::Call(Call { name: "center_crop".into(), args });
+            let middle = at(&Augmentation::from_term(&crop), &[2]);
+            assert_eq!(middle.shape(), [1, 3, 2, 2]);
+            // Rows and columns two and three.
+            let own = |channel: usize, row: usize| {
+                plain.to_vec()[channel * 36 + row * 6 + 2..][..2].to_vec()
+            };
+            let expected = (0..3).flat_map(|channel| [own(channel, 2), own(channel, 3)].concat());
+            assert_eq!(middle.to_vec(), expected.collect::<Vec<f32>>());
+        }
+    }
 }

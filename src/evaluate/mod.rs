@@ -19,7 +19,7 @@ pub use self::{
     accuracy::{Accuracy, ClassAccuracy, Confusion, grouped},
     calibration::calibration,
     error::EvaluateError,
-    extract::{BATCH, Extractor, extract},
+    extract::{BATCH, Extractor, Shown, extract},
     features::Features,
     geometry::{rank_me, uniformity},
     judged::{Better, Counts, Judged, Quantity, Warning},

@@ -89,6 +89,8 @@ pub fn chain(graph: &ObjectiveGraph, network: usize) -> &[usize] {
 pub struct Makers {
     pub modules: Vec<usize>,
     pub views: Vec<usize>,
+    /// The nodes between.
+    pub nodes: Vec<usize>,
 }
 
 impl Makers {
@@ -105,6 +107,7 @@ impl Makers {
             if std::mem::replace(&mut seen[node], true) {
                 continue;
             }
+            makers.nodes.push(node);
             match graph.nodes[node].op {
                 Op::Apply(network) => makers.modules.extend(chain(graph, network)),
                 Op::View(view) => makers.views.push(view),
@@ -113,7 +116,7 @@ impl Makers {
             }
             waiting.extend(&graph.nodes[node].inputs);
         }
-        for all in [&mut makers.modules, &mut makers.views] {
+        for all in [&mut makers.modules, &mut makers.views, &mut makers.nodes] {
             all.sort_unstable();
             all.dedup();
         }

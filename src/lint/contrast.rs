@@ -1,5 +1,7 @@
 //! What is contrasted with what.
 
+use std::collections::BTreeSet;
+
 use super::compare::Pair;
 use super::{Objective, Subject, declared};
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
@@ -37,7 +39,23 @@ impl Pair {
             matches!(graph.modules[*module].term, Term::Output(_)) && !flow.trained[*module]
         };
         let taught = |own: &Makers| own.modules.iter().any(teaches);
-        one.views.len() == 1 && one.views == other.views && taught(&one) == taught(&other)
+        // What is hidden of an image, or lies elsewhere in it, is to be told.
+        let change = |index: usize| {
+            let node = &graph.nodes[index];
+            let declaration = declared(&node.op)?;
+            // No two draws are the same.
+            let draw = declaration.is("draws").then_some(index);
+            let is_change = draw.is_some() || declaration.is("cuts");
+            is_change.then(|| format!("{draw:?} {} {:?}", declaration.name(), node.args))
+        };
+        let [changed, changed_other] = self.sides.map(|side| {
+            let nodes = Makers::of(graph, side).nodes.into_iter();
+            nodes.filter_map(change).collect::<BTreeSet<_>>()
+        });
+        one.views.len() == 1
+            && one.views == other.views
+            && taught(&one) == taught(&other)
+            && changed == changed_other
     }
 }
 

@@ -1,10 +1,9 @@
 //! Views that differ in nothing, and views that nothing reads.
 
 use super::Objective;
+use crate::check::has_chance;
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
 use crate::graph::flow::Makers;
-use crate::resolve::declaration;
-use crate::term::Term;
 
 pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
     let Objective { graph, subject, .. } = objective;
@@ -27,25 +26,5 @@ pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
         found.push(
             warning.help("add a random step, such as `random_resized_crop(…)` or `color_jitter()`"),
         );
-    }
-}
-
-/// Whether some step of it draws at random, and may change something.
-fn has_chance(views: &Term) -> bool {
-    match views {
-        Term::Chain(parts) => parts.iter().any(has_chance),
-        Term::Call(call) => {
-            let Some(declaration) = declaration(&call.name) else { return false };
-            if declaration.named("deals").is_some() {
-                return call.args.0.values().any(has_chance);
-            }
-            let is_random = declaration.is("chance");
-            let never = matches!(
-                call.args.get("probability"),
-                Some(Term::Percent(percent)) if *percent <= 0.0
-            );
-            is_random && !never
-        }
-        _ => false,
     }
 }

@@ -15,6 +15,8 @@ pub(super) const HEAD: usize = 64;
 /// Attention and a perceptron, each behind a layer norm, with a shortcut around it.
 pub(super) struct Block {
     heads: usize,
+    /// A token is given nothing of those behind it.
+    causal: bool,
     norm1: LayerNorm,
     qkv: Linear,
     proj: Linear,
@@ -25,7 +27,7 @@ pub(super) struct Block {
 
 impl Block {
     /// Of so many heads; its input is as wide as they are together.
-    pub fn new(layout: &mut Layout, name: &str, heads: usize) -> Self {
+    pub fn new(layout: &mut Layout, name: &str, heads: usize, causal: bool) -> Self {
         let width = heads * HEAD;
         let part = |part: &str| format!("{name}.{part}");
         let linear = |layout: &mut Layout, own: &str, sizes| {
@@ -38,6 +40,7 @@ impl Block {
         };
         Block {
             heads,
+            causal,
             norm1: LayerNorm::new(layout, &part("norm1"), width),
             qkv: linear(layout, "attn.qkv", [width, 3 * width]),
             proj: linear(layout, "attn.proj", [width, width]),
@@ -51,7 +54,7 @@ impl Block {
     pub fn forward(&self, pass: &Pass<'_>, x: Array) -> Array {
         let kernels = pass.kernels;
         let qkv = self.qkv.forward(pass, self.norm1.forward(pass, x.clone()));
-        let attended = self.proj.forward(pass, kernels.attention(qkv, self.heads));
+        let attended = self.proj.forward(pass, kernels.attention(qkv, self.heads, self.causal));
         let x = kernels.add_exactly(x, attended);
         let hidden = self.fc1.forward(pass, self.norm2.forward(pass, x.clone()));
         kernels.add_exactly(x, self.fc2.forward(pass, kernels.gelu(hidden)))

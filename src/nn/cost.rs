@@ -236,6 +236,13 @@ impl Walk {
         }
     }
 
+    /// So many tensors of such tokens.
+    pub fn repeated(&mut self, times: usize) {
+        if let Extent::Tokens([count, width]) = self.at {
+            self.at = Extent::Tokens([times * count, width]);
+        }
+    }
+
     /// One token out of all, or their mean.
     pub fn one_token(&mut self) {
         if let Extent::Tokens([_, width]) = self.at {

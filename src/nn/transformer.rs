@@ -10,12 +10,13 @@ use super::layer_norm::LayerNorm;
 use super::layers::Linear;
 use super::params::Layout;
 use crate::device::Array;
-use crate::term::Args;
+use crate::term::{Args, Term};
 
 pub(super) fn transformer(args: &Args, input: Option<usize>) -> Box<dyn Architecture> {
     let input = input.expect("a head is given features, by its signature");
     let [heads, depth, out] = ["heads", "depth", "out"].map(|name| args.size(name));
-    Box::new(Transformer::new(heads, depth, [input, out]))
+    let causal = args.get("causal") == Some(&Term::Bool(true));
+    Box::new(Transformer::new(heads, (depth, causal), [input, out]))
 }
 
 /// `[n, tokens, input]` to `[n, tokens, out]`.
@@ -28,12 +29,12 @@ struct Transformer {
 }
 
 impl Transformer {
-    fn new(heads: usize, depth: usize, [input, out]: [usize; 2]) -> Self {
+    fn new(heads: usize, (depth, causal): (usize, bool), [input, out]: [usize; 2]) -> Self {
         let width = heads * HEAD;
         let mut layout = Layout::default();
         let filled = (Fill::Normal(0.02), Some(Fill::Constant(0.0)));
         let embed = Linear::filled(&mut layout, "embed", [input, width], filled);
-        let block = |index| Block::new(&mut layout, &format!("blocks.{index}"), heads);
+        let block = |index| Block::new(&mut layout, &format!("blocks.{index}"), heads, causal);
         let blocks = (0..depth).map(block).collect();
         let norm = LayerNorm::new(&mut layout, "norm", width);
         let out = Linear::filled(&mut layout, "out", [width, out], filled);
@@ -71,12 +72,38 @@ mod tests {
     use crate::nn::testing::pass;
     use crate::random::Key;
 
+    /// A causal one gives each token what it would give it without those behind it.
+    #[test]
+    fn tokens_see_those_before_them_alone() {
+        for on in backends() {
+            let net = Transformer::new(1, (2, true), [3, 5]);
+            let params = net.init(Key::root(1), &on.device);
+            let apply = |tokens: &[f32]| {
+                let mut updates = Updates::new();
+                let mut pass = pass(&on, &params, &mut updates);
+                let shape = [1, tokens.len() / 3, 3];
+                net.forward(&mut pass, Array::from_vec(tokens.to_vec(), &shape, &on.device))
+                    .to_vec()
+            };
+            let tokens = [0.3, -1.0, 0.5, 2.0, 0.1, -0.4, 1.0, 1.0, -1.0];
+            let all = apply(&tokens);
+            for count in 1..=3 {
+                let found = apply(&tokens[..3 * count]);
+                let near = |(a, b): (&f32, &f32)| (a - b).abs() < 1e-5;
+                assert!(found.iter().zip(&all).all(near), "{count}: {found:?} {all:?}");
+            }
+            // The last one sees the first.
+            let other = apply(&[&[1.3, 0.0, 0.5], &tokens[3..]].concat());
+            assert!(other[10..].iter().zip(&all[10..]).any(|(a, b)| (a - b).abs() > 1e-5));
+        }
+    }
+
     /// What an example's tokens become depends on each other and on no other example, and not on
     /// their order: none has a place.
     #[test]
     fn tokens_look_at_those_of_their_example() {
         for on in backends() {
-            let net = Transformer::new(1, 2, [3, 5]);
+            let net = Transformer::new(1, (2, false), [3, 5]);
             let params = net.init(Key::root(1), &on.device);
             let apply = |tokens: &[f32], shape: &[usize]| {
                 let mut updates = Updates::new();

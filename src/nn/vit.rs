@@ -78,7 +78,7 @@ impl Transformer {
         let places = 1 + shape.registers + shape.grid * shape.grid;
         let positions = token("pos_embed", places, 0.02);
         let embed = Patches::new(&mut layout, "patch_embed.proj", [3, width], shape.patch);
-        let block = |index| Block::new(&mut layout, &format!("blocks.{index}"), shape.heads);
+        let block = |index| Block::new(&mut layout, &format!("blocks.{index}"), shape.heads, false);
         let blocks = (0..shape.depth).map(block).collect();
         // timm's names: the mean is normalised, or else every token is.
         let name = if shape.mean { "fc_norm" } else { "norm" };
@@ -110,16 +110,30 @@ impl Transformer {
         grid.reshape([1, rows * columns, width])
     }
 
-    /// Class, registers, then the patches, which are `placed`: through all blocks,
-    /// `[n, tokens, width]`, not normalised yet.
-    fn trunk(&self, pass: &mut Pass<'_>, placed: Tensor<3>) -> Array {
+    /// Class, registers, then the patches, which are `placed`: `[n, tokens, width]`.
+    fn led(&self, pass: &Pass<'_>, placed: Tensor<3>) -> Array {
         let [n, _, _] = placed.dims();
         let own = |slot| pass.array(slot).into_tensor::<3>();
         let leads = [Some(self.class), self.register].into_iter().flatten().map(own).collect();
         let places = own(self.positions).narrow(1, 0, self.leads());
         let leads = (Tensor::cat(leads, 1) + places).repeat_dim(0, n);
-        let tokens: Array = Tensor::cat(vec![leads, placed], 1).into();
+        Tensor::cat(vec![leads, placed], 1).into()
+    }
+
+    /// The tokens of placed patches, through all blocks, not normalised yet.
+    fn trunk(&self, pass: &Pass<'_>, placed: Tensor<3>) -> Array {
+        let tokens = self.led(pass, placed);
         self.blocks.iter().fold(tokens, |x, block| block.forward(pass, x))
+    }
+
+    /// What each block makes of them: `[n, blocks, tokens, width]`.
+    fn by_block(&self, pass: &Pass<'_>, placed: Tensor<3>) -> Tensor<4> {
+        let mut tokens = self.led(pass, placed);
+        let all = self.blocks.iter().map(|block| {
+            tokens = block.forward(pass, tokens.clone());
+            pass.kernels.finish(tokens.clone()).into_tensor::<3>()
+        });
+        Tensor::stack(all.collect(), 1)
     }
 
     fn placed(&self, pass: &Pass<'_>, x: Array) -> Tensor<3> {
@@ -136,10 +150,15 @@ impl Transformer {
         }
     }
 
+    /// The placed patches of images, or what they are given as.
+    fn given(&self, pass: &Pass<'_>, x: Array) -> Tensor<3> {
+        if x.rank() == 4 { self.placed(pass, x) } else { x.into_tensor() }
+    }
+
     /// All tokens of images, or of patches that are placed. They are normalised, but where it is
     /// their mean that is.
-    fn tokens(&self, pass: &mut Pass<'_>, x: Array) -> Tensor<3> {
-        let placed = if x.rank() == 4 { self.placed(pass, x) } else { x.into_tensor() };
+    fn tokens(&self, pass: &Pass<'_>, x: Array) -> Tensor<3> {
+        let placed = self.given(pass, x);
         let tokens = self.trunk(pass, placed);
         let tokens = if self.shape.mean { tokens } else { self.norm.forward(pass, tokens) };
         pass.kernels.finish(tokens).into_tensor()
@@ -171,6 +190,10 @@ impl Architecture for Transformer {
                 let places = self.places(pass, self.embed.grid(&x));
                 let [_, count, width] = places.dims();
                 places.reshape([count, width]).into()
+            }
+            (Section::Blocks, _) => {
+                let placed = self.given(pass, x);
+                self.by_block(pass, placed).into()
             }
             (Section::Tokens, _) => self.tokens(pass, x).into(),
             (Section::Maps, 3) => self.of_patches(x.into_tensor()).into(),
@@ -210,15 +233,17 @@ impl Architecture for Transformer {
                 return walk.patches(self.shape.patch, self.norm.width(), 0);
             }
             Section::Places => return walk.places(self.shape.patch, self.norm.width()),
-            Section::Tokens | Section::Maps => {}
+            Section::Blocks | Section::Tokens | Section::Maps => {}
         }
         match of_images {
             true => walk.patches(self.shape.patch, self.norm.width(), self.leads()),
             false => walk.tokens(leads),
         }
         self.blocks.iter().for_each(|block| block.walk(walk));
-        if !self.shape.mean {
-            walk.layer_norm();
+        match section {
+            Section::Blocks => return walk.repeated(self.blocks.len()),
+            _ if !self.shape.mean => walk.layer_norm(),
+            _ => {}
         }
         if section == Section::Maps {
             walk.tokens(-leads);
@@ -304,6 +329,9 @@ mod tests {
             };
             near(of(Section::Features, &tokens));
             near(of(Section::Features, &images));
+            let blocks = of(Section::Blocks, &images);
+            assert_eq!(blocks.shape(), [2, 2, 2 + patches, 64]);
+            assert_eq!(blocks.to_vec(), of(Section::Blocks, &placed.clone().into()).to_vec());
             let maps = of(Section::Maps, &tokens);
             assert_eq!(maps.to_vec(), of(Section::Maps, &images).to_vec());
             let last = tokens.tensor::<3>().narrow(1, 2, patches);
@@ -312,6 +340,10 @@ mod tests {
             let few = of(Section::Tokens, &placed.narrow(1, 0, 3).into());
             assert_eq!(few.shape(), [2, 5, 64]);
             assert_ne!(few.to_vec()[..64], tokens.to_vec()[..64]);
+            // The last block's are what the tokens are made of.
+            let last = blocks.into_tensor::<4>().narrow(1, 1, 1).reshape([2, 2 + patches, 64]);
+            let last = if mean { last.into() } else { net.norm.forward(&pass, last.into()) };
+            assert_eq!(last.to_vec(), tokens.to_vec());
         }
     }
 

@@ -421,6 +421,12 @@ fn what_is_drawn_follows_from_the_key_alone() {
         let seen: BTreeSet<i64> = labels.iter().map(|label| *label as i64).collect();
         assert_eq!(seen, BTreeSet::from([0, 1, 2, 3]));
         assert_eq!(labels, draw("random_labels", "classes", 4, 1).to_vec());
+        let places = draw("random_rows", "count", 2000, 1);
+        assert_eq!(places.shape(), [2000]);
+        let seen: BTreeSet<i64> = places.to_vec().iter().map(|place| *place as i64).collect();
+        assert!(seen.len() > 195 && seen.iter().all(|place| (0..200).contains(place)));
+        assert_eq!(places.to_vec(), draw("random_rows", "count", 2000, 1).to_vec());
+        assert_ne!(places.to_vec(), draw("random_rows", "count", 2000, 2).to_vec());
         let order = |node| draw("random_order", "count", 1, node);
         assert_eq!(order(1).shape(), [200, 3]);
         let seen: BTreeSet<Vec<i64>> = order(1)

@@ -5,6 +5,7 @@
 //! gradient flows; here stands its implementation. What is declared as an average of a network, the
 //! step keeps itself.
 
+mod clusters;
 #[cfg(test)]
 pub(crate) mod golden;
 mod learner;

@@ -3,7 +3,9 @@
 use burn::tensor::{Device, IndexingUpdateOp, Tensor};
 
 use super::ObjectiveError;
+use super::clusters::clusters;
 use super::operands::{Context, number};
+use super::step::taken;
 use crate::device::{Array, by_rank};
 use crate::random::Key;
 use crate::term::Args;
@@ -50,6 +52,7 @@ pub static KEEPING: &[(&str, Keeping)] = &[
     ("fifo", Keeping { init: ring, read: first, commit: push }),
     ("bank", Keeping { init: bank, read: first, commit: replace }),
     ("running_mean", Keeping { init: zeros, read: first, commit: follow }),
+    ("clusters", Keeping { init: directions, read: first, commit: regroup }),
 ];
 
 /// The kind of state that the operation of that name has.
@@ -84,6 +87,23 @@ fn bank(start: &Start<'_>) -> Result<Slot, ObjectiveError> {
     let rows = start.key.stream().unit_rows(examples, d);
     let rows = Array::from_vec(rows, &[examples, d], start.device);
     Ok(Slot { arrays: vec![("rows", rows)], position: None })
+}
+
+/// Random middles of length one; there are rows enough to begin at.
+fn directions(start: &Start<'_>) -> Result<Slot, ObjectiveError> {
+    let [count, d] = start.shape[..] else {
+        let rank = start.shape.len();
+        return Err(ObjectiveError(format!(
+            "clusters are of rows, not of a tensor of rank {rank}"
+        )));
+    };
+    let rows = start.inputs.first().and_then(|shape| shape.first()).copied().unwrap_or(0);
+    if rows < count {
+        return Err(ObjectiveError(format!("{rows} rows cannot be in {count} clusters")));
+    }
+    let middles =
+        Array::from_vec(start.key.stream().unit_rows(count, d), &[count, d], start.device);
+    Ok(Slot { arrays: vec![("middles", middles)], position: None })
 }
 
 fn zeros(start: &Start<'_>) -> Result<Slot, ObjectiveError> {
@@ -121,6 +141,20 @@ fn follow(slot: &mut Slot, inputs: &[Array], args: &Args, context: &Context<'_>)
     by_rank!(shape.len(), D => slot.arrays[0].1.update(|mean| {
         mean.into_tensor::<D>() * m + new.into_tensor::<D>() * (1.0 - m)
     }));
+}
+
+/// Finds the clusters anew once an epoch is over.
+fn regroup(slot: &mut Slot, inputs: &[Array], args: &Args, context: &Context<'_>) {
+    if !context.progress.ends_epoch() {
+        return;
+    }
+    let rows: Tensor<2> = inputs[0].tensor();
+    let [m, _] = rows.dims();
+    let mut order: Vec<i64> = (0..m as i64).collect();
+    context.key.named("clusters").stream().shuffle(&mut order);
+    order.truncate(args.size("count"));
+    let first = taken(&inputs[0], &order).into_tensor();
+    slot.arrays[0].1 = clusters(&rows, first, args.size("rounds")).into();
 }
 
 /// Overwrites the oldest rows.

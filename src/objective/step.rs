@@ -59,7 +59,7 @@ pub(super) struct Applying<'a> {
 #[derive(Default)]
 pub struct Effects {
     pub(super) statistics: Statistics,
-    /// What each node that keeps state was given, as constants.
+    /// What each node that keeps state was given, as constants, but for what others have kept.
     pub(super) given: Vec<(usize, Vec<Array>)>,
 }
 
@@ -119,7 +119,8 @@ impl Learner {
                 }
                 Op::Primitive(name) => match self.slots.get(&index) {
                     Some(slot) => {
-                        let given = node.inputs.iter().map(|own| values[*own].constant());
+                        let given = node.inputs.iter().filter(|own| !self.slots.contains_key(own));
+                        let given = given.map(|own| values[*own].constant());
                         effects.given.push((index, given.collect()));
                         (keeping(name).expect("looked up when the slot was made").read)(slot)
                     }
@@ -240,9 +241,18 @@ impl Learner {
         for (index, given) in effects.given {
             let node = &self.graph.nodes[index];
             let Op::Primitive(name) = &node.op else { unreachable!("only operations keep state") };
+            // What is kept of what is kept sees it as this step leaves it: it comes before.
+            let mut given = given.into_iter();
+            let inputs: Vec<Array> = (node.inputs.iter())
+                .filter_map(|input| match (&self.graph.nodes[*input].op, self.slots.get(input)) {
+                    (Op::Primitive(name), Some(slot)) => Some((keeping(name)?.read)(slot)),
+                    _ => given.next(),
+                })
+                .collect();
             let slot = self.slots.get_mut(&index).expect("only nodes with a slot are listed");
             let keeping = keeping(name).expect("looked up when the slot was made");
-            (keeping.commit)(slot, &given, &node.args, &context);
+            let context = Context { key: context.key.fold(index as u64), ..context };
+            (keeping.commit)(slot, &inputs, &node.args, &context);
         }
     }
 

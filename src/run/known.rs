@@ -17,11 +17,21 @@ pub(super) struct Known<F> {
 /// What a protocol is fitted on, and what it is judged on.
 const MOST: usize = 2;
 
-/// A network that is judged: the term of a model, and the epoch of one that a training kept.
-#[derive(PartialEq)]
-struct Network {
+/// A network that is judged: the term of a model, the epoch of one that a training kept, and what
+/// it is shown of the images.
+#[derive(Clone, PartialEq)]
+pub(super) struct Network {
     model: Term,
     epoch: Option<u64>,
+    views: Option<Term>,
+}
+
+impl Network {
+    /// The one that an evaluation judges, or of several that of an epoch.
+    pub fn of(stage: &Stage, epoch: Option<u64>) -> Self {
+        let fields = Fields(stage);
+        Network { model: fields.get("model").clone(), epoch, views: fields.views().cloned() }
+    }
 }
 
 impl<F> Default for Known<F> {
@@ -35,15 +45,13 @@ impl<F: Clone> Known<F> {
     /// forgotten first.
     pub fn of<E>(
         &mut self,
-        model: &Term,
-        epoch: Option<u64>,
+        network: &Network,
         split: &Split,
         read: impl FnOnce() -> Result<F, E>,
     ) -> Result<F, E> {
-        let network = Network { model: model.clone(), epoch };
-        if self.network.as_ref() != Some(&network) {
+        if self.network.as_ref() != Some(network) {
             self.forget();
-            self.network = Some(network);
+            self.network = Some(network.clone());
         }
         if let Some(at) = self.splits.iter().position(|(own, _)| is_same(own, split)) {
             let known = self.splits.remove(at);
@@ -73,10 +81,10 @@ impl Known<()> {
             return read;
         }
         let fields = Fields(stage);
-        let model = fields.get("model");
+        let judged = Network::of(stage, None);
         for split in ["on", "fit"].into_iter().filter(|name| stage.fields.contains_key(*name)) {
             let split = fields.split(split);
-            let Ok(()) = self.of(model, None, split, || {
+            let Ok(()) = self.of(&judged, split, || {
                 read.push(split);
                 Ok::<(), std::convert::Infallible>(())
             });
@@ -111,7 +119,8 @@ mod tests {
         let mut known = Known::default();
         let mut reads = 0;
         let mut of = |model: &Term, epoch, split: &Split| {
-            known.of(model, epoch, split, || {
+            let network = Network { model: model.clone(), epoch, views: None };
+            known.of(&network, split, || {
                 reads += 1;
                 Ok::<_, ()>(reads)
             })
@@ -134,8 +143,12 @@ mod tests {
     #[test]
     fn what_could_not_be_read_is_not_known() {
         let (model, test) = (Term::Symbol("a".into()), split(Part::Test, 100.0, true));
+        let network = Network { model, epoch: None, views: None };
         let mut known = Known::default();
-        assert_eq!(known.of(&model, None, &test, || Err("stopped")), Err("stopped"));
-        assert_eq!(known.of(&model, None, &test, || Ok::<_, ()>(1)), Ok(1));
+        assert_eq!(known.of(&network, &test, || Err("stopped")), Err("stopped"));
+        assert_eq!(known.of(&network, &test, || Ok::<_, ()>(1)), Ok(1));
+        // Shown something else, it makes something else.
+        let other = Network { views: Some(Term::Symbol("b".into())), ..network };
+        assert_eq!(known.of(&other, &test, || Ok::<_, ()>(2)), Ok(2));
     }
 }

@@ -13,9 +13,10 @@ use super::prepare::datasets;
 use super::stages::{Fields, Judging};
 use super::timed::{TRIAL, Timed};
 use super::{Cause, Failure, Run, State};
+use crate::augment::Augmentation;
 use crate::check::StageKind;
 use crate::data::Supply;
-use crate::evaluate::{BATCH, EvaluateError, Extractor, Features, Problem, extract, judge};
+use crate::evaluate::{BATCH, EvaluateError, Extractor, Features, Problem, Shown, extract, judge};
 use crate::graph::Stage;
 use crate::interrupt::Interrupt;
 use crate::random::Key;
@@ -128,14 +129,15 @@ impl Run<'_> {
         Planned { stage, reads, .. }: &Planned<'_>,
         asked: &Interrupt,
     ) -> Result<f64, Cause> {
-        let Judging { protocol, on, fit, classes } = self.judging(state, stage)?;
+        let Judging { protocol, recipe, on, fit, classes } = self.judging(state, stage)?;
         let model = Fields(stage).get("model");
         let begun = Instant::now();
         let candidates = self.candidates(state, model)?;
         let setup = begun.elapsed().as_secs_f64();
         let (networks, each) = (candidates.len() as f64, self.stood_in(state, model));
         let Some(candidate) = candidates.into_iter().next() else { return Ok(0.0) };
-        let (features, per_image) = self.read_for_a_while(&candidate.network, &on, asked)?;
+        let (features, per_image) =
+            self.read_for_a_while(&candidate.network, &recipe, &on, asked)?;
         let read = |split: &&Split| {
             let of_fit = fit.as_ref().filter(|(_, own)| own == split);
             of_fit.unwrap_or(&on).0.indices.len()
@@ -168,18 +170,20 @@ impl Run<'_> {
     fn read_for_a_while(
         &self,
         network: &Extractor,
+        recipe: &Augmentation,
         (examples, split): &(Examples, &Split),
         asked: &Interrupt,
     ) -> Result<(Features, f64), Cause> {
         let mut found: Option<Features> = None;
         let mut begun = Instant::now();
         let mut timed = 0;
+        let Examples { images, normalization, .. } = examples;
+        let shown = Shown { images, recipe, normalization };
         for indices in examples.indices.chunks(BATCH) {
             let features = extract(
                 network,
-                &examples.images,
+                &shown,
                 indices,
-                &examples.normalization,
                 split.part,
                 &self.device,
                 Watch::new(asked, &|_| {}),

@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use super::failure::Cause;
 use super::inputs::Examples;
-use super::stages::{Candidate, Fields, Judging, Measured};
+use super::known::Network;
+use super::stages::{Candidate, Judging, Measured};
 use super::{Run, State};
 use crate::check::StageKind;
 use crate::device::Precision;
-use crate::evaluate::{Extractor, Problem, extract, judge};
+use crate::evaluate::{Extractor, Problem, Shown, extract, judge};
 use crate::graph::Stage;
 use crate::nn::{self, safetensors};
 use crate::store::error::RunError;
@@ -67,19 +68,19 @@ impl Run<'_> {
         &self,
         state: &mut State<'_>,
         stage: &Stage,
-        Judging { protocol, on, fit, classes }: &Judging<'_>,
+        Judging { protocol, recipe, on, fit, classes }: &Judging<'_>,
         Candidate { epoch, network }: &Candidate,
     ) -> Result<Measured, Cause> {
         let own = self.device.in_precision(Precision::F32).map_err(RunError::from)?;
-        let (device, model) = (&own.device, Fields(stage).get("model"));
+        let device = &own.device;
+        let judged = Network::of(stage, *epoch);
         let known = &mut state.features;
         let found = self.watched(|watch| {
             let mut features = |(examples, split): &(Examples, &Split)| {
                 let Examples { images, indices, normalization } = examples;
-                known.of(model, *epoch, split, || {
-                    let part = split.part;
-                    extract(network, images, indices, normalization, part, &own, watch)
-                        .map(Arc::new)
+                let shown = Shown { images, recipe, normalization };
+                known.of(&judged, split, || {
+                    extract(network, &shown, indices, split.part, &own, watch).map(Arc::new)
                 })
             };
             let on = features(on)?;

@@ -206,7 +206,8 @@ impl Run<'_> {
         let on = fields.split("on");
         let fit = stage.fields.contains_key("fit").then(|| examples(fields.split("fit")));
         let (on, classes) = (examples(on)?, declared(&on.dataset, "Label"));
-        Ok(Judging { protocol, on, fit: fit.transpose()?, classes })
+        let recipe = fields.views().map_or_else(Augmentation::none, Augmentation::from_term);
+        Ok(Judging { protocol, recipe, on, fit: fit.transpose()?, classes })
     }
 
     fn split(&self, state: &mut State<'_>, split: &Split) -> Result<Examples, DataError> {
@@ -426,6 +427,8 @@ pub(super) fn loader(fields: &Fields<'_>, examples: Examples, views: usize, key:
 /// A protocol and the examples that it is carried out on.
 pub(super) struct Judging<'s> {
     pub protocol: &'s Call,
+    /// What is made of each image before it is judged.
+    pub recipe: Augmentation,
     pub on: (Examples, &'s Split),
     pub fit: Option<(Examples, &'s Split)>,
     pub classes: usize,
@@ -450,6 +453,11 @@ impl<'s> Fields<'s> {
 
     pub fn args(&self) -> Args {
         Args(self.0.fields.clone())
+    }
+
+    /// The recipe of its views, where it has one.
+    pub fn views(&self) -> Option<&'s Term> {
+        self.0.fields.get("views")
     }
 
     /// In how many parts a batch passes the encoders.

@@ -4,8 +4,8 @@ use super::Locations;
 use super::failure::Failure;
 use super::inputs::Datasets;
 use super::stages::{Fields, loader, no_step};
-use crate::augment::Normalization;
-use crate::data::loader::plain;
+use crate::augment::{Augmentation, Normalization};
+use crate::evaluate::Shown;
 use crate::graph::Stage;
 use crate::random::Key;
 use crate::train::steps;
@@ -65,7 +65,8 @@ pub fn seen(
         let volume = 3 * size[0] * size[1];
         View { pixels: pixels[row * volume..][..volume].to_vec(), size }
     };
-    let as_they_are = plain(images, &order, &loader.normalization);
+    let (recipe, normalization) = (&Augmentation::none(), &loader.normalization);
+    let as_they_are = Shown { images, recipe, normalization }.pixels(&order);
     let mut all: Vec<Seen> = (0..)
         .zip(&order)
         .map(|(row, &index)| Seen { index, image: cut(&as_they_are, row, size), epochs: vec![] })

@@ -15,6 +15,7 @@ use crate::graph::Stage;
 use crate::graph::flow::{Flow, chain, is_trained, section};
 use crate::nn::{self, Walk};
 use crate::resolve::{Declaration, declaration, learned};
+use crate::syntax::tree::TypeKind;
 use crate::term::objective::{Extent, ObjectiveGraph, Op, TensorNode};
 use crate::term::{Call, Split, Term};
 use crate::train::build_optimizer;
@@ -130,7 +131,7 @@ impl Run<'_> {
 
     fn evaluation_work(&self, fields: &Fields<'_>, reads: &[&Split]) -> Option<Work> {
         let on = fields.split("on");
-        let (image, model) = (imaged(&on.dataset)?, fields.get("model"));
+        let (image, model) = (shown(imaged(&on.dataset)?, fields.views()), fields.get("model"));
         let mut walk = Walk::new(image);
         let encoder = self.constructor(model);
         nn::build(&encoder, None).walk(&mut walk);
@@ -177,8 +178,12 @@ impl Run<'_> {
 /// The numbers that an operation keeps for its gradient: what it yields, and functions of what it
 /// reduces.
 fn kept(objective: &ObjectiveGraph, node: &TensorNode, size: Sizes) -> u128 {
-    let yielded = size.numbers(&node.shape);
-    let given = node.inputs.iter().map(|input| size.numbers(&objective.nodes[*input].shape));
+    let numbers = |node: &TensorNode| match is_places(node) {
+        true => size.rows(&node.shape),
+        false => size.numbers(&node.shape),
+    };
+    let yielded = numbers(node);
+    let given = node.inputs.iter().map(|input| numbers(&objective.nodes[*input]));
     let most = given.max().unwrap_or(0);
     if most > yielded { yielded + most } else { yielded }
 }
@@ -194,6 +199,19 @@ fn rows_of(given: nn::Extent, size: usize) -> nn::Extent {
 /// Numbers of the batches that are made, wait, or are on the device.
 fn batches(views: &[nn::Extent], batch: usize) -> u128 {
     (batches_held() * batch) as u128 * views.iter().map(|view| view.numbers()).sum::<u128>()
+}
+
+/// Whether it is places among rows, whose shape says how many rows there are.
+fn is_places(node: &TensorNode) -> bool {
+    let yields = |name| {
+        let result = &declaration(name).map(|own| &own.signature().result.kind);
+        matches!(result, Some(TypeKind::Named(name, _)) if name == "Index")
+    };
+    match &node.op {
+        Op::Index => true,
+        Op::Primitive(name) => yields(name),
+        _ => false,
+    }
 }
 
 fn keeps_state(node: &TensorNode) -> bool {
@@ -238,6 +256,17 @@ fn viewed(fields: &Fields<'_>, views: usize) -> Option<Vec<nn::Extent>> {
         nn::Extent::Maps([channels, height, width])
     };
     Some(views.iter().map(view).collect())
+}
+
+/// Images as an evaluation looks at them.
+fn shown(image: nn::Extent, views: Option<&Term>) -> nn::Extent {
+    match (image, views) {
+        (nn::Extent::Maps([channels, height, width]), Some(views)) => {
+            let [height, width] = Augmentation::from_term(views).output_size(height, width);
+            nn::Extent::Maps([channels, height, width])
+        }
+        (image, _) => image,
+    }
 }
 
 /// An image of a dataset.

@@ -83,6 +83,9 @@ pub enum Section {
     Embed,
     /// Images to the embedded places of their patches, the same for each of them: `[p, d]`.
     Places,
+    /// Images, or embedded patches with their places, to what each block of the encoder makes of
+    /// their tokens, not normalised: `[n, blocks, t, d]`.
+    Blocks,
     /// Images, or embedded patches with their places, as many as there are, to tokens: `[n, t, d]`.
     /// The tokens that stand for no patch come first.
     Tokens,
@@ -93,14 +96,21 @@ pub enum Section {
 }
 
 impl Section {
-    pub const ALL: [Section; 5] =
-        [Section::Embed, Section::Places, Section::Tokens, Section::Maps, Section::Features];
+    pub const ALL: [Section; 6] = [
+        Section::Embed,
+        Section::Places,
+        Section::Blocks,
+        Section::Tokens,
+        Section::Maps,
+        Section::Features,
+    ];
 
     /// The name that it has in the language.
     pub fn name(self) -> &'static str {
         match self {
             Section::Embed => "embed",
             Section::Places => "places",
+            Section::Blocks => "blocks",
             Section::Tokens => "tokens",
             Section::Maps => "maps",
             Section::Features => "features",
@@ -113,6 +123,11 @@ impl Section {
 
     /// Whether only an encoder of patches has it.
     pub fn is_of_patches(self) -> bool {
+        self.takes_images_alone() || self == Section::Blocks
+    }
+
+    /// Whether it cannot be applied to tokens.
+    pub fn takes_images_alone(self) -> bool {
         matches!(self, Section::Embed | Section::Places)
     }
 }

@@ -12,10 +12,10 @@
 use std::io::{self, BufRead};
 use std::time::Instant;
 
-use cpipe::augment::Normalization;
+use cpipe::augment::{Augmentation, Normalization};
 use cpipe::data::Images;
 use cpipe::device::{self, Selected};
-use cpipe::evaluate::{Extractor, Features, Probe, Problem, extract, knn, linear_probe};
+use cpipe::evaluate::{Extractor, Features, Probe, Problem, Shown, extract, knn, linear_probe};
 use cpipe::interrupt::Interrupt;
 use cpipe::nn;
 use cpipe::random::Key;
@@ -74,11 +74,12 @@ impl Arguments {
             let network = network(dim, &device);
             let images = images(test);
             let indices: Vec<u32> = (0..test as u32).collect();
+            let recipe = Augmentation::none();
             let plain = Normalization { mean: [0.5; 3], std: [0.25; 3] };
             return Box::new(move || {
                 watched(|watch| {
-                    let read =
-                        extract(&network, &images, &indices, &plain, Part::Test, &device, watch);
+                    let shown = Shown { images: &images, recipe: &recipe, normalization: &plain };
+                    let read = extract(&network, &shown, &indices, Part::Test, &device, watch);
                     assert_eq!(read.expect("nobody stops it").len(), test);
                 });
             });

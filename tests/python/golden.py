@@ -60,6 +60,7 @@ ARRAYS = {
     "images": pattern(2, 3, 4, 4),
     "cube_b": pattern(2, 4, 3, scale=0.8, shift=0.07),
     "cube_c": pattern(3, 4, 2),
+    "cube_d": pattern(5, 2, 3),
     "definite": pattern(4, 6) @ pattern(4, 6).T + torch.eye(4),
     "definites": pattern(2, 3, 5) @ pattern(2, 3, 5).mT + 0.5 * torch.eye(3),
     "flat": pattern(2, 3),
@@ -150,6 +151,18 @@ def arrange(x, order, count):
     orders = list(itertools.permutations(range(len(x))))
     orders = [orders[own % count * len(orders) // count] for own in order.tolist()]
     return torch.stack([x[list(own), row].flatten() for row, own in enumerate(orders)])
+
+
+def windows(x, grid, side):
+    places = [place * (x.shape[2] - side) // (grid - 1) for place in range(grid)]
+    cut = [x[:, :, row : row + side, at : at + side] for row in places for at in places]
+    return torch.cat(cut)
+
+
+def following_rows(x, count):
+    rest = len(x) - count
+    ahead = range(1, count + 1)
+    return torch.stack([x[own : own + rest].flatten(0, 1) for own in ahead])
 
 
 def patches(x, side):
@@ -318,9 +331,15 @@ CASES = [
     ("quarter_turns", lambda x: torch.cat([x.rot90(turns, (2, 3)) for turns in range(4)]), {}, {"x": "images"}),
     ("pieces", pieces, {"grid": 2}, {"x": "images"}),
     ("pieces", pieces, {"grid": 3}, {"x": "images"}),
+    ("windows", windows, {"grid": 2, "side": 3}, {"x": "images"}),
+    ("windows", windows, {"grid": 3, "side": 2}, {"x": "images"}),
     ("patches", patches, {"side": 2}, {"x": "images"}),
     ("patches", patches, {"side": 3}, {"x": "images"}),
     ("arrange", arrange, {"count": 6}, {"x": "cube_c", "_order": "orders"}),
+    ("last_rows", lambda x, count: x[-count:], {"count": 2}, {"x": "tall"}),
+    ("but_last_rows", lambda x, count: x[:-count], {"count": 2}, {"x": "tall"}),
+    ("following_rows", following_rows, {"count": 2}, {"x": "cube_d"}),
+    ("swap", lambda x: x.transpose(0, 1), {}, {"x": "images"}),
     ("repeat", lambda x, times: torch.cat([x] * times), {"times": 3}, {"x": "a"}),
     ("group", lambda x, size: x.reshape(-1, size, 3), {"size": 2}, {"x": "tall"}),
     ("column", lambda x: x[..., None], {}, {"x": "a"}),
@@ -363,6 +382,7 @@ CASES = [
     ("scale_rows", lambda x, by: x * by[..., None], {}, {"x": "cube", "by": "flat"}),
     ("gather", lambda x, rows: x[rows], {}, {"x": "m", "_rows": "places"}),
     ("nearest", lambda x, among: (x @ among.T).argmax(1).double(), {}, {"_x": "a", "_among": "m"}),
+    ("neighbours", lambda x, among, count: (x @ among.T).topk(count).indices.flatten().double(), {"count": 3}, {"_x": "a", "_among": "m"}),
     ("pick", lambda x, rows: F.cross_entropy(x, rows), {}, {"logits": "square", "_rows": "columns"}),
     ("greater", lambda a, b: (a > b).double(), {}, {"_a": "a", "_b": "b"}),
     ("epps_pulley", epps_pulley, {"reach": 3.0, "knots": 17}, {"x": "tall"}),
@@ -374,6 +394,7 @@ CASES = [
     ),
     ("epps_pulley", epps_pulley, {"reach": 1.5, "knots": 2}, {"x": "wide"}),
     ("cosine_distance", cosine_distance, {}, {"a": "a", "b": "b"}),
+    ("smooth_l1", lambda a, b, beta: F.smooth_l1_loss(a, b, beta=beta, reduction="none"), {"beta": 0.7}, {"a": "a", "b": "b"}),
     ("mean_squared", F.mse_loss, {}, {"a": "a", "b": "b"}),
     (
         "negative_cosine",

@@ -93,6 +93,8 @@ fn views_of_a_batch_are_those_of_its_images() {
         vec![call("random_grayscale", &[percent(50.0)])],
         vec![blur(100.0)],
         vec![solarize()],
+        vec![call("lab_lightness", &[])],
+        vec![resized_crop(9), call("lab_colors", &[]), flip()],
         // One after the other, in one and in several moves.
         vec![resized_crop(12), flip(), blur(50.0), random_crop(10)],
         vec![flip(), resized_crop(8), flip(), square("center_crop", 11), square("resize", 5)],

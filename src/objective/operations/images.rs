@@ -9,6 +9,7 @@ use crate::nn::patches;
 pub const OPERATIONS: &[(&str, Operation)] = &[
     ("quarter_turns", |x| quarter_turns(x.tensor(0)).into()),
     ("pieces", |x| pieces(x.tensor(0), x.args.size("grid")).into()),
+    ("windows", |x| windows(x.tensor(0), x.args.size("grid"), x.args.size("side")).into()),
     ("patches", |x| patches(x.tensor(0), x.args.size("side")).into()),
     ("arrange", arrange),
 ];
@@ -28,6 +29,18 @@ fn pieces(x: Tensor<4>, grid: usize) -> Tensor<4> {
     let places = (0..grid * grid).map(|place| (place / grid, place % grid));
     let cut =
         |(row, column)| x.clone().narrow(2, row * height, height).narrow(3, column * width, width);
+    Tensor::cat(places.map(cut).collect(), 0)
+}
+
+/// `[n, c, h, w]` to `[grid² n, c, side, side]`.
+fn windows(x: Tensor<4>, grid: usize, side: usize) -> Tensor<4> {
+    let [_, _, height, width] = x.dims();
+    let at = |place: usize, length: usize| place * (length - side) / (grid - 1);
+    let places = (0..grid * grid).map(|place| (place / grid, place % grid));
+    let cut = |(row, column)| {
+        let x = x.clone().narrow(2, at(row, height), side);
+        x.narrow(3, at(column, width), side)
+    };
     Tensor::cat(places.map(cut).collect(), 0)
 }
 

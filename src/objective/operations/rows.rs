@@ -16,6 +16,7 @@ pub const OPERATIONS: &[(&str, Operation)] = &[
         let [n, _] = x.dims();
         x.matmul(among.transpose()).argmax(1).reshape([n]).into()
     }),
+    ("neighbours", |x| neighbours(x.matrix(0), x.matrix(1), x.args.size("count"))),
     ("choose", |x| {
         let (rows, by) = (x.tensor::<3>(0), x.tensor::<3>(1).inner());
         let [n, k, m] = by.dims();
@@ -40,6 +41,21 @@ pub const OPERATIONS: &[(&str, Operation)] = &[
     ("same_example", same),
     ("pick", |x| chosen(x.matrix(0), x.array(1).whole()).into()),
 ];
+
+/// The places of the `count` largest dot products of each row of `x`, largest first: `[n * count]`.
+fn neighbours(x: Tensor<2>, among: Tensor<2>, count: usize) -> Array {
+    let mut scores = x.inner().matmul(among.inner().transpose());
+    let [n, m] = scores.dims();
+    let all = Tensor::<1, Int>::arange(0..m as i64, &scores.device()).reshape([1, m]);
+    // Few are asked for, and sorting takes longer.
+    let places = (0..count).map(|_| {
+        let place = scores.clone().argmax(1);
+        let taken = all.clone().equal(place.clone());
+        scores = scores.clone().mask_fill(taken, f32::NEG_INFINITY);
+        place
+    });
+    Tensor::cat(places.collect(), 1).reshape([n * count]).into()
+}
 
 /// For each place among `m` a row of `m` numbers, one there and zero elsewhere: `[n, k, 1]` to
 /// `[n, k, m]`.

@@ -27,6 +27,16 @@ pub const OPERATIONS: &[(&str, Operation)] = &[
             Tensor::cat(vec![x.tensor::<D>(0); x.args.size("times")], 0).into()
         })
     }),
+    ("last_rows", |x| {
+        let (rows, count) = (x.array(0).rows(), x.args.size("count"));
+        by_rank!(x.array(0).rank(), D => x.tensor::<D>(0).narrow(0, rows - count, count).into())
+    }),
+    ("but_last_rows", |x| {
+        let (rows, count) = (x.array(0).rows(), x.args.size("count"));
+        by_rank!(x.array(0).rank(), D => x.tensor::<D>(0).narrow(0, 0, rows - count).into())
+    }),
+    ("following_rows", following_rows),
+    ("swap", |x| by_rank!(x.array(0).rank(), D => x.tensor::<D>(0).swap_dims(0, 1).into())),
     ("group", |x| {
         let (shape, size) = (x.array(0).shape(), x.args.size("size"));
         x.array(0).reshape(&[&[shape[0] / size, size], &shape[1..]].concat())
@@ -44,6 +54,17 @@ fn stack(x: &Operands<'_>) -> Array {
         Array::from(Tensor::cat(vec![x.tensor::<D>(0), x.tensor(1)], 0))
     });
     joined.reshape(&[&[2], &shape[..]].concat())
+}
+
+fn following_rows(x: &Operands<'_>) -> Array {
+    let (shape, count) = (x.array(0).shape(), x.args.size("count"));
+    let rest = shape[0] - count;
+    let joined = by_rank!(shape.len(), D => {
+        let rows = x.tensor::<D>(0);
+        let after = (1..=count).map(|ahead| rows.clone().narrow(0, ahead, rest)).collect();
+        Array::from(Tensor::cat(after, 0))
+    });
+    joined.reshape(&[&[count, rest * shape[1]], &shape[2..]].concat())
 }
 
 fn split(x: &Operands<'_>) -> Array {

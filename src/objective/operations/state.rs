@@ -15,6 +15,11 @@ pub const OPERATIONS: &[(&str, Operation)] = &[
         let labels = (0..x.array(0).rows()).map(|_| rng.below(classes as u32) as i64);
         Array::from_whole(labels, &x.array(0).constant().device())
     }),
+    ("random_rows", |x| {
+        let (mut rng, rows) = (x.key().stream(), x.array(0).rows());
+        let places = (0..x.args.size("count")).map(|_| rng.below(rows as u32) as i64);
+        Array::from_whole(places, &x.array(0).constant().device())
+    }),
     ("random_order", |x| {
         let shape = x.array(0).shape();
         let [n, p, ..] = shape[..] else { panic!("a tensor of {shape:?} has no rows") };

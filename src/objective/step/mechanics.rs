@@ -241,6 +241,66 @@ fn a_bank_keeps_a_row_for_each_example() {
     }
 }
 
+/// Clusters are found after the last step of an epoch, of the memory as that step leaves it.
+#[test]
+fn clusters_are_those_of_the_memory_after_each_epoch() {
+    let mut nodes = Nodes::default();
+    let [_, _, unit] = nodes.project(0, 0);
+    let index = nodes.op(Op::Index, &[]);
+    let examples = Extent::try_from("examples".to_owned()).unwrap();
+    let momentum = [("momentum", Term::Float(0.0))];
+    let bank = nodes.put(state("bank", rows(examples), &[unit, index], &momentum));
+    let args = |count| [("count", Term::Int(count)), ("rounds", Term::Int(20))];
+    let shape = vec![Extent::fixed(3), Extent::fixed(DIM)];
+    let centres = nodes.put(state("clusters", shape, &[bank], &args(3)));
+    let columns = nodes.call("transpose", &[centres]);
+    let logits = nodes.call("matmul", &[unit, columns]);
+    let graph = minimizing(vec![chain(&[0, 1])], vec![encoder(), head(16)], nodes, logits);
+    for backend in backends() {
+        let new = |graph: &ObjectiveGraph| {
+            Learner::new(graph, Key::root(1), &backend.device, [BATCH, EXAMPLES])
+        };
+        let mut program = new(&graph).unwrap();
+        let of = |program: &Learner, node: usize| program.slots[&node].arrays[0].1.to_vec();
+        let first = of(&program, centres);
+        let steps = EXAMPLES / BATCH;
+        for step in 0..steps {
+            assert_eq!(of(&program, centres), first);
+            let mut batch = noise(step as u64, BATCH, 8, &backend.device);
+            let places = (step * BATCH..(step + 1) * BATCH).map(|place| place as i64);
+            batch.index = Array::from_whole(places, &backend.device);
+            let progress = Progress { step, steps: 2 * steps, steps_per_epoch: steps };
+            let context = Context { progress, ..context() };
+            let output = program.forward(&batch, context);
+            program.commit(output.effects, context);
+        }
+        let (memory, middles) = (of(&program, bank), of(&program, centres));
+        assert_ne!(middles, first);
+        let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+        let nearest = |row: &[f32]| {
+            let scores: Vec<f32> = middles.chunks(DIM).map(|own| dot(own, row)).collect();
+            (0..3).max_by(|a, b| scores[*a].total_cmp(&scores[*b])).unwrap()
+        };
+        let mut belong = 0;
+        for (cluster, middle) in middles.chunks(DIM).enumerate() {
+            let own: Vec<&[f32]> =
+                memory.chunks(DIM).filter(|row| nearest(row) == cluster).collect();
+            belong += own.len();
+            let sum: Vec<f32> = (0..DIM).map(|at| own.iter().map(|row| row[at]).sum()).collect();
+            let length = dot(&sum, &sum).sqrt();
+            close(middle, &sum.iter().map(|value| value / length).collect::<Vec<_>>());
+        }
+        assert_eq!(belong, EXAMPLES);
+        let mut restored = new(&graph).unwrap();
+        restored.load_state(&program.state()).unwrap();
+        assert_eq!(of(&restored, centres), middles);
+        let mut more = graph.clone();
+        more.nodes[centres].shape[0] = Extent::fixed(EXAMPLES + 1);
+        let refused = new(&more).err().map(|error| error.to_string());
+        assert_eq!(refused.as_deref(), Some("20 rows cannot be in 21 clusters"));
+    }
+}
+
 #[test]
 fn a_running_mean_follows_the_batches() {
     let mut nodes = Nodes::default();

@@ -35,6 +35,9 @@ fn leave(folder: &Path, name: &str, (graph, seed): (&str, u64), lr: &str, top1: 
     });
     let counts = json!({ "correct": 20, "total": 40, "classes": [
         { "correct": 5, "total": 20 }, { "correct": 15, "total": 20 }
+    ], "confused": [
+        { "class": 0, "given": 1, "count": 12 }, { "class": 0, "given": 3, "count": 2 },
+        { "class": 0, "given": 2, "count": 1 }
     ] });
     let results = json!([
         { "stage": "neighbours", "hash": "ab", "what": "kNN top-1", "value": top1,
@@ -53,6 +56,8 @@ fn leave(folder: &Path, name: &str, (graph, seed): (&str, u64), lr: &str, top1: 
     write("values.json", values.to_string());
     write("results.json", results.to_string());
     write("base.metrics.jsonl", (1..=300).map(step).collect());
+    let image = "<image href=\"data:image/jpeg;base64,AA==\"></image>";
+    write("neighbours.map.svg", format!("<svg class=\"map\"><g>{image}</g></svg>\n"));
     write("events.jsonl", events.map(|event| event.to_string() + "\n").concat());
 }
 
@@ -137,11 +142,20 @@ fn the_page_is_whole_and_loads_nothing() {
         "<b>50.00</b>",
         "<b>loss</b> of base",
         "<b>spread</b> of base",
-        "<td>25.0</td>",
+        "<td>25.0<small class=\"below\">as 1 60.0, as 3 10.0</small></td>",
+        "<td>75.0</td>",
+        "<h2>Where images lie</h2>",
         "<td>12.5</td>",
     ] {
         assert!(html.contains(part), "{part}");
     }
+    // A map an arm; one that was broken off is left out.
+    assert_eq!(html.matches("<svg class=\"map\">").count(), 2);
+    fs::write(folder.join("c/neighbours.map.svg"), "<svg class=\"map\"><g>").expect("a file");
+    said(&compare(folder, &["a <b>&\"", "c", "--html", "other.html"]));
+    let other = fs::read_to_string(folder.join("other.html")).expect("a page");
+    is_well_formed(&other);
+    assert_eq!(other.matches("<svg class=\"map\">").count(), 1);
     // A line an arm in each of two drawings, of 240 points or fewer.
     assert_eq!(html.matches("class=\"line ").count(), 4);
     let longest = html.lines().filter(|line| line.contains("class=\"line ")).map(str::len).max();

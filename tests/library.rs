@@ -231,6 +231,7 @@ fn is_count(declaration: &Declaration, fact: &str, input: Option<usize>) -> bool
         TypeKind::Choices(choices) => Term::Symbol(choices[0].text.clone()),
         TypeKind::Named(kind, _) if kind == "Bool" => Term::Bool(true),
         TypeKind::Named(kind, _) if kind == "Int" => Term::Int(5),
+        TypeKind::Named(kind, _) if kind == "Float" => Term::Float(0.5),
         TypeKind::Named(kind, _) if kind == "Text" => Term::Text("a folder".to_owned()),
         TypeKind::Named(kind, _) if kind == "Duration" => Term::Duration(1.0, Unit::Epochs),
         TypeKind::Named(kind, _) => panic!("no argument is made up here for {kind}"),

@@ -18,6 +18,7 @@ fn the_record_holds_the_graph_the_values_the_events_and_the_results() {
     let record = user.record();
     let names: Vec<String> = record.files().into_keys().collect();
     let expected = [
+        "accuracy.map.svg",
         "base.encoder-00001.safetensors",
         "base.encoder.safetensors",
         "base.metrics.jsonl",

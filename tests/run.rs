@@ -367,11 +367,19 @@ pipeline judged() {
 }
 ";
     let place = Place::new();
-    let (events, _) = place.whole(source, &[], "store");
+    let (events, record) = place.whole(source, &[], "store");
     let values: Vec<f64> = results(&events).into_iter().map(|(_, value)| value).collect();
     let [plain, middle, same] = values[..] else { panic!("{values:?}") };
     assert_eq!(plain, same);
     assert!((plain - middle).abs() > 1e-6, "{plain} {middle}");
+    let results = fs::read_to_string(record.join("results.json")).expect("a file");
+    assert_eq!(results.matches("plain images").count(), 1, "{results}");
+    assert!(results.contains("features, images by center_crop(size: 16); on"), "{results}");
+    // Each has left a picture of what it was shown.
+    for stage in ["plain", "middle", "same"] {
+        let drawn = fs::read_to_string(record.join(format!("{stage}.map.svg"))).expect("a map");
+        assert_eq!(drawn.matches("<image ").count(), 40);
+    }
 }
 
 #[test]

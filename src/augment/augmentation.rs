@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::TRANSFORMS;
 use super::canvas::{Canvas, Normalization, Pixels};
 use super::change::Change;
+use super::crop::Resize;
 use crate::random::{Key, Rng};
 use crate::term::Term;
 
@@ -51,6 +52,16 @@ impl Augmentation {
     /// That which leaves every image as it is.
     pub fn none() -> Self {
         Augmentation { transforms: Vec::new() }
+    }
+
+    /// The same, and then no larger than so many pixels: of images of that height and width.
+    pub fn within(mut self, most: usize, [height, width]: [usize; 2]) -> Self {
+        let [height, width] = self.output_size(height, width);
+        if height.max(width) > most {
+            let transform = Box::new(Resize { size: most });
+            self.transforms.push(Step { name: "resize".to_owned(), transform });
+        }
+        self
     }
 
     /// The augmentation that a term of type `Augment` stands for. Chains within chains are the

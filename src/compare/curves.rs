@@ -114,11 +114,14 @@ impl Chart {
             );
         }
         for tick in ticks(steps) {
+            // The last one ends where the drawing does.
+            let is_last = x(tick) > SIZE[0] - RIGHT - 12.0;
             let _ = writeln!(
                 svg,
-                "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"middle\">{}</text>",
+                "<text x=\"{:.1}\" y=\"{}\" text-anchor=\"{}\">{}</text>",
                 x(tick),
                 SIZE[1] - 12.0,
+                if is_last { "end" } else { "middle" },
                 label(tick)
             );
         }

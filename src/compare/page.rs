@@ -1,10 +1,11 @@
 //! A comparison as one page of HTML that needs nothing else.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::arms::{Cell, Comparison, Row};
 use super::curves::charts;
-use super::record::Record;
+use super::record::{Counts, Record};
 use super::text::seeds;
 use crate::docs::escape;
 
@@ -13,9 +14,9 @@ const STYLE: &str = include_str!("page.css");
 /// The colours that the style has for arms; of more, some are alike.
 pub const COLOURS: usize = 8;
 
-/// Nothing is loaded from anywhere, and nothing runs.
-const POLICY: &str =
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+/// Nothing is loaded from anywhere but the page itself, and nothing runs.
+const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; \
+                      base-uri 'none'; form-action 'none'";
 
 /// The page.
 pub fn page(comparison: &Comparison, records: &[Record]) -> String {
@@ -57,6 +58,7 @@ pub fn page(comparison: &Comparison, records: &[Record]) -> String {
     }
     main += &differences(comparison);
     main += &classes(comparison, records);
+    main += &maps(comparison, records);
     main += &times(comparison, records);
     let version = env!("CARGO_PKG_VERSION");
     format!(
@@ -156,7 +158,7 @@ fn numbers(comparison: &Comparison) -> String {
     html + "</ul>\n</details>\n</section>\n"
 }
 
-/// How many of each class were given their own, where that was counted.
+/// How many of each class were given their own, where that was counted, and which others were given.
 fn classes(comparison: &Comparison, records: &[Record]) -> String {
     let mut html = String::new();
     for row in &comparison.rows {
@@ -171,14 +173,19 @@ fn classes(comparison: &Comparison, records: &[Record]) -> String {
         if most == 0 || already {
             continue;
         }
-        let share = |class: usize, runs: &Vec<&super::record::Counts>| {
+        let share = |class: usize, runs: &Vec<&Counts>| {
             let found = runs.iter().filter_map(|own| own.classes.get(class));
             let [correct, total] = found
                 .fold([0, 0], |[correct, total], own| [correct + own.correct, total + own.total]);
-            match total {
-                0 => "–".to_owned(),
-                total => format!("{:.1}", 100.0 * correct as f64 / total as f64),
+            if total == 0 {
+                return "–".to_owned();
             }
+            let percent = |count: u64| format!("{:.1}", 100.0 * count as f64 / total as f64);
+            let others = mistaken(runs, class).into_iter();
+            let others = others.map(|(given, count)| format!("as {given} {}", percent(count)));
+            let others = others.collect::<Vec<_>>().join(", ");
+            let below = if others.is_empty() { others } else { small(&others) };
+            percent(correct) + &below
         };
         let line = |class: usize| {
             (class.to_string(), counts.iter().map(|runs| share(class, runs)).collect())
@@ -194,6 +201,57 @@ fn classes(comparison: &Comparison, records: &[Record]) -> String {
     match html.is_empty() {
         true => html,
         false => format!("<section>\n<h2>By class</h2>\n{html}</section>\n"),
+    }
+}
+
+/// The classes that a class was most often mistaken for, at most two, with how often over all runs.
+fn mistaken(runs: &[&Counts], class: usize) -> Vec<(usize, u64)> {
+    let mut all: BTreeMap<usize, u64> = BTreeMap::new();
+    for own in runs.iter().flat_map(|own| &own.confused).filter(|own| own.class == class) {
+        *all.entry(own.given).or_default() += own.count;
+    }
+    let mut all: Vec<(usize, u64)> = all.into_iter().collect();
+    all.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    all.truncate(2);
+    all
+}
+
+/// Where images lie by their features: of each arm as its first run has drawn it.
+fn maps(comparison: &Comparison, records: &[Record]) -> String {
+    let mut html = String::new();
+    let mut shown: Vec<&str> = Vec::new();
+    for Row { stage, .. } in &comparison.rows {
+        if shown.contains(&stage.as_str()) {
+            continue;
+        }
+        shown.push(stage);
+        let mut figures = String::new();
+        for (place, arm) in comparison.arms.iter().enumerate() {
+            let run = arm.runs.iter().find_map(|run| Some((run, records[*run].maps.get(stage)?)));
+            let Some((run, drawn)) = run else { continue };
+            let _ = writeln!(
+                figures,
+                "<figure>\n<figcaption>{} seed {}</figcaption>\n{drawn}</figure>",
+                chip(place, &arm.name),
+                records[*run].made.seed
+            );
+        }
+        if !figures.is_empty() {
+            let _ = write!(
+                html,
+                "<details open><summary>{}</summary>\n<div class=\"charts\">\n{figures}</div>\n\
+                 </details>\n",
+                escape(stage)
+            );
+        }
+    }
+    match html.is_empty() {
+        true => html,
+        false => format!(
+            "<section>\n<h2>Where images lie</h2>\n<p>Images that were judged, at the two first \
+             principal components of their features, in the colour of their class. Point at one to \
+             see it.</p>\n{html}</section>\n"
+        ),
     }
 }
 

@@ -17,6 +17,8 @@ pub struct Record {
     pub numbers: Vec<Number>,
     /// The steps of each stage that trained, by its name.
     pub curves: BTreeMap<String, Vec<Step>>,
+    /// Where images lie by their features, as each stage that judged some has drawn it.
+    pub maps: BTreeMap<String, String>,
     /// How long each stage took that was computed in it, in seconds.
     pub seconds: BTreeMap<String, f64>,
     pub has_finished: bool,
@@ -67,6 +69,17 @@ pub struct Warning {
 #[derive(Clone, Debug, Deserialize)]
 pub struct Counts {
     pub classes: Vec<Class>,
+    /// What was given in the place of what, most often first.
+    #[serde(default)]
+    pub confused: Vec<Confused>,
+}
+
+/// How many of a class were given another.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Confused {
+    pub class: usize,
+    pub given: usize,
+    pub count: u64,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -121,8 +134,20 @@ impl Record {
                 curves.insert(stage.clone(), lines(place, &file)?);
             }
         }
+        let mut maps = BTreeMap::new();
+        for Number { stage, .. } in &numbers {
+            let file = format!("{stage}.map.svg");
+            if !maps.contains_key(stage) && folder.join(&file).is_file() {
+                let drawn = text(place, &file)?;
+                // What was broken off would break the page.
+                if drawn.starts_with("<svg ") && drawn.trim_end().ends_with("</svg>") {
+                    maps.insert(stage.clone(), drawn);
+                }
+            }
+        }
         let has_finished = events.iter().any(|event| event.event == "run-finished");
-        Ok(Record { place: place.to_owned(), made, numbers, curves, seconds, has_finished })
+        let place = place.to_owned();
+        Ok(Record { place, made, numbers, curves, maps, seconds, has_finished })
     }
 }
 

@@ -28,7 +28,7 @@ pub struct Shown<'a> {
 
 impl Shown<'_> {
     /// Their height and width.
-    fn size(&self) -> [usize; 2] {
+    pub(super) fn size(&self) -> [usize; 2] {
         self.recipe.output_size(self.images.height, self.images.width)
     }
 
@@ -87,7 +87,7 @@ fn forward(network: &Extractor, images: Array, device: &Selected) -> Array {
         // Nothing is updated outside of training.
         let mut updates = Updates::new();
         let (kernels, updates) = (device.kernels, &mut updates);
-        let mut pass = Pass { kernels, params, training: false, groups: 1, updates };
+        let mut pass = Pass { kernels, params, training: false, chance: None, groups: 1, updates };
         x = module.forward(&mut pass, x);
     }
     x

@@ -40,6 +40,17 @@ pub struct Warning {
     pub message: String,
 }
 
+/// What every protocol calls the images that it was shown, unless it was shown others.
+const PLAIN: &str = "plain images";
+
+impl Judged {
+    /// The same, found of what a recipe makes of the images.
+    pub fn shown_by(self, recipe: &str) -> Self {
+        let protocol = self.protocol.replacen(PLAIN, &format!("images by {recipe}"), 1);
+        Judged { protocol, ..self }
+    }
+}
+
 impl From<Accuracy> for Judged {
     fn from(found: Accuracy) -> Self {
         let Accuracy { top1: value, correct, total, classes, confused, protocol, warning } = found;

@@ -13,6 +13,7 @@ mod judged;
 mod knn;
 mod lbfgs;
 mod linear_probe;
+mod map;
 mod top1;
 
 pub use self::{
@@ -25,6 +26,7 @@ pub use self::{
     judged::{Better, Counts, Judged, Quantity, Warning},
     knn::knn,
     linear_probe::{Probe, linear_probe},
+    map::{MAP_BYTES, THUMBNAIL, map},
     top1::top1,
 };
 

@@ -51,6 +51,8 @@ pub struct Pass<'a> {
     pub params: &'a Params,
     /// Normalise by the batch and move the running statistics, or normalise by them.
     pub training: bool,
+    /// What is left out by chance follows from it; nothing is where there is none.
+    pub chance: Option<Key>,
     /// In how many parts batch norms see the batch: one, or as many as divide it.
     pub groups: usize,
     /// New running statistics; a module applied twice in a step sees its own.

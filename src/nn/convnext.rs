@@ -10,7 +10,8 @@ use super::init::Fill;
 use super::layer_norm::LayerNorm;
 use super::layers::{Depthwise, Linear, Patches};
 use super::maps;
-use super::params::{Declared, Layout, Role, Slot};
+use super::params::Layout;
+use super::residual::{Residual, drops};
 use crate::device::Array;
 use crate::term::Args;
 use crate::term::objective::Section;
@@ -22,7 +23,8 @@ const TINY: [usize; 4] = [3, 3, 9, 3];
 const SCALE: f32 = 1e-6;
 
 pub(super) fn convnext_tiny(args: &Args, _: Option<usize>) -> Box<dyn Architecture> {
-    Box::new(ConvNext::new(args.size("patch"), args.size("width"), TINY))
+    let drop = args.float("drop_path");
+    Box::new(ConvNext::new(args.size("patch"), args.size("width"), TINY, drop))
 }
 
 /// `[n, 3, h, w]` to `[n, 8 * width]`, the normalised average of the last maps.
@@ -43,13 +45,14 @@ struct Stage {
 }
 
 impl ConvNext {
-    fn new(patch: usize, width: usize, depths: [usize; 4]) -> Self {
+    fn new(patch: usize, width: usize, depths: [usize; 4], drop: f64) -> Self {
         let mut layout = Layout::default();
         let fill = (Fill::Normal(0.02), Fill::Constant(0.0));
         let stem = Patches::filled(&mut layout, "stem.0", [3, width], patch, fill);
         let norm = LayerNorm::new(&mut layout, "stem.1", width);
         let mut stages = Vec::new();
         let mut input = width;
+        let mut places = drops(drop, depths.iter().sum()).enumerate();
         for (stage, depth) in depths.into_iter().enumerate() {
             let (output, name) = (width << stage, format!("stages.{stage}"));
             let halving = (stage > 0).then(|| {
@@ -57,8 +60,12 @@ impl ConvNext {
                 let norm = LayerNorm::new(&mut layout, &norm, input);
                 (norm, Patches::filled(&mut layout, &conv, [input, output], 2, fill))
             });
-            let block = |block| Block::new(&mut layout, &format!("{name}.blocks.{block}"), output);
-            stages.push(Stage { halving, blocks: (0..depth).map(block).collect() });
+            let block = |(block, (place, drop))| {
+                let name = format!("{name}.blocks.{block}");
+                Block::new(&mut layout, &name, output, (drop, place))
+            };
+            let blocks = places.by_ref().take(depth).enumerate().map(block).collect();
+            stages.push(Stage { halving, blocks });
             input = output;
         }
         let head = LayerNorm::new(&mut layout, "head.norm", input);
@@ -149,21 +156,19 @@ struct Block {
     norm: LayerNorm,
     fc1: Linear,
     fc2: Linear,
-    gamma: Slot,
+    residual: Residual,
 }
 
 impl Block {
-    fn new(layout: &mut Layout, name: &str, width: usize) -> Self {
+    fn new(layout: &mut Layout, name: &str, width: usize, drop: (f64, usize)) -> Self {
         let linear = |layout: &mut Layout, own: &str, sizes| {
             let fill = (Fill::Normal(0.02), Some(Fill::Constant(0.0)));
             Linear::filled(layout, &format!("{name}.mlp.{own}"), sizes, fill)
         };
+        let gamma = format!("{name}.gamma");
         // timm's order.
-        let shape = vec![width];
-        let scale =
-            Declared::new(format!("{name}.gamma"), shape, Role::NormScale, Fill::Constant(SCALE));
         Block {
-            gamma: layout.declare(scale),
+            residual: Residual::new(layout, &gamma, (width, Some(SCALE)), drop),
             conv: Depthwise::new(layout, &format!("{name}.conv_dw"), width, 7),
             norm: LayerNorm::new(layout, &format!("{name}.norm"), width),
             fc1: linear(layout, "fc1", [width, 4 * width]),
@@ -178,9 +183,7 @@ impl Block {
         let maps: Tensor<4> = maps.into_tensor();
         let rows = self.norm.forward(pass, maps.permute([0, 2, 3, 1]).into());
         let hidden = kernels.gelu(self.fc1.forward(pass, rows));
-        let rows: Tensor<4> = kernels.finish(self.fc2.forward(pass, hidden)).into_tensor();
-        let gamma = pass.array(self.gamma).into_tensor::<1>().unsqueeze();
-        kernels.add_exactly(x, (rows * gamma).into())
+        self.residual.add(pass, x, self.fc2.forward(pass, hidden))
     }
 
     fn walk(&self, walk: &mut Walk) {
@@ -223,7 +226,7 @@ mod tests {
         let cases: Vec<Case> =
             serde_json::from_str(include_str!("convnext.json")).expect("transformers.py writes it");
         for case in cases {
-            let net = ConvNext::new(case.patch, case.width, case.depths);
+            let net = ConvNext::new(case.patch, case.width, case.depths, 0.0);
             backends().iter().for_each(|on| case.held.compare(&net, case.side, on));
         }
     }
@@ -231,7 +234,7 @@ mod tests {
     #[test]
     fn parts_and_costs_are_those_of_the_whole() {
         for on in backends() {
-            let net = ConvNext::new(1, 2, [1, 1, 1, 1]);
+            let net = ConvNext::new(1, 2, [1, 1, 1, 1], 0.5);
             let params = net.init(Key::root(2), &on.device);
             let mut updates = Updates::new();
             let mut pass = pass(&on, &params, &mut updates);
@@ -242,7 +245,7 @@ mod tests {
             let again = net.section(Section::Features, &mut pass, tokens).to_vec();
             assert!(whole.iter().zip(&again).all(|(a, b)| (a - b).abs() < 1e-5));
         }
-        let net = ConvNext::new(4, 96, TINY);
+        let net = ConvNext::new(4, 96, TINY, 0.0);
         let mut walk = Walk::new(Extent::Maps([3, 224, 224]));
         net.walk(&mut walk);
         assert_eq!(walk.at, Extent::Features(768));

@@ -146,7 +146,7 @@ mod tests {
     }
 
     fn pass<'a>(params: &'a Params, training: bool, updates: &'a mut Updates) -> Pass<'a> {
-        Pass { kernels: &FallBack, params, training, groups: 1, updates }
+        Pass { kernels: &FallBack, params, training, chance: None, groups: 1, updates }
     }
 
     fn names(params: &Params) -> Vec<&str> {

@@ -14,6 +14,7 @@ mod mlp;
 mod norm;
 mod params;
 mod resample;
+mod residual;
 mod resnet;
 pub mod safetensors;
 #[cfg(test)]
@@ -111,17 +112,22 @@ mod tests {
             }
         }
         for [patch, width] in [[4, 96], [1, 3]] {
-            let args = [("patch", Term::Int(patch)), ("width", Term::Int(width))];
+            let drop = ("drop_path", Term::Float(0.1));
+            let args = [("patch", Term::Int(patch)), ("width", Term::Int(width)), drop];
             modules.push((call("convnext_tiny", &args), None));
         }
         for name in ["vit_tiny", "vit_small", "vit_base"] {
-            for [patch, size, depth, registers] in [[4, 32, 2, 0], [16, 48, 1, 4]] {
+            for ([patch, size, depth, registers], scale) in
+                [([4, 32, 2, 0], 0.0), ([16, 48, 1, 4], 0.0), ([4, 16, 2, 0], 0.1)]
+            {
                 let args = [
                     ("patch", Term::Int(patch)),
                     ("size", Term::Int(size)),
                     ("depth", Term::Int(depth)),
                     ("registers", Term::Int(registers)),
                     ("pool", symbol("class")),
+                    ("layer_scale", Term::Float(scale)),
+                    ("drop_path", Term::Float(0.1)),
                 ];
                 modules.push((call(name, &args), None));
             }

@@ -149,7 +149,7 @@ mod tests {
         training: bool,
         updates: &'a mut Updates,
     ) -> Pass<'a> {
-        Pass { kernels, params, training, groups: 1, updates }
+        Pass { kernels, params, training, chance: None, groups: 1, updates }
     }
 
     fn close(found: &[f32], expected: &[f32], tolerance: f32) {

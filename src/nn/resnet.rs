@@ -225,7 +225,7 @@ mod tests {
     }
 
     fn pass<'a>(params: &'a Params, training: bool, updates: &'a mut Updates) -> Pass<'a> {
-        Pass { kernels: &FallBack, params, training, groups: 1, updates }
+        Pass { kernels: &FallBack, params, training, chance: None, groups: 1, updates }
     }
 
     /// Compares the first values.

@@ -34,7 +34,7 @@ pub fn weights(layout: &Arc<Layout>, device: &Device) -> Params {
 
 /// A pass in training mode.
 pub fn pass<'p>(on: &Selected, params: &'p Params, updates: &'p mut Updates) -> Pass<'p> {
-    Pass { kernels: on.kernels, params, training: true, groups: 1, updates }
+    Pass { kernels: on.kernels, params, training: true, chance: None, groups: 1, updates }
 }
 
 /// What PyTorch has computed with these weights and images, as `tests/python/transformers.py` writes

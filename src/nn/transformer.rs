@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::architecture::{Architecture, Pass};
-use super::block::{Block, HEAD};
+use super::block::{self, Block, HEAD};
 use super::cost::{Extent, Walk};
 use super::init::Fill;
 use super::layer_norm::LayerNorm;
@@ -34,7 +34,10 @@ impl Transformer {
         let mut layout = Layout::default();
         let filled = (Fill::Normal(0.02), Some(Fill::Constant(0.0)));
         let embed = Linear::filled(&mut layout, "embed", [input, width], filled);
-        let block = |index| Block::new(&mut layout, &format!("blocks.{index}"), heads, causal);
+        let block = |index| {
+            let shape = block::Shape { heads, causal, ..block::Shape::default() };
+            Block::new(&mut layout, &format!("blocks.{index}"), shape)
+        };
         let blocks = (0..depth).map(block).collect();
         let norm = LayerNorm::new(&mut layout, "norm", width);
         let out = Linear::filled(&mut layout, "out", [width, out], filled);

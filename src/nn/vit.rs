@@ -5,7 +5,7 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 
 use super::architecture::{Architecture, Pass};
-use super::block::{Block, HEAD};
+use super::block::{self, Block, HEAD};
 use super::cost::{Extent, Walk};
 use super::init::Fill;
 use super::layer_norm::LayerNorm;
@@ -13,6 +13,7 @@ use super::layers::Patches;
 use super::maps;
 use super::params::{Declared, Layout, Role, Slot};
 use super::resample::resampled;
+use super::residual::drops;
 use crate::device::Array;
 use crate::term::Args;
 use crate::term::objective::Section;
@@ -39,6 +40,10 @@ struct Shape {
     registers: usize,
     /// The mean of the patches is what it yields, in the place of the class token.
     mean: bool,
+    /// What each part of a block is scaled by at first, where it is scaled.
+    scale: Option<f32>,
+    /// The share of the examples that are given nothing of the last block.
+    drop: f64,
 }
 
 /// `[n, 3, h, w]` to `[n, width]`.
@@ -63,6 +68,8 @@ impl Transformer {
             grid: args.size("size") / patch,
             registers: args.size("registers"),
             mean: args.symbol("pool") == "mean",
+            scale: Some(args.float("layer_scale") as f32).filter(|scale| *scale > 0.0),
+            drop: args.float("drop_path"),
         })
     }
 
@@ -78,8 +85,12 @@ impl Transformer {
         let places = 1 + shape.registers + shape.grid * shape.grid;
         let positions = token("pos_embed", places, 0.02);
         let embed = Patches::new(&mut layout, "patch_embed.proj", [3, width], shape.patch);
-        let block = |index| Block::new(&mut layout, &format!("blocks.{index}"), shape.heads, false);
-        let blocks = (0..shape.depth).map(block).collect();
+        let Shape { heads, scale, .. } = shape;
+        let block = |(place, drop)| {
+            let shape = block::Shape { heads, causal: false, scale, drop, place };
+            Block::new(&mut layout, &format!("blocks.{place}"), shape)
+        };
+        let blocks = drops(shape.drop, shape.depth).enumerate().map(block).collect();
         // timm's names: the mean is normalised, or else every token is.
         let name = if shape.mean { "fc_norm" } else { "norm" };
         let norm = LayerNorm::new(&mut layout, name, width);
@@ -272,6 +283,8 @@ mod tests {
         size: usize,
         registers: usize,
         pool: String,
+        /// What its blocks are scaled by at first; the pattern is in its place.
+        scale: Option<f32>,
         side: usize,
         #[serde(flatten)]
         held: Held,
@@ -289,6 +302,8 @@ mod tests {
                 grid: case.size / case.patch,
                 registers: case.registers,
                 mean: case.pool == "mean",
+                scale: case.scale,
+                drop: 0.0,
             });
             backends().iter().for_each(|on| case.held.compare(&net, case.side, on));
         }
@@ -308,6 +323,8 @@ mod tests {
                 grid: 4,
                 registers: 1,
                 mean,
+                scale: None,
+                drop: 0.5,
             });
             let params = weights(&net.layout, &on.device);
             let mut updates = Updates::new();
@@ -351,7 +368,9 @@ mod tests {
     #[test]
     fn a_pass_in_bf16_is_one_in_f32_but_for_rounding() {
         for on in backends().into_iter().filter(|own| own.kind.starts_with("libtorch")) {
-            let shape = Shape { heads: 1, depth: 2, patch: 4, grid: 4, registers: 1, mean: false };
+            let (scale, drop) = (Some(0.5), 0.5);
+            let (heads, depth, patch, grid, registers, mean) = (1, 2, 4, 4, 1, false);
+            let shape = Shape { heads, depth, patch, grid, registers, mean, scale, drop };
             let net = Transformer::new(shape);
             let mixed = Mixed(on.kernels);
             let of = |kernels: &dyn Kernels| {
@@ -361,6 +380,7 @@ mod tests {
                     kernels,
                     params: &params,
                     training: true,
+                    chance: Some(Key::root(4)),
                     groups: 1,
                     updates: &mut updates,
                 };
@@ -386,7 +406,8 @@ mod tests {
 
     #[test]
     fn the_cost_is_that_of_its_products() {
-        let shape = Shape { heads: 3, depth: 12, patch: 16, grid: 14, registers: 0, mean: false };
+        let (heads, depth, patch, grid, registers, mean) = (3, 12, 16, 14, 0, false);
+        let shape = Shape { heads, depth, patch, grid, registers, mean, scale: None, drop: 0.0 };
         let net = Transformer::new(shape);
         let mut walk = Walk::new(crate::nn::Extent::Maps([3, 224, 224]));
         net.walk(&mut walk);

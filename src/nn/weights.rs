@@ -503,6 +503,7 @@ mod tests {
                 kernels: &FallBack,
                 params: &params,
                 training: false,
+                chance: None,
                 groups: 1,
                 updates: &mut updates,
             };

@@ -18,12 +18,15 @@ use super::operands::Context;
 use super::step::{Applied, taken};
 use crate::device::{Array, by_rank};
 use crate::nn::{Params, Pass, Updates};
+use crate::random::Key;
 
 /// A pass of a trained encoder that has kept nothing: its gradient is still to be computed.
 pub struct Encoded {
     of: Applied,
     /// In which batch norms see each part.
     groups: usize,
+    /// What is dropped by chance follows from it, and from the part.
+    chance: Option<Key>,
     input: Array,
     /// The features, by which the rest of the step is differentiated.
     output: Array,
@@ -64,7 +67,8 @@ impl Learner {
         let mut left = Vec::with_capacity(self.parts);
         let features = (0..self.parts).map(|part| {
             let mut updates = before.clone();
-            let mut own = Pass { groups, updates: &mut updates, ..*pass };
+            let chance = of_part(pass.chance, part);
+            let mut own = Pass { chance, groups, updates: &mut updates, ..*pass };
             let features = self.pass(of, &mut own, self.part(&x, part));
             left.push(updates);
             pass.kernels.finish(features)
@@ -77,7 +81,8 @@ impl Learner {
             return features;
         }
         let output = features.leaf();
-        encoded.push(Encoded { of, groups, input: x, output: output.clone() });
+        let chance = pass.chance;
+        encoded.push(Encoded { of, groups, chance, input: x, output: output.clone() });
         output
     }
 
@@ -121,8 +126,8 @@ impl Learner {
     ) -> Vec<Option<Array>> {
         let leaves = self.params[own.of.module].leaves();
         let (kernels, updates) = (context.kernels, &mut Updates::new());
-        let mut pass =
-            Pass { kernels, params: &leaves, training: true, groups: own.groups, updates };
+        let (training, groups, chance) = (true, own.groups, of_part(own.chance, part));
+        let mut pass = Pass { kernels, params: &leaves, training, chance, groups, updates };
         let output = self.pass(own.of, &mut pass, self.part(&own.input, part));
         let output = kernels.finish(output);
         let mut gradients: Gradients = by_rank!(output.rank(), D => {
@@ -149,6 +154,11 @@ impl Learner {
             (0..rows).map(|row| (row % self.parts * each + row / self.parts) as i64).collect();
         taken(&all, &places)
     }
+}
+
+/// No two parts drop the same, and each what it dropped before.
+fn of_part(chance: Option<Key>, part: usize) -> Option<Key> {
+    chance.map(|key| key.fold(part as u64))
 }
 
 /// The means of what several passes would leave.

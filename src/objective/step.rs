@@ -49,6 +49,8 @@ pub(super) struct Applied {
 
 /// What applying a network reads and writes.
 pub(super) struct Applying<'a> {
+    /// The node that applies it: no two of them drop the same by chance.
+    pub node: usize,
     /// Those of the modules that are differentiated, or none at all.
     pub leaves: &'a [Option<Params>],
     pub statistics: &'a mut Statistics,
@@ -139,7 +141,8 @@ impl Learner {
                         true => &mut effects.statistics,
                         false => &mut unused,
                     };
-                    let with = Applying { leaves, statistics, encoded: &mut encoded };
+                    let encoded = &mut encoded;
+                    let with = Applying { node: index, leaves, statistics, encoded };
                     self.apply(*network, input(0), with, &context)
                 }
             };
@@ -161,7 +164,7 @@ impl Learner {
         &self,
         network: usize,
         mut x: Array,
-        Applying { leaves, statistics, encoded }: Applying<'_>,
+        Applying { node, leaves, statistics, encoded }: Applying<'_>,
         context: &Context<'_>,
     ) -> Array {
         let own = &self.networks[network];
@@ -186,7 +189,9 @@ impl Learner {
             let leaf = leaves.get(module).and_then(Option::as_ref).filter(|_| !is_constant);
             let updates = statistics.entry(owner).or_default();
             let (kernels, training, groups) = (context.kernels, !own.is_frozen, own.groups);
-            let mut pass = Pass { kernels, params, training, groups, updates };
+            // What teaches sees everything.
+            let chance = (!is_constant).then(|| context.key.named("drop").fold(node as u64));
+            let mut pass = Pass { kernels, params, training, chance, groups, updates };
             let in_parts = self.parts > 1 && self.graph.modules[module].encoder && has_rows;
             let part = Applied { module, section };
             // What is given with a history is differentiated by, too, and passes as a whole.

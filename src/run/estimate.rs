@@ -13,6 +13,7 @@ use super::prepare::Lookups;
 use super::stages::Fields;
 use crate::check::{StageKind, declared_sizes};
 use crate::data::{self, Content};
+use crate::evaluate::MAP_BYTES;
 use crate::graph::Stage;
 use crate::graph::flow::Flow;
 use crate::graph::flow::chain;
@@ -143,7 +144,7 @@ impl Run<'_> {
                     checkpoints: bytes(held.saturating_mul(2)),
                 }
             }
-            StageKind::Evaluate => Room::default(),
+            StageKind::Evaluate => Room { outputs: MAP_BYTES, ..Room::default() },
         }
     }
 

@@ -9,11 +9,14 @@ use std::sync::Arc;
 use super::failure::Cause;
 use super::inputs::Examples;
 use super::known::Network;
-use super::stages::{Candidate, Judging, Measured};
+use super::stages::{Candidate, Fields, Judging, Measured};
 use super::{Run, State};
+use crate::augment::{Augmentation, Normalization};
 use crate::check::StageKind;
 use crate::device::Precision;
-use crate::evaluate::{Extractor, Problem, Shown, extract, judge};
+use crate::evaluate::{
+    EvaluateError, Extractor, Features, Problem, Shown, THUMBNAIL, extract, judge, map,
+};
 use crate::graph::Stage;
 use crate::nn::{self, safetensors};
 use crate::store::error::RunError;
@@ -68,26 +71,62 @@ impl Run<'_> {
         &self,
         state: &mut State<'_>,
         stage: &Stage,
-        Judging { protocol, recipe, on, fit, classes }: &Judging<'_>,
-        Candidate { epoch, network }: &Candidate,
+        judging: &Judging<'_>,
+        candidate: &Candidate,
     ) -> Result<Measured, Cause> {
+        let Judging { protocol, on, fit, classes, .. } = judging;
+        let mut read = |of| self.features(state, stage, judging, candidate, of);
+        let on = read(on)?;
+        let fit = fit.as_ref().map(read).transpose()?;
         let own = self.device.in_precision(Precision::F32).map_err(RunError::from)?;
-        let device = &own.device;
-        let judged = Network::of(stage, *epoch);
-        let known = &mut state.features;
+        let (device, classes) = (&own.device, *classes);
         let found = self.watched(|watch| {
-            let mut features = |(examples, split): &(Examples, &Split)| {
-                let Examples { images, indices, normalization } = examples;
-                let shown = Shown { images, recipe, normalization };
-                known.of(&judged, split, || {
-                    extract(network, &shown, indices, split.part, &own, watch).map(Arc::new)
-                })
-            };
-            let on = features(on)?;
-            let fit = fit.as_ref().map(features).transpose()?;
-            let classes = *classes;
             judge(protocol, &Problem { fit: fit.as_deref(), on: &on, classes, device, watch })
         })?;
-        Ok(Measured::of(protocol, *epoch, found))
+        let found = match Fields(stage).views() {
+            Some(views) => found.shown_by(&views.to_string()),
+            None => found,
+        };
+        Ok(Measured::of(protocol, candidate.epoch, found))
+    }
+
+    /// Where the examples that an evaluation judges lie among each other, as a picture.
+    pub(super) fn drawn(
+        &self,
+        state: &mut State<'_>,
+        stage: &Stage,
+        judging: &Judging<'_>,
+        candidate: &Candidate,
+    ) -> Result<String, Cause> {
+        let Judging { on, classes, .. } = judging;
+        let features = self.features(state, stage, judging, candidate, on)?;
+        let Examples { images, indices, .. } = &on.0;
+        let views = Fields(stage).views();
+        let recipe = views.map_or_else(Augmentation::none, Augmentation::from_term);
+        let recipe = &recipe.within(THUMBNAIL, [images.height, images.width]);
+        let normalization = &Normalization { mean: [0.0; 3], std: [1.0; 3] };
+        Ok(map(&features, &Shown { images, recipe, normalization }, indices, *classes))
+    }
+
+    /// The features of a split, read where they are not at hand.
+    fn features(
+        &self,
+        state: &mut State<'_>,
+        stage: &Stage,
+        Judging { recipe, .. }: &Judging<'_>,
+        Candidate { epoch, network }: &Candidate,
+        (examples, split): &(Examples, &Split),
+    ) -> Result<Arc<Features>, Cause> {
+        let own = self.device.in_precision(Precision::F32).map_err(RunError::from)?;
+        let judged = Network::of(stage, *epoch);
+        let Examples { images, indices, normalization } = examples;
+        let shown = Shown { images, recipe, normalization };
+        let known = &mut state.features;
+        let read = self.watched(|watch| {
+            known.of(&judged, split, || {
+                extract(network, &shown, indices, split.part, &own, watch).map(Arc::new)
+            })
+        });
+        Ok(read.map_err(EvaluateError::from)?)
     }
 }

@@ -28,6 +28,9 @@ use crate::term::{Args, Call, Output, Split, Term, Unit};
 use crate::train::{DeviceFeed, Feed, HostFeed, Session, Training, build_optimizer, kept_name};
 
 const MODEL: &str = "model.safetensors";
+
+/// The file of a picture of features.
+const MAP: &str = "map.svg";
 /// The name of the last layer in torchvision's residual networks.
 const HEAD: &str = "fc";
 
@@ -163,7 +166,7 @@ impl Run<'_> {
         &self,
         state: &mut State<'_>,
         stage: &Stage,
-        partial: Partial,
+        mut partial: Partial,
         reason: &str,
     ) -> Result<Finished, Cause> {
         self.events.emit(Event::StageStarted {
@@ -182,6 +185,11 @@ impl Run<'_> {
                 Some(known) => known,
                 None => self.judged(state, stage, &judging, &candidate)?,
             });
+            // Of several, the numbers say more than as many pictures.
+            if candidate.epoch.is_none() {
+                let drawn = self.drawn(state, stage, &judging, &candidate)?;
+                partial.write(MAP, drawn.as_bytes())?;
+            }
         }
         if results.is_empty() {
             let message = format!("`{}` has nothing to judge: no encoder was kept", stage.name);

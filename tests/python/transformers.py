@@ -54,7 +54,7 @@ def convnext(patch, width, depths, side):
     return {"patch": patch, "width": width, "depths": depths, "side": side, **measured(model, side)}
 
 
-def case(heads, depth, patch, size, registers, pool, side):
+def case(heads, depth, patch, size, registers, pool, side, scale=None):
     model = VisionTransformer(
         img_size=size,
         patch_size=patch,
@@ -65,6 +65,7 @@ def case(heads, depth, patch, size, registers, pool, side):
         reg_tokens=registers,
         global_pool="avg" if pool == "mean" else "token",
         dynamic_img_size=side != size,
+        init_values=scale,
     ).eval()
     return {
         "heads": heads,
@@ -73,6 +74,7 @@ def case(heads, depth, patch, size, registers, pool, side):
         "size": size,
         "registers": registers,
         "pool": pool,
+        "scale": scale,
         "side": side,
         **measured(model, side),
     }
@@ -84,7 +86,9 @@ def alike(held, found):
         return held.keys() == found.keys() and all(alike(held[key], found[key]) for key in found)
     if isinstance(found, list):
         return len(held) == len(found) and all(map(alike, held, found))
-    return held == found if isinstance(found, str) else abs(held - found) <= 1e-8 * max(1, abs(found))
+    if found is None or isinstance(found, str):
+        return held == found
+    return abs(held - found) <= 1e-8 * max(1, abs(found))
 
 
 def main():
@@ -97,6 +101,7 @@ def main():
             case(2, 1, 4, 16, 2, "mean", 16),
             case(1, 1, 4, 16, 1, "class", 24),
             case(1, 1, 4, 16, 0, "mean", 12),
+            case(1, 2, 4, 16, 0, "class", 16, scale=0.1),
         ]
     if "--write" in sys.argv:
         path.write_text(json.dumps(cases, indent=0) + "\n")

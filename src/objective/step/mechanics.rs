@@ -54,7 +54,8 @@ fn grouped(groups: usize, shuffle: bool) -> ObjectiveGraph {
 fn applied(program: &Learner, network: usize, x: &Array, key: u64) -> (Array, Statistics) {
     let mut statistics = Statistics::new();
     let context = Context { key: Key::root(key), ..context() };
-    let with = Applying { leaves: &[], statistics: &mut statistics, encoded: &mut Vec::new() };
+    let encoded = &mut Vec::new();
+    let with = Applying { node: 0, leaves: &[], statistics: &mut statistics, encoded };
     (program.apply(network, x.clone(), with, &context), statistics)
 }
 

@@ -289,7 +289,7 @@ fn applied(
     leaves: &[Option<Params>],
     statistics: &mut Statistics,
 ) -> Array {
-    let with = Applying { leaves, statistics, encoded: &mut Vec::new() };
+    let with = Applying { node: 0, leaves, statistics, encoded: &mut Vec::new() };
     program.apply(network, view.clone(), with, &context())
 }
 

@@ -196,6 +196,19 @@ fn what_is_not_there_is_not_measured() {
     assert_eq!(plan["measured_memory"], Value::Null);
 }
 
+/// A training whose encoders are judged as they are kept holds their features as well.
+#[test]
+fn what_is_judged_on_the_way_takes_its_memory() {
+    let memory = |text: &str| {
+        let plan = json(&User::with(text), &[]);
+        let of = |name: &str| stage(&plan, name)["expected_memory"].as_u64().expect("bytes");
+        (of("base"), of("neighbours"))
+    };
+    let (base, neighbours) = memory(SMALL);
+    let (alone, _) = memory(&SMALL.replace("base.history", "base.encoder"));
+    assert_eq!(base, alone + neighbours);
+}
+
 #[test]
 fn what_a_plan_calls_cached_is_what_the_run_does_not_compute() {
     let user = User::with(SMALL);

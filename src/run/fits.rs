@@ -29,8 +29,9 @@ impl Run<'_> {
     pub(super) fn check_step(&self, fields: &Fields<'_>, datasets: u128) -> Result<(), RunError> {
         let Some(free) = free_memory().filter(|_| self.device.is_host()) else { return Ok(()) };
         let (batch, parts) = (fields.args().size("batch"), fields.parts());
+        let besides = datasets.saturating_add(self.judging_memory(fields.0));
         let takes = |batch: usize, parts: usize| {
-            Some(self.training_work(fields, batch, parts)?.memory.saturating_add(datasets))
+            Some(self.training_work(fields, batch, parts)?.memory.saturating_add(besides))
         };
         let Some(needed) = takes(batch, parts) else { return Ok(()) };
         let [share, of] = AT_LEAST;

@@ -44,12 +44,26 @@ impl Run<'_> {
         let fields = Fields(stage);
         match stage.kind {
             StageKind::Pretrain | StageKind::Finetune => {
-                self.training_work(&fields, fields.args().size("batch"), fields.parts())
+                let (batch, parts) = (fields.args().size("batch"), fields.parts());
+                let own = self.training_work(&fields, batch, parts)?;
+                Some(Work { memory: own.memory + self.judging_memory(stage), ..own })
             }
             StageKind::Evaluate => {
                 Some(self.with_gaps(self.evaluation_work(&fields, reads)?, [6, 5]))
             }
         }
+    }
+
+    /// What evaluations of the encoders that a training keeps take beside it, one after the other.
+    pub(super) fn judging_memory(&self, training: &Stage) -> u128 {
+        let stages = self.graph.to_run().into_iter().filter_map(|own| self.graph.stage(own));
+        let judged = stages.filter(|own| own.kind == StageKind::Evaluate).filter(|own| {
+            let Some(Term::Output(model)) = own.fields.get("model") else { return false };
+            let of = self.graph.stage(model.stage).map(|of| &of.name);
+            model.output == "history" && of == Some(&training.name)
+        });
+        let work = judged.filter_map(|own| self.work(own, &[]));
+        work.map(|own| own.memory).max().unwrap_or(0)
     }
 
     /// The allocator of the host leaves gaps between the aligned tensors of libtorch.

@@ -50,6 +50,9 @@ ARRAYS = {
             [-1.381, -2.055, 0.048, -0.386],
         ]
     ),
+    # Of length one.
+    "close": F.normalize(pattern(5, 3), dim=1),
+    "close_b": F.normalize(pattern(5, 3, scale=0.9, shift=0.2), dim=1),
     "square": pattern(4, 4),
     "tall": pattern(6, 3),
     "tall_b": pattern(6, 3, scale=0.7, shift=0.11),
@@ -247,6 +250,14 @@ def hard_triplet(a, b, margin):
     return (near - far.masked_fill(own, torch.inf).min(1).values + margin).relu().mean()
 
 
+def semi_hard_triplet(a, b, margin):
+    near = 2 - 2 * (a * b).sum(1)
+    far = 2 - 2 * torch.cat([a @ b.T, a @ a.T], 1)
+    own = torch.eye(len(a)).bool().repeat(1, 2)
+    least = far.masked_fill(own | (far < near[:, None]), torch.inf).min(1).values
+    return (near - least + margin).relu().mean()
+
+
 def dclw(a, b, temperature, sigma=0.5):
     near = torch.exp((a * b).sum(1).detach() / sigma)
     return decoupled(a, b, temperature, 2 - near / near.mean())
@@ -411,6 +422,7 @@ CASES = [
     ("sup_con", sup_con, {"temperature": 0.7}, {"a": "a", "b": "b", "_labels": "labels"}),
     ("dcl", dcl, {"temperature": 0.3}, {"a": "a", "b": "b"}),
     ("hard_triplet", hard_triplet, {"margin": 0.7}, {"a": "a", "b": "b"}),
+    ("semi_hard_triplet", semi_hard_triplet, {"margin": 0.7}, {"a": "close", "b": "close_b"}),
     ("dclw", dclw, {"temperature": 0.3, "sigma": 0.8}, {"a": "a", "b": "b"}),
     ("coding_rate", coding_rate, {"epsilon": 0.2}, {"x": "tall"}),
     ("coding_rate", coding_rate, {"epsilon": 0.5}, {"x": "cube"}),

@@ -487,6 +487,8 @@ mod tests {
                 ("depth", whole(2)),
                 ("registers", whole(0)),
                 ("pool", Term::Symbol("class".to_owned())),
+                ("layer_scale", Term::Float(0.0)),
+                ("drop_path", Term::Float(0.0)),
             ],
         );
         for (name, term, file, part) in [

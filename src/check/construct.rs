@@ -35,6 +35,17 @@ impl Checker<'_> {
             self.no_size(&signature, size, &bound, span);
             return Value::poison(span);
         }
+        // What is told stands in the graph, as a number.
+        let open = bound.values.iter().find_map(|(name, value)| match &value.kind {
+            Kind::Int(size) if size.is_open() => Some((name, value, size)),
+            _ => None,
+        });
+        if let Some((parameter, value, size)) = open {
+            let message = format!("`{parameter}` of `{name}` is a number, and this is {size}");
+            let error = self.blame_use(findings::TYPE_MISMATCH, value, message);
+            self.report(error.help("sizes of batches and images are for formulas, as in `x / n`"));
+            return Value::poison(span);
+        }
         let term = args(&bound.values).map(|args| Term::Call(Call { name: name.to_owned(), args }));
         let shape = |part| {
             let shape = signature.result.part(part);
@@ -324,17 +335,6 @@ impl Checker<'_> {
                 }
                 None => {}
             }
-        }
-        // What an operation is told stands in the graph, as a number.
-        let open = rest.iter().find_map(|(name, value)| match &value.kind {
-            Kind::Int(size) if size.is_open() => Some((name, value, size)),
-            _ => None,
-        });
-        if let Some((name, value, size)) = open {
-            let message = format!("`{name}` of `{operation}` is a number, and this is {size}");
-            let error = self.blame_use(findings::TYPE_MISMATCH, value, message);
-            self.report(error.help("sizes of batches and images are for formulas, as in `x / n`"));
-            return Value::poison(span);
         }
         // What holds whole batches takes them one at a time; a queue of known size is kept whole.
         if let Some(numbers) = shape.sizes().and_then(memory::product) {

@@ -323,6 +323,9 @@ impl Checker<'_> {
         }
         self.check_images(stage, ("on", on.as_ref()), &channels(stage.fields.get("model")));
         self.check_judged_views(stage);
+        if let (Some(on), Some(encoder)) = (&on, encoder_of(stage.fields.get("model"))) {
+            self.check_judged_size(stage, on, &encoder);
+        }
         if let Some(fit) = &fit {
             self.needs_labels(stage, "fit", fit, "a protocol");
             self.trains_on(stage, "fit", fit);

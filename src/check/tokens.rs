@@ -38,6 +38,12 @@ impl Grid {
         Some(Grid { stride: fact("divides")?, leads, blocks, tiles })
     }
 
+    /// Whether images of that height and width have no patch.
+    pub fn is_without_patches(self, height: &Size, width: &Size) -> bool {
+        let positions = self.positions(height, width).and_then(|own| own.as_constant());
+        self.tiles && positions.is_some_and(|positions| positions < 1)
+    }
+
     /// How many positions an image has. `None` where there is no such size.
     fn positions(self, height: &Size, width: &Size) -> Option<Size> {
         let along = |side: &Size| {

@@ -5,7 +5,7 @@ use super::objective::{Asked, Builder, DraftNode};
 use super::pipeline::TypedStage;
 use super::size::{Size, Symbol, SymbolKind};
 use super::stages::split_of;
-use super::value::{AugmentValue, ByView, Kind, SplitValue, Value};
+use super::value::{AugmentValue, ByView, EncoderValue, Kind, SplitValue, Value};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::resolve::declaration;
 use crate::term::Term;
@@ -48,6 +48,29 @@ impl Checker<'_> {
             return;
         };
         self.report(error);
+    }
+
+    /// An encoder of patches is shown one at least.
+    pub(super) fn check_judged_size(
+        &mut self,
+        stage: &TypedStage,
+        data: &SplitValue,
+        encoder: &EncoderValue,
+    ) {
+        let side = match stage.fields.get("views").map(|value| &value.kind) {
+            Some(Kind::Augment(augment)) => augment.side(),
+            _ => None,
+        };
+        let [_, height, width] = &data.dataset.image;
+        let [height, width] =
+            [height, width].map(|own| side.map_or_else(|| own.clone(), Size::constant));
+        if encoder.made.grid.is_some_and(|grid| grid.is_without_patches(&height, &width)) {
+            let field = if side.is_some() { "views" } else { "model" };
+            let message =
+                format!("images of {height} × {width} pixels hold no patch of the encoder");
+            let error = self.about(findings::OUT_OF_RANGE, stage, field, message);
+            self.report(error.help("show it larger images, or take smaller patches"));
+        }
     }
 
     /// Views no larger than what they are cut from, of the channels that the encoder takes.

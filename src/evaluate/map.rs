@@ -12,8 +12,13 @@ use super::{Features, Shown};
 /// The images in a picture at most: enough to see what lies together.
 const MOST: usize = 200;
 
-/// The bytes of a picture of images that are no larger than [`THUMBNAIL`], about.
-pub const MAP_BYTES: u128 = 400 << 10;
+/// The bytes that each of them takes at least: those of CIFAR-10 take 1.6 KB.
+const LEAST: u128 = 1 << 10;
+
+/// The bytes of a picture of so many examples, at least.
+pub fn map_bytes(examples: usize) -> u128 {
+    examples.min(MOST) as u128 * LEAST
+}
 
 /// The pixels of a side that an image is shown in.
 pub const THUMBNAIL: usize = 40;
@@ -199,5 +204,6 @@ mod tests {
             assert!((0.0..=SIDE).contains(&x), "{x}");
         }
         assert_eq!(svg, map(&features, &shown, &indices, 3));
+        assert!(svg.len() as u128 > map_bytes(450), "{}", svg.len());
     }
 }

@@ -26,7 +26,7 @@ pub use self::{
     judged::{Better, Counts, Judged, Quantity, Warning},
     knn::knn,
     linear_probe::{Probe, linear_probe},
-    map::{MAP_BYTES, THUMBNAIL, map},
+    map::{THUMBNAIL, map, map_bytes},
     top1::top1,
 };
 

@@ -11,9 +11,9 @@ use super::Run;
 use super::inputs::Datasets;
 use super::prepare::Lookups;
 use super::stages::Fields;
-use crate::check::{StageKind, declared_sizes};
+use crate::check::{StageKind, declared_sizes, examples_of};
 use crate::data::{self, Content};
-use crate::evaluate::MAP_BYTES;
+use crate::evaluate::map_bytes;
 use crate::graph::Stage;
 use crate::graph::flow::Flow;
 use crate::graph::flow::chain;
@@ -144,7 +144,13 @@ impl Run<'_> {
                     checkpoints: bytes(held.saturating_mul(2)),
                 }
             }
-            StageKind::Evaluate => Room { outputs: MAP_BYTES, ..Room::default() },
+            StageKind::Evaluate => {
+                // Of several networks there is no picture.
+                let is_one =
+                    !matches!(fields.get("model"), Term::Output(own) if own.output == "history");
+                let shown = examples_of(fields.split("on")).filter(|_| is_one).unwrap_or(0);
+                Room { outputs: map_bytes(shown), ..Room::default() }
+            }
         }
     }
 

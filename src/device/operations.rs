@@ -10,8 +10,8 @@ pub struct BatchNorm {
 }
 
 /// Puts the functions of a backend into burn's graph, and defines what [`super::Kernels`] calls of
-/// them, `conv2d`, `batch_norm` and `batch_norm_fixed`, and its tensors in arrays, `native` and
-/// `array`. burn's traits are of one backend each, so that this is text.
+/// them, `conv2d`, `batch_norm`, `batch_norm_fixed`, `layer_norm`, `gelu` and `attention`, and its
+/// tensors in arrays, `native` and `array`. burn's traits are of one backend each, so that this is text.
 ///
 /// `$own` is a module of functions on the backend's own tensors, `T`:
 ///
@@ -24,7 +24,13 @@ pub struct BatchNorm {
 /// - `batch_norm_fixed(T, [T; 4], Option<T>, BatchNorm) -> T` of input, scale, shift, mean and
 ///   variance, and a shortcut: there is no way back,
 /// - `batch_norm_backward(T, &Normalized, bool, bool) -> [Option<T>; 4]` of the gradient: those by
-///   input, if it is wanted, scale, shift and shortcut, if there is one.
+///   input, if it is wanted, scale, shift and shortcut, if there is one,
+/// - `layer_norm(&T, [&T; 2], f64) -> T` of input, scale and shift,
+/// - `layer_norm_backward(&T, [&T; 2], f64) -> [T; 3]` of the gradient, input and scale: those by
+///   input, scale and shift,
+/// - `gelu(&T) -> T`, `gelu_backward(&T, &T) -> T` of the gradient and the input,
+/// - `attention(&T, usize, bool) -> T` of queries, keys and values of so many heads, and
+///   `attention_backward(&T, &T, usize, bool) -> T` of the gradient and those.
 ///
 /// Its `Normalized` has the fields `mean` and `deviation`: of each channel of each group the mean,
 /// and one over the square root of variance and epsilon.
@@ -110,6 +116,28 @@ macro_rules! operations {
             array($own::batch_norm_fixed(x, parts.map(native), shortcut, how), rank)
         }
 
+        pub fn layer_norm(x: Array, [scale, shift]: [Array; 2], epsilon: f64) -> Array {
+            let [scale, shift] = [scale, shift].map(|own| own.into_tensor::<1>().into_dispatch());
+            by_rank!(x.rank(), D => {
+                let x = x.into_tensor::<D>().into_dispatch();
+                let output = <Dispatch as Operations>::layer_norm(x, scale, shift, epsilon);
+                Tensor::<D>::from_dispatch(output).into()
+            })
+        }
+
+        pub fn gelu(x: Array) -> Array {
+            by_rank!(x.rank(), D => {
+                let output = <Dispatch as Operations>::gelu(x.into_tensor::<D>().into_dispatch());
+                Tensor::<D>::from_dispatch(output).into()
+            })
+        }
+
+        pub fn attention(qkv: Array, heads: usize, causal: bool) -> Array {
+            let qkv = qkv.into_tensor::<3>().into_dispatch();
+            let output = <Dispatch as Operations>::attention(qkv, heads, causal);
+            Tensor::<3>::from_dispatch(output).into()
+        }
+
         #[backend_extension($Backend, Autodiff)]
         pub trait Operations: Backend {
             fn convolution(
@@ -135,6 +163,17 @@ macro_rules! operations {
                 shortcut: FloatTensor<Self>,
                 how: BatchNorm,
             ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>);
+
+            fn layer_norm(
+                x: FloatTensor<Self>,
+                scale: FloatTensor<Self>,
+                shift: FloatTensor<Self>,
+                epsilon: f64,
+            ) -> FloatTensor<Self>;
+
+            fn gelu(x: FloatTensor<Self>) -> FloatTensor<Self>;
+
+            fn attention(qkv: FloatTensor<Self>, heads: usize, causal: bool) -> FloatTensor<Self>;
         }
 
         impl Operations for $Backend {
@@ -162,6 +201,18 @@ macro_rules! operations {
                 let parts = [scale, shift];
                 let (output, made) = $own::batch_norm(x, parts, Some(shortcut), (how, true));
                 (output, made.mean, made.deviation)
+            }
+
+            fn layer_norm(x: $Tensor, scale: $Tensor, shift: $Tensor, epsilon: f64) -> $Tensor {
+                $own::layer_norm(&x, [&scale, &shift], epsilon)
+            }
+
+            fn gelu(x: $Tensor) -> $Tensor {
+                $own::gelu(&x)
+            }
+
+            fn attention(qkv: $Tensor, heads: usize, causal: bool) -> $Tensor {
+                $own::attention(&qkv, heads, causal)
             }
         }
 
@@ -224,6 +275,45 @@ macro_rules! operations {
                 };
                 (output, mean, deviation)
             }
+
+            fn layer_norm(
+                x: FloatTensor<Self>,
+                scale: FloatTensor<Self>,
+                shift: FloatTensor<Self>,
+                epsilon: f64,
+            ) -> FloatTensor<Self> {
+                let (x, x_node) = x.into_parts();
+                let (scale, scale_node) = scale.into_parts();
+                let (shift, shift_node) = shift.into_parts();
+                let output = $own::layer_norm(&x, [&scale, &shift], epsilon);
+                let nodes = [x_node, scale_node, shift_node];
+                match ByRow.prepare::<C>(nodes).compute_bound().stateful() {
+                    OpsKind::Tracked(prepared) => prepared.finish((x, scale, epsilon), output),
+                    OpsKind::UnTracked(prepared) => prepared.finish(output),
+                }
+            }
+
+            fn gelu(x: FloatTensor<Self>) -> FloatTensor<Self> {
+                let (x, node) = x.into_parts();
+                let output = $own::gelu(&x);
+                match Gelu.prepare::<C>([node]).compute_bound().stateful() {
+                    OpsKind::Tracked(prepared) => prepared.finish(x, output),
+                    OpsKind::UnTracked(prepared) => prepared.finish(output),
+                }
+            }
+
+            fn attention(
+                qkv: FloatTensor<Self>,
+                heads: usize,
+                causal: bool,
+            ) -> FloatTensor<Self> {
+                let (qkv, node) = qkv.into_parts();
+                let output = $own::attention(&qkv, heads, causal);
+                match Attention.prepare::<C>([node]).compute_bound().stateful() {
+                    OpsKind::Tracked(prepared) => prepared.finish((qkv, heads, causal), output),
+                    OpsKind::UnTracked(prepared) => prepared.finish(output),
+                }
+            }
         }
 
         #[derive(Debug)]
@@ -276,6 +366,70 @@ macro_rules! operations {
                 _: &mut Checkpointer,
             ) {
                 descend(ops, gradients);
+            }
+        }
+
+        #[derive(Debug)]
+        struct ByRow;
+
+        impl Backward<$Backend, 3> for ByRow {
+            type State = ($Tensor, $Tensor, f64);
+
+            fn backward(
+                self,
+                ops: Ops<Self::State, 3>,
+                gradients: &mut Gradients,
+                _: &mut Checkpointer,
+            ) {
+                let gradient = gradients.consume::<$Backend>(&ops.node);
+                let (x, scale, epsilon) = &ops.state;
+                let made = $own::layer_norm_backward(&gradient, [x, scale], *epsilon);
+                for (node, made) in ops.parents.into_iter().zip(made) {
+                    if let Some(node) = node {
+                        gradients.register::<$Backend>(node.id, made);
+                    }
+                }
+            }
+        }
+
+        #[derive(Debug)]
+        struct Gelu;
+
+        impl Backward<$Backend, 1> for Gelu {
+            type State = $Tensor;
+
+            fn backward(
+                self,
+                ops: Ops<Self::State, 1>,
+                gradients: &mut Gradients,
+                _: &mut Checkpointer,
+            ) {
+                let gradient = gradients.consume::<$Backend>(&ops.node);
+                if let [Some(node)] = ops.parents {
+                    let made = $own::gelu_backward(&gradient, &ops.state);
+                    gradients.register::<$Backend>(node.id, made);
+                }
+            }
+        }
+
+        #[derive(Debug)]
+        struct Attention;
+
+        impl Backward<$Backend, 1> for Attention {
+            type State = ($Tensor, usize, bool);
+
+            fn backward(
+                self,
+                ops: Ops<Self::State, 1>,
+                gradients: &mut Gradients,
+                _: &mut Checkpointer,
+            ) {
+                let gradient = gradients.consume::<$Backend>(&ops.node);
+                let (qkv, heads, causal) = &ops.state;
+                if let [Some(node)] = ops.parents {
+                    let made = $own::attention_backward(&gradient, qkv, *heads, *causal);
+                    gradients.register::<$Backend>(node.id, made);
+                }
             }
         }
 

@@ -77,7 +77,7 @@ impl Kernels for Mixed {
     }
 
     fn gelu(&self, x: Array) -> Array {
-        rounded(self.0.gelu(x.cast(FloatDType::F32)))
+        self.0.gelu(x)
     }
 
     fn layer_norm(&self, x: Array, parts: [Array; 2], epsilon: f64) -> Array {
@@ -85,7 +85,7 @@ impl Kernels for Mixed {
     }
 
     fn attention(&self, qkv: Array, heads: usize, causal: bool) -> Array {
-        rounded(self.0.attention(qkv.cast(FloatDType::F32), heads, causal))
+        self.0.attention(qkv, heads, causal)
     }
 
     fn max_pool2d(&self, x: Array, kernel: usize, stride: usize, padding: usize) -> Array {

@@ -138,6 +138,47 @@ fn batch_norms_are_those_of_the_fall_back() {
 }
 
 #[test]
+fn what_transformers_are_made_of_is_that_of_the_fall_back() {
+    for Selected { device, kernels: own, .. } in backends() {
+        for shape in [&[3, 1, 6][..], &[4, 9, 192], &[2, 65, 96], &[7, 3, 3, 48]] {
+            let width = [shape[shape.len() - 1]];
+            let x: Array = by_rank!(shape.len(), D => {
+                (noise(1, shape, &device).into_tensor::<D>() * 6.0 + 0.5).into()
+            });
+            let parts = [x.clone(), noise(2, &width, &device), noise(3, &width, &device)];
+            for tracked in [[true; 3], [true, false, false], [false, true, true]] {
+                let of = |kernels: &dyn Kernels| {
+                    gradients(&parts, &tracked, |own| {
+                        let parts = [own[1].clone(), own[2].clone()];
+                        kernels.layer_norm(own[0].clone(), parts, 1e-6)
+                    })
+                };
+                for (found, expected) in of(own).iter().zip(of(&FallBack)) {
+                    close(found, &expected, &format!("norms of {shape:?}, {tracked:?}"));
+                }
+            }
+            let of = |kernels: &dyn Kernels| {
+                gradients(std::slice::from_ref(&x), &[true], |own| kernels.gelu(own[0].clone()))
+            };
+            for (found, expected) in of(own).iter().zip(of(&FallBack)) {
+                close(found, &expected, &format!("GELU of {shape:?}"));
+            }
+            let &[_, _, width] = shape else { continue };
+            for (heads, causal) in [(1, false), (1, true), (width / 6, false), (2, true)] {
+                let of = |kernels: &dyn Kernels| {
+                    gradients(std::slice::from_ref(&x), &[true], |own| {
+                        kernels.attention(own[0].clone(), heads, causal)
+                    })
+                };
+                for (found, expected) in of(own).iter().zip(of(&FallBack)) {
+                    close(found, &expected, &format!("attention of {shape:?}, {heads} {causal}"));
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn what_is_not_a_number_is_not_hidden() {
     for Selected { device, kernels: own, .. } in backends() {
         let mut values = vec![1.0; 2 * 3 * 4 * 4];
@@ -149,6 +190,18 @@ fn what_is_not_a_number_is_not_hidden() {
             let output = own.batch_norm(x, parts, (1, 1e-5), after).output;
             assert!(output.to_vec()[..16].iter().all(|own| own.is_nan()));
         }
+        let mut values = vec![1.0; 2 * 3 * 6];
+        values[7] = f32::NAN;
+        let x = Array::from_vec(values, &[2, 3, 6], &device);
+        let parts = [1.0, 0.0].map(|own| Array::from_vec(vec![own; 6], &[6], &device));
+        let nans = |x: Array| x.to_vec().iter().map(|own| own.is_nan()).collect::<Vec<_>>();
+        let (row, all) = (6..12, 0..36);
+        let normal = nans(own.layer_norm(x.clone(), parts, 1e-6));
+        assert_eq!(normal, all.clone().map(|at| row.contains(&at)).collect::<Vec<_>>());
+        assert_eq!(nans(own.gelu(x.clone())), all.map(|at| at == 7).collect::<Vec<_>>());
+        // One of the second token's queries: nobody else asks by it.
+        let attended = nans(own.attention(x, 1, false));
+        assert_eq!(attended, (0..12).map(|at| at / 2 == 1).collect::<Vec<_>>());
     }
 }
 

@@ -85,7 +85,7 @@ impl Block {
         walk.shortcut(|walk| {
             walk.layer_norm();
             self.qkv.walk(walk);
-            walk.attention(self.shape.heads);
+            walk.attention();
             self.proj.walk(walk);
         });
         walk.shortcut(|walk| {

@@ -193,7 +193,7 @@ impl Walk {
         }
     }
 
-    /// A layer norm keeps what it has centred, and the layer behind it what it gives.
+    /// A layer norm keeps what it is given, and the layer behind it what it gives.
     pub fn layer_norm(&mut self) {
         self.keeps(self.at.numbers());
         self.keeps(self.at.numbers());
@@ -204,19 +204,17 @@ impl Walk {
         self.relu();
     }
 
-    /// Attention of so many heads, from queries, keys and values beside each other: products of the
-    /// tokens with each other, of which neither has parameters.
-    pub fn attention(&mut self, heads: usize) {
+    /// Attention, of any number of heads, from queries, keys and values beside each other: products of the
+    /// tokens with each other, of which neither has parameters and none is kept.
+    pub fn attention(&mut self) {
         let Extent::Tokens([count, width]) = self.at else {
             unreachable!("attention is between tokens")
         };
         let to = Extent::Tokens([count, width / 3]);
-        let scores = heads as u128 * (count * count) as u128;
         let operations = 4 * (count * count) as u128 * (width / 3) as u128;
         self.cost.forward += operations;
         self.cost.by_layers += 2 * operations;
         self.keeps(self.at.numbers());
-        self.keeps(2 * scores);
         self.keeps(to.numbers());
         self.at = to;
     }

@@ -12,7 +12,7 @@ const PARTS: [(&str, u32); 7] = [
     ("views", 2),
     ("initialization", 1),
     // Layers, gradients, optimizers, and which examples a step sees.
-    ("steps", 7),
+    ("steps", 8),
     // What objectives are written in.
     ("operations", 1),
     ("schedules", 1),

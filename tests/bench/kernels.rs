@@ -1,4 +1,5 @@
-//! The pieces that a training step is made of, at the sizes of ResNet-18 on CIFAR-10.
+//! The pieces that a training step is made of, at the sizes of ResNet-18 and of a tiny vision
+//! transformer on CIFAR-10.
 //!
 //! ```text
 //! cargo bench --bench kernels
@@ -195,5 +196,42 @@ fn optimizer_and_average(bencher: Bencher<'_, '_>, backend: &str) {
     bencher.counter(ItemsCount::new(shape[0] * shape[1])).bench_local(|| {
         on.kernels.descend_many(&mut values, gradients.clone(), &mut buffers, how);
         on.kernels.lerp_many(&mut averages, &values.iter().collect::<Vec<_>>(), 0.99);
+    });
+}
+
+/// Examples, tokens and the width of the tiny transformer on patches of 4.
+const TOKENS: [usize; 3] = [BATCH, 65, 192];
+
+#[divan::bench(args = backends())]
+fn layer_norm_and_gradients(bencher: Bencher<'_, '_>, backend: &str) {
+    let on = selected(backend);
+    let parts = [noise(&TOKENS[2..], on), noise(&TOKENS[2..], on)];
+    of_tokens(bencher, on, 1, |x| {
+        on.kernels.layer_norm(x, parts.each_ref().map(Array::leaf), 1e-6)
+    });
+}
+
+#[divan::bench(args = backends())]
+fn gelu_and_gradients(bencher: Bencher<'_, '_>, backend: &str) {
+    let on = selected(backend);
+    of_tokens(bencher, on, 4, |x| on.kernels.gelu(x));
+}
+
+#[divan::bench(args = backends())]
+fn attention_and_gradients(bencher: Bencher<'_, '_>, backend: &str) {
+    let on = selected(backend);
+    of_tokens(bencher, on, 3, |x| on.kernels.attention(x, 3, false));
+}
+
+/// Of tokens that are so many times as wide.
+fn of_tokens(bencher: Bencher<'_, '_>, on: &Selected, times: usize, f: impl Fn(Array) -> Array) {
+    let [n, tokens, width] = TOKENS;
+    let x = noise(&[n, tokens, times * width], on);
+    // As a layer before it leaves it, in the numbers of the precision.
+    let x = on.kernels.add(x.clone(), x);
+    bencher.counter(ItemsCount::new(x.len())).bench_local(|| {
+        let given = x.leaf();
+        let sum: Array = on.kernels.finish(f(given.clone())).tensor::<3>().sum().into();
+        black_box(given.take_gradient(&mut sum.backward()));
     });
 }

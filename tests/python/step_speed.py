@@ -3,8 +3,9 @@
     cargo bench --features libtorch --bench step --no-run    # prints the path of STEP
     python3 tests/python/step_speed.py STEP [--width 16] [--batch 256] [--steps 1] [--rounds 9]
         [--cpipe libtorch-cpu,libtorch-cpu:bf16,flex] [--torch f32,f32-cl,bf16-cl] [--device cpu]
+        [--network resnet18|vit_tiny]
 
-Same network (ResNet-18 with the small stem), same batch size, same queue and optimizer; weights and
+Same network (ResNet-18 with the small stem, or the tiny vision transformer on patches of 4), same batch size, same queue and optimizer; weights and
 images are each side's own noise. Every round asks each for so many steps, one after the other, while
 the others wait. Printed are medians, their ratio to the best of PyTorch, and the most memory that
 each process has held. PyTorch's columns: f32, its memory order as it is or channels last (cl), and
@@ -14,9 +15,11 @@ the automatic mixed precision of bf16.
 import argparse
 import copy
 import os
+import re
 import statistics
 import subprocess
 import sys
+import tempfile
 
 QUEUE, TEMPERATURE, MOMENTUM = 4096, 0.1, 0.99
 
@@ -53,13 +56,54 @@ def encoder(width):
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten()), before
 
 
-def training(width, batch, kind, device):
+def transformer(width=192, heads=3, depth=12, patch=4, side=32):
+    """timm's tiny vision transformer, for images of 32 pixels."""
+    import torch
+    import torch.nn.functional as F
+    from torch import nn
+
+    class Block(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm1, self.norm2 = nn.LayerNorm(width, 1e-6), nn.LayerNorm(width, 1e-6)
+            self.qkv, self.proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
+            self.mlp = nn.Sequential(
+                nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
+            )
+
+        def forward(self, x):
+            n, tokens, _ = x.shape
+            qkv = self.qkv(self.norm1(x)).reshape(n, tokens, 3, heads, width // heads)
+            query, key, value = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+            attended = F.scaled_dot_product_attention(query, key, value)
+            x = x + self.proj(attended.transpose(1, 2).reshape(n, tokens, width))
+            return x + self.mlp(self.norm2(x))
+
+    class Transformer(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed = nn.Conv2d(3, width, patch, patch)
+            self.leads = nn.Parameter(torch.zeros(1, 1, width))
+            places = 1 + (side // patch) ** 2
+            self.places = nn.Parameter(0.02 * torch.randn(1, places, width))
+            self.blocks = nn.Sequential(*[Block() for _ in range(depth)])
+            self.norm = nn.LayerNorm(width, 1e-6)
+
+        def forward(self, x):
+            tokens = self.embed(x).flatten(2).transpose(1, 2)
+            tokens = torch.cat([self.leads.expand(len(x), -1, -1), tokens], 1)
+            return self.norm(self.blocks(tokens + self.places))[:, 0]
+
+    return Transformer(), width
+
+
+def training(network, width, batch, kind, device):
     """A function that takes one step, as a plain script of PyTorch has it."""
     import torch
     import torch.nn.functional as F
     from torch import nn
 
-    network, features = encoder(width)
+    network, features = encoder(width) if network == "resnet18" else transformer()
     head = nn.Sequential(nn.Linear(features, features), nn.ReLU(), nn.Linear(features, 128))
     layout = torch.channels_last if kind.endswith("-cl") else torch.contiguous_format
     query = nn.Sequential(network, head).to(device, memory_format=layout)
@@ -95,13 +139,13 @@ def training(width, batch, kind, device):
     return step
 
 
-def work(kind, width, batch, device):
+def work(kind, network, width, batch, device):
     """Answers as the benchmark of cpipe does."""
     import time
 
     import torch
 
-    step = training(width, batch, kind, device)
+    step = training(network, width, batch, kind, device)
     for line in sys.stdin:
         begun = time.perf_counter()
         for _ in range(int(line)):
@@ -147,17 +191,26 @@ def main():
     parser.add_argument("--torch", default="f32,f32-cl,bf16-cl")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--pipeline", default="pipelines/moco_cifar10.cpipe")
+    parser.add_argument("--network", choices=["resnet18", "vit_tiny"], default="resnet18")
     given = parser.parse_args()
 
     sides = {}
+    pipeline, folder = given.pipeline, tempfile.TemporaryDirectory()
+    if given.network == "vit_tiny":
+        own = re.sub(r"= resnet18\(.*\)", "= vit_tiny(patch: 4, size: 32)", open(pipeline).read())
+        pipeline = os.path.join(folder.name, "transformer.cpipe")
+        with open(pipeline, "w") as file:
+            file.write(own.replace("resnet18}", "vit_tiny}"))
     for device in given.cpipe.split(","):
-        sizes = ["-o", f"width={given.width}", "-o", f"batch={given.batch}"]
+        sizes = ["-o", f"batch={given.batch}"]
+        if given.network == "resnet18":
+            sizes += ["-o", f"width={given.width}"]
         name, _, precision = device.partition(":")
         if precision:
             sizes += ["-o", f"base.precision={precision}"]
-        sides[f"cpipe {device}"] = [given.step, given.pipeline, "--device", name, *sizes]
+        sides[f"cpipe {device}"] = [given.step, pipeline, "--device", name, *sizes]
     for kind in filter(None, given.torch.split(",")):
-        sizes = [str(given.width), str(given.batch)]
+        sizes = [given.network, str(given.width), str(given.batch)]
         own = [sys.executable, __file__, "--worker", kind, *sizes, given.device]
         sides[f"PyTorch {kind}"] = own
     sides = {name: Side(command) for name, command in sides.items()}
@@ -170,7 +223,8 @@ def main():
 
     medians = {name: statistics.median(side.seconds) for name, side in sides.items()}
     best = min((own for name, own in medians.items() if name.startswith("PyTorch")), default=None)
-    print(f"ResNet-18, width {given.width}, batch {given.batch}, {given.rounds} rounds")
+    name = f"ResNet-18, width {given.width}" if given.network == "resnet18" else "ViT, tiny"
+    print(f"{name}, batch {given.batch}, {given.rounds} rounds")
     print("| | ms a step | img/s | of the best PyTorch | GiB |\n|---|---|---|---|---|")
     for name, side in sides.items():
         own = medians[name]
@@ -181,6 +235,6 @@ def main():
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--worker"]:
-        work(sys.argv[2], int(sys.argv[3]), int(sys.argv[4]), sys.argv[5])
+        work(sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]), sys.argv[6])
     else:
         main()

@@ -50,6 +50,39 @@ pub fn batch_norm_backward(
     host::batch_norm_backward::<_, f32>(gradient, own, has_shortcut, by_x)
 }
 
+pub fn layer_norm(x: &FlexTensor, parts: [&FlexTensor; 2], epsilon: f64) -> FlexTensor {
+    host::layer_norm::<_, f32>(x, parts, epsilon)
+}
+
+pub fn layer_norm_backward(
+    gradient: &FlexTensor,
+    inputs: [&FlexTensor; 2],
+    epsilon: f64,
+) -> [FlexTensor; 3] {
+    host::layer_norm_backward::<_, f32>(gradient, inputs, epsilon)
+}
+
+pub fn gelu(x: &FlexTensor) -> FlexTensor {
+    host::gelu::<_, f32>(x)
+}
+
+pub fn gelu_backward(gradient: &FlexTensor, x: &FlexTensor) -> FlexTensor {
+    host::gelu_backward::<_, f32>(gradient, x)
+}
+
+pub fn attention(qkv: &FlexTensor, heads: usize, causal: bool) -> FlexTensor {
+    host::attention::<_, f32>(qkv, heads, causal)
+}
+
+pub fn attention_backward(
+    gradient: &FlexTensor,
+    qkv: &FlexTensor,
+    heads: usize,
+    causal: bool,
+) -> FlexTensor {
+    host::attention_backward::<_, f32>(gradient, qkv, heads, causal)
+}
+
 impl HostTensor for FlexTensor {
     const THREADS: Threads = Threads::OWN;
 
@@ -80,12 +113,25 @@ impl HostTensor for FlexTensor {
     }
 
     unsafe fn maps<N: Number>(shape: &[usize], write: impl FnOnce(&mut [MaybeUninit<N>])) -> Self {
-        let mut values = Vec::with_capacity(shape.iter().product());
         let len = shape.iter().product();
+        let mut values = Vec::with_capacity(len);
         write(&mut values.spare_capacity_mut()[..len]);
         // SAFETY: there is room, and all are written, as this function asks for.
         unsafe { values.set_len(len) };
         let layout = Layout::new(shape.to_vec().into(), host::channels_last_strides(shape), 0);
         FlexTensor::new(Bytes::from_elems(values), layout, N::KIND)
+    }
+
+    unsafe fn plain<N: Number>(shape: &[usize], write: impl FnOnce(&mut [MaybeUninit<N>])) -> Self {
+        let len = shape.iter().product();
+        let mut values = Vec::with_capacity(len);
+        write(&mut values.spare_capacity_mut()[..len]);
+        // SAFETY: there is room, and all are written, as this function asks for.
+        unsafe { values.set_len(len) };
+        FlexTensor::new(
+            Bytes::from_elems(values),
+            Layout::contiguous(shape.to_vec().into()),
+            N::KIND,
+        )
     }
 }

@@ -51,6 +51,18 @@ impl Kernels for Native {
         operations::batch_norm_fixed(x, parts, fixed, epsilon, after)
     }
 
+    fn gelu(&self, x: Array) -> Array {
+        operations::gelu(x)
+    }
+
+    fn layer_norm(&self, x: Array, parts: [Array; 2], epsilon: f64) -> Array {
+        operations::layer_norm(x, parts, epsilon)
+    }
+
+    fn attention(&self, qkv: Array, heads: usize, causal: bool) -> Array {
+        operations::attention(qkv, heads, causal)
+    }
+
     fn lerp_many(&self, averages: &mut [Array], targets: &[&Array], m: f64) {
         let mut moved = taken(averages);
         let targets: Vec<FlexTensor> = targets.iter().map(|own| native((*own).clone())).collect();

@@ -3,9 +3,12 @@
 use std::fmt::Debug;
 use std::mem::MaybeUninit;
 
+use super::attention::Attention;
 use super::batch_norm::{Lines, Rows, Statistics};
 use super::convolution::Convolution;
+use super::gelu as by_number;
 use super::lanes::Processor;
+use super::layer_norm::LayerNorm;
 use super::maps::{Maps, Order};
 use super::number::Number;
 use super::threads::Threads;
@@ -43,6 +46,13 @@ pub trait HostTensor: Clone + Debug + Send + Sync + 'static {
     ///
     /// `write` writes every number.
     unsafe fn maps<N: Number>(shape: &[usize], write: impl FnOnce(&mut [MaybeUninit<N>])) -> Self;
+
+    /// A tensor whose numbers lie in the order of the shape.
+    ///
+    /// # Safety
+    ///
+    /// `write` writes every number.
+    unsafe fn plain<N: Number>(shape: &[usize], write: impl FnOnce(&mut [MaybeUninit<N>])) -> Self;
 }
 
 /// A batch normalised: what the way back needs.
@@ -199,6 +209,95 @@ pub fn batch_norm_backward<T: HostTensor, N: Number>(
     });
     let [by_scale, by_shift] = [slopes.scale, slopes.shift].map(|own| Some(vector(own)));
     [by_x, by_scale, by_shift, has_shortcut.then_some(gradient)]
+}
+
+/// Normalises rows of `x`, `[…, d]`, scales and shifts them by `[d]`.
+pub fn layer_norm<T: HostTensor, N: Number>(x: &T, [scale, shift]: [&T; 2], epsilon: f64) -> T {
+    let [x, scale, shift] = [x, scale, shift].map(T::contiguous);
+    let how = by_row(&x, scale.values(), epsilon);
+    assert_eq!(shift.shape(), scale.shape(), "a number for each of a row");
+    // SAFETY: the function writes every number.
+    unsafe { T::plain(&x.shape(), |out| how.forward::<N>(x.values(), shift.values(), out)) }
+}
+
+/// The gradients of a layer norm by its input, by scale and by shift.
+pub fn layer_norm_backward<T: HostTensor, N: Number>(
+    gradient: &T,
+    [x, scale]: [&T; 2],
+    epsilon: f64,
+) -> [T; 3] {
+    let [gradient, x, scale] = [gradient, x, scale].map(T::contiguous);
+    let how = by_row(&x, scale.values(), epsilon);
+    assert_eq!(gradient.shape(), x.shape(), "a gradient for each number");
+    let mut sums = None;
+    // SAFETY: the function writes every number.
+    let by_x = unsafe {
+        T::plain(&x.shape(), |out| {
+            sums = Some(how.backward::<N>(gradient.values(), x.values(), out));
+        })
+    };
+    let [by_scale, by_shift] = sums.expect("it was called").map(vector);
+    [by_x, by_scale, by_shift]
+}
+
+fn by_row<'s, T: HostTensor>(x: &T, scale: &'s [f32], epsilon: f64) -> LayerNorm<'s> {
+    assert_eq!(x.shape().last(), Some(&scale.len()), "a number for each of a row");
+    let (processor, threads) = (Processor::best(), T::THREADS);
+    LayerNorm { scale, epsilon: epsilon as f32, processor, threads }
+}
+
+/// `x * P(X <= x)` of a standard normal `X`.
+pub fn gelu<T: HostTensor, N: Number>(x: &T) -> T {
+    let (x, on) = (x.contiguous(), (Processor::best(), T::THREADS));
+    // SAFETY: the function writes every number.
+    unsafe { T::plain(&x.shape(), |out| by_number::forward::<N>(x.values(), out, on)) }
+}
+
+/// The gradient of [`gelu`] by its input.
+pub fn gelu_backward<T: HostTensor, N: Number>(gradient: &T, x: &T) -> T {
+    let [gradient, x] = [gradient, x].map(T::contiguous);
+    assert_eq!(gradient.shape(), x.shape(), "a gradient for each number");
+    let on = (Processor::best(), T::THREADS);
+    // SAFETY: the function writes every number.
+    unsafe {
+        T::plain(&x.shape(), |out| {
+            by_number::backward::<N>(gradient.values(), x.values(), out, on);
+        })
+    }
+}
+
+/// `[n, tokens, 3 * heads * width]` to `[n, tokens, heads * width]`.
+pub fn attention<T: HostTensor, N: Number>(qkv: &T, heads: usize, causal: bool) -> T {
+    let (qkv, how) = (qkv.contiguous(), between(qkv, heads, causal));
+    let [n, tokens] = [qkv.shape()[0], how.tokens];
+    // SAFETY: the function writes every number.
+    unsafe { T::plain(&[n, tokens, heads * how.width], |out| how.forward::<N>(qkv.values(), out)) }
+}
+
+/// The gradient of [`attention`] by its input.
+pub fn attention_backward<T: HostTensor, N: Number>(
+    gradient: &T,
+    qkv: &T,
+    heads: usize,
+    causal: bool,
+) -> T {
+    let how = between(qkv, heads, causal);
+    let [gradient, qkv] = [gradient, qkv].map(T::contiguous);
+    assert_eq!(
+        gradient.shape()[1..],
+        [how.tokens, heads * how.width],
+        "a gradient for each number"
+    );
+    // SAFETY: the function writes every number.
+    unsafe { T::plain(&qkv.shape(), |out| how.backward::<N>(gradient.values(), qkv.values(), out)) }
+}
+
+fn between<T: HostTensor>(qkv: &T, heads: usize, causal: bool) -> Attention {
+    let shape = qkv.shape();
+    let &[_, tokens, numbers] = &shape[..] else { panic!("{shape:?} are no tokens") };
+    assert_eq!(numbers % (3 * heads), 0, "{numbers} numbers of {heads} heads");
+    let (processor, threads) = (Processor::best(), T::THREADS);
+    Attention { tokens, heads, width: numbers / (3 * heads), causal, processor, threads }
 }
 
 fn rows<T: HostTensor>(x: &T, groups: usize) -> Rows {

@@ -1,12 +1,17 @@
 //! What is computed on the processor itself, in Rust, whatever backend holds the tensors.
 
+mod attention;
 mod batch_norm;
 mod convolution;
+mod elementary;
 mod functions;
+mod gelu;
 mod lanes;
+mod layer_norm;
 #[cfg(feature = "flex")]
 mod many;
 mod maps;
+mod matrices;
 mod number;
 mod products;
 mod threads;
@@ -17,8 +22,9 @@ mod windows;
 #[cfg(feature = "flex")]
 pub use functions::channels_last_strides;
 pub use functions::{
-    HostTensor, Normalized, batch_norm, batch_norm_backward, batch_norm_fixed, convolution,
-    convolution_backward,
+    HostTensor, Normalized, attention, attention_backward, batch_norm, batch_norm_backward,
+    batch_norm_fixed, convolution, convolution_backward, gelu, gelu_backward, layer_norm,
+    layer_norm_backward,
 };
 #[cfg(feature = "flex")]
 pub use many::{descend_many, lerp_many};

@@ -2,9 +2,12 @@ use std::mem::MaybeUninit;
 
 use burn::tensor::bf16;
 
+use super::attention::Attention;
 use super::batch_norm::{Lines, Rows};
 use super::convolution::Convolution;
+use super::gelu;
 use super::lanes::Processor;
+use super::layer_norm::LayerNorm;
 use super::maps::{Maps, Order};
 use super::number::Number;
 use super::threads::Threads;
@@ -230,12 +233,64 @@ fn norms() -> impl Iterator<Item = Rows> {
     })
 }
 
+/// Outputs and gradients of what transformers are made of.
+fn by_tokens<N: Number>(processor: Processor) -> Vec<Vec<f32>> {
+    let (mut made, threads) = (Vec::new(), Threads::OWN);
+    for (rows, width) in [(1, 1), (130, 7), (300, 64), (17, 200)] {
+        let (x, gradient): (Vec<N>, Vec<N>) = (noise(1, rows * width), noise(2, rows * width));
+        let (scale, shift) = (noise(4, width), noise::<f32>(5, width));
+        let own = LayerNorm { scale: &scale, epsilon: 1e-6, processor, threads };
+        made.push(written(x.len(), |out| own.forward(&x, &shift, out)));
+        made.push(written(x.len(), |out| _ = own.backward(&gradient, &x, out)));
+        let mut out = vec![MaybeUninit::new(N::default()); x.len()];
+        made.extend(own.backward(&gradient, &x, &mut out));
+        let on = (processor, threads);
+        made.push(written(x.len(), |out| gelu::forward(&x, out, on)));
+        made.push(written(x.len(), |out| gelu::backward(&gradient, &x, out, on)));
+    }
+    made
+}
+
+/// Output and gradient.
+fn attended<N: Number>(own: Attention, examples: usize) -> [Vec<f32>; 2] {
+    let len = examples * own.tokens * own.heads * own.width;
+    let (qkv, gradient): (Vec<N>, Vec<N>) = (noise(1, 3 * len), noise(2, len));
+    [
+        written(len, |out| own.forward(&qkv, out)),
+        written(3 * len, |out| own.backward(&gradient, &qkv, out)),
+    ]
+}
+
+fn attentions(processor: Processor) -> impl Iterator<Item = (Attention, usize)> {
+    let sizes = [(1, 1, 1, 1), (2, 5, 2, 3), (9, 17, 1, 64), (5, 65, 3, 64), (3, 64, 2, 20)];
+    sizes.into_iter().flat_map(move |(examples, tokens, heads, width)| {
+        let threads = Threads::OWN;
+        [false, true].map(|causal| {
+            (Attention { tokens, heads, width, causal, processor, threads }, examples)
+        })
+    })
+}
+
 /// Those that multiply and add at once give the same bits.
 #[test]
 fn all_processors_agree() {
     for processor in Processor::all() {
         agrees::<f32>(processor);
         agrees::<bf16>(processor);
+        assert_eq!(by_tokens::<f32>(processor), by_tokens::<f32>(Processor::best()));
+        assert_eq!(by_tokens::<bf16>(processor), by_tokens::<bf16>(Processor::best()));
+        for ((own, examples), (best, _)) in attentions(processor).zip(attentions(Processor::best()))
+        {
+            let [found, expected] = [own, best].map(|own| attended::<f32>(own, examples));
+            for (found, expected) in found.iter().zip(&expected) {
+                if processor == Processor::Least {
+                    let expected: Vec<f64> = expected.iter().copied().map(f64::from).collect();
+                    close::<f32>(found, &expected, &format!("{own:?}"));
+                } else {
+                    assert_eq!(found, expected, "{own:?}");
+                }
+            }
+        }
         for own in norms() {
             let own = Rows { processor, ..own };
             let best = Rows { processor: Processor::best(), ..own };
@@ -257,6 +312,43 @@ fn agrees<N: Number>(processor: Processor) {
             }
         } else {
             assert_eq!(found, expected, "{processor:?} {own:?}");
+        }
+    }
+}
+
+/// By their definitions, in double precision.
+#[test]
+fn tokens_are_given_of_each_other_by_definition() {
+    for (own, examples) in attentions(Processor::best()) {
+        let Attention { tokens, heads, width, causal, .. } = own;
+        let row = heads * width;
+        let qkv: Vec<f32> = noise(1, 3 * examples * tokens * row);
+        let mut expected = vec![0.0; examples * tokens * row];
+        for at in 0..examples * tokens * heads {
+            let (example, token, head) = (at / (tokens * heads), at / heads % tokens, at % heads);
+            let part = |token: usize, part: usize| -> Vec<f64> {
+                let from = ((example * tokens + token) * 3 + part) * row + head * width;
+                qkv[from..][..width].iter().map(|own| f64::from(*own)).collect()
+            };
+            let query = part(token, 0);
+            let seen = if causal { token + 1 } else { tokens };
+            let weights: Vec<f64> = (0..seen)
+                .map(|other| {
+                    let score: f64 = query.iter().zip(part(other, 1)).map(|(a, b)| a * b).sum();
+                    (score / (width as f64).sqrt()).exp()
+                })
+                .collect();
+            let sum: f64 = weights.iter().sum();
+            for (other, weight) in weights.iter().enumerate() {
+                for (place, value) in part(other, 2).iter().enumerate() {
+                    expected[(example * tokens + token) * row + head * width + place] +=
+                        weight / sum * value;
+                }
+            }
+        }
+        let [found, _] = attended::<f32>(own, examples);
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!((f64::from(*found) - expected).abs() < 2e-6, "{own:?}: {found}, {expected}");
         }
     }
 }
@@ -290,7 +382,10 @@ fn the_number_of_threads_changes_no_bit() {
             let halves: Vec<_> =
                 convolutions().map(|own| convolved::<bf16>(&own, Order::ChannelsLast)).collect();
             let norms: Vec<_> = norms().map(|own| normalised::<f32>(&own)).collect();
-            (wholes, halves, norms)
+            let best = Processor::best();
+            let attended: Vec<_> =
+                attentions(best).map(|(own, examples)| attended::<f32>(own, examples)).collect();
+            (wholes, halves, norms, by_tokens::<f32>(best), attended)
         })
     };
     let one = with(1);

@@ -15,6 +15,9 @@
 #include <ATen/ops/convolution_backward.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/native_layer_norm.h>
+#include <ATen/ops/native_layer_norm_backward.h>
+#include <ATen/ops/zeros_like.h>
 #include <torch/csrc/api/include/torch/version.h>
 
 #include "guarded.h"
@@ -97,6 +100,21 @@ char *cpipe_convolution_backward(at::Tensor *made[2], const at::Tensor *gradient
 }
 
 // Moves each of `count` towards the target in its place, by a share of the way.
+// The gradients by `x`, `scale` and `shift`. Mean and deviation of the rows are computed again.
+char *cpipe_layer_norm_backward(at::Tensor **made, const at::Tensor *gradient, const at::Tensor *x,
+                                const at::Tensor *scale, double epsilon) {
+  return guarded([&] {
+    const at::IntArrayRef shape = scale->sizes();
+    const auto [output, mean, deviation] =
+        at::native_layer_norm(*x, shape, *scale, std::nullopt, epsilon);
+    const auto [by_x, by_scale, by_shift] = at::native_layer_norm_backward(
+        *gradient, *x, shape, mean, deviation, *scale, at::zeros_like(*scale), {true, true, true});
+    made[0] = owned(by_x);
+    made[1] = owned(by_scale);
+    made[2] = owned(by_shift);
+  });
+}
+
 char *cpipe_lerp_many(at::Tensor *const *averages, const at::Tensor *const *targets, size_t count,
                       double share) {
   return guarded([&] {

@@ -121,6 +121,57 @@ pub fn batch_norm_backward(
     }
 }
 
+/// Normalises rows of `x`, `[…, d]`, scales and shifts them by `[d]`.
+pub fn layer_norm(x: &TchTensor, parts: [&TchTensor; 2], epsilon: f64) -> TchTensor {
+    by_place!(x, N => host::layer_norm::<_, N>(x, parts, epsilon), {
+        TchTensor::new(library::layer_norm(&x.tensor, parts.map(|own| &own.tensor), epsilon))
+    })
+}
+
+/// The gradients of a layer norm by its input, by scale and by shift.
+pub fn layer_norm_backward(
+    gradient: &TchTensor,
+    inputs: [&TchTensor; 2],
+    epsilon: f64,
+) -> [TchTensor; 3] {
+    by_place!(gradient, N => host::layer_norm_backward::<_, N>(gradient, inputs, epsilon), {
+        let inputs = inputs.map(|own| &own.tensor);
+        library::layer_norm_backward(&gradient.tensor, inputs, epsilon).map(TchTensor::new)
+    })
+}
+
+/// `x * P(X <= x)` of a standard normal `X`.
+pub fn gelu(x: &TchTensor) -> TchTensor {
+    by_place!(x, N => host::gelu::<_, N>(x), TchTensor::new(x.tensor.gelu("none")))
+}
+
+/// The gradient of [`gelu`] by its input.
+pub fn gelu_backward(gradient: &TchTensor, x: &TchTensor) -> TchTensor {
+    by_place!(x, N => host::gelu_backward::<_, N>(gradient, x), {
+        TchTensor::new(x.tensor.gelu_backward(&gradient.tensor, "none"))
+    })
+}
+
+/// `[n, tokens, 3 * width]` of so many heads to `[n, tokens, width]`.
+pub fn attention(qkv: &TchTensor, heads: usize, causal: bool) -> TchTensor {
+    by_place!(qkv, N => host::attention::<_, N>(qkv, heads, causal), {
+        TchTensor::new(library::attention(&qkv.tensor, heads, causal))
+    })
+}
+
+/// The gradient of [`attention`] by its input.
+pub fn attention_backward(
+    gradient: &TchTensor,
+    qkv: &TchTensor,
+    heads: usize,
+    causal: bool,
+) -> TchTensor {
+    by_place!(qkv, N => host::attention_backward::<_, N>(gradient, qkv, heads, causal), {
+        let [gradient, qkv] = [gradient, qkv].map(|own| &own.tensor);
+        TchTensor::new(library::attention_backward(gradient, qkv, heads, causal))
+    })
+}
+
 fn kind<N: Number>() -> Kind {
     match N::KIND {
         DType::BF16 => Kind::BFloat16,
@@ -177,5 +228,13 @@ impl HostTensor for TchTensor {
         let last = sizes.len() as i64 - 1;
         let axes: Vec<i64> = [0, last].into_iter().chain(1..last).collect();
         TchTensor::new(made.permute(axes))
+    }
+
+    unsafe fn plain<N: Number>(shape: &[usize], write: impl FnOnce(&mut [MaybeUninit<N>])) -> Self {
+        let sizes: Vec<i64> = shape.iter().map(|size| *size as i64).collect();
+        let made = Tensor::empty(&sizes, (kind::<N>(), tch::Device::Cpu));
+        // SAFETY: as above.
+        write(unsafe { slice::from_raw_parts_mut(made.data_ptr().cast(), made.numel()) });
+        TchTensor::new(made)
     }
 }

@@ -75,6 +75,13 @@ unsafe extern "C" {
         epsilon: f64,
         by_x: bool,
     ) -> *mut c_char;
+    fn cpipe_layer_norm_backward(
+        made: *mut *mut C_tensor,
+        gradient: *const C_tensor,
+        x: *const C_tensor,
+        scale: *const C_tensor,
+        epsilon: f64,
+    ) -> *mut c_char;
     fn cpipe_each(
         count: i64,
         work: extern "C" fn(*const c_void),
@@ -255,6 +262,68 @@ impl Normalized {
         let same = by_shortcut.map(|own| TchTensor::from_existing(own, gradient.storage.clone()));
         [new(by_x), new(by_scale), new(by_shift), same]
     }
+}
+
+/// Normalises rows of `x`, `[…, d]`, scales and shifts them by `[d]`.
+pub fn layer_norm(x: &Tensor, [scale, shift]: [&Tensor; 2], epsilon: f64) -> Tensor {
+    x.native_layer_norm(scale.size(), Some(scale), Some(shift), epsilon).0
+}
+
+/// The gradients of a layer norm by its input, by scale and by shift.
+pub fn layer_norm_backward(
+    gradient: &Tensor,
+    [x, scale]: [&Tensor; 2],
+    epsilon: f64,
+) -> [Tensor; 3] {
+    let gradients = made(|made| {
+        let [gradient, x, scale] = [gradient, x, scale].map(Tensor::as_ptr);
+        // SAFETY: all are live tensors, and `made` has three places.
+        unsafe { cpipe_layer_norm_backward(made, gradient, x, scale, epsilon) }
+    });
+    gradients.map(|own| own.expect("all three are made"))
+}
+
+/// `[n, tokens, 3 * width]` of so many heads to `[n, tokens, width]`.
+pub fn attention(qkv: &Tensor, heads: usize, causal: bool) -> Tensor {
+    let [query, key, value] = parts(qkv, heads);
+    let attended = weights([&query, &key], causal).to_kind(qkv.kind()).matmul(&value);
+    let (n, heads, tokens, width) = attended.size4().expect("four dimensions");
+    attended.transpose(1, 2).reshape([n, tokens, heads * width])
+}
+
+/// The gradient of [`attention`] by its input.
+pub fn attention_backward(gradient: &Tensor, qkv: &Tensor, heads: usize, causal: bool) -> Tensor {
+    let [query, key, value] = parts(qkv, heads);
+    let weights = weights([&query, &key], causal);
+    let (n, heads, tokens, width) = query.size4().expect("four dimensions");
+    let gradient = gradient.reshape([n, tokens, heads, width]).transpose(1, 2);
+    let by_value = weights.to_kind(qkv.kind()).transpose(2, 3).matmul(&gradient);
+    let by_weights = gradient.matmul(&value.transpose(2, 3)).to_kind(Kind::Float);
+    let by_scores = Tensor::internal_softmax_backward_data(&by_weights, &weights, -1, Kind::Float);
+    let by_scores = (by_scores / (width as f64).sqrt()).to_kind(qkv.kind());
+    let [by_query, by_key] = [by_scores.matmul(&key), by_scores.transpose(2, 3).matmul(&query)];
+    let all = Tensor::stack(&[by_query, by_key, by_value], 0).permute([1, 3, 0, 2, 4]);
+    all.reshape([n, tokens, 3 * heads * width])
+}
+
+/// Queries, keys and values, each `[n, heads, tokens, width]`.
+fn parts(qkv: &Tensor, heads: usize) -> [Tensor; 3] {
+    let (n, tokens, numbers) = qkv.size3().expect("three dimensions");
+    let width = numbers / (3 * size(heads));
+    let apart = qkv.reshape([n, tokens, 3, size(heads), width]).permute([2, 0, 3, 1, 4]);
+    [0, 1, 2].map(|part| apart.select(0, part).contiguous())
+}
+
+/// How much of each token each is given, in single precision: `[n, heads, tokens, tokens]`.
+fn weights([query, key]: [&Tensor; 2], causal: bool) -> Tensor {
+    let (_, _, tokens, width) = query.size4().expect("four dimensions");
+    let mut scores = query.matmul(&key.transpose(2, 3)).to_kind(Kind::Float);
+    scores /= (width as f64).sqrt();
+    if causal {
+        let seen = Tensor::ones([tokens, tokens], (Kind::Bool, scores.device())).tril(0);
+        scores = scores.masked_fill(&seen.logical_not(), f64::NEG_INFINITY);
+    }
+    scores.softmax(-1, Kind::Float)
 }
 
 /// libtorch's own threads.

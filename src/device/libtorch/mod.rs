@@ -128,6 +128,18 @@ impl Kernels for Native {
         operations::batch_norm_fixed(x, parts, fixed, epsilon, after)
     }
 
+    fn gelu(&self, x: Array) -> Array {
+        operations::gelu(x)
+    }
+
+    fn layer_norm(&self, x: Array, parts: [Array; 2], epsilon: f64) -> Array {
+        operations::layer_norm(x, parts, epsilon)
+    }
+
+    fn attention(&self, qkv: Array, heads: usize, causal: bool) -> Array {
+        operations::attention(qkv, heads, causal)
+    }
+
     fn lerp_many(&self, averages: &mut [Array], targets: &[&Array], m: f64) {
         let share = 1.0 - m;
         let ranks: Vec<usize> = targets.iter().map(|target| target.rank()).collect();

@@ -86,6 +86,31 @@ fn batch_norms_agree() {
     }
 }
 
+#[test]
+fn what_transformers_are_made_of_agrees() {
+    let (x, gradient) = (noise(&[4, 7, 24]), noise(&[4, 7, 24]));
+    let [scale, shift] = [(); 2].map(|()| noise(&[24]));
+    let expected = functions::layer_norm(&x, [&scale, &shift], 1e-5);
+    let found = library::layer_norm(&x.tensor, [&scale.tensor, &shift.tensor], 1e-5);
+    close(&TchTensor::new(found), &expected, "layer norm");
+    let expected = functions::layer_norm_backward(&gradient, [&x, &scale], 1e-5);
+    let inputs = [&x.tensor, &scale.tensor];
+    let found = library::layer_norm_backward(&gradient.tensor, inputs, 1e-5).map(TchTensor::new);
+    for (found, expected) in found.iter().zip(&expected) {
+        close(found, expected, "gradients of a layer norm");
+    }
+    for (heads, causal) in [(1, false), (2, true), (4, false)] {
+        let expected = functions::attention(&x, heads, causal);
+        let found = TchTensor::new(library::attention(&x.tensor, heads, causal));
+        let what = format!("{heads} {causal}");
+        close(&found, &expected, &what);
+        let gradient = noise(&expected.tensor.size());
+        let expected = functions::attention_backward(&gradient, &x, heads, causal);
+        let found = library::attention_backward(&gradient.tensor, &x.tensor, heads, causal);
+        close(&TchTensor::new(found), &expected, &what);
+    }
+}
+
 /// Values and gradients of the kernels that round, against those in f32.
 #[test]
 fn bf16_is_f32_but_for_rounding() {
@@ -98,7 +123,7 @@ fn bf16_is_f32_but_for_rounding() {
         let values = (0..shape.iter().product()).map(|_| rng.normal()).collect();
         Array::from_vec(values, shape, &own.device)
     };
-    let cases: [(&str, &[&[usize]], Function); 4] = [
+    let cases: [(&str, &[&[usize]], Function); 7] = [
         ("convolution", &[&[8, 6, 10, 9], &[5, 6, 3, 3]], |kernels, own| {
             kernels.conv2d(own[0].clone(), own[1].clone(), 2, 1)
         }),
@@ -109,6 +134,16 @@ fn bf16_is_f32_but_for_rounding() {
             let parts = [own[1].clone(), own[2].clone()];
             let after = After { shortcut: Some(own[3].clone()), relu: false };
             kernels.batch_norm(own[0].clone(), parts, (2, 1e-5), after).output
+        }),
+        ("layer norm", &[&[8, 5, 40], &[40], &[40]], |kernels, own| {
+            kernels.layer_norm(own[0].clone(), [own[1].clone(), own[2].clone()], 1e-6)
+        }),
+        ("attention", &[&[4, 9, 96]], |kernels, own| {
+            // As the layer before it leaves them.
+            kernels.attention(kernels.add(own[0].clone(), own[0].clone()), 2, true)
+        }),
+        ("GELU", &[&[4, 9, 32]], |kernels, own| {
+            kernels.gelu(kernels.add(own[0].clone(), own[0].clone()))
         }),
         ("pooling", &[&[3, 4, 5, 6]], |kernels, own| kernels.global_average_pool(own[0].clone())),
     ];

@@ -30,36 +30,37 @@ use crate::{Request, compile};
 
 /// What each part gives at a version, on each kind of machine. Where one is missing, the test says
 /// what it has found there.
-const DIGESTS: [(&str, u32, &str, &str); 15] = [
+const DIGESTS: [(&str, u32, &str, &str); 16] = [
     ("images", 1, ANY, "6a60d3c6d514470b8eb38e918f7c7cbed3075c08ce292104d15e0d96dd41300c"),
     ("views", 2, ANY, "19bc942d1f453f274e986e7345b7ca5029419e5a07840b8031760faff58eae24"),
     ("initialization", 1, ANY, "a943d98ec9efdf5420f4d3f3df3e7dddd25ed4f908d47b9e8b3c18f06b9e615e"),
     ("schedules", 1, ANY, "a26e1f28f44197224c25dbac552beaca1a06df2b65020d17e2c08493a62909f9"),
-    ("steps", 7, "flex, avx2", "0d209d7507fc267f27ed0ce634863b50cefc564b6d3b5ea0b84ee9693542496b"),
+    ("steps", 8, "flex, avx2", "0d209d7507fc267f27ed0ce634863b50cefc564b6d3b5ea0b84ee9693542496b"),
     (
         "steps",
-        7,
+        8,
         "libtorch-cpu, avx2 of AuthenticAMD",
         "5ecc2842931375b0239b3e10987d696f7d8298dc879b255a641aaffc4bd88b0f",
     ),
     (
         "steps",
-        7,
+        8,
         "flex, avx512",
         "0395a1000b63ac24424de156e76e720fcde43820672e8f8c7292c22ae0a5b7ea",
     ),
     (
         "steps",
-        7,
+        8,
         "libtorch-cpu, avx512 of AuthenticAMD",
         "5ecc2842931375b0239b3e10987d696f7d8298dc879b255a641aaffc4bd88b0f",
     ),
     (
         "steps",
-        7,
+        8,
         "kernels, fma",
         "5642cf15b8444c731e538b3771081aad72db90e1ff63badb439c18620d48b435",
     ),
+    ("steps", 8, "tokens, fma", "529a77679bef16f919c3b86f6e8d3833c7335d850fdf96f2a2a5fa55bf68c6a4"),
     (
         "operations",
         1,
@@ -369,6 +370,28 @@ fn kernels(on: &Selected) -> String {
     hasher.finalize().to_string()
 }
 
+/// What transformers are made of, with its gradients.
+fn tokens(on: &Selected) -> String {
+    let noise = |name: &str, shape: &[usize]| {
+        let mut stream = Key::root(0).named(name).stream();
+        let values = (0..shape.iter().product()).map(|_| stream.uniform_in(-3.0, 3.0)).collect();
+        Array::from_vec(values, shape, &on.device).leaf()
+    };
+    let given = [noise("x", &[5, 19, 120]), noise("scale", &[120]), noise("shift", &[120])];
+    let [x, scale, shift] = given.clone();
+    let qkv = on.kernels.gelu(on.kernels.layer_norm(x, [scale, shift], 1e-6));
+    let output = on.kernels.attention(qkv, 2, true);
+    let mut hasher = blake3::Hasher::new();
+    floats(&mut hasher, &output.to_vec());
+    let along = noise("along", &output.shape()).constant().tensor::<3>().autodiff();
+    let mut gradients = (output.into_tensor::<3>() * along).sum().backward();
+    for own in given {
+        let gradient = own.take_gradient(&mut gradients).expect("it is tracked");
+        floats(&mut hasher, &gradient.to_vec());
+    }
+    hasher.finalize().to_string()
+}
+
 #[test]
 fn numerics_change_with_their_versions_only() {
     let mut found = vec![
@@ -386,6 +409,7 @@ fn numerics_change_with_their_versions_only() {
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
             found.push(("steps", "kernels, fma".to_owned(), kernels(&backend)));
+            found.push(("steps", "tokens, fma".to_owned(), tokens(&backend)));
         }
         found.push(("steps", machine(&backend.kind), steps(backend)));
     }

@@ -3,6 +3,8 @@
 use std::fs;
 
 use crate::support::SMALL;
+#[cfg(all(feature = "libtorch", target_os = "linux"))]
+use crate::user::Process;
 use crate::user::User;
 
 /// A pipeline of which only the last stage needs photographs.
@@ -81,4 +83,28 @@ fn a_precision_that_the_device_lacks_is_refused() {
         .says("has no tf32 on this machine, which `base` asks for");
     ended.says("`precision: f32` computes everywhere");
     user.has_not_begun();
+}
+
+/// What a shell leaves to its programs is not asked before, as the memory of a GPU is not: a step
+/// finds no room.
+#[cfg(all(feature = "libtorch", target_os = "linux"))]
+#[test]
+fn no_room_on_a_device_is_told_with_what_takes_less() {
+    let user = User::with(SMALL);
+    let large =
+        ["data=shapes(train: 1024, test: 40)", "moco.queue=1024", "base.batch=512", "width=64"];
+    let large: Vec<&str> = large.iter().flat_map(|own| ["-o", own]).collect();
+    let run = user.runs(&[&["--device", "libtorch-cpu"], &large[..]].concat());
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", "ulimit -v 3000000; exec \"$@\"", "sh"]);
+    shell.arg(run.get_program()).args(run.get_args()).current_dir(user.path(""));
+    shell.env_remove("CPIPE_DATA").env("CPIPE_HOME", user.path("home"));
+    // Each of many threads would be given room of its own.
+    for name in ["MALLOC_ARENA_MAX", "OMP_NUM_THREADS", "RAYON_NUM_THREADS"] {
+        shell.env(name, "2");
+    }
+    let ended = Process::start(shell).end().with(1).says("memory-too-small");
+    ended
+        .says("there is no room for a step of `base` with a batch of 512")
+        .says("`accumulate: 2` takes");
 }

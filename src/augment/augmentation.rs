@@ -204,6 +204,7 @@ mod tests {
             call("random_grayscale", &[percent(20.0)]),
             call("gaussian_blur", &[("sigma", Term::Range(0.1, 2.0)), percent(50.0)]),
             call("solarize", &[("threshold", Term::Float(0.5)), percent(20.0)]),
+            call("hide_patches", &[("patch", Term::Int(4)), ("share", Term::Percent(50.0))]),
             call("lab_lightness", &[]),
             call("lab_colors", &[]),
             call("identity", &[]),

@@ -12,6 +12,7 @@ use super::blur::{gaussian, mirror};
 use super::canvas::Normalization;
 use super::change::Change;
 use super::color::{LUMA, Tone};
+use super::patches::Hidden;
 use super::resample::Taps;
 use crate::random::Key;
 
@@ -76,6 +77,14 @@ impl Batch {
         // Nobody draws whether to.
         if let Some(Change::Lab(part)) = changes.first() {
             self.change(|images| part.change_batch(images));
+        }
+        let hidden = |change: &Change| match change {
+            Change::Hide(hidden) => Some(*hidden),
+            _ => None,
+        };
+        let hidden: Vec<Option<Hidden>> = changes.iter().map(hidden).collect();
+        if hidden.iter().any(Option::is_some) {
+            self.change(|images| Hidden::change_batch(&hidden, images));
         }
         let threshold = |change: &Change| match change {
             Change::Solarize(threshold) => Some(*threshold),

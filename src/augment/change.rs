@@ -4,6 +4,7 @@ use super::blur::blur;
 use super::canvas::Canvas;
 use super::color::{self, Tone};
 use super::lab::Lab;
+use super::patches::Hidden;
 use super::resample::Window;
 
 /// A change without chance: the same for whoever makes it, on a canvas or on a device.
@@ -30,6 +31,8 @@ pub enum Change {
     Lab(Lab),
     /// What is at or above this is inverted.
     Solarize(f32),
+    /// Patches under the mean colour.
+    Hide(Hidden),
     /// By a Gaussian of this standard deviation in pixels, above zero.
     Blur(f32),
 }
@@ -54,6 +57,7 @@ impl Canvas {
             Change::Grayscale => color::grayscale(self.channels()),
             Change::Lab(part) => part.change(self.channels()),
             Change::Solarize(threshold) => color::solarize(&mut self.pixels, threshold),
+            Change::Hide(hidden) => hidden.change(self),
             Change::Blur(sigma) => blur(self, sigma),
         }
     }

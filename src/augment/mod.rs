@@ -14,6 +14,7 @@ mod change;
 mod color;
 mod crop;
 mod lab;
+mod patches;
 mod resample;
 #[cfg(test)]
 mod testing;
@@ -24,6 +25,7 @@ pub use canvas::{Canvas, Normalization, Pixels};
 pub use change::Change;
 pub use color::Tone;
 pub use lab::Lab;
+pub use patches::Hidden;
 pub use resample::Window;
 
 use crate::term::Args;
@@ -67,6 +69,12 @@ pub static TRANSFORMS: &[(&str, BuildTransform)] = &[
         Box::new(color::Solarize {
             threshold: args.float("threshold") as f32,
             probability: probability(args),
+        })
+    }),
+    ("hide_patches", |args| {
+        Box::new(patches::HidePatches {
+            patch: args.size("patch"),
+            share: args.fraction("share") as f32,
         })
     }),
     ("lab_lightness", |_| Box::new(lab::OneOf(Lab::Lightness))),

@@ -4,6 +4,7 @@ mod array;
 mod ceilings;
 #[cfg(feature = "flex")]
 mod flex;
+mod full;
 #[cfg(any(feature = "flex", feature = "libtorch"))]
 mod host;
 mod kernels;
@@ -22,6 +23,7 @@ use burn::tensor::Device;
 pub use array::Array;
 pub(crate) use array::by_rank;
 pub use ceilings::Ceilings;
+pub use full::{Full, unless_full};
 pub use kernels::{After, Descent, FallBack, Kernels, Normalized};
 #[cfg(feature = "libtorch")]
 pub use libtorch::leave_at_once;

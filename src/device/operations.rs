@@ -447,4 +447,47 @@ macro_rules! operations {
         }
     };
 }
-pub(crate) use operations;
+
+/// Within an implementation of [`super::Kernels`]: those that are operations of a module which
+/// [`operations!`] has filled.
+macro_rules! kernels {
+    ($own:ident) => {
+        fn conv2d(&self, x: Array, weight: Array, stride: usize, padding: usize) -> Array {
+            $own::conv2d(x, weight, stride, padding)
+        }
+
+        fn batch_norm(
+            &self,
+            x: Array,
+            parts: [Array; 2],
+            how: (usize, f64),
+            after: After,
+        ) -> Normalized {
+            $own::batch_norm(x, parts, how, after)
+        }
+
+        fn batch_norm_fixed(
+            &self,
+            x: Array,
+            parts: [Array; 2],
+            fixed: [Array; 2],
+            epsilon: f64,
+            after: After,
+        ) -> Array {
+            $own::batch_norm_fixed(x, parts, fixed, epsilon, after)
+        }
+
+        fn gelu(&self, x: Array) -> Array {
+            $own::gelu(x)
+        }
+
+        fn layer_norm(&self, x: Array, parts: [Array; 2], epsilon: f64) -> Array {
+            $own::layer_norm(x, parts, epsilon)
+        }
+
+        fn attention(&self, qkv: Array, heads: usize, causal: bool) -> Array {
+            $own::attention(qkv, heads, causal)
+        }
+    };
+}
+pub(crate) use {kernels, operations};

@@ -14,6 +14,7 @@ mod knn;
 mod lbfgs;
 mod linear_probe;
 mod map;
+mod places;
 mod top1;
 
 pub use self::{

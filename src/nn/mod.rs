@@ -11,6 +11,7 @@ mod layer_norm;
 mod layers;
 mod maps;
 mod mlp;
+mod names;
 mod norm;
 mod params;
 mod resample;

@@ -10,6 +10,7 @@ use half::{bf16, f16};
 use pytorch_reader::{DType, PytorchReader};
 use safetensors::tensor::{Dtype, SafeTensors};
 
+use super::names;
 use super::params::{Param, Params};
 use super::safetensors::{Mismatch, table};
 use crate::device::Array;
@@ -160,7 +161,17 @@ impl Weights {
             false => Ok(tensors),
         });
         let no_weights = |reason| FileError::NoWeights { path: path.to_owned(), reason };
-        Ok(Weights { path: path.to_owned(), tensors: tensors.map_err(no_weights)? })
+        let mut tensors = tensors.map_err(no_weights)?;
+        for (from, to) in names::timms(tensors.keys().map(String::as_str)) {
+            if let Some(mut tensor) = tensors.remove(&from) {
+                // torchvision scales maps, by channel.
+                if to.ends_with(".gamma") {
+                    tensor.shape.truncate(1);
+                }
+                tensors.insert(to, tensor);
+            }
+        }
+        Ok(Weights { path: path.to_owned(), tensors })
     }
 
     /// The parameters of a network that has the names of `template`, in the part of the file that
@@ -491,9 +502,15 @@ mod tests {
                 ("drop_path", Term::Float(0.0)),
             ],
         );
+        let convnext = call(
+            "convnext_tiny",
+            &[("patch", whole(4)), ("width", whole(16)), ("drop_path", Term::Float(0.0))],
+        );
         for (name, term, file, part) in [
             ("resnet18", resnet, "resnet18.pth", None),
-            ("vit_tiny", vit, "dino.pth", Some("teacher")),
+            ("vit_tiny", vit.clone(), "dino.pth", Some("teacher")),
+            ("torchvision_vit", vit, "torchvision_vit.pth", None),
+            ("torchvision_convnext", convnext, "torchvision_convnext.pth", None),
         ] {
             let network = build(&term, None);
             let template = network.init(Key::root(0), &device);

@@ -7,6 +7,7 @@ use super::estimate::free_memory;
 use super::prepare::Lookups;
 use super::stages::Fields;
 use crate::check::StageKind;
+use crate::device::Full;
 use crate::store::error::{Fit, RunError};
 use crate::term::objective::NetworkBody;
 
@@ -29,18 +30,36 @@ impl Run<'_> {
     pub(super) fn check_step(&self, fields: &Fields<'_>, datasets: u128) -> Result<(), RunError> {
         let Some(free) = free_memory().filter(|_| self.device.is_host()) else { return Ok(()) };
         let (batch, parts) = (fields.args().size("batch"), fields.parts());
-        let besides = datasets.saturating_add(self.judging_memory(fields.0));
-        let takes = |batch: usize, parts: usize| {
-            Some(self.training_work(fields, batch, parts)?.memory.saturating_add(besides))
+        let Some(needed) = self.step_memory(fields, [batch, parts], datasets) else {
+            return Ok(());
         };
-        let Some(needed) = takes(batch, parts) else { return Ok(()) };
         let [share, of] = AT_LEAST;
         if needed / of * share <= u128::from(free) {
             return Ok(());
         }
+        Err(RunError::StepTooLarge {
+            stage: fields.0.name.clone(),
+            batch,
+            needed: bytes(needed),
+            free,
+            fits: self.fits(fields, datasets, Some(free)),
+        })
+    }
+
+    /// What a device says that had no room for a step, and what takes less.
+    pub(super) fn device_full(&self, fields: &Fields<'_>, Full(said): Full) -> RunError {
+        let (stage, batch) = (fields.0.name.clone(), fields.args().size("batch"));
+        RunError::DeviceFull { stage, batch, said, fits: self.fits(fields, 0, None) }
+    }
+
+    /// The fewest parts and the largest batch, by halves, with which steps fit into so many bytes
+    /// beside `datasets`: or, of unknown room, take less.
+    fn fits(&self, fields: &Fields<'_>, datasets: u128, room: Option<u64>) -> Vec<Fit> {
+        let (batch, parts) = (fields.args().size("batch"), fields.parts());
         let fit = |field, value: usize, [batch, parts]: [usize; 2]| {
-            let takes = takes(batch, parts).filter(|takes| *takes <= u128::from(free))?;
-            Some(Fit { field, value, takes: bytes(takes) })
+            let takes = self.step_memory(fields, [batch, parts], datasets)?;
+            let fits = room.is_none_or(|room| takes <= u128::from(room));
+            fits.then(|| Fit { field, value, takes: bytes(takes) })
         };
         let is_even = |batch: usize, parts: usize| {
             parts < batch
@@ -53,17 +72,22 @@ impl Run<'_> {
         let fewer = fewer.take_while(|batch| *batch > 1).filter(|own| is_even(*own, parts));
         let more = successors(Some(parts * 2), |parts| Some(parts * 2));
         let more = more.take_while(|parts| *parts < batch).filter(|own| is_even(batch, *own));
-        let fits = [
+        let fits: [Option<Fit>; 2] = [
             { more }.find_map(|parts| fit("accumulate", parts, [batch, parts])),
             { fewer }.find_map(|batch| fit("batch", batch, [batch, parts])),
         ];
-        Err(RunError::StepTooLarge {
-            stage: fields.0.name.clone(),
-            batch,
-            needed: bytes(needed),
-            free,
-            fits: fits.into_iter().flatten().collect(),
-        })
+        fits.into_iter().flatten().collect()
+    }
+
+    /// The bytes that steps of such a batch in so many parts are expected to take, beside `datasets`.
+    fn step_memory(
+        &self,
+        fields: &Fields<'_>,
+        [batch, parts]: [usize; 2],
+        datasets: u128,
+    ) -> Option<u128> {
+        let besides = datasets.saturating_add(self.judging_memory(fields.0));
+        Some(self.training_work(fields, batch, parts)?.memory.saturating_add(besides))
     }
 }
 

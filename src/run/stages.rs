@@ -25,7 +25,9 @@ use crate::store::events::Event;
 use crate::store::{Finished, Partial};
 use crate::term::objective::{ENCODER, ModuleNode, ObjectiveGraph};
 use crate::term::{Args, Call, Output, Split, Term, Unit};
-use crate::train::{DeviceFeed, Feed, HostFeed, Session, Training, build_optimizer, kept_name};
+use crate::train::{
+    DeviceFeed, Feed, HostFeed, Session, TrainError, Training, build_optimizer, kept_name,
+};
 
 const MODEL: &str = "model.safetensors";
 
@@ -117,6 +119,10 @@ impl Run<'_> {
         self.started(&session, stage, reason)?;
         let trained = session.run(&mut task, &mut partial, &mut |epoch, encoder| {
             self.judge_kept(state, stage, epoch, encoder);
+        });
+        let trained = trained.map_err(|error| match error {
+            TrainError::Full(full) => Cause::Run(self.device_full(&Fields(stage), full)),
+            other => Cause::Train(other),
         })?;
         let mut write = |name: &str, params| {
             partial.write(&file(name), &safetensors::to_bytes(&[("", params)]))

@@ -31,6 +31,8 @@ pub enum RunError {
     MemoryTooSmall { needed: u64, free: u64 },
     /// The steps of a training are expected to take more memory than is free.
     StepTooLarge { stage: String, batch: usize, needed: u64, free: u64, fits: Vec<Fit> },
+    /// The device had no room for a step of a training, and said so.
+    DeviceFull { stage: String, batch: usize, said: String, fits: Vec<Fit> },
     /// The device does not compute in the precision of a stage.
     PrecisionUnavailable(DeviceError),
     /// The results cannot be written to standard output; the record in `folder` has them too.
@@ -73,9 +75,9 @@ impl RunError {
             RunError::LogDamaged { .. } => findings::LOG_DAMAGED,
             RunError::RunFolderUnwritable { .. } => findings::RUN_FOLDER_UNWRITABLE,
             RunError::DiskTooSmall { .. } => findings::DISK_TOO_SMALL,
-            RunError::MemoryTooSmall { .. } | RunError::StepTooLarge { .. } => {
-                findings::MEMORY_TOO_SMALL
-            }
+            RunError::MemoryTooSmall { .. }
+            | RunError::StepTooLarge { .. }
+            | RunError::DeviceFull { .. } => findings::MEMORY_TOO_SMALL,
             RunError::PrecisionUnavailable(_) => findings::PRECISION_UNAVAILABLE,
             RunError::OutputUnwritable { .. } => findings::OUTPUT_UNWRITABLE,
             RunError::SignalsUnavailable { .. } => findings::SIGNALS_UNAVAILABLE,
@@ -126,6 +128,9 @@ impl RunError {
                      are free"
                 )
             }
+            RunError::DeviceFull { stage, batch, said, .. } => {
+                format!("there is no room for a step of `{stage}` with a batch of {batch}: {said}")
+            }
             RunError::OutputUnwritable { cause, .. } => {
                 format!("cannot write the results to standard output: {cause}")
             }
@@ -168,10 +173,12 @@ impl RunError {
                 Some("end other programs, or take a smaller network or dataset".into())
             }
             RunError::PrecisionUnavailable(error) => Some(error.help.clone()),
-            RunError::StepTooLarge { fits, .. } if fits.is_empty() => {
+            RunError::StepTooLarge { fits, .. } | RunError::DeviceFull { fits, .. }
+                if fits.is_empty() =>
+            {
                 Some("no batch would fit: end other programs, or take a smaller network".into())
             }
-            RunError::StepTooLarge { fits, .. } => {
+            RunError::StepTooLarge { fits, .. } | RunError::DeviceFull { fits, .. } => {
                 let fits: Vec<String> = fits.iter().map(Fit::to_string).collect();
                 Some(fits.join(", and "))
             }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use indexmap::IndexMap;
 
 use super::feed::Feed;
-use crate::device::{Array, Processes, Selected};
+use crate::device::{Array, Full, Processes, Selected, unless_full};
 use crate::diagnostics::{Finding, findings};
 use crate::interrupt::Interrupt;
 use crate::objective::{Context, Inputs, Phase, Phases};
@@ -93,6 +93,8 @@ pub enum TrainError {
     /// Asked to; a checkpoint holds the state.
     Interrupted,
     NotFinite(NotFinite),
+    /// The device had no room for a step.
+    Full(Full),
     /// A checkpoint that fits another training.
     State(String),
     Run(RunError),
@@ -290,7 +292,8 @@ impl Running<'_, '_> {
             let kernels = session.device.kernels;
             let (processes, key) = (session.processes, session.key.fold(step));
             let context = Context { kernels, progress, processes, key, phases: session.phases() };
-            let measurements = task.step(&inputs, lr, context);
+            let measurements = unless_full(|| task.step(&inputs, lr, context));
+            let measurements = measurements.map_err(TrainError::Full)?;
             session.enter(Phase::Metrics);
             step += 1;
             clock.images(session.feed.rows());

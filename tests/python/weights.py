@@ -57,7 +57,8 @@ def small(folder):
 
 def full(folder):
     import timm
-    from torchvision.models import resnet18
+    from torchvision.models import ConvNeXt, VisionTransformer, resnet18
+    from torchvision.models.convnext import CNBlockConfig
 
     torch.manual_seed(0)
     images = torch.randn(4, 3, 64, 64)
@@ -76,6 +77,21 @@ def full(folder):
     }
     torch.save(checkpoint, folder / "dino.pth")
     arrays["vit_tiny"] = teacher(images)
+    sizes = dict(num_layers=2, num_heads=3, hidden_dim=192, mlp_dim=768)
+    transformer = VisionTransformer(image_size=64, patch_size=16, **sizes).eval()
+    stages = [(16, 32, 3), (32, 64, 3), (64, 128, 9), (128, None, 3)]
+    convnext = ConvNeXt([CNBlockConfig(*stage) for stage in stages]).eval()
+    for name, own in {"vit": transformer, "convnext": convnext}.items():
+        # As a training leaves them: scales and shifts are no constants.
+        for parameter in own.parameters():
+            nn.init.normal_(parameter, std=0.1) if parameter.dim() > 1 else parameter.data.add_(
+                0.3 * torch.randn_like(parameter)
+            )
+        torch.save(own.state_dict(), folder / f"torchvision_{name}.pth")
+    transformer.heads = nn.Identity()
+    convnext.classifier[2] = nn.Identity()
+    arrays["torchvision_vit"] = transformer(images)
+    arrays["torchvision_convnext"] = convnext(images)
     save_file({name: own.detach().contiguous() for name, own in arrays.items()}, folder / "expected.safetensors")
 
 

@@ -94,6 +94,12 @@ fn views_of_a_batch_are_those_of_its_images() {
         vec![blur(100.0)],
         vec![solarize()],
         vec![call("lab_lightness", &[])],
+        vec![call("hide_patches", &[("patch", Term::Int(4)), ("share", Term::Percent(40.0))])],
+        vec![
+            resized_crop(9),
+            call("hide_patches", &[("patch", Term::Int(2)), ("share", Term::Percent(75.0))]),
+            flip(),
+        ],
         vec![resized_crop(9), call("lab_colors", &[]), flip()],
         // One after the other, in one and in several moves.
         vec![resized_crop(12), flip(), blur(50.0), random_crop(10)],

@@ -103,42 +103,7 @@ fn selected(device: Device, kind: &str) -> Selected {
 struct Native;
 
 impl Kernels for Native {
-    fn conv2d(&self, x: Array, weight: Array, stride: usize, padding: usize) -> Array {
-        operations::conv2d(x, weight, stride, padding)
-    }
-
-    fn batch_norm(
-        &self,
-        x: Array,
-        parts: [Array; 2],
-        how: (usize, f64),
-        after: After,
-    ) -> Normalized {
-        operations::batch_norm(x, parts, how, after)
-    }
-
-    fn batch_norm_fixed(
-        &self,
-        x: Array,
-        parts: [Array; 2],
-        fixed: [Array; 2],
-        epsilon: f64,
-        after: After,
-    ) -> Array {
-        operations::batch_norm_fixed(x, parts, fixed, epsilon, after)
-    }
-
-    fn gelu(&self, x: Array) -> Array {
-        operations::gelu(x)
-    }
-
-    fn layer_norm(&self, x: Array, parts: [Array; 2], epsilon: f64) -> Array {
-        operations::layer_norm(x, parts, epsilon)
-    }
-
-    fn attention(&self, qkv: Array, heads: usize, causal: bool) -> Array {
-        operations::attention(qkv, heads, causal)
-    }
+    crate::device::operations::kernels!(operations);
 
     fn lerp_many(&self, averages: &mut [Array], targets: &[&Array], m: f64) {
         let share = 1.0 - m;

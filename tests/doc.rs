@@ -24,7 +24,7 @@ fn page(files: &[(&str, &str)]) -> String {
     let on_disk: BTreeMap<PathBuf, Vec<u8>> = files.iter().map(bytes).collect();
     let mut sources = Sources::default();
     let own = files.first().and_then(|(name, _)| resolve::load(&mut sources, &on_disk, name).0);
-    cpipe::docs::page(own.as_ref(), &sources).html
+    cpipe::docs::page(own.as_ref(), &sources, &|_| None).html
 }
 
 /// A tag as it stands in a text: its name, whether it closes, and its attributes.
@@ -80,6 +80,10 @@ fn is_whole(html: &str) {
     let tags = is_well_formed(html);
     let ids: BTreeSet<&str> =
         tags.iter().filter_map(|tag| tag.attributes.get("id")).map(String::as_str).collect();
+    for picture in tags.iter().filter(|tag| tag.name == "img") {
+        assert!(picture.attributes["src"].starts_with("data:image/png;base64,"));
+        assert!(!picture.attributes["alt"].is_empty());
+    }
     let mut is_linked = false;
     for address in tags.iter().filter_map(|tag| tag.attributes.get("href")) {
         match address.strip_prefix('#') {
@@ -112,7 +116,7 @@ pub fn is_well_formed(html: &str) -> Vec<Tag> {
     let mut ids = BTreeSet::new();
     let mut level = 0;
     for tag in &tags {
-        if ["meta", "input"].contains(&tag.name.as_str()) {
+        if ["img", "meta", "input"].contains(&tag.name.as_str()) {
             assert!(!tag.closes);
         } else if tag.closes {
             assert_eq!(open.pop(), Some(tag.name.as_str()), "closed out of order");

@@ -23,7 +23,7 @@ pub fn write(folder: &str, file: Option<&str>) -> ExitCode {
     if file.is_some() && own.is_none() {
         return said(&faults, &sources);
     }
-    let page = docs::page(own.as_ref(), &sources);
+    let page = docs::page(own.as_ref(), &sources, &super::picture);
     let path = Path::new(folder).join("index.html");
     if let Err((code, reason)) = put(Path::new(folder), &path, &page.html) {
         let message = format!("cannot write {}: {reason}", path.display());

@@ -14,6 +14,8 @@ mod html;
 mod list;
 mod output;
 #[cfg(feature = "run")]
+mod pictures;
+#[cfg(feature = "run")]
 mod plan;
 mod rewrite;
 #[cfg(feature = "run")]
@@ -27,6 +29,15 @@ mod views;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+
+#[cfg(feature = "run")]
+use pictures::picture;
+
+/// The front half of the compiler draws nothing.
+#[cfg(not(feature = "run"))]
+fn picture(_: &str) -> Option<String> {
+    None
+}
 
 /// Bad input: what was given, not what was tried, is wrong.
 const BAD_INPUT: u8 = 2;

@@ -248,9 +248,9 @@ fn maps(comparison: &Comparison, records: &[Record]) -> String {
     match html.is_empty() {
         true => html,
         false => format!(
-            "<section>\n<h2>Where images lie</h2>\n<p>Images that were judged, at the two first \
-             principal components of their features, in the colour of their class. Point at one to \
-             see it.</p>\n{html}</section>\n"
+            "<section>\n<h2>Where images lie</h2>\n<p>Images that were judged, in the colour of their \
+             class: at the two first principal components of their features, and below so that \
+             neighbours stay neighbours, by t-SNE. Point at one to see it.</p>\n{html}</section>\n"
         ),
     }
 }

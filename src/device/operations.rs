@@ -10,14 +10,17 @@ pub struct BatchNorm {
 }
 
 /// Puts the functions of a backend into burn's graph, and defines what [`super::Kernels`] calls of
-/// them, `conv2d`, `batch_norm`, `batch_norm_fixed`, `layer_norm`, `gelu` and `attention`, and its
-/// tensors in arrays, `native` and `array`. burn's traits are of one backend each, so that this is text.
+/// them, `conv2d`, `depthwise`, `batch_norm`, `batch_norm_fixed`, `layer_norm`, `gelu` and `attention`,
+/// and its tensors in arrays, `native` and `array`. burn's traits are of one backend each, so that this is text.
 ///
 /// `$own` is a module of functions on the backend's own tensors, `T`:
 ///
 /// - `convolution(&T, &T, [stride, padding]) -> T` of input and weight,
 /// - `convolution_backward(&T, [&T; 2], [stride, padding], [bool; 2]) -> [Option<T>; 2]` of the
 ///   gradient, and those two: their gradients where they are wanted,
+/// - `depthwise(&T, [&T; 2]) -> T` of input, weight and bias, and
+///   `depthwise_backward(&T, [&T; 2], bool) -> [Option<T>; 3]` of the gradient, input and weight: those
+///   by input, if it is wanted, weight and bias,
 /// - `batch_norm(T, [T; 2], Option<T>, (BatchNorm, bool)) -> (T, Normalized)` of input, scale and
 ///   shift, and a shortcut; in the place of the input, where there is no way back and nobody else
 ///   holds it,
@@ -66,6 +69,13 @@ macro_rules! operations {
         pub fn conv2d(x: Array, weight: Array, stride: usize, padding: usize) -> Array {
             let [x, weight] = [x, weight].map(|own| own.into_tensor::<4>().into_dispatch());
             let output = <Dispatch as Operations>::convolution(x, weight, stride, padding);
+            Tensor::<4>::from_dispatch(output).into()
+        }
+
+        pub fn depthwise(x: Array, weight: Array, bias: Array) -> Array {
+            let [x, weight] = [x, weight].map(|own| own.into_tensor::<4>().into_dispatch());
+            let bias = bias.into_tensor::<1>().into_dispatch();
+            let output = <Dispatch as Operations>::depthwise(x, weight, bias);
             Tensor::<4>::from_dispatch(output).into()
         }
 
@@ -147,6 +157,12 @@ macro_rules! operations {
                 padding: usize,
             ) -> FloatTensor<Self>;
 
+            fn depthwise(
+                x: FloatTensor<Self>,
+                weight: FloatTensor<Self>,
+                bias: FloatTensor<Self>,
+            ) -> FloatTensor<Self>;
+
             /// Output, mean and deviation.
             fn batch_norm(
                 x: FloatTensor<Self>,
@@ -179,6 +195,10 @@ macro_rules! operations {
         impl Operations for $Backend {
             fn convolution(x: $Tensor, weight: $Tensor, stride: usize, padding: usize) -> $Tensor {
                 $own::convolution(&x, &weight, [stride, padding])
+            }
+
+            fn depthwise(x: $Tensor, weight: $Tensor, bias: $Tensor) -> $Tensor {
+                $own::depthwise(&x, [&weight, &bias])
             }
 
             fn batch_norm(
@@ -229,6 +249,22 @@ macro_rules! operations {
                 let output = $own::convolution(&x, &weight, options);
                 match Convolution.prepare::<C>([x_node, weight_node]).compute_bound().stateful() {
                     OpsKind::Tracked(prepared) => prepared.finish((x, weight, options), output),
+                    OpsKind::UnTracked(prepared) => prepared.finish(output),
+                }
+            }
+
+            fn depthwise(
+                x: FloatTensor<Self>,
+                weight: FloatTensor<Self>,
+                bias: FloatTensor<Self>,
+            ) -> FloatTensor<Self> {
+                let (x, x_node) = x.into_parts();
+                let (weight, weight_node) = weight.into_parts();
+                let (bias, bias_node) = bias.into_parts();
+                let output = $own::depthwise(&x, [&weight, &bias]);
+                let nodes = [x_node, weight_node, bias_node];
+                match ByChannel.prepare::<C>(nodes).compute_bound().stateful() {
+                    OpsKind::Tracked(prepared) => prepared.finish((x, weight), output),
                     OpsKind::UnTracked(prepared) => prepared.finish(output),
                 }
             }
@@ -332,6 +368,30 @@ macro_rules! operations {
                 let (x, weight, options) = &ops.state;
                 let wanted = ops.parents.each_ref().map(Option::is_some);
                 let made = $own::convolution_backward(&gradient, [x, weight], *options, wanted);
+                for (node, made) in ops.parents.into_iter().zip(made) {
+                    if let (Some(node), Some(made)) = (node, made) {
+                        gradients.register::<$Backend>(node.id, made);
+                    }
+                }
+            }
+        }
+
+        #[derive(Debug)]
+        struct ByChannel;
+
+        impl Backward<$Backend, 3> for ByChannel {
+            type State = ($Tensor, $Tensor);
+
+            fn backward(
+                self,
+                ops: Ops<Self::State, 3>,
+                gradients: &mut Gradients,
+                _: &mut Checkpointer,
+            ) {
+                let gradient = gradients.consume::<$Backend>(&ops.node);
+                let (x, weight) = &ops.state;
+                let by_x = ops.parents[0].is_some();
+                let made = $own::depthwise_backward(&gradient, [x, weight], by_x);
                 for (node, made) in ops.parents.into_iter().zip(made) {
                     if let (Some(node), Some(made)) = (node, made) {
                         gradients.register::<$Backend>(node.id, made);
@@ -454,6 +514,10 @@ macro_rules! kernels {
     ($own:ident) => {
         fn conv2d(&self, x: Array, weight: Array, stride: usize, padding: usize) -> Array {
             $own::conv2d(x, weight, stride, padding)
+        }
+
+        fn depthwise(&self, x: Array, weight: Array, bias: Array) -> Array {
+            $own::depthwise(x, weight, bias)
         }
 
         fn batch_norm(

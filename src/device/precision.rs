@@ -56,8 +56,7 @@ impl Kernels for Mixed {
     }
 
     fn depthwise(&self, x: Array, weight: Array, bias: Array) -> Array {
-        // Of one kind of number, as its weights are.
-        self.0.depthwise(x.cast(FloatDType::F32), weight, bias)
+        self.0.depthwise(rounded(x), weight, bias)
     }
 
     fn linear(&self, x: Array, weight: Array, bias: Option<Array>) -> Array {

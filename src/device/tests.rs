@@ -65,6 +65,41 @@ fn convolutions_are_those_of_the_fall_back() {
     }
 }
 
+#[test]
+fn convolutions_by_channel_are_those_of_the_fall_back() {
+    for Selected { device, kernels: own, .. } in backends() {
+        for (shape, kernel) in [
+            ([1, 1, 1, 1], 1),
+            ([2, 3, 5, 4], 3),
+            ([3, 16, 9, 13], 7),
+            ([2, 40, 8, 8], 7),
+            ([2, 17, 2, 3], 5),
+        ] {
+            for laid_out in [false, true] {
+                let parts = [
+                    noise(1, &shape, &device),
+                    noise(2, &[shape[1], 1, kernel, kernel], &device),
+                    noise(3, &[shape[1]], &device),
+                ];
+                for tracked in [[true; 3], [false, true, true], [true, false, false]] {
+                    let of = |kernels: &dyn Kernels| {
+                        gradients(&parts, &tracked, |own| {
+                            let [mut x, weight, bias] = [0, 1, 2].map(|at: usize| own[at].clone());
+                            if laid_out {
+                                x = convolved(kernels, x);
+                            }
+                            kernels.depthwise(x, weight, bias)
+                        })
+                    };
+                    for (found, expected) in of(own).iter().zip(of(&FallBack)) {
+                        close(found, &expected, &format!("{shape:?} {kernel} {tracked:?}"));
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// The same maps, in the order in memory in which convolutions leave them.
 fn convolved(kernels: &dyn Kernels, x: Array) -> Array {
     let channels = x.shape()[1];

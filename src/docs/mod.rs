@@ -9,4 +9,4 @@ mod model;
 mod page;
 
 pub use html::escape;
-pub use page::{Page, page};
+pub use page::{Page, Pictures, page};

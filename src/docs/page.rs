@@ -18,7 +18,7 @@ const SEARCH: &str = include_str!("search.js");
 const SCRIPT: &str = include_str!("page.js");
 
 /// Nothing is loaded from anywhere.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
+const POLICY: &str = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
                       base-uri 'none'; form-action 'none'";
 
 /// A page and how much is on it.
@@ -36,8 +36,12 @@ struct Indexed {
     kind: &'static str,
 }
 
+/// What a name of the library makes of images, by its path, as a PNG in base64: two of them and five
+/// views of each.
+pub type Pictures<'p> = &'p dyn Fn(&str) -> Option<String>;
+
 /// The documentation of the user's modules, the library and the findings.
-pub fn page(own: Option<&Program>, sources: &Sources) -> Page {
+pub fn page(own: Option<&Program>, sources: &Sources, pictures: Pictures<'_>) -> Page {
     let modules = model::modules(own, sources);
     let users = model::users(&modules);
     let mut main = String::from("<section id=\"guides\">\n<h2>Guides</h2>\n");
@@ -59,7 +63,7 @@ pub fn page(own: Option<&Program>, sources: &Sources) -> Page {
         for item in &module.items {
             index.push(indexed(&item.id, &item.name, item.kind));
             let users = users.get(item.id.as_str()).map(Vec::as_slice).unwrap_or_default();
-            main += &self::item(item, users);
+            main += &self::item(item, users, pictures);
         }
         main += "</section>\n";
     }
@@ -124,7 +128,7 @@ fn guide(guide: &Guide) -> String {
     format!("{}{text}</section>\n", head(guide.name, guide.title, "guide"))
 }
 
-fn item(item: &Item, users: &[&Item]) -> String {
+fn item(item: &Item, users: &[&Item], pictures: Pictures<'_>) -> String {
     let mut html = head(&item.id, &item.name, item.kind);
     let _ = write!(
         html,
@@ -133,6 +137,7 @@ fn item(item: &Item, users: &[&Item]) -> String {
         escape(&item.access),
         item.doc
     );
+    html += &pictures(&item.id).map(|own| figure(&own)).unwrap_or_default();
     if !item.parameters.is_empty() {
         let parameters: Vec<String> = item.parameters.iter().map(parameter).collect();
         let _ = write!(html, "<dl>\n{}</dl>\n", parameters.concat());
@@ -150,6 +155,14 @@ fn item(item: &Item, users: &[&Item]) -> String {
         let _ = writeln!(html, "<p class=\"users\">Used by {}</p>", links.join(", "));
     }
     html + "</section>\n"
+}
+
+/// What it makes of images.
+fn figure(picture: &str) -> String {
+    format!(
+        "<figure><img alt=\"Two images and five views of each\" \
+         src=\"data:image/png;base64,{picture}\"></figure>\n"
+    )
 }
 
 fn parameter(own: &Parameter) -> String {

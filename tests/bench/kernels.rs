@@ -235,3 +235,20 @@ fn of_tokens(bencher: Bencher<'_, '_>, on: &Selected, times: usize, f: impl Fn(A
         black_box(given.take_gradient(&mut sum.backward()));
     });
 }
+
+/// As ConvNeXt has it: seven by seven, of maps as its layers leave them.
+#[divan::bench(args = backends())]
+fn by_channel_and_gradients(bencher: Bencher<'_, '_>, backend: &str) {
+    let on = selected(backend);
+    let shape = [BATCH, 96, 8, 8];
+    let x = laid_out(on, noise(&shape, on));
+    let [weight, bias] = [noise(&[96, 1, 7, 7], on), noise(&[96], on)];
+    bencher.counter(ItemsCount::new(3 * x.len() * 49)).bench_local(|| {
+        let (given, weight) = (x.leaf(), weight.leaf());
+        let output = on.kernels.depthwise(given.clone(), weight.clone(), bias.leaf());
+        let sum: Array = on.kernels.finish(output).tensor::<4>().sum().into();
+        let mut gradients = sum.backward();
+        black_box(given.take_gradient(&mut gradients));
+        black_box(weight.take_gradient(&mut gradients));
+    });
+}

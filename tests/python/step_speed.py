@@ -3,9 +3,10 @@
     cargo bench --features libtorch --bench step --no-run    # prints the path of STEP
     python3 tests/python/step_speed.py STEP [--width 16] [--batch 256] [--steps 1] [--rounds 9]
         [--cpipe libtorch-cpu,libtorch-cpu:bf16,flex] [--torch f32,f32-cl,bf16-cl] [--device cpu]
-        [--network resnet18|vit_tiny]
+        [--network resnet18|vit_tiny|convnext_tiny]
 
-Same network (ResNet-18 with the small stem, or the tiny vision transformer on patches of 4), same batch size, same queue and optimizer; weights and
+Same network (ResNet-18 with the small stem, the tiny vision transformer, or ConvNeXt, both of these on
+patches of 4), same batch size, same queue and optimizer; weights and
 images are each side's own noise. Every round asks each for so many steps, one after the other, while
 the others wait. Printed are medians, their ratio to the best of PyTorch, and the most memory that
 each process has held. PyTorch's columns: f32, its memory order as it is or channels last (cl), and
@@ -22,6 +23,12 @@ import sys
 import tempfile
 
 QUEUE, TEMPERATURE, MOMENTUM = 4096, 0.1, 0.99
+# What stands for the encoder in a pipeline, and what it is called.
+NETWORKS = {
+    "resnet18": ("resnet18(stem: small, width: width)", "ResNet-18, width {width}"),
+    "vit_tiny": ("vit_tiny(patch: 4, size: 32)", "ViT, tiny"),
+    "convnext_tiny": ("convnext_tiny(patch: 4, width: width)", "ConvNeXt, width {width}"),
+}
 
 
 def encoder(width):
@@ -97,13 +104,27 @@ def transformer(width=192, heads=3, depth=12, patch=4, side=32):
     return Transformer(), width
 
 
+def convnext(width):
+    """torchvision's tiny ConvNeXt, of that width."""
+    from torch import nn
+    from torchvision.models import ConvNeXt
+    from torchvision.models.convnext import CNBlockConfig
+
+    widths = [width << stage for stage in range(4)] + [None]
+    stages = zip(widths, widths[1:], [3, 3, 9, 3])
+    network = ConvNeXt([CNBlockConfig(*stage) for stage in stages], stochastic_depth_prob=0.0)
+    network.classifier[2] = nn.Identity()
+    return network, width << 3
+
+
 def training(network, width, batch, kind, device):
     """A function that takes one step, as a plain script of PyTorch has it."""
     import torch
     import torch.nn.functional as F
     from torch import nn
 
-    network, features = encoder(width) if network == "resnet18" else transformer()
+    builders = {"resnet18": encoder, "vit_tiny": lambda _: transformer(), "convnext_tiny": convnext}
+    network, features = builders[network](width)
     head = nn.Sequential(nn.Linear(features, features), nn.ReLU(), nn.Linear(features, 128))
     layout = torch.channels_last if kind.endswith("-cl") else torch.contiguous_format
     query = nn.Sequential(network, head).to(device, memory_format=layout)
@@ -191,19 +212,20 @@ def main():
     parser.add_argument("--torch", default="f32,f32-cl,bf16-cl")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--pipeline", default="pipelines/moco_cifar10.cpipe")
-    parser.add_argument("--network", choices=["resnet18", "vit_tiny"], default="resnet18")
+    parser.add_argument("--network", choices=list(NETWORKS), default="resnet18")
     given = parser.parse_args()
 
     sides = {}
     pipeline, folder = given.pipeline, tempfile.TemporaryDirectory()
-    if given.network == "vit_tiny":
-        own = re.sub(r"= resnet18\(.*\)", "= vit_tiny(patch: 4, size: 32)", open(pipeline).read())
-        pipeline = os.path.join(folder.name, "transformer.cpipe")
+    if given.network != "resnet18":
+        term, _ = NETWORKS[given.network]
+        own = re.sub(r"= resnet18\(.*\)", f"= {term}", open(pipeline).read())
+        pipeline = os.path.join(folder.name, "other.cpipe")
         with open(pipeline, "w") as file:
-            file.write(own.replace("resnet18}", "vit_tiny}"))
+            file.write(own.replace("resnet18}", f"{given.network}}}"))
     for device in given.cpipe.split(","):
         sizes = ["-o", f"batch={given.batch}"]
-        if given.network == "resnet18":
+        if given.network != "vit_tiny":
             sizes += ["-o", f"width={given.width}"]
         name, _, precision = device.partition(":")
         if precision:
@@ -223,8 +245,8 @@ def main():
 
     medians = {name: statistics.median(side.seconds) for name, side in sides.items()}
     best = min((own for name, own in medians.items() if name.startswith("PyTorch")), default=None)
-    name = f"ResNet-18, width {given.width}" if given.network == "resnet18" else "ViT, tiny"
-    print(f"{name}, batch {given.batch}, {given.rounds} rounds")
+    _, name = NETWORKS[given.network]
+    print(f"{name.format(width=given.width)}, batch {given.batch}, {given.rounds} rounds")
     print("| | ms a step | img/s | of the best PyTorch | GiB |\n|---|---|---|---|---|")
     for name, side in sides.items():
         own = medians[name]

@@ -50,6 +50,18 @@ pub fn batch_norm_backward(
     host::batch_norm_backward::<_, f32>(gradient, own, has_shortcut, by_x)
 }
 
+pub fn depthwise(x: &FlexTensor, parts: [&FlexTensor; 2]) -> FlexTensor {
+    host::depthwise::<_, f32>(x, parts)
+}
+
+pub fn depthwise_backward(
+    gradient: &FlexTensor,
+    inputs: [&FlexTensor; 2],
+    by_x: bool,
+) -> [Option<FlexTensor>; 3] {
+    host::depthwise_backward::<_, f32>(gradient, inputs, by_x)
+}
+
 pub fn layer_norm(x: &FlexTensor, parts: [&FlexTensor; 2], epsilon: f64) -> FlexTensor {
     host::layer_norm::<_, f32>(x, parts, epsilon)
 }

@@ -6,6 +6,7 @@ use std::mem::MaybeUninit;
 use super::attention::Attention;
 use super::batch_norm::{Lines, Rows, Statistics};
 use super::convolution::Convolution;
+use super::depthwise::Depthwise;
 use super::gelu as by_number;
 use super::lanes::Processor;
 use super::layer_norm::LayerNorm;
@@ -122,6 +123,53 @@ fn sizes<T: HostTensor>(x: &T, weight: &T, [stride, padding]: [usize; 2]) -> Con
         processor: Processor::best(),
         threads: T::THREADS,
     }
+}
+
+/// Each channel of `x: [n, c, h, w]` with its own of `weight: [c, 1, kernel, kernel]`, padded by zeros
+/// so that the resolution stays, and `bias: [c]`.
+pub fn depthwise<T: HostTensor, N: Number>(x: &T, [weight, bias]: [&T; 2]) -> T {
+    let how = by_channel(x, weight);
+    let [weight, bias] = [weight, bias].map(T::contiguous);
+    assert_eq!(bias.shape(), [how.channels], "a number for each channel");
+    let x = dense(x);
+    // SAFETY: the function writes every number.
+    unsafe {
+        T::maps(&x.shape(), |out| {
+            how.forward(read::<T, N>(&x), [weight.values(), bias.values()], out);
+        })
+    }
+}
+
+/// The gradients of [`depthwise`]: by `x`, where it is wanted, by weight and by bias.
+pub fn depthwise_backward<T: HostTensor, N: Number>(
+    gradient: &T,
+    [x, weight]: [&T; 2],
+    by_x: bool,
+) -> [Option<T>; 3] {
+    let how = by_channel(x, weight);
+    let gradient = dense(gradient);
+    let by_x = by_x.then(|| {
+        let weight = weight.contiguous();
+        // SAFETY: the function writes every number.
+        unsafe {
+            T::maps(&x.shape(), |out| {
+                how.backward_input(read::<T, N>(&gradient), weight.values(), out);
+            })
+        }
+    });
+    let [by_weight, by_bias] =
+        how.backward_weight(read::<T, N>(&dense(x)), read::<T, N>(&gradient));
+    [by_x, Some(T::made(by_weight, &weight.shape())), Some(vector(by_bias))]
+}
+
+fn by_channel<T: HostTensor>(x: &T, weight: &T) -> Depthwise {
+    let (x, weight) = (x.shape(), weight.shape());
+    let &[images, channels, h, w] = &x[..] else { panic!("{x:?} are no maps") };
+    let kernel = weight[3];
+    assert_eq!(weight, [channels, 1, kernel, kernel], "weights for maps {x:?}");
+    assert_eq!(kernel % 2, 1, "a kernel with a middle");
+    let (processor, threads) = (Processor::best(), T::THREADS);
+    Depthwise { images, channels, sides: [h, w], kernel, processor, threads }
 }
 
 /// Normalises `x`, `[n, c, …]`, adds a shortcut of its shape, if there is one, and rectifies. The

@@ -3,6 +3,7 @@
 mod attention;
 mod batch_norm;
 mod convolution;
+mod depthwise;
 mod elementary;
 mod functions;
 mod gelu;
@@ -23,8 +24,8 @@ mod windows;
 pub use functions::channels_last_strides;
 pub use functions::{
     HostTensor, Normalized, attention, attention_backward, batch_norm, batch_norm_backward,
-    batch_norm_fixed, convolution, convolution_backward, gelu, gelu_backward, layer_norm,
-    layer_norm_backward,
+    batch_norm_fixed, convolution, convolution_backward, depthwise, depthwise_backward, gelu,
+    gelu_backward, layer_norm, layer_norm_backward,
 };
 #[cfg(feature = "flex")]
 pub use many::{descend_many, lerp_many};

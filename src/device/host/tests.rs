@@ -5,6 +5,7 @@ use burn::tensor::bf16;
 use super::attention::Attention;
 use super::batch_norm::{Lines, Rows};
 use super::convolution::Convolution;
+use super::depthwise::Depthwise;
 use super::gelu;
 use super::lanes::Processor;
 use super::layer_norm::LayerNorm;
@@ -251,6 +252,26 @@ fn by_tokens<N: Number>(processor: Processor) -> Vec<Vec<f32>> {
     made
 }
 
+/// Output and gradients of convolutions by channel.
+fn by_channel<N: Number>(processor: Processor) -> Vec<Vec<f32>> {
+    let mut made = Vec::new();
+    for (images, channels, sides, kernel) in
+        [(1, 1, [1, 1], 1), (3, 16, [9, 13], 7), (17, 33, [4, 5], 3)]
+    {
+        let threads = Threads::OWN;
+        let own = Depthwise { images, channels, sides, kernel, processor, threads };
+        let len = images * channels * sides[0] * sides[1];
+        let (x, gradient): (Vec<N>, Vec<N>) = (noise(1, len), noise(2, len));
+        let [weight, bias] = [noise(3, channels * kernel * kernel), noise::<f32>(4, channels)];
+        let maps = |values| Maps { values, order: Order::Plain, channels, sides };
+        let parts = [weight.as_slice(), &bias];
+        made.push(written(len, |out| own.forward(maps(&x), parts, out)));
+        made.push(written(len, |out| own.backward_input(maps(&gradient), &weight, out)));
+        made.extend(own.backward_weight(maps(&x), maps(&gradient)));
+    }
+    made
+}
+
 /// Output and gradient.
 fn attended<N: Number>(own: Attention, examples: usize) -> [Vec<f32>; 2] {
     let len = examples * own.tokens * own.heads * own.width;
@@ -279,6 +300,10 @@ fn all_processors_agree() {
         agrees::<bf16>(processor);
         assert_eq!(by_tokens::<f32>(processor), by_tokens::<f32>(Processor::best()));
         assert_eq!(by_tokens::<bf16>(processor), by_tokens::<bf16>(Processor::best()));
+        if processor != Processor::Least {
+            assert_eq!(by_channel::<f32>(processor), by_channel::<f32>(Processor::best()));
+            assert_eq!(by_channel::<bf16>(processor), by_channel::<bf16>(Processor::best()));
+        }
         for ((own, examples), (best, _)) in attentions(processor).zip(attentions(Processor::best()))
         {
             let [found, expected] = [own, best].map(|own| attended::<f32>(own, examples));
@@ -385,7 +410,7 @@ fn the_number_of_threads_changes_no_bit() {
             let best = Processor::best();
             let attended: Vec<_> =
                 attentions(best).map(|(own, examples)| attended::<f32>(own, examples)).collect();
-            (wholes, halves, norms, by_tokens::<f32>(best), attended)
+            (wholes, halves, norms, by_tokens::<f32>(best), by_channel::<f32>(best), attended)
         })
     };
     let one = with(1);

@@ -99,7 +99,20 @@ char *cpipe_convolution_backward(at::Tensor *made[2], const at::Tensor *gradient
   });
 }
 
-// Moves each of `count` towards the target in its place, by a share of the way.
+// The gradients of a convolution of each channel by itself, by `x`, `weight` and bias.
+char *cpipe_depthwise_backward(at::Tensor **made, const at::Tensor *gradient, const at::Tensor *x,
+                               const at::Tensor *weight, bool by_x) {
+  return guarded([&] {
+    const int64_t channels = weight->size(0), around = weight->size(2) / 2;
+    const auto [own, by_weight, by_bias] = at::convolution_backward(
+        *gradient, *x, *weight, at::IntArrayRef({channels}), {1, 1}, {around, around}, {1, 1}, false,
+        {0, 0}, channels, {by_x, true, true});
+    made[0] = by_x ? owned(own) : nullptr;
+    made[1] = owned(by_weight.contiguous());
+    made[2] = owned(by_bias);
+  });
+}
+
 // The gradients by `x`, `scale` and `shift`. Mean and deviation of the rows are computed again.
 char *cpipe_layer_norm_backward(at::Tensor **made, const at::Tensor *gradient, const at::Tensor *x,
                                 const at::Tensor *scale, double epsilon) {
@@ -115,6 +128,7 @@ char *cpipe_layer_norm_backward(at::Tensor **made, const at::Tensor *gradient, c
   });
 }
 
+// Moves each of `count` towards the target in its place, by a share of the way.
 char *cpipe_lerp_many(at::Tensor *const *averages, const at::Tensor *const *targets, size_t count,
                       double share) {
   return guarded([&] {

@@ -121,6 +121,31 @@ pub fn batch_norm_backward(
     }
 }
 
+/// Each channel of `x: [n, c, h, w]` with its own of `weight: [c, 1, kernel, kernel]`, padded by zeros
+/// so that the resolution stays, and `bias: [c]`.
+pub fn depthwise(x: &TchTensor, parts: [&TchTensor; 2]) -> TchTensor {
+    by_place!(x, N => host::depthwise::<_, N>(x, parts), {
+        let parts = parts.map(|own| own.tensor.to_kind(x.tensor.kind()));
+        TchTensor::new(library::depthwise(&x.tensor, parts.each_ref()))
+    })
+}
+
+/// The gradients of [`depthwise`]: by `x`, where it is wanted, by weight and by bias.
+pub fn depthwise_backward(
+    gradient: &TchTensor,
+    [x, weight]: [&TchTensor; 2],
+    by_x: bool,
+) -> [Option<TchTensor>; 3] {
+    by_place!(x, N => host::depthwise_backward::<_, N>(gradient, [x, weight], by_x), {
+        let inputs = [&x.tensor, &weight.tensor.to_kind(x.tensor.kind())];
+        let [by_x, by_weight, by_bias] =
+            library::depthwise_backward(&gradient.tensor, inputs, by_x);
+        let kind = weight.tensor.kind();
+        let [by_weight, by_bias] = [by_weight, by_bias].map(|own| own.map(|own| own.to_kind(kind)));
+        [by_x, by_weight, by_bias].map(|made| made.map(TchTensor::new))
+    })
+}
+
 /// Normalises rows of `x`, `[…, d]`, scales and shifts them by `[d]`.
 pub fn layer_norm(x: &TchTensor, parts: [&TchTensor; 2], epsilon: f64) -> TchTensor {
     by_place!(x, N => host::layer_norm::<_, N>(x, parts, epsilon), {

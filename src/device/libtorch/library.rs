@@ -75,6 +75,13 @@ unsafe extern "C" {
         epsilon: f64,
         by_x: bool,
     ) -> *mut c_char;
+    fn cpipe_depthwise_backward(
+        made: *mut *mut C_tensor,
+        gradient: *const C_tensor,
+        x: *const C_tensor,
+        weight: *const C_tensor,
+        by_x: bool,
+    ) -> *mut c_char;
     fn cpipe_layer_norm_backward(
         made: *mut *mut C_tensor,
         gradient: *const C_tensor,
@@ -262,6 +269,26 @@ impl Normalized {
         let same = by_shortcut.map(|own| TchTensor::from_existing(own, gradient.storage.clone()));
         [new(by_x), new(by_scale), new(by_shift), same]
     }
+}
+
+/// Each channel of `x: [n, c, h, w]` with its own of `weight: [c, 1, kernel, kernel]`, padded by zeros
+/// so that the resolution stays, and `bias: [c]`.
+pub fn depthwise(x: &Tensor, [weight, bias]: [&Tensor; 2]) -> Tensor {
+    let (channels, around) = (weight.size()[0], weight.size()[2] / 2);
+    x.conv2d(weight, Some(bias), [1, 1], [around, around], [1, 1], channels)
+}
+
+/// The gradients of [`depthwise`] by its input, where it is wanted, by weight and by bias.
+pub fn depthwise_backward(
+    gradient: &Tensor,
+    [x, weight]: [&Tensor; 2],
+    by_x: bool,
+) -> [Option<Tensor>; 3] {
+    made(|made| {
+        let [gradient, x, weight] = [gradient, x, weight].map(Tensor::as_ptr);
+        // SAFETY: all are live tensors, and `made` has three places.
+        unsafe { cpipe_depthwise_backward(made, gradient, x, weight, by_x) }
+    })
 }
 
 /// Normalises rows of `x`, `[…, d]`, scales and shifts them by `[d]`.

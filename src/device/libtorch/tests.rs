@@ -99,6 +99,18 @@ fn what_transformers_are_made_of_agrees() {
     for (found, expected) in found.iter().zip(&expected) {
         close(found, expected, "gradients of a layer norm");
     }
+    let maps = noise(&[3, 20, 6, 5]);
+    let [weight, bias] = [noise(&[20, 1, 7, 7]), noise(&[20])];
+    let expected = functions::depthwise(&maps, [&weight, &bias]);
+    let found = library::depthwise(&maps.tensor, [&weight.tensor, &bias.tensor]);
+    close(&TchTensor::new(found), &expected, "by channel");
+    let slopes = noise(&[3, 20, 6, 5]);
+    for by_x in [true, false] {
+        let expected = functions::depthwise_backward(&slopes, [&maps, &weight], by_x);
+        let inputs = [&maps.tensor, &weight.tensor];
+        let found = library::depthwise_backward(&slopes.tensor, inputs, by_x);
+        all_close(&found.map(|own| own.map(TchTensor::new)), &expected, "by channel");
+    }
     for (heads, causal) in [(1, false), (2, true), (4, false)] {
         let expected = functions::attention(&x, heads, causal);
         let found = TchTensor::new(library::attention(&x.tensor, heads, causal));
@@ -123,9 +135,12 @@ fn bf16_is_f32_but_for_rounding() {
         let values = (0..shape.iter().product()).map(|_| rng.normal()).collect();
         Array::from_vec(values, shape, &own.device)
     };
-    let cases: [(&str, &[&[usize]], Function); 7] = [
+    let cases: [(&str, &[&[usize]], Function); 8] = [
         ("convolution", &[&[8, 6, 10, 9], &[5, 6, 3, 3]], |kernels, own| {
             kernels.conv2d(own[0].clone(), own[1].clone(), 2, 1)
+        }),
+        ("by channel", &[&[4, 20, 6, 5], &[20, 1, 3, 3], &[20]], |kernels, own| {
+            kernels.depthwise(own[0].clone(), own[1].clone(), own[2].clone())
         }),
         ("linear", &[&[16, 12], &[7, 12], &[7]], |kernels, own| {
             kernels.linear(own[0].clone(), own[1].clone(), Some(own[2].clone()))

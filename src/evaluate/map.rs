@@ -36,7 +36,7 @@ const QUALITY: u8 = 80;
 const STYLE: &str = ".map image,.map .of{visibility:hidden;pointer-events:none}\
                      .map g:hover image,.map g:hover .of{visibility:visible}\
                      .map:hover g circle{opacity:.3}.map g:hover circle{opacity:1}\
-                     .map text{font:13px system-ui,sans-serif;fill:#808080}";
+                     .map text{font:18px system-ui,sans-serif;fill:#808080}";
 
 /// As SVG: a point for each of some images, in the colour of its class, at the two first principal
 /// components of their features at length one, and below, where t-SNE puts it; where somebody points
@@ -67,7 +67,7 @@ pub fn map(features: &Features, shown: &Shown<'_>, indices: &[u32], classes: usi
         titles.join(", ")
     );
     for (panel, title) in titles.iter().enumerate() {
-        let y = panel as f64 * (SIDE + BETWEEN) + 14.0;
+        let y = panel as f64 * (SIDE + BETWEEN) + 18.0;
         let _ = writeln!(svg, "<text x=\"0\" y=\"{y}\">{title}</text>");
     }
     let strip = SIDE + (BETWEEN - IMAGE) / 2.0;
@@ -104,7 +104,7 @@ pub fn map(features: &Features, shown: &Shown<'_>, indices: &[u32], classes: usi
                 strip + 12.0,
                 colour(class as u32),
                 x + 8.0,
-                strip + 17.0
+                strip + 18.0
             );
         }
     }

@@ -74,16 +74,16 @@ impl Batch {
                 images * (1.0 - is_grey.clone()) + luma * is_grey
             });
         }
-        // Nobody draws whether to.
+        // Nobody draws whether to make one of these two.
         if let Some(Change::Lab(part)) = changes.first() {
             self.change(|images| part.change_batch(images));
         }
-        let hidden = |change: &Change| match change {
+        let hidden = changes.iter().filter_map(|change| match change {
             Change::Hide(hidden) => Some(*hidden),
             _ => None,
-        };
-        let hidden: Vec<Option<Hidden>> = changes.iter().map(hidden).collect();
-        if hidden.iter().any(Option::is_some) {
+        });
+        let hidden: Vec<Hidden> = hidden.collect();
+        if !hidden.is_empty() {
             self.change(|images| Hidden::change_batch(&hidden, images));
         }
         let threshold = |change: &Change| match change {

@@ -61,13 +61,9 @@ impl Hidden {
     }
 
     /// The same of images, `[n, 3, height, width]`, each with its own.
-    pub(super) fn change_batch(all: &[Option<Self>], images: Tensor<4>) -> Tensor<4> {
+    pub(super) fn change_batch(all: &[Self], images: Tensor<4>) -> Tensor<4> {
         let [n, _, height, width] = images.dims();
-        let none = vec![false; height * width];
-        let hidden = all.iter().flat_map(|own| match own {
-            Some(own) => own.pixels([height, width]),
-            None => none.clone(),
-        });
+        let hidden = all.iter().flat_map(|own| own.pixels([height, width]));
         let hidden: Vec<f32> = hidden.map(|own| f32::from(u8::from(own))).collect();
         let hidden = TensorData::new(hidden, [n, 1, height, width]);
         let hidden = Tensor::<4>::from_data(hidden, &images.device());

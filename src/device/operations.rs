@@ -11,7 +11,8 @@ pub struct BatchNorm {
 
 /// Puts the functions of a backend into burn's graph, and defines what [`super::Kernels`] calls of
 /// them, `conv2d`, `depthwise`, `batch_norm`, `batch_norm_fixed`, `layer_norm`, `gelu` and `attention`,
-/// and its tensors in arrays, `native` and `array`. burn's traits are of one backend each, so that this is text.
+/// and its tensors in arrays, `native` and `array`. burn's traits are of one backend each, so that
+/// this is text.
 ///
 /// `$own` is a module of functions on the backend's own tensors, `T`:
 ///
@@ -368,11 +369,7 @@ macro_rules! operations {
                 let (x, weight, options) = &ops.state;
                 let wanted = ops.parents.each_ref().map(Option::is_some);
                 let made = $own::convolution_backward(&gradient, [x, weight], *options, wanted);
-                for (node, made) in ops.parents.into_iter().zip(made) {
-                    if let (Some(node), Some(made)) = (node, made) {
-                        gradients.register::<$Backend>(node.id, made);
-                    }
-                }
+                hand_on(ops, made, gradients);
             }
         }
 
@@ -392,11 +389,7 @@ macro_rules! operations {
                 let (x, weight) = &ops.state;
                 let by_x = ops.parents[0].is_some();
                 let made = $own::depthwise_backward(&gradient, [x, weight], by_x);
-                for (node, made) in ops.parents.into_iter().zip(made) {
-                    if let (Some(node), Some(made)) = (node, made) {
-                        gradients.register::<$Backend>(node.id, made);
-                    }
-                }
+                hand_on(ops, made, gradients);
             }
         }
 
@@ -444,11 +437,7 @@ macro_rules! operations {
                 let gradient = gradients.consume::<$Backend>(&ops.node);
                 let (x, scale, epsilon) = &ops.state;
                 let made = $own::layer_norm_backward(&gradient, [x, scale], *epsilon);
-                for (node, made) in ops.parents.into_iter().zip(made) {
-                    if let Some(node) = node {
-                        gradients.register::<$Backend>(node.id, made);
-                    }
-                }
+                hand_on(ops, made.map(Some), gradients);
             }
         }
 
@@ -465,10 +454,8 @@ macro_rules! operations {
                 _: &mut Checkpointer,
             ) {
                 let gradient = gradients.consume::<$Backend>(&ops.node);
-                if let [Some(node)] = ops.parents {
-                    let made = $own::gelu_backward(&gradient, &ops.state);
-                    gradients.register::<$Backend>(node.id, made);
-                }
+                let made = $own::gelu_backward(&gradient, &ops.state);
+                hand_on(ops, [Some(made)], gradients);
             }
         }
 
@@ -486,10 +473,8 @@ macro_rules! operations {
             ) {
                 let gradient = gradients.consume::<$Backend>(&ops.node);
                 let (qkv, heads, causal) = &ops.state;
-                if let [Some(node)] = ops.parents {
-                    let made = $own::attention_backward(&gradient, qkv, *heads, *causal);
-                    gradients.register::<$Backend>(node.id, made);
-                }
+                let made = $own::attention_backward(&gradient, qkv, *heads, *causal);
+                hand_on(ops, [Some(made)], gradients);
             }
         }
 
@@ -499,6 +484,15 @@ macro_rules! operations {
             let gradient = gradients.consume::<$Backend>(&ops.node);
             let by_x = ops.parents[0].is_some();
             let made = $own::batch_norm_backward(gradient, &ops.state, N > 3, by_x);
+            hand_on(ops, made, gradients);
+        }
+
+        /// To those that wait for one.
+        fn hand_on<S, const N: usize, const M: usize>(
+            ops: Ops<S, N>,
+            made: [Option<$Tensor>; M],
+            gradients: &mut Gradients,
+        ) {
             for (node, made) in ops.parents.into_iter().zip(made) {
                 if let (Some(node), Some(made)) = (node, made) {
                     gradients.register::<$Backend>(node.id, made);

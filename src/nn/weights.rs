@@ -165,7 +165,7 @@ impl Weights {
         for (from, to) in names::timms(tensors.keys().map(String::as_str)) {
             if let Some(mut tensor) = tensors.remove(&from) {
                 // torchvision scales maps, by channel.
-                if to.ends_with(".gamma") {
+                if to.ends_with(".gamma") && tensor.shape.ends_with(&[1, 1]) {
                     tensor.shape.truncate(1);
                 }
                 tensors.insert(to, tensor);

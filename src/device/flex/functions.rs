@@ -125,25 +125,30 @@ impl HostTensor for FlexTensor {
     }
 
     unsafe fn maps<N: Number>(shape: &[usize], write: impl FnOnce(&mut [MaybeUninit<N>])) -> Self {
-        let len = shape.iter().product();
-        let mut values = Vec::with_capacity(len);
-        write(&mut values.spare_capacity_mut()[..len]);
-        // SAFETY: there is room, and all are written, as this function asks for.
-        unsafe { values.set_len(len) };
         let layout = Layout::new(shape.to_vec().into(), host::channels_last_strides(shape), 0);
-        FlexTensor::new(Bytes::from_elems(values), layout, N::KIND)
+        // SAFETY: as this function asks for.
+        unsafe { written(layout, write) }
     }
 
     unsafe fn plain<N: Number>(shape: &[usize], write: impl FnOnce(&mut [MaybeUninit<N>])) -> Self {
-        let len = shape.iter().product();
-        let mut values = Vec::with_capacity(len);
-        write(&mut values.spare_capacity_mut()[..len]);
-        // SAFETY: there is room, and all are written, as this function asks for.
-        unsafe { values.set_len(len) };
-        FlexTensor::new(
-            Bytes::from_elems(values),
-            Layout::contiguous(shape.to_vec().into()),
-            N::KIND,
-        )
+        // SAFETY: as this function asks for.
+        unsafe { written(Layout::contiguous(shape.to_vec().into()), write) }
     }
+}
+
+/// A tensor that lies so.
+///
+/// # Safety
+///
+/// `write` writes every number.
+unsafe fn written<N: Number>(
+    layout: Layout,
+    write: impl FnOnce(&mut [MaybeUninit<N>]),
+) -> FlexTensor {
+    let len = layout.num_elements();
+    let mut values = Vec::with_capacity(len);
+    write(&mut values.spare_capacity_mut()[..len]);
+    // SAFETY: there is room, and all are written, as this function asks for.
+    unsafe { values.set_len(len) };
+    FlexTensor::new(Bytes::from_elems(values), layout, N::KIND)
 }

@@ -7,7 +7,6 @@ use super::attention::Attention;
 use super::batch_norm::{Lines, Rows, Statistics};
 use super::convolution::Convolution;
 use super::depthwise::Depthwise;
-use super::gelu as by_number;
 use super::lanes::Processor;
 use super::layer_norm::LayerNorm;
 use super::maps::{Maps, Order};
@@ -298,7 +297,7 @@ fn by_row<'s, T: HostTensor>(x: &T, scale: &'s [f32], epsilon: f64) -> LayerNorm
 pub fn gelu<T: HostTensor, N: Number>(x: &T) -> T {
     let (x, on) = (x.contiguous(), (Processor::best(), T::THREADS));
     // SAFETY: the function writes every number.
-    unsafe { T::plain(&x.shape(), |out| by_number::forward::<N>(x.values(), out, on)) }
+    unsafe { T::plain(&x.shape(), |out| super::gelu::forward::<N>(x.values(), out, on)) }
 }
 
 /// The gradient of [`gelu`] by its input.
@@ -309,7 +308,7 @@ pub fn gelu_backward<T: HostTensor, N: Number>(gradient: &T, x: &T) -> T {
     // SAFETY: the function writes every number.
     unsafe {
         T::plain(&x.shape(), |out| {
-            by_number::backward::<N>(gradient.values(), x.values(), out, on);
+            super::gelu::backward::<N>(gradient.values(), x.values(), out, on);
         })
     }
 }

@@ -244,22 +244,28 @@ impl HostTensor for TchTensor {
     }
 
     unsafe fn maps<N: Number>(shape: &[usize], write: impl FnOnce(&mut [MaybeUninit<N>])) -> Self {
-        let mut sizes: Vec<i64> = shape.iter().map(|size| *size as i64).collect();
-        let channels = sizes.remove(1);
-        sizes.push(channels);
-        let made = Tensor::empty(&sizes, (kind::<N>(), tch::Device::Cpu));
-        // SAFETY: a new tensor of so many such numbers, which nobody else knows. `write` writes all of them.
-        write(unsafe { slice::from_raw_parts_mut(made.data_ptr().cast(), made.numel()) });
-        let last = sizes.len() as i64 - 1;
-        let axes: Vec<i64> = [0, last].into_iter().chain(1..last).collect();
-        TchTensor::new(made.permute(axes))
+        let last = shape.len() - 1;
+        let sizes: Vec<usize> = [&shape[..1], &shape[2..], &shape[1..2]].concat();
+        let axes: Vec<i64> = [0, last].into_iter().chain(1..last).map(|axis| axis as i64).collect();
+        // SAFETY: as this function asks for.
+        TchTensor::new(unsafe { written(&sizes, write) }.permute(axes))
     }
 
     unsafe fn plain<N: Number>(shape: &[usize], write: impl FnOnce(&mut [MaybeUninit<N>])) -> Self {
-        let sizes: Vec<i64> = shape.iter().map(|size| *size as i64).collect();
-        let made = Tensor::empty(&sizes, (kind::<N>(), tch::Device::Cpu));
-        // SAFETY: as above.
-        write(unsafe { slice::from_raw_parts_mut(made.data_ptr().cast(), made.numel()) });
-        TchTensor::new(made)
+        // SAFETY: as this function asks for.
+        TchTensor::new(unsafe { written(shape, write) })
     }
+}
+
+/// A tensor in the order of its sizes.
+///
+/// # Safety
+///
+/// `write` writes every number.
+unsafe fn written<N: Number>(shape: &[usize], write: impl FnOnce(&mut [MaybeUninit<N>])) -> Tensor {
+    let sizes: Vec<i64> = shape.iter().map(|size| *size as i64).collect();
+    let made = Tensor::empty(&sizes, (kind::<N>(), tch::Device::Cpu));
+    // SAFETY: a new tensor of so many such numbers, which nobody else knows. `write` writes all of them.
+    write(unsafe { slice::from_raw_parts_mut(made.data_ptr().cast(), made.numel()) });
+    made
 }

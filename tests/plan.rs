@@ -100,6 +100,9 @@ fn operations_are_those_of_the_networks() {
     // Two encoders are kept and judged; the model has ten outputs of 32 features.
     let forward = flops(&whole, "neighbours") / (2 * (64 + 40));
     assert_eq!(flops(&whole, "accuracy"), 40 * (forward + 2 * 32 * 10));
+    // Two epochs, written as their steps.
+    let in_steps = json(&user, &["-o", "epochs=8 steps"]);
+    assert_eq!(flops(&in_steps, "neighbours"), flops(&whole, "neighbours"));
     // The first layer, 3x3 of three channels to four, is given images, which need no gradient.
     let first = 2 * 27 * 4 * 32 * 32;
     let head = 2 * 32 * 10;

@@ -82,6 +82,8 @@ fn a_precision_that_the_device_lacks_is_refused() {
         .says("precision-unavailable")
         .says("has no tf32 on this machine, which `base` asks for");
     ended.says("`precision: f32` computes everywhere");
+    let ended = user.run(&["--device", device, "-o", "neighbours.precision=tf32"]).with(2);
+    ended.says("precision-unavailable").says("which `neighbours` asks for");
     user.has_not_begun();
 }
 

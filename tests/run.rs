@@ -382,6 +382,37 @@ pipeline judged() {
     }
 }
 
+/// Features in bfloat16 are others, and the results say so.
+#[cfg(feature = "libtorch")]
+#[test]
+fn an_evaluation_computes_in_its_precision() {
+    let own = device::select("libtorch-cpu").expect("it is built in");
+    if own.offers(device::Precision::Bf16).is_err() {
+        eprintln!("skipped: this processor has no bf16");
+        return;
+    }
+    let source = "\
+use std.datasets.shapes
+use std.encoders.resnet18
+
+pipeline judged() {
+  dataset data     = shapes(train: 64, test: 40)
+  encoder backbone = resnet18(stem: small, width: 4)
+  evaluate exact { model: backbone, protocol: rank_me(), on: data.test }
+  evaluate rounded { model: backbone, protocol: rank_me(), on: data.test, precision: bf16 }
+}
+";
+    let place = Place::new();
+    let (events, record) = place.run(source, &[], "store", "libtorch-cpu", Stop::Never);
+    let values: Vec<f64> = results(&events).into_iter().map(|(_, value)| value).collect();
+    let [exact, rounded] = values[..] else { panic!("{values:?}") };
+    let apart = (exact - rounded).abs() / exact;
+    assert!(apart > 1e-7 && apart < 0.05, "{exact} {rounded}");
+    let record = record.unwrap_or_else(|failure| panic!("{failure:?}"));
+    let results = fs::read_to_string(record.join("results.json")).expect("a file");
+    assert_eq!(results.matches("; network in bf16").count(), 1, "{results}");
+}
+
 #[test]
 fn an_objective_of_a_users_own_trains() {
     let place = Place::new();

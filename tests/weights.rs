@@ -89,4 +89,6 @@ fn what_does_not_fit_is_told_before_anything_is_computed() {
     let ended = Process::start(user.command(&arguments)).end().with(0);
     let plan: Value = serde_json::from_str(&ended.out).expect("JSON");
     assert_eq!(plan["stages"][0]["state"], "blocked", "{plan}");
+    let obstacle = plan["obstacle"].as_str().expect("a run would end before it begins");
+    assert!(obstacle.starts_with("file-unreadable: there are no weights"), "{obstacle}");
 }

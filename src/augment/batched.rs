@@ -13,6 +13,7 @@ use super::canvas::Normalization;
 use super::change::Change;
 use super::color::{LUMA, Tone};
 use super::patches::Hidden;
+use super::rearrange::Arrangement;
 use super::resample::Taps;
 use crate::random::Key;
 
@@ -85,6 +86,14 @@ impl Batch {
         let hidden: Vec<Hidden> = hidden.collect();
         if !hidden.is_empty() {
             self.change(|images| Hidden::change_batch(&hidden, images));
+        }
+        let arranged = changes.iter().filter_map(|change| match change {
+            Change::Rearrange(arrangement) => Some(*arrangement),
+            _ => None,
+        });
+        let arranged: Vec<Arrangement> = arranged.collect();
+        if !arranged.is_empty() {
+            self.change(|images| Arrangement::change_batch(&arranged, images));
         }
         let threshold = |change: &Change| match change {
             Change::Solarize(threshold) => Some(*threshold),

@@ -5,6 +5,7 @@ use super::canvas::Canvas;
 use super::color::{self, Tone};
 use super::lab::Lab;
 use super::patches::Hidden;
+use super::rearrange::Arrangement;
 use super::resample::Window;
 
 /// A change without chance: the same for whoever makes it, on a canvas or on a device.
@@ -33,6 +34,8 @@ pub enum Change {
     Solarize(f32),
     /// Patches under the mean colour.
     Hide(Hidden),
+    /// Pixels in other places.
+    Rearrange(Arrangement),
     /// By a Gaussian of this standard deviation in pixels, above zero.
     Blur(f32),
 }
@@ -58,6 +61,7 @@ impl Canvas {
             Change::Lab(part) => part.change(self.channels()),
             Change::Solarize(threshold) => color::solarize(&mut self.pixels, threshold),
             Change::Hide(hidden) => hidden.change(self),
+            Change::Rearrange(arrangement) => arrangement.change(self),
             Change::Blur(sigma) => blur(self, sigma),
         }
     }

@@ -15,6 +15,7 @@ mod color;
 mod crop;
 mod lab;
 mod patches;
+mod rearrange;
 mod resample;
 #[cfg(test)]
 mod testing;
@@ -26,6 +27,7 @@ pub use change::Change;
 pub use color::Tone;
 pub use lab::Lab;
 pub use patches::Hidden;
+pub use rearrange::Arrangement;
 pub use resample::Window;
 
 use crate::term::Args;
@@ -77,6 +79,9 @@ pub static TRANSFORMS: &[(&str, BuildTransform)] = &[
             share: args.fraction("share") as f32,
         })
     }),
+    ("rotate", |args| Box::new(rearrange::Rotate { quarters: args.size("quarters") })),
+    ("random_rotate", |_| Box::new(rearrange::RandomRotate)),
+    ("shuffle_pieces", |args| Box::new(rearrange::ShufflePieces { grid: args.size("grid") })),
     ("lab_lightness", |_| Box::new(lab::OneOf(Lab::Lightness))),
     ("lab_colors", |_| Box::new(lab::OneOf(Lab::Colors))),
     ("identity", |_| Box::new(augmentation::Identity)),

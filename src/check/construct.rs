@@ -346,7 +346,7 @@ impl Checker<'_> {
             }
         }
         let op = Op::Primitive(operation.to_owned());
-        let asked: Vec<Size> = bound.solution.sizes_of_views().cloned().collect();
+        let asked: Vec<Size> = bound.solution.doubtful_sizes().cloned().collect();
         let largest = (!asked.is_empty()).then(|| self.largest(bound, span));
         let arguments = self.places(&bound.values);
         let value = self.tensor(op, inputs, args(&rest), shape, gradient, span);

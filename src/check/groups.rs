@@ -75,7 +75,7 @@ impl Checker<'_> {
 }
 
 /// A field that is a whole number.
-fn whole<'s>(stage: &'s TypedStage, field: &str) -> Option<(&'s Value, usize)> {
+pub(super) fn whole<'s>(stage: &'s TypedStage, field: &str) -> Option<(&'s Value, usize)> {
     let value = stage.fields.get(field)?;
     let Kind::Int(size) = &value.kind else { return None };
     Some((value, size.as_constant().and_then(|size| usize::try_from(size).ok())?))

@@ -15,6 +15,7 @@ mod expr;
 mod flow;
 mod groups;
 mod helper;
+mod left;
 mod memory;
 mod network;
 pub mod objective;

@@ -28,7 +28,7 @@ pub struct Builder {
     pub exports: Vec<DraftExport>,
 }
 
-/// A size that depends on views, and has to be one at least.
+/// A size that depends on the views, the batch or the examples of a stage, and has to be one at least.
 #[derive(Clone, Debug)]
 pub struct Asked {
     /// The operation or encoder that asks for it.

@@ -231,6 +231,14 @@ impl Size {
                 .any(|own| own.id < Known::COUNT || own.kind == SymbolKind::Side)
     }
 
+    /// Whether it is less than one for some batches, examples or views: something is taken away, or
+    /// divided.
+    pub fn may_be_none(&self) -> bool {
+        let is_less = self.0.iter().any(|(_, factor)| *factor < 0);
+        let is_divided = self.factors().any(|own| matches!(own, Factor::Quotient(..)));
+        self.is_open() && (is_less || is_divided || self.has(SymbolKind::Side))
+    }
+
     pub fn has(&self, kind: SymbolKind) -> bool {
         self.symbols().iter().any(|symbol| symbol.kind == kind)
     }

@@ -202,6 +202,7 @@ impl Checker<'_> {
             self.check_groups(stage, &objective.builder);
             self.check_parts(stage, &objective.builder);
             self.check_sizes(stage, &objective.builder);
+            self.leaves_something(stage, &objective.builder);
             self.check_networks(stage, &Held::objective(&objective.builder, &flow));
         }
     }
@@ -289,6 +290,7 @@ impl Checker<'_> {
             let flow = self.flow(&objective.builder);
             self.check_parts(stage, &objective.builder);
             self.check_sizes(stage, &objective.builder);
+            self.leaves_something(stage, &objective.builder);
             self.check_networks(stage, &Held::objective(&objective.builder, &flow));
         }
     }
@@ -330,7 +332,7 @@ impl Checker<'_> {
             self.needs_labels(stage, "fit", fit, "a protocol");
             self.trains_on(stage, "fit", fit);
             if let Some(call) = call {
-                self.check_neighbours(stage, fit, call);
+                self.check_enough(stage, fit, call);
             }
         }
         if let (Some(fit), Some(on)) = (&fit, &on) {
@@ -376,7 +378,7 @@ impl Checker<'_> {
     }
 
     /// A protocol has as many examples as it asks for.
-    fn check_neighbours(&mut self, stage: &TypedStage, fit: &SplitValue, call: &Call) {
+    fn check_enough(&mut self, stage: &TypedStage, fit: &SplitValue, call: &Call) {
         let k = match call.args.get("k") {
             Some(Term::Int(k)) => usize::try_from(*k).ok(),
             _ => None,
@@ -387,6 +389,18 @@ impl Checker<'_> {
         {
             let message = format!("{k} neighbours of only {examples} examples");
             self.error(findings::OUT_OF_RANGE, self.argument(protocol, "k"), message);
+        }
+        let each = fit.share.and_then(|share| share.each);
+        if let (Some(Term::Percent(percent)), Some(examples), Some(protocol)) = (
+            call.args.get("held_out"),
+            each.or_else(|| examples(fit)),
+            stage.fields.get("protocol"),
+        ) && percent * examples as f64 / 100.0 < 1.0
+        {
+            let message = format!("{percent}% of {examples} examples of a class are none");
+            let place = self.argument(protocol, "held_out");
+            let error = Diagnostic::new(findings::OUT_OF_RANGE, place, message);
+            self.report(error.help("hold out a larger share, or fit on more"));
         }
     }
 

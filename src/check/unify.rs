@@ -32,9 +32,9 @@ impl Solution {
         }
     }
 
-    /// The sizes that names stand for and that depend on the sides of views.
-    pub fn sizes_of_views(&self) -> impl Iterator<Item = &Size> {
-        self.sizes.values().filter(|size| size.has(SymbolKind::Side))
+    /// The sizes that names stand for and that may be none, which the stage will tell.
+    pub fn doubtful_sizes(&self) -> impl Iterator<Item = &Size> {
+        self.sizes.values().filter(|size| size.may_be_none())
     }
 
     /// Says what a name stands for, whatever it stood for before.

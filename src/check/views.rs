@@ -1,15 +1,13 @@
 //! The views of a stage: what they are cut from, and what is made of them.
 
 use super::Checker;
-use super::objective::{Asked, Builder, DraftNode};
+use super::objective::Builder;
 use super::pipeline::TypedStage;
-use super::size::{Size, Symbol, SymbolKind};
-use super::stages::split_of;
+use super::size::Size;
 use super::value::{AugmentValue, ByView, EncoderValue, Kind, SplitValue, Value};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::resolve::declaration;
 use crate::term::Term;
-use crate::term::objective::Op;
 
 /// Whether some step of a recipe draws at random, and may change something.
 pub fn has_chance(views: &Term) -> bool {
@@ -200,7 +198,6 @@ impl Checker<'_> {
                 self.report(error.help("name views of each size in a `given` of their own"));
             }
         }
-        self.leaves_something(stage, augment, builder);
         if let Some(ByView { count: Some(count), .. }) = &augment.by_view
             && *count >= builder.views
         {
@@ -211,49 +208,6 @@ impl Checker<'_> {
             let place = self.argument(views, "count");
             let error = Diagnostic::new(findings::OUT_OF_RANGE, place, message);
             self.report(error.help("give the others a view, or leave them out"));
-        }
-    }
-
-    /// Reports what the objective makes of its views where nothing is left of them.
-    fn leaves_something(&mut self, stage: &TypedStage, augment: &AugmentValue, builder: &Builder) {
-        let data = split_of(stage.fields.get("data"));
-        let mut known = Vec::new();
-        for group in &builder.groups {
-            let side = augment.of_view(group.first).and_then(AugmentValue::side);
-            for (axis, symbol) in group.sides.iter().enumerate() {
-                let own = || data.as_ref()?.dataset.image[1 + axis].as_constant();
-                known.extend(side.or_else(own).map(|side| (symbol, side)));
-            }
-        }
-        let number = |symbol: &Symbol| {
-            let (_, side) = known.iter().find(|(own, _)| *own == symbol)?;
-            Some(Size::constant(*side))
-        };
-        let is_nothing = |size: &Size| {
-            let size = size.has(SymbolKind::Side).then(|| size.substitute(&number)).flatten();
-            size.and_then(|size| size.as_constant()).is_some_and(|left| left < 1)
-        };
-        let is_none = |size: &&Size| is_nothing(size);
-        let is_empty =
-            |node: &&DraftNode| node.shape.sizes().is_some_and(|sizes| sizes.iter().any(is_none));
-        if let Some(node) = builder.nodes.iter().find(is_empty)
-            && let (Op::Primitive(name), Some((_, side))) = (&node.op, known.first())
-        {
-            let message = format!("`{name}` leaves nothing of views of {side} pixels");
-            let error = Diagnostic::new(findings::OUT_OF_RANGE, node.written.place, message);
-            self.report(error.help("cut them into fewer pieces, or give it larger views"));
-            return;
-        }
-        let mut asked = builder.asked.iter();
-        if let Some(asked) = asked.find(|asked| is_nothing(&asked.size)) {
-            let Asked { by, size, place, found } = asked;
-            let symbols = size.symbols();
-            let side = known.iter().find(|(own, _)| symbols.contains(own));
-            let of = side.map_or(String::new(), |(_, side)| format!(" of {side} pixels"));
-            let message = format!("views{of} are too small for `{by}`");
-            let error = Diagnostic::new(findings::OUT_OF_RANGE, *place, message);
-            let error = error.also(*found, "found here");
-            self.report(error.help("give it larger views, or ask for less of them"));
         }
     }
 }

@@ -16,7 +16,7 @@ use md5::{Digest, Md5};
 use rayon::prelude::*;
 
 use super::archive::Members;
-use super::download::{Remote, Whole, download, exclusive, hexadecimal};
+use super::download::{Remote, Whole, download, exclusive, hexadecimal, remove_left};
 use super::error::{DataError, NotDownloaded};
 use super::images::Images;
 use super::{Lookup, Supply, pickle};
@@ -28,6 +28,8 @@ pub const NORMALIZATION: Normalization =
     Normalization { mean: [0.4914, 0.4822, 0.4465], std: [0.2470, 0.2435, 0.2616] };
 
 const NAME: &str = "cifar10";
+/// With what the name of a folder begins that is not whole yet.
+const UNFINISHED: &str = ".cifar-10-";
 /// Height and width in pixels.
 const SIDE: usize = 32;
 /// Bytes of an image.
@@ -171,6 +173,7 @@ impl Release {
         if let Some(copy) = find(cache)? {
             return self.read(&copy, cache, source.watch);
         }
+        remove_left(cache, UNFINISHED);
         let form = Form::Binary;
         let archive = cache.join(form.archive());
         let base = source.mirror.unwrap_or(self.url).trim_end_matches('/');
@@ -180,7 +183,7 @@ impl Release {
         download(&Remote { url: &url, whole }, &archive, source.watch)?;
 
         // The folder appears under its name with everything in it, or not at all.
-        let unpacked = tempfile::Builder::new().prefix(".cifar-10-").tempdir_in(cache);
+        let unpacked = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(cache);
         let unpacked = unpacked.map_err(DataError::io("write", cache))?;
         let inner = unpacked.path().join(form.folder());
         fs::create_dir(&inner).map_err(DataError::io("create", &inner))?;

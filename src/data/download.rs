@@ -43,6 +43,26 @@ pub fn download(remote: &Remote<'_>, target: &Path, watch: Watch<'_>) -> Result<
     Client::default().download(remote, target, watch)
 }
 
+/// How long nothing has been written to what a process has left that was ended, at least: some file
+/// systems know no locks.
+const LEFT: Duration = Duration::from_secs(3600);
+
+/// Removes what processes that were ended have left in a folder under names that begin so. Whoever
+/// makes such holds the lock that the caller holds.
+pub fn remove_left(folder: &Path, beginning: &str) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten() {
+        let is_left = entry.file_name().to_string_lossy().starts_with(beginning);
+        let written = entry.metadata().and_then(|own| own.modified()).ok();
+        let age = written.and_then(|own| own.elapsed().ok());
+        if is_left && age.is_some_and(|age| age > LEFT) {
+            let path = entry.path();
+            // What cannot be removed takes room and does no harm.
+            let _ = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        }
+    }
+}
+
 /// Waits until no other process holds this lock, and holds it as long as the result lives.
 pub fn exclusive(lock: &Path) -> Result<File, DataError> {
     if let Some(folder) = lock.parent() {

@@ -33,9 +33,9 @@ pub fn unless_full<T>(function: impl FnOnce() -> T) -> Result<T, Full> {
             }
         }));
     });
-    WATCHED.set(true);
+    let before = WATCHED.replace(true);
     let made = catch_unwind(AssertUnwindSafe(function));
-    WATCHED.set(false);
+    WATCHED.set(before);
     made.or_else(|panic| match said(panic.as_ref()) {
         Some(own) => Err(Full(own)),
         None => resume_unwind(panic),

@@ -12,6 +12,12 @@ pub enum EvaluateError {
     Empty { part: &'static str },
     /// `k` neighbours of fewer examples.
     TooFewNeighbours { k: usize, examples: usize },
+    /// Pairs of examples are compared, and there is one alone.
+    NoPair { part: &'static str },
+    /// No class has as many examples as it takes to hold one of them out.
+    NoneHeldOut { share: String, examples: usize },
+    /// What was found is NaN or infinite.
+    NoNumber,
     /// Features or logits that are NaN or infinite: the training has diverged.
     NotFinite { part: &'static str },
     /// A label that the number of classes excludes.
@@ -33,6 +39,15 @@ impl fmt::Display for EvaluateError {
                 f,
                 "knn asks for {k} neighbours of {examples} examples: k is at most {examples} here"
             ),
+            Self::NoPair { part } => {
+                write!(f, "the {part} split has one example, and pairs of them are compared")
+            }
+            Self::NoneHeldOut { share, examples } => write!(
+                f,
+                "{share} of {examples} examples of a class are none: hold out a larger share, or \
+                 fit on more"
+            ),
+            Self::NoNumber => write!(f, "the protocol finds no finite number"),
             Self::NotFinite { part } => write!(
                 f,
                 "the features of the {part} split are not all finite numbers: \

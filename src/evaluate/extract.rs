@@ -90,14 +90,46 @@ fn forward(network: &Extractor, images: Array, device: &Selected) -> Array {
         let mut pass = Pass { kernels, params, training: false, chance: None, groups: 1, updates };
         x = module.forward(&mut pass, x);
     }
-    x
+    device.kernels.finish(x)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::Precision;
     use crate::device::testing::backends;
+    use crate::interrupt::Interrupt;
+    use crate::nn;
     use crate::term::{Args, Call, Term};
+
+    #[test]
+    fn features_of_a_network_in_bf16_are_rounded_numbers_of_f32() {
+        let args = [("stem", Term::Symbol("small".into())), ("width", Term::Int(8))];
+        let args = Args(args.map(|(name, value)| (name.to_owned(), value)).into());
+        let term = Term::Call(Call { name: "resnet18".into(), args });
+        let pixels: Vec<u8> = (0..6 * 3 * 256).map(|i| (i * i / 7 + i) as u8).collect();
+        let images = &Images::new(pixels, vec![0; 6], [16, 16]);
+        let normalization = &Normalization { mean: [0.5; 3], std: [0.25; 3] };
+        for on in backends() {
+            let Ok(rounded) = on.in_precision(Precision::Bf16) else { continue };
+            let features = |on: &Selected| {
+                let module = nn::build(&term, None);
+                let params = module.init(Key::root(0), &on.device);
+                let network = Extractor { parts: vec![(module, params)] };
+                let shown = Shown { images, recipe: &Augmentation::none(), normalization };
+                let interrupt = Interrupt::default();
+                let watch = Watch::new(&interrupt, &|_| {});
+                let read = extract(&network, &shown, &[0, 1, 2, 3, 4, 5], Part::Test, on, watch);
+                read.expect("nobody stops it").values
+            };
+            let (exact, rounded) = (features(&on), features(&rounded));
+            let length =
+                |values: &[f32]| values.iter().map(|value| value * value).sum::<f32>().sqrt();
+            let apart: Vec<f32> = exact.iter().zip(&rounded).map(|(a, b)| a - b).collect();
+            let share = length(&apart) / length(&exact);
+            assert!(share > 1e-4 && share < 0.03, "{}: {share}", on.kind);
+        }
+    }
 
     #[test]
     fn images_are_shown_as_they_are_or_by_their_recipe() {

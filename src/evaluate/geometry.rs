@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::features::to_tensor;
 use super::knn::unit_rows;
-use super::{EvaluateError, Judged, Problem, accuracy};
+use super::{EvaluateError, Features, Judged, Problem, accuracy};
 use crate::watch::Counted;
 
 /// Numbers of similarities that are held at once.
@@ -67,6 +67,7 @@ pub fn rank_me(problem: &Problem<'_>) -> Result<Judged, EvaluateError> {
 
 /// The logarithm of the mean of `exp(-t * |x - y|²)` over all pairs of normalised features: the
 /// lower, the more evenly they lie on the sphere. Wang and Isola 2020, arXiv:2005.10242, section 4.
+/// Features that are all zero stay where they are, at its centre.
 ///
 /// # Errors
 ///
@@ -75,25 +76,33 @@ pub fn uniformity(problem: &Problem<'_>, t: f64) -> Result<Judged, EvaluateError
     let Problem { on, classes, device, watch, .. } = *problem;
     on.check(classes)?;
     let n = on.len();
+    if n < 2 {
+        return Err(EvaluateError::NoPair { part: on.part_name() });
+    }
+    let squares = squares(on);
     let all = to_tensor(unit_rows(&on.values, on.dim), on.dim, device).transpose();
     let block = (BLOCK / n).clamp(1, n);
     let task = watch.start("comparing features".to_owned(), 0, Some(n as u64), Counted::Images);
-    let mut total = 0.0;
+    let mut total = Exponentials::default();
     for (part, rows) in on.values.chunks(block * on.dim).enumerate() {
         let count = rows.len() / on.dim;
         let rows = to_tensor(unit_rows(rows, on.dim), on.dim, device);
         let similarities = rows.matmul(all.clone()).into_data().convert::<f32>();
         let similarities = similarities.as_slice::<f32>().expect("converted to f32 above");
-        let sums: Vec<f64> = similarities
+        let sums: Vec<Exponentials> = similarities
             .par_chunks_exact(n)
             .enumerate()
             .map(|(row, similarities)| {
                 // Each pair once: with those that stand behind it.
-                let behind = &similarities[part * block + row + 1..];
-                behind.iter().map(|own| (-t * (2.0 - 2.0 * f64::from(*own))).exp()).sum()
+                let own = part * block + row;
+                let behind = similarities[own + 1..].iter().zip(&squares[own + 1..]);
+                let distances = behind.map(|(similarity, square)| {
+                    squares[own] + square - 2.0 * f64::from(*similarity)
+                });
+                Exponentials::of(distances.map(|square| -t * square).collect())
             })
             .collect();
-        total += sums.iter().sum::<f64>();
+        total = sums.into_iter().fold(total, Exponentials::and);
         task.advance(count as u64)?;
     }
     let pairs = n as f64 * (n as f64 - 1.0) / 2.0;
@@ -102,14 +111,53 @@ pub fn uniformity(problem: &Problem<'_>, t: f64) -> Result<Judged, EvaluateError
         on.dim,
         accuracy::examples(on)
     );
-    Ok(Judged { value: (total / pairs.max(1.0)).ln(), protocol, counts: None, warning: None })
+    let value = total.logarithm() - pairs.ln();
+    Ok(Judged { value, protocol, counts: None, warning: None })
+}
+
+/// The squared length of each row once it is normalised: one, or zero of zeros.
+fn squares(features: &Features) -> Vec<f64> {
+    let rows = features.values.chunks_exact(features.dim);
+    rows.map(|row| if row.iter().all(|value| *value == 0.0) { 0.0 } else { 1.0 }).collect()
+}
+
+/// A sum of exponentials, none of which vanishes beside the largest because all are small.
+#[derive(Clone, Copy)]
+struct Exponentials {
+    largest: f64,
+    /// In units of the largest.
+    sum: f64,
+}
+
+impl Default for Exponentials {
+    fn default() -> Self {
+        Exponentials { largest: f64::NEG_INFINITY, sum: 0.0 }
+    }
+}
+
+impl Exponentials {
+    fn of(exponents: Vec<f64>) -> Self {
+        let largest = exponents.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let sum = exponents.iter().map(|own| (own - largest).exp()).sum();
+        Exponentials { largest, sum }
+    }
+
+    fn and(self, other: Self) -> Self {
+        let largest = self.largest.max(other.largest);
+        let part =
+            |own: Self| if own.sum > 0.0 { own.sum * (own.largest - largest).exp() } else { 0.0 };
+        Exponentials { largest, sum: part(self) + part(other) }
+    }
+
+    fn logarithm(self) -> f64 {
+        self.largest + self.sum.ln()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::device::testing::backends;
-    use crate::evaluate::Features;
     use crate::term::Part;
     use crate::watch::testing::unwatched;
 
@@ -141,6 +189,26 @@ mod tests {
         for rank in judged(values, 4, rank_me) {
             assert!((rank - expected).abs() < 1e-4, "{rank} is not {expected}");
         }
+    }
+
+    /// Where all exponentials are below what a number can be, where features are zero, and where
+    /// there is no pair.
+    #[test]
+    fn uniformity_is_a_number_or_an_error() {
+        for own in judged(vec![1.0, 0.0, -1.0, 0.0], 2, |problem| uniformity(problem, 1000.0)) {
+            assert!((own + 4000.0).abs() < 1e-3, "{own}");
+        }
+        for own in judged(vec![0.0; 6], 2, |problem| uniformity(problem, 2.0)) {
+            assert_eq!(own, 0.0);
+        }
+        for own in judged(vec![0.0, 0.0, 0.0, 3.0], 2, |problem| uniformity(problem, 2.0)) {
+            assert!((own + 2.0).abs() < 1e-6, "{own}");
+        }
+        let on = Features { values: vec![1.0, 0.0], dim: 2, labels: vec![0], part: Part::Test };
+        let device = &backends()[0].device;
+        let problem = Problem { fit: None, on: &on, classes: 1, device, watch: unwatched() };
+        let found = uniformity(&problem, 2.0);
+        assert_eq!(found, Err(EvaluateError::NoPair { part: "test" }));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::accuracy::{Accuracy, ClassAccuracy, Confusion};
+use crate::device::Precision;
 use crate::resolve::Declaration;
 
 /// A number, and how it was found.
@@ -48,6 +49,14 @@ impl Judged {
     pub fn shown_by(self, recipe: &str) -> Self {
         let protocol = self.protocol.replacen(PLAIN, &format!("images by {recipe}"), 1);
         Judged { protocol, ..self }
+    }
+
+    /// The same, found of what the network computes in such numbers.
+    pub fn computed_in(mut self, precision: Precision) -> Self {
+        if precision != Precision::F32 {
+            self.protocol += &format!("; network in {}", precision.name());
+        }
+        self
     }
 }
 

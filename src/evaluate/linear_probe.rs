@@ -45,6 +45,11 @@ pub fn linear_probe(problem: &Problem<'_>, recipe: Probe) -> Result<Accuracy, Ev
         None => (recipe.l2, String::new()),
         Some(share) => {
             let (rest, held) = apart(fit, share);
+            if held.is_empty() {
+                let examples = most_of_a_class(fit);
+                let share = format!("{}%", 100.0 * share);
+                return Err(EvaluateError::NoneHeldOut { share, examples });
+            }
             let mut best = (0, 0.0);
             for times in TIMES {
                 let l2 = recipe.l2 * times;
@@ -143,6 +148,12 @@ fn apart(all: &Features, share: f64) -> (Features, Features) {
         to.labels.push(*label);
     }
     (rest, held)
+}
+
+fn most_of_a_class(all: &Features) -> usize {
+    let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
+    all.labels.iter().for_each(|label| *counts.entry(*label).or_default() += 1);
+    counts.into_values().max().unwrap_or(0)
 }
 
 /// Mean and inverse standard deviation of each dimension.

@@ -84,5 +84,9 @@ pub static PROTOCOLS: &[(&str, Protocol)] = &[
 ///
 /// If it calls no protocol: the checker lets nothing else through.
 pub fn judge(protocol: &Call, problem: &Problem<'_>) -> Result<Judged, EvaluateError> {
-    protocol.implementation("a protocol", PROTOCOLS)(&protocol.args, problem)
+    let judged = protocol.implementation("a protocol", PROTOCOLS)(&protocol.args, problem)?;
+    match judged.value.is_finite() {
+        true => Ok(judged),
+        false => Err(EvaluateError::NoNumber),
+    }
 }

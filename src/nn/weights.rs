@@ -27,6 +27,10 @@ pub enum FileError {
         path: PathBuf,
         cause: io::Error,
     },
+    /// It is not what it was when the run began.
+    Changed {
+        path: PathBuf,
+    },
     /// It holds no tensors that can be read.
     NoWeights {
         path: PathBuf,
@@ -61,6 +65,9 @@ impl fmt::Display for FileError {
             }
             FileError::Unreadable { path, cause } => {
                 write!(f, "the weights `{}` cannot be read: {cause}", path.display())
+            }
+            FileError::Changed { path } => {
+                write!(f, "the weights `{}` have changed since the run began", path.display())
             }
             FileError::NoWeights { path, reason } => {
                 write!(f, "`{}` holds no weights that can be read: {reason}", path.display())
@@ -101,6 +108,9 @@ impl FileError {
                  the command runs"
                     .to_owned(),
             ),
+            FileError::Changed { .. } => {
+                Some("run again: what was computed from the earlier ones is kept".to_owned())
+            }
             FileError::Part { asked: None, parts, .. } => {
                 Some(format!("say which with `part`: {}", listed(parts)))
             }
@@ -134,6 +144,8 @@ struct Tensor {
     /// As `F32`.
     kind: String,
     shape: Vec<usize>,
+    /// What the file calls it, where that is not its name here.
+    stored: Option<String>,
     /// `None` where its numbers are no floats and no whole numbers of 64 bits.
     values: Option<Read>,
 }
@@ -161,17 +173,21 @@ impl Weights {
             false => Ok(tensors),
         });
         let no_weights = |reason| FileError::NoWeights { path: path.to_owned(), reason };
-        let mut tensors = tensors.map_err(no_weights)?;
+        Ok(Weights::under_names_of_here(path, tensors.map_err(no_weights)?))
+    }
+
+    fn under_names_of_here(path: &Path, mut tensors: BTreeMap<String, Tensor>) -> Self {
         for (from, to) in names::timms(tensors.keys().map(String::as_str)) {
             if let Some(mut tensor) = tensors.remove(&from) {
                 // torchvision scales maps, by channel.
                 if to.ends_with(".gamma") && tensor.shape.ends_with(&[1, 1]) {
                     tensor.shape.truncate(1);
                 }
+                tensor.stored = Some(from);
                 tensors.insert(to, tensor);
             }
         }
-        Ok(Weights { path: path.to_owned(), tensors })
+        Weights { path: path.to_owned(), tensors }
     }
 
     /// The parameters of a network that has the names of `template`, in the part of the file that
@@ -245,9 +261,9 @@ impl Weights {
         let left = own.iter().filter(|(name, _)| !names.contains(*name));
         let left = left.filter(|(name, _)| inside.contains(first(name)));
         mismatches.extend(left.map(|(name, tensor)| Mismatch {
-            name: (*name).to_owned(),
+            name: tensor.stored.clone().unwrap_or_else(|| (*name).to_owned()),
             expected: None,
-            found: Some(tensor.describe()),
+            found: Some(format!("{} {:?}", tensor.kind, tensor.shape)),
         }));
         if !mismatches.is_empty() {
             let part = prefix.trim_end_matches('.').to_owned();
@@ -271,7 +287,9 @@ impl Weights {
         }
         let path = self.path.clone();
         let Some(most) = parts.values().copied().max() else {
-            let found = self.tensors.keys().cloned().collect();
+            let stored =
+                |(name, tensor): (&String, &Tensor)| tensor.stored.as_ref().unwrap_or(name).clone();
+            let found = self.tensors.iter().map(stored).collect();
             let wanted = names.first().map(|name| (*name).to_owned()).unwrap_or_default();
             return Err(FileError::AnotherNetwork { path, wanted, found });
         };
@@ -293,7 +311,11 @@ impl Weights {
 
 impl Tensor {
     fn describe(&self) -> String {
-        format!("{} {:?}", self.kind, self.shape)
+        let Tensor { kind, shape, .. } = self;
+        match &self.stored {
+            Some(name) => format!("{kind} {shape:?} in `{name}`"),
+            None => format!("{kind} {shape:?}"),
+        }
     }
 }
 
@@ -324,8 +346,12 @@ fn of_safetensors(bytes: &[u8]) -> Result<BTreeMap<String, Tensor>, String> {
         };
         let own = view.data().to_vec();
         let values = decode.map(|decode| Box::new(move || Ok(decode(&own))) as Read);
-        let tensor =
-            Tensor { kind: view.dtype().to_string(), shape: view.shape().to_vec(), values };
+        let tensor = Tensor {
+            kind: view.dtype().to_string(),
+            shape: view.shape().to_vec(),
+            stored: None,
+            values,
+        };
         (name.to_owned(), tensor)
     };
     Ok(file.iter().map(tensor).collect())
@@ -347,7 +373,7 @@ fn of_pytorch(path: &Path) -> Result<BTreeMap<String, Tensor>, String> {
         let (kind, shape) = (format!("{:?}", tensor.dtype()), tensor.shape().to_vec());
         let values = decode
             .map(|decode| Box::new(move || tensor.read().map(|bytes| decode(&bytes))) as Read);
-        (name, Tensor { kind, shape, values })
+        (name, Tensor { kind, shape, stored: None, values })
     };
     Ok(file.into_tensors().into_iter().map(tensor).collect())
 }
@@ -444,6 +470,47 @@ mod tests {
         assert!(!Path::new("/tmp/a_pickle_was_run").exists());
     }
 
+    fn vit() -> Term {
+        let whole = |value| Term::Int(value);
+        call(
+            "vit_tiny",
+            &[
+                ("patch", whole(16)),
+                ("size", whole(64)),
+                ("depth", whole(2)),
+                ("registers", whole(0)),
+                ("pool", Term::Symbol("class".to_owned())),
+                ("layer_scale", Term::Float(0.0)),
+                ("drop_path", Term::Float(0.0)),
+            ],
+        )
+    }
+
+    #[test]
+    fn what_does_not_fit_has_the_name_that_the_file_gives_it() {
+        let tensors = [
+            ("net.encoder.layers.encoder_layer_0.ln_1.weight", 192),
+            ("net.encoder.layers.encoder_layer_5.ln_2.bias", 192),
+            ("net.encoder.ln.bias", 7),
+        ];
+        let tensors = tensors.map(|(name, size)| {
+            let read: Read = Box::new(|| unreachable!("names and shapes are compared first"));
+            let (kind, shape, stored) = ("F32".to_owned(), vec![size], None);
+            (name.to_owned(), Tensor { kind, shape, stored, values: Some(read) })
+        });
+        let file = Weights::under_names_of_here(Path::new("vit.pth"), tensors.into());
+        let device = Device::default();
+        let template = build(&vit(), None).init(Key::root(0), &device);
+        let message = file.of(&template, None, &device).unwrap_err().to_string();
+        let ends = |start: &str, end: &str| {
+            let line = message.lines().find(|line| line.trim().starts_with(start));
+            assert!(line.is_some_and(|line| line.ends_with(end)), "{message}");
+        };
+        ends("norm.bias", "F32 [7] in `net.encoder.ln.bias`");
+        ends("net.encoder.layers.encoder_layer_5.ln_2.bias", "-                     F32 [192]");
+        assert!(!message.contains("blocks.0.norm1.weight"), "{message}");
+    }
+
     /// All names of the smaller network are among those of the larger one, in the same shapes.
     #[test]
     fn a_deeper_network_is_another_one() {
@@ -489,27 +556,14 @@ mod tests {
             "resnet18",
             &[("stem", Term::Symbol("imagenet".to_owned())), ("width", Term::Int(64))],
         );
-        let whole = |value| Term::Int(value);
-        let vit = call(
-            "vit_tiny",
-            &[
-                ("patch", whole(16)),
-                ("size", whole(64)),
-                ("depth", whole(2)),
-                ("registers", whole(0)),
-                ("pool", Term::Symbol("class".to_owned())),
-                ("layer_scale", Term::Float(0.0)),
-                ("drop_path", Term::Float(0.0)),
-            ],
-        );
         let convnext = call(
             "convnext_tiny",
-            &[("patch", whole(4)), ("width", whole(16)), ("drop_path", Term::Float(0.0))],
+            &[("patch", Term::Int(4)), ("width", Term::Int(16)), ("drop_path", Term::Float(0.0))],
         );
         for (name, term, file, part) in [
             ("resnet18", resnet, "resnet18.pth", None),
-            ("vit_tiny", vit.clone(), "dino.pth", Some("teacher")),
-            ("torchvision_vit", vit, "torchvision_vit.pth", None),
+            ("vit_tiny", vit(), "dino.pth", Some("teacher")),
+            ("torchvision_vit", vit(), "torchvision_vit.pth", None),
             ("torchvision_convnext", convnext, "torchvision_convnext.pth", None),
         ] {
             let network = build(&term, None);

@@ -60,6 +60,9 @@ pub fn keeping(name: &str) -> Option<&'static Keeping> {
     KEEPING.iter().find(|(own, _)| *own == name).map(|(_, keeping)| keeping)
 }
 
+/// The place in a ring is kept as `f32`, which counts exactly up to there.
+const MOST_ROWS: usize = 1 << 24;
+
 /// Random rows of length one, uniform on the sphere; the number of rows that a step pushes divides
 /// theirs.
 fn ring(start: &Start<'_>) -> Result<Slot, ObjectiveError> {
@@ -73,6 +76,9 @@ fn ring(start: &Start<'_>) -> Result<Slot, ObjectiveError> {
             "a queue of {size} rows cannot be filled by {n} rows a step: its size has to be a \
              multiple of {n}"
         )));
+    }
+    if size > MOST_ROWS {
+        return Err(ObjectiveError(format!("a queue holds at most {MOST_ROWS} rows, not {size}")));
     }
     let rows = Array::from_vec(start.key.stream().unit_rows(size, d), &[size, d], start.device);
     Ok(Slot { arrays: vec![("rows", rows)], position: Some(Position { at: 0, of: size }) })

@@ -20,7 +20,7 @@ use crate::graph::flow::chain;
 use crate::resolve::{examples, learned};
 use crate::store::error::RunError;
 use crate::term::objective::{ENCODER, NetworkBody, ObjectiveGraph};
-use crate::term::{Call, Part, Term, Unit};
+use crate::term::{Call, Part, Term, Unit, batches};
 
 /// The bytes of a number.
 const NUMBER: u128 = size_of::<f32>() as u128;
@@ -101,6 +101,14 @@ impl Run<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Makes sure that the disk of the cache holds the pixels of all datasets that are not decoded
+    /// yet.
+    pub(super) fn check_caches(&self, lookups: &Lookups) -> Result<(), RunError> {
+        let unread = |call: &Call| self.contents.of(call) == Some(Content::Unread);
+        let mut wanted = self.wanted(lookups).filter(|(_, call)| unread(call));
+        wanted.try_for_each(|(_, call)| self.check_cache(call))
     }
 
     /// Makes sure that the disk of the cache holds the pixels of a dataset that lie in a file.
@@ -187,6 +195,14 @@ fn exports(objective: &ObjectiveGraph, modules: &[(u128, bool)]) -> u128 {
 pub(super) fn kept(fields: &Fields<'_>) -> u128 {
     let length = match fields.get("length") {
         Term::Duration(epochs, Unit::Epochs) => *epochs,
+        Term::Duration(steps, Unit::Steps) => {
+            let per_epoch = examples_of(fields.split("data"))
+                .map(|examples| batches(examples, fields.args().size("batch")));
+            match per_epoch.filter(|own| *own > 0) {
+                Some(per_epoch) => (steps / per_epoch as f64).floor(),
+                None => return 0,
+            }
+        }
         _ => return 0,
     };
     match fields.0.fields.get("keep") {

@@ -97,9 +97,11 @@ impl Cause {
             Cause::Weights(_) | Cause::File(FileError::Mismatch { .. }) => {
                 findings::WEIGHTS_MISMATCH
             }
-            Cause::File(FileError::Missing { .. } | FileError::Unreadable { .. }) => {
-                findings::FILE_UNREADABLE
-            }
+            Cause::File(
+                FileError::Missing { .. }
+                | FileError::Unreadable { .. }
+                | FileError::Changed { .. },
+            ) => findings::FILE_UNREADABLE,
             Cause::File(_) => findings::WEIGHTS_UNREADABLE,
             Cause::Empty(_) => findings::NO_STEP,
         }

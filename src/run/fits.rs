@@ -8,6 +8,7 @@ use super::prepare::Lookups;
 use super::stages::Fields;
 use crate::check::StageKind;
 use crate::device::Full;
+use crate::graph::Stage;
 use crate::store::error::{Fit, RunError};
 use crate::term::objective::NetworkBody;
 
@@ -46,10 +47,14 @@ impl Run<'_> {
         })
     }
 
-    /// What a device says that had no room for a step, and what takes less.
-    pub(super) fn device_full(&self, fields: &Fields<'_>, Full(said): Full) -> RunError {
-        let (stage, batch) = (fields.0.name.clone(), fields.args().size("batch"));
-        RunError::DeviceFull { stage, batch, said, fits: self.fits(fields, 0, None) }
+    /// What a device says that had no room for a stage, and what takes less.
+    pub(super) fn device_full(&self, stage: &Stage, Full(said): Full) -> RunError {
+        let (fields, name) = (Fields(stage), stage.name.clone());
+        let (batch, fits) = match stage.kind {
+            StageKind::Evaluate => (None, Vec::new()),
+            _ => (Some(fields.args().size("batch")), self.fits(&fields, 0, None)),
+        };
+        RunError::DeviceFull { stage: name, batch, said, fits }
     }
 
     /// The fewest parts and the largest batch, by halves, with which steps fit into so many bytes

@@ -1,6 +1,7 @@
 //! The features of a network: read once, whatever the number of protocols that judge it.
 
 use crate::check::StageKind;
+use crate::device::Precision;
 use crate::graph::Stage;
 use crate::term::{Split, Term};
 
@@ -17,20 +18,22 @@ pub(super) struct Known<F> {
 /// What a protocol is fitted on, and what it is judged on.
 const MOST: usize = 2;
 
-/// A network that is judged: the term of a model, the epoch of one that a training kept, and what
-/// it is shown of the images.
+/// A network that is judged: the term of a model, the epoch of one that a training kept, what it is
+/// shown of the images, and in which numbers it computes.
 #[derive(Clone, PartialEq)]
 pub(super) struct Network {
     model: Term,
     epoch: Option<u64>,
     views: Option<Term>,
+    precision: Precision,
 }
 
 impl Network {
     /// The one that an evaluation judges, or of several that of an epoch.
     pub fn of(stage: &Stage, epoch: Option<u64>) -> Self {
         let fields = Fields(stage);
-        Network { model: fields.get("model").clone(), epoch, views: fields.views().cloned() }
+        let (model, views) = (fields.get("model").clone(), fields.views().cloned());
+        Network { model, epoch, views, precision: fields.precision() }
     }
 }
 
@@ -119,7 +122,8 @@ mod tests {
         let mut known = Known::default();
         let mut reads = 0;
         let mut of = |model: &Term, epoch, split: &Split| {
-            let network = Network { model: model.clone(), epoch, views: None };
+            let precision = Precision::F32;
+            let network = Network { model: model.clone(), epoch, views: None, precision };
             known.of(&network, split, || {
                 reads += 1;
                 Ok::<_, ()>(reads)
@@ -143,12 +147,14 @@ mod tests {
     #[test]
     fn what_could_not_be_read_is_not_known() {
         let (model, test) = (Term::Symbol("a".into()), split(Part::Test, 100.0, true));
-        let network = Network { model, epoch: None, views: None };
+        let network = Network { model, epoch: None, views: None, precision: Precision::F32 };
         let mut known = Known::default();
         assert_eq!(known.of(&network, &test, || Err("stopped")), Err("stopped"));
         assert_eq!(known.of(&network, &test, || Ok::<_, ()>(1)), Ok(1));
-        // Shown something else, it makes something else.
-        let other = Network { views: Some(Term::Symbol("b".into())), ..network };
+        // Shown something else, or in other numbers, it makes something else.
+        let other = Network { views: Some(Term::Symbol("b".into())), ..network.clone() };
         assert_eq!(known.of(&other, &test, || Ok::<_, ()>(2)), Ok(2));
+        let rounded = Network { precision: Precision::Bf16, ..network };
+        assert_eq!(known.of(&rounded, &test, || Ok::<_, ()>(3)), Ok(3));
     }
 }

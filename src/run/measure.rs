@@ -16,6 +16,7 @@ use super::{Cause, Failure, Run, State};
 use crate::augment::Augmentation;
 use crate::check::StageKind;
 use crate::data::Supply;
+use crate::device::{Precision, Selected};
 use crate::evaluate::{BATCH, EvaluateError, Extractor, Features, Problem, Shown, extract, judge};
 use crate::graph::Stage;
 use crate::interrupt::Interrupt;
@@ -132,12 +133,14 @@ impl Run<'_> {
         let Judging { protocol, recipe, on, fit, classes } = self.judging(state, stage)?;
         let model = Fields(stage).get("model");
         let begun = Instant::now();
-        let candidates = self.candidates(state, model)?;
-        let setup = begun.elapsed().as_secs_f64();
+        let candidates = self.candidates(state, model);
         let (networks, each) = (candidates.len() as f64, self.stood_in(state, model));
-        let Some(candidate) = candidates.into_iter().next() else { return Ok(0.0) };
+        let Some(first) = candidates.first() else { return Ok(0.0) };
+        let candidate = self.candidate(state, model, *first)?;
+        let setup = begun.elapsed().as_secs_f64();
+        let own = self.device.in_precision(Fields(stage).precision()).map_err(RunError::from)?;
         let (features, per_image) =
-            self.read_for_a_while(&candidate.network, &recipe, &on, asked)?;
+            self.read_for_a_while((&candidate.network, &own), &recipe, &on, asked)?;
         let read = |split: &&Split| {
             let of_fit = fit.as_ref().filter(|(_, own)| own == split);
             of_fit.unwrap_or(&on).0.indices.len()
@@ -148,12 +151,13 @@ impl Run<'_> {
         };
         let (on, fit) = (features(&on), fit.as_ref().map(features));
         let begun = Instant::now();
-        let device = &self.device.device;
+        let own = self.device.in_precision(Precision::F32).map_err(RunError::from)?;
+        let device = &own.device;
         // What the user asks for ends the protocol.
         let watch = Watch::new(asked, &|_| {});
         judge(protocol, &Problem { fit: fit.as_ref(), on: &on, classes, device, watch })?;
         let judged = begun.elapsed().as_secs_f64();
-        Ok(each * (setup + networks * (images as f64 * per_image + judged)))
+        Ok(each * networks * (setup + images as f64 * per_image + judged))
     }
 
     /// How many networks one that stands in stands for.
@@ -169,7 +173,7 @@ impl Run<'_> {
     /// Features of some examples, and the seconds that one takes.
     fn read_for_a_while(
         &self,
-        network: &Extractor,
+        (network, device): (&Extractor, &Selected),
         recipe: &Augmentation,
         (examples, split): &(Examples, &Split),
         asked: &Interrupt,
@@ -180,14 +184,8 @@ impl Run<'_> {
         let Examples { images, normalization, .. } = examples;
         let shown = Shown { images, recipe, normalization };
         for indices in examples.indices.chunks(BATCH) {
-            let features = extract(
-                network,
-                &shown,
-                indices,
-                split.part,
-                &self.device,
-                Watch::new(asked, &|_| {}),
-            );
+            let features =
+                extract(network, &shown, indices, split.part, device, Watch::new(asked, &|_| {}));
             let features = features.map_err(EvaluateError::from)?;
             match &mut found {
                 // The first pass makes buffers.

@@ -37,7 +37,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::check::Resolved;
-use crate::device::Selected;
+use crate::device::{Selected, unless_full};
 use crate::diagnostics::findings;
 use crate::evaluate::Features;
 use crate::graph::{Graph, Stage};
@@ -167,8 +167,13 @@ impl Run<'_> {
         let started = Instant::now();
         let mut partial = place.begin(lock)?;
         partial.set_lineage(self.lineage(stage));
-        let finished = self.compute(state, stage, partial, &reason).inspect_err(|cause| {
-            if !cause.is_interrupt() {
+        let computed = unless_full(|| self.compute(state, stage, partial, &reason));
+        let computed = computed.unwrap_or_else(|full| Err(self.device_full(stage, full).into()));
+        let finished = computed.inspect_err(|cause| {
+            // Unless another process has begun it since.
+            if !cause.is_interrupt()
+                && let Ok(_lock) = place.lock("a failure")
+            {
                 place.note_failure(cause.finding().name);
             }
         })?;

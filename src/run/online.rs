@@ -13,7 +13,7 @@ use super::stages::{Candidate, Fields, Judging, Measured};
 use super::{Run, State};
 use crate::augment::{Augmentation, Normalization};
 use crate::check::StageKind;
-use crate::device::Precision;
+use crate::device::{Precision, unless_full};
 use crate::evaluate::{
     EvaluateError, Extractor, Features, Problem, Shown, THUMBNAIL, extract, judge, map,
 };
@@ -47,13 +47,13 @@ impl Run<'_> {
             let module = nn::build(&architecture, None);
             let template = module.init(state.key, &self.device.device);
             let read = safetensors::from_bytes(encoder, &[("", &template)], &self.device.device);
-            let found = read.map_err(Cause::from).and_then(|mut sets| {
-                let network = Extractor { parts: vec![(module, sets.remove(0))] };
+            let found = unless_full(|| {
+                let network = Extractor { parts: vec![(module, read?.remove(0))] };
                 let candidate = Candidate { epoch: Some(epoch), network };
                 let judging = self.judging(state, stage)?;
                 self.judged(state, stage, &judging, &candidate)
             });
-            let Ok(measured) = found else { continue };
+            let Ok(Ok::<_, Cause>(measured)) = found else { continue };
             // Whoever listens no longer hears of the next step, either.
             let _ = self.events.emit(Event::EncoderJudged {
                 stage: stage.name.clone(),
@@ -64,6 +64,8 @@ impl Run<'_> {
             state.online.insert((stage.name.clone(), epoch), measured);
         }
         state.features.forget();
+        // A GPU has one precision at a time.
+        let _ = self.device.in_precision(Fields(training).precision());
     }
 
     /// What an evaluation finds of one network.
@@ -83,10 +85,12 @@ impl Run<'_> {
         let found = self.watched(|watch| {
             judge(protocol, &Problem { fit: fit.as_deref(), on: &on, classes, device, watch })
         })?;
-        let found = match Fields(stage).views() {
+        let fields = Fields(stage);
+        let found = match fields.views() {
             Some(views) => found.shown_by(&views.to_string()),
             None => found,
         };
+        let found = found.computed_in(fields.precision());
         Ok(Measured::of(protocol, candidate.epoch, found))
     }
 
@@ -117,7 +121,8 @@ impl Run<'_> {
         Candidate { epoch, network }: &Candidate,
         (examples, split): &(Examples, &Split),
     ) -> Result<Arc<Features>, Cause> {
-        let own = self.device.in_precision(Precision::F32).map_err(RunError::from)?;
+        let precision = Fields(stage).precision();
+        let own = self.device.in_precision(precision).map_err(RunError::from)?;
         let judged = Network::of(stage, *epoch);
         let Examples { images, indices, normalization } = examples;
         let shown = Shown { images, recipe, normalization };

@@ -127,7 +127,7 @@ impl Plan<'_> {
             return Some((None, said(error.finding().name, error.message(), error.help())));
         }
         self.stages.iter().find_map(|own| match &own.next {
-            Next::Blocked(Blocked::By(cause @ Cause::Data(_))) => {
+            Next::Blocked(Blocked::By(cause @ (Cause::Data(_) | Cause::File(_)))) => {
                 let said = said(cause.finding().name, cause.message(), cause.help());
                 Some((Some(own.stage.name.as_str()), said))
             }
@@ -189,6 +189,7 @@ impl Run<'_> {
                 ..Total::default()
             },
             too_small: (self.check_room(&need, output))
+                .and_then(|()| self.check_caches(&lookups))
                 .and_then(|()| self.check_precision(&lookups))
                 .and_then(|()| self.check_steps(&lookups, need.datasets))
                 .err(),

@@ -121,7 +121,7 @@ impl Run<'_> {
             self.judge_kept(state, stage, epoch, encoder);
         });
         let trained = trained.map_err(|error| match error {
-            TrainError::Full(full) => Cause::Run(self.device_full(&Fields(stage), full)),
+            TrainError::Full(full) => Cause::Run(self.device_full(stage, full)),
             other => Cause::Train(other),
         })?;
         let mut write = |name: &str, params| {
@@ -184,15 +184,17 @@ impl Run<'_> {
         })?;
         let judging = self.judging(state, stage)?;
         let mut results = Vec::new();
-        for candidate in self.candidates(state, Fields(stage).get("model"))? {
-            let known =
-                candidate.epoch.and_then(|epoch| state.online.remove(&(stage.name.clone(), epoch)));
-            results.push(match known {
-                Some(known) => known,
-                None => self.judged(state, stage, &judging, &candidate)?,
-            });
+        let model = Fields(stage).get("model");
+        for epoch in self.candidates(state, model) {
+            let known = epoch.and_then(|epoch| state.online.remove(&(stage.name.clone(), epoch)));
+            if let Some(known) = known {
+                results.push(known);
+                continue;
+            }
+            let candidate = self.candidate(state, model, epoch)?;
+            results.push(self.judged(state, stage, &judging, &candidate)?);
             // Of several, the numbers say more than as many pictures.
-            if candidate.epoch.is_none() {
+            if epoch.is_none() {
                 let drawn = self.drawn(state, stage, &judging, &candidate)?;
                 partial.write(MAP, drawn.as_bytes())?;
             }
@@ -377,18 +379,10 @@ impl Run<'_> {
         Ok(finished.read(file)?.ok_or_else(missing)?)
     }
 
-    /// The networks that an evaluation judges: one, or each that a training has kept.
-    pub(super) fn candidates(
-        &self,
-        state: &State<'_>,
-        model: &Term,
-    ) -> Result<Vec<Candidate>, Cause> {
-        let encoder = |module, params| Extractor { parts: vec![(module, params)] };
+    /// The networks that an evaluation judges: one, or those of the epochs after which a training
+    /// has kept one.
+    pub(super) fn candidates(&self, state: &State<'_>, model: &Term) -> Vec<Option<u64>> {
         match model {
-            Term::Output(output) if output.output == "model" => {
-                let network = self.classifier(state, output)?;
-                Ok(vec![Candidate { epoch: None, network }])
-            }
             Term::Output(output)
                 if output.output == "history" && !state.stands_in(output.stage) =>
             {
@@ -398,20 +392,35 @@ impl Run<'_> {
                     .expect("stages run after those they depend on");
                 let kept = finished.result().get("kept").cloned().unwrap_or_default();
                 let kept: Vec<u64> = serde_json::from_value(kept).unwrap_or_default();
-                let architecture = self.architecture(output);
-                let candidate = |epoch: u64| {
-                    let module = nn::build(&architecture, None);
-                    let params = self.read(state, output, &kept_name(epoch), module.as_ref())?;
-                    Ok(Candidate { epoch: Some(epoch), network: encoder(module, params) })
-                };
-                kept.into_iter().map(candidate).collect()
+                kept.into_iter().map(Some).collect()
             }
-            term => {
-                let (architecture, params) = self.encoder(state, term)?;
-                let network = encoder(nn::build(&architecture, None), params);
-                Ok(vec![Candidate { epoch: None, network }])
-            }
+            _ => vec![None],
         }
+    }
+
+    /// One of them. A training may keep more than a device has room for.
+    pub(super) fn candidate(
+        &self,
+        state: &State<'_>,
+        model: &Term,
+        epoch: Option<u64>,
+    ) -> Result<Candidate, Cause> {
+        let encoder = |module, params| Extractor { parts: vec![(module, params)] };
+        let network = match (model, epoch) {
+            (Term::Output(output), Some(epoch)) => {
+                let module = nn::build(&self.architecture(output), None);
+                let params = self.read(state, output, &kept_name(epoch), module.as_ref())?;
+                encoder(module, params)
+            }
+            (Term::Output(output), None) if output.output == "model" => {
+                self.classifier(state, output)?
+            }
+            (term, _) => {
+                let (architecture, params) = self.encoder(state, term)?;
+                encoder(nn::build(&architecture, None), params)
+            }
+        };
+        Ok(Candidate { epoch, network })
     }
 }
 

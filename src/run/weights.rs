@@ -1,7 +1,7 @@
 //! The files that encoders take their weights from.
 
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use super::Run;
 use super::inputs::Locations;
@@ -36,22 +36,32 @@ fn find(call: &Call, locations: &Locations) -> Result<PathBuf, FileError> {
 
 /// What a file holds, as far as results depend on it.
 pub(super) fn content(call: &Call, locations: &Locations) -> Result<Content, FileError> {
-    let path = find(call, locations)?;
-    let digest = || -> io::Result<String> {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update_reader(fs::File::open(&path)?)?;
-        Ok(hasher.finalize().to_hex().to_string())
-    };
-    digest()
-        .map(Content::Known)
-        .map_err(|cause| FileError::Unreadable { path: path.clone(), cause })
+    digest(&find(call, locations)?)
+}
+
+fn digest(path: &Path) -> Result<Content, FileError> {
+    let mut hasher = blake3::Hasher::new();
+    let read = fs::File::open(path).and_then(|file| hasher.update_reader(file).map(|_| ()));
+    read.map_err(|cause| FileError::Unreadable { path: path.to_owned(), cause })?;
+    Ok(Content::Known(hasher.finalize().to_hex().to_string()))
 }
 
 impl Run<'_> {
     /// The weights that a call takes from its file.
+    ///
+    /// # Errors
+    ///
+    /// Also where the file is no longer the one under which the stage is stored.
     pub(super) fn weights(&self, call: &Call) -> Result<Params, FileError> {
         let (file, template) = self.file(call)?;
-        file.of(&template, part(call), &self.device.device)
+        let params = file.of(&template, part(call), &self.device.device)?;
+        let path = find(call, &self.locations)?;
+        match self.contents.of(call) {
+            Some(known @ Content::Known(_)) if known != digest(&path)? => {
+                Err(FileError::Changed { path })
+            }
+            _ => Ok(params),
+        }
     }
 
     /// Makes sure that the file of a call has the network that it is to have.

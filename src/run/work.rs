@@ -165,12 +165,13 @@ impl Run<'_> {
         let seen = (fit + examples(on)?) as u128;
         let features = seen * walk.at.numbers();
         let batch = evaluate::BATCH as u128;
+        let flowing = cost.live * fields.precision().bytes() as u128;
         // Images as they are read and as they are on the device.
-        let passed = batch.min(seen) * (cost.live + 2 * image.numbers());
+        let passed = batch.min(seen) * (flowing + NUMBER * 2 * image.numbers());
         let read = reads.iter().map(|split| examples(split)).sum::<Option<usize>>()?;
         Some(Work {
             operations: cost.forward * read as u128 * self.candidates_of(model),
-            memory: NUMBER * (weights + features + passed),
+            memory: NUMBER * (weights + features) + passed,
         })
     }
 

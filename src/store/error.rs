@@ -31,8 +31,9 @@ pub enum RunError {
     MemoryTooSmall { needed: u64, free: u64 },
     /// The steps of a training are expected to take more memory than is free.
     StepTooLarge { stage: String, batch: usize, needed: u64, free: u64, fits: Vec<Fit> },
-    /// The device had no room for a step of a training, and said so.
-    DeviceFull { stage: String, batch: usize, said: String, fits: Vec<Fit> },
+    /// The device had no room for a step of a training, of such a batch, or for an evaluation, and
+    /// said so.
+    DeviceFull { stage: String, batch: Option<usize>, said: String, fits: Vec<Fit> },
     /// The device does not compute in the precision of a stage.
     PrecisionUnavailable(DeviceError),
     /// The results cannot be written to standard output; the record in `folder` has them too.
@@ -128,8 +129,11 @@ impl RunError {
                      are free"
                 )
             }
-            RunError::DeviceFull { stage, batch, said, .. } => {
+            RunError::DeviceFull { stage, batch: Some(batch), said, .. } => {
                 format!("there is no room for a step of `{stage}` with a batch of {batch}: {said}")
+            }
+            RunError::DeviceFull { stage, batch: None, said, .. } => {
+                format!("there is no room for what `{stage}` computes: {said}")
             }
             RunError::OutputUnwritable { cause, .. } => {
                 format!("cannot write the results to standard output: {cause}")
@@ -173,6 +177,9 @@ impl RunError {
                 Some("end other programs, or take a smaller network or dataset".into())
             }
             RunError::PrecisionUnavailable(error) => Some(error.help.clone()),
+            RunError::DeviceFull { batch: None, .. } => {
+                Some("end other programs on the device, or judge a smaller network".into())
+            }
             RunError::StepTooLarge { fits, .. } | RunError::DeviceFull { fits, .. }
                 if fits.is_empty() =>
             {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::Write;
+use std::io::{Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -242,13 +242,15 @@ impl Events {
 pub struct JsonLines {
     path: PathBuf,
     file: File,
+    /// The bytes of whole lines.
+    written: u64,
 }
 
 impl JsonLines {
     /// Starts the file `path`, which must not exist yet.
     pub fn create(path: &Path) -> Result<Self, RunError> {
         let file = File::create_new(path).map_err(RunError::record_write(path))?;
-        Ok(JsonLines { path: path.to_owned(), file })
+        Ok(JsonLines { path: path.to_owned(), file, written: 0 })
     }
 }
 
@@ -256,7 +258,16 @@ impl Sink for JsonLines {
     fn receive(&mut self, record: &Record) -> Result<(), RunError> {
         let line = serde_json::to_vec(record).map_err(Into::into).and_then(|mut line| {
             line.push(b'\n');
-            self.file.write_all(&line)
+            let written = self.file.write_all(&line);
+            match written {
+                Ok(()) => self.written += line.len() as u64,
+                // What a full disk has taken of it would spoil the next line.
+                Err(_) => {
+                    let _ = self.file.set_len(self.written);
+                    let _ = self.file.seek(SeekFrom::Start(self.written));
+                }
+            }
+            written
         });
         line.map_err(RunError::record_write(&self.path))
     }

@@ -4,8 +4,9 @@
 //! echo 3 | cargo bench --bench evaluation -- knn --device flex --dim 128
 //! ```
 //!
-//! `features` passes images through a residual network, `knn` finds the 200 nearest of `--train`
-//! features for each of `--test`, `probe` fits a linear classifier on them. Each line that it reads
+//! `features` passes images through a residual network (in `--precision bf16`, if asked), `knn` finds
+//! the 200 nearest of `--train` features for each of `--test`, `probe` fits a linear classifier on
+//! them. Each line that it reads
 //! is a number of times. It does that as often and answers with one line: how many seconds that was.
 //! `tests/python/evaluation_speed.py` compares it with PyTorch.
 
@@ -14,7 +15,7 @@ use std::time::Instant;
 
 use cpipe::augment::{Augmentation, Normalization};
 use cpipe::data::Images;
-use cpipe::device::{self, Selected};
+use cpipe::device::{self, Precision, Selected};
 use cpipe::evaluate::{Extractor, Features, Probe, Problem, Shown, extract, knn, linear_probe};
 use cpipe::interrupt::Interrupt;
 use cpipe::nn;
@@ -50,6 +51,7 @@ impl Arguments {
     fn read() -> Self {
         let (mut what, mut device) = (String::new(), "auto".to_owned());
         let (mut dim, mut train, mut test) = (128, 50_000, 10_000);
+        let mut precision = Precision::F32;
         // What `cargo bench` itself adds.
         let mut given = std::env::args().skip(1).filter(|own| own != "--bench");
         while let Some(argument) = given.next() {
@@ -57,13 +59,15 @@ impl Arguments {
             let number = |text: String| text.parse().expect("a number");
             match argument.as_str() {
                 "--device" => device = value(),
+                "--precision" => precision = Precision::named(&value()).expect("a precision"),
                 "--dim" => dim = number(value()),
                 "--train" => train = number(value()),
                 "--test" => test = number(value()),
                 _ => what = argument,
             }
         }
-        let device = device::select(&device).unwrap_or_else(|error| panic!("{}", error.message));
+        let device = device::select(&device).and_then(|own| own.in_precision(precision));
+        let device = device.unwrap_or_else(|error| panic!("{}", error.message));
         Arguments { what, device, dim, train, test }
     }
 

@@ -4,6 +4,9 @@
     python3 tests/python/evaluation_speed.py EVALUATION [--rounds 5] [--devices flex,libtorch-cpu]
         [--parts features:16,knn:128,knn:512,probe:128]
 
+A device may have a precision, `libtorch-cpu:bf16`, in which networks compute; PyTorch's is then its
+automatic mixed precision, on a side of its own.
+
 `features:W` passes 10,000 images of 32 pixels through a ResNet-18 of width W, `knn:D` finds the 200
 nearest of 50,000 features of D numbers for each of 10,000, weighted as Wu et al. do, `probe:D` fits
 a logistic regression on 50,000 by at most 100 steps of L-BFGS. Features are each side's own noise
@@ -84,7 +87,7 @@ def probe(dim):
     return run
 
 
-def read(width):
+def read(width, mixed=False):
     import torch
 
     network, _ = encoder(width)
@@ -92,6 +95,7 @@ def read(width):
     images = torch.randint(0, 256, (TEST, 3, 32, 32), dtype=torch.uint8)
 
     @torch.inference_mode()
+    @torch.autocast("cpu", torch.bfloat16, enabled=mixed)
     def run():
         for start in range(0, TEST, 500):
             x = images[start : start + 500].to(memory_format=torch.channels_last)
@@ -101,7 +105,8 @@ def read(width):
 
 
 def worker(what, size):
-    run = {"features": read, "knn": knn, "probe": probe}[what](size)
+    makers = {"features": read, "mixed": lambda own: read(own, mixed=True), "knn": knn, "probe": probe}
+    run = makers[what](size)
     for line in sys.stdin:
         begun = time.perf_counter()
         for _ in range(int(line)):
@@ -119,14 +124,19 @@ def main():
     parser.add_argument("--parts", default="features:16,knn:128,knn:512,probe:128")
     given = parser.parse_args()
 
-    print("| | seconds | of PyTorch's speed | GiB |\n|---|---|---|---|")
+    print("| | seconds | of PyTorch's better speed | GiB |\n|---|---|---|---|")
     for part in given.parts.split(","):
         what, size = part.split(":")
         sides = {
-            f"cpipe {device}": [given.evaluation, what, "--device", device, "--dim", size]
-            for device in given.devices.split(",")
+            f"cpipe {own}": [
+                given.evaluation, what, "--device", own.partition(":")[0], "--dim", size,
+                "--precision", own.partition(":")[2] or "f32",
+            ]
+            for own in given.devices.split(",")
         }
         sides["PyTorch"] = [sys.executable, __file__, "--worker", what, size]
+        if what == "features" and "bf16" in given.devices:
+            sides["PyTorch bf16"] = [sys.executable, __file__, "--worker", "mixed", size]
         sides = {name: Side(command) for name, command in sides.items()}
         for side in sides.values():
             # The first chooses kernels and fills caches.
@@ -135,8 +145,9 @@ def main():
             for side in sides.values():
                 side.seconds.append(side.take(1))
         medians = {name: statistics.median(side.seconds) for name, side in sides.items()}
+        best = min(own for name, own in medians.items() if name.startswith("PyTorch"))
         for name, side in sides.items():
-            ratio = medians["PyTorch"] / medians[name]
+            ratio = best / medians[name]
             print(f"| {part} {name} | {medians[name]:.2f} | {ratio:.2f} | {side.end():.2f} |", flush=True)
 
 

@@ -2,17 +2,21 @@
 
     python3 tests/python/run_speed.py target/release/cpipe CIFAR [--width 16] [--batch 256]
         [--steps 40] [--rounds 5] [--devices libtorch-cpu:bf16,flex] [--others torch-1:bf16,lightly-1]
+        [--step STEP]
 
 CIFAR is the folder of the binary version, `cifar-10-batches-bin`. All train the same network
 (ResNet-18 with the small stem) by the same objective and optimizer on the two views of MoCo's demo
 for CIFAR-10, without blur. `torch-N` is a plain script of PyTorch and torchvision with N processes
-that load, `lightly-N` the same step on the transform, the dataset and the loss of LightlySSL (from
-PyPI, where it is installed). Maps lie channels last in both, which is faster on processors. With
-`:bf16` networks compute in bfloat16: cpipe's precision, PyTorch's automatic mixed precision.
+that load, `albumentations-N` the same on views of albumentations, `kornia-0` on those that kornia
+makes of whole batches in the training's own process, `lightly-N` the same step on the transform,
+the dataset and the loss of LightlySSL (each from PyPI, where it is installed). Maps lie channels
+last in all, which is faster on processors. With `:bf16` networks compute in bfloat16: cpipe's
+precision, PyTorch's automatic mixed precision.
 
 Every round runs each side once, one after the other; its images a second are those from the end of
 its first step to that of its last, its start the seconds from that of the process to the end of its
-first step. Printed are medians, and the most memory of a process.
+first step. With the benchmark of a step (see `step_speed.py`) there is, for each device, what cpipe
+reaches on a batch that lies ready. Printed are medians, and the most memory of a process.
 """
 
 import argparse
@@ -53,6 +57,49 @@ def torchvision_views():
     return lambda image: [one(image), one(image)]
 
 
+def albumentations_views():
+    import albumentations as a
+    import numpy
+    from albumentations.pytorch import ToTensorV2
+
+    one = a.Compose(
+        [
+            a.RandomResizedCrop(size=(32, 32), scale=(0.2, 1.0)),
+            a.ColorJitter(0.4, 0.4, 0.4, 0.1, p=0.8),
+            a.ToGray(p=0.2),
+            a.HorizontalFlip(p=0.5),
+            a.Normalize(MEAN, STD),
+            ToTensorV2(),
+        ]
+    )
+
+    def views(image):
+        pixels = numpy.asarray(image)
+        return [one(image=pixels)["image"], one(image=pixels)["image"]]
+
+    return views
+
+
+def kornia_views():
+    """A function from a batch of bytes to its two views."""
+    import torch
+    from kornia import augmentation as k
+
+    recipe = torch.nn.Sequential(
+        k.RandomResizedCrop((32, 32), scale=(0.2, 1.0)),
+        k.ColorJitter(0.4, 0.4, 0.4, 0.1, p=0.8),
+        k.RandomGrayscale(p=0.2),
+        k.RandomHorizontalFlip(),
+        k.Normalize(torch.tensor(MEAN), torch.tensor(STD)),
+    )
+
+    def views(pixels):
+        pixels = pixels.float() / 255
+        return recipe(pixels), recipe(pixels)
+
+    return views
+
+
 def lightly_views():
     from lightly.transforms import MoCoV2Transform
 
@@ -66,8 +113,11 @@ def batches(kind, workers, folder, batch):
     """Pairs of views, epoch after epoch."""
     import torch
 
-    views = lightly_views() if kind == "lightly" else torchvision_views()
     pictures = images(folder)
+    if kind == "kornia":
+        yield from whole_batches(pictures, batch)
+    makers = {"torch": torchvision_views, "albumentations": albumentations_views, "lightly": lightly_views}
+    views = makers[kind]()
 
     class Pairs(torch.utils.data.Dataset):
         def __len__(self):
@@ -81,6 +131,20 @@ def batches(kind, workers, folder, batch):
     )
     while True:
         yield from loader
+
+
+def whole_batches(pictures, batch):
+    """Pairs of views that are made of a batch at once, with nothing to load beside it."""
+    import numpy
+    import torch
+
+    views = kornia_views()
+    pixels = torch.from_numpy(numpy.stack([numpy.asarray(one) for one in pictures]))
+    pixels = pixels.permute(0, 3, 1, 2).contiguous()
+    while True:
+        for rows in torch.randperm(len(pixels)).split(batch):
+            if len(rows) == batch:
+                yield views(pixels[rows])
 
 
 def loss_of(kind):
@@ -180,6 +244,19 @@ def run_cpipe(cpipe, device, width, batch, steps, folder):
     return (steps - 1) * batch / (last - first) * 1000, peak / 2**20, first / 1000 - started
 
 
+def on_a_fixed_batch(bench, device, width, batch, steps):
+    from step_speed import Side
+
+    device, _, precision = device.partition(":")
+    sizes = ["-o", f"width={width}", "-o", f"batch={batch}"]
+    sizes += ["-o", f"base.precision={precision}"] if precision else []
+    pipeline = str(pathlib.Path(__file__).parents[2] / "pipelines/moco_cifar10.cpipe")
+    side = Side([bench, pipeline, "--device", device, *sizes])
+    side.take(3)
+    speed = batch / side.take(steps)
+    return speed, side.end(), float("nan")
+
+
 def main():
     # Threads that sleep at once are slower, PyTorch's by a fifth.
     os.environ.pop("OMP_WAIT_POLICY", None)
@@ -192,6 +269,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--devices", default="libtorch-cpu,flex")
     parser.add_argument("--others", default="torch-0,torch-1,torch-2,lightly-1")
+    parser.add_argument("--step")
     given = parser.parse_args()
     sizes = (given.width, given.batch, given.steps)
     folder = os.path.abspath(given.cifar)
@@ -206,6 +284,9 @@ def main():
 
     sides = {f"cpipe {own}": lambda own=own: run_cpipe(given.cpipe, own, *sizes, folder)
              for own in given.devices.split(",")}
+    if given.step:
+        sides |= {f"fixed batch {own}": lambda own=own: on_a_fixed_batch(given.step, own, *sizes)
+                  for own in given.devices.split(",")}
     sides |= {own: lambda own=own: other(own) for own in filter(None, given.others.split(","))}
     speeds, starts = ({name: [] for name in sides} for _ in range(2))
     peaks = dict.fromkeys(sides, 0)
@@ -224,7 +305,8 @@ def main():
         print(f"| {name} | {own:.0f} | {medians[first] / own:.2f} | {peaks[name]:.2f} | {start:.2f} |")
 
 
-if sys.argv[1:2] == ["--worker"]:
-    train(sys.argv[2], sys.argv[3], *map(int, sys.argv[4:]))
-else:
-    main()
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--worker"]:
+        train(sys.argv[2], sys.argv[3], *map(int, sys.argv[4:]))
+    else:
+        main()

@@ -100,6 +100,9 @@ fn views_of_a_batch_are_those_of_its_images() {
             call("hide_patches", &[("patch", Term::Int(2)), ("share", Term::Percent(75.0))]),
             flip(),
         ],
+        vec![call("rotate", &[("quarters", Term::Int(1))]), resized_crop(7)],
+        vec![resized_crop(9), call("random_rotate", &[]), flip()],
+        vec![call("shuffle_pieces", &[("grid", Term::Int(3))]), blur(50.0)],
         vec![resized_crop(9), call("lab_colors", &[]), flip()],
         // One after the other, in one and in several moves.
         vec![resized_crop(12), flip(), blur(50.0), random_crop(10)],

@@ -216,3 +216,26 @@ fn one_at_a_time() {
     drop(held);
     assert!(other.try_lock().is_ok());
 }
+
+/// What is still written to is somebody's, and other names are not asked about.
+#[test]
+fn what_was_left_is_removed_and_nothing_else() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    for name in [".tmpOLD", ".tmpNEW", "old.pixels"] {
+        fs::write(path(name), name).expect("room");
+    }
+    fs::create_dir(path(".tmpFOLDER")).expect("room");
+    fs::write(path(".tmpFOLDER/part"), "a part").expect("room");
+    let long_ago = std::time::SystemTime::now() - 2 * LEFT;
+    for name in [".tmpOLD", "old.pixels", ".tmpFOLDER"] {
+        let file = File::open(path(name)).expect("it is there");
+        file.set_modified(long_ago).expect("its time is its owner's");
+    }
+    remove_left(folder.path(), ".tmp");
+    let left = fs::read_dir(folder.path()).expect("a folder").flatten();
+    let mut left: Vec<_> = left.map(|own| own.file_name().into_string().expect("text")).collect();
+    left.sort();
+    assert_eq!(left, [".tmpNEW", "old.pixels"]);
+    remove_left(&path("absent"), ".tmp");
+}

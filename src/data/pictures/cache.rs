@@ -14,7 +14,7 @@ use super::decode::square;
 use super::layout::{Layout, Picture};
 use super::{Counts, PictureError};
 use crate::augment::Canvas;
-use crate::data::download::exclusive;
+use crate::data::download::{exclusive, remove_left};
 use crate::data::error::DataError;
 use crate::data::images::{Bytes, Images};
 use crate::watch::{Counted, Task, Watch};
@@ -22,6 +22,8 @@ use crate::watch::{Counted, Task, Watch};
 /// Raised where other bytes are made of the same files.
 const VERSION: u32 = 1;
 const INDEX: &str = "index.json";
+/// With what the names of files begin that are not whole yet.
+const UNFINISHED: &str = ".tmp";
 
 /// Where the squares of one set are kept, in one size.
 pub struct Cache {
@@ -103,6 +105,7 @@ impl Cache {
         if let Some(index) = self.current(&layout) {
             return Ok(index);
         }
+        remove_left(&self.folder, UNFINISHED);
         let [train, test] = layout.pictures(root, watch)?;
         let classes = train.iter().chain(&test).map(|own| own.class as usize + 1).max();
         let (classes, all) = (classes.unwrap_or(0), (train.len() + test.len()) as u64);
@@ -142,7 +145,7 @@ impl Cache {
         pictures: &[Picture<'_>],
         task: &Task<'_>,
     ) -> Result<Part, DataError> {
-        let file = NamedTempFile::new_in(&self.folder);
+        let file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.folder);
         let mut file = file.map_err(DataError::io("write", &self.folder))?;
         let place = file.path().to_owned();
         let out = Mutex::new(file.as_file_mut());
@@ -160,11 +163,12 @@ impl Cache {
                 written.map_err(DataError::io("write", &place))?;
                 Ok(Ok(blake3::hash(&bytes)))
             });
-        let decoded: Vec<Result<Result<blake3::Hash, String>, DataError>> = decoded.collect();
+        // Ends early where a file cannot be read, or the disk is full.
+        let decoded: Result<Vec<Result<blake3::Hash, String>>, DataError> = decoded.collect();
         let mut hasher = blake3::Hasher::new();
         let (mut kept, mut labels, mut first) = (Vec::new(), Vec::new(), None);
-        for ((at, picture), own) in pictures.iter().enumerate().zip(decoded) {
-            match own? {
+        for ((at, picture), own) in pictures.iter().enumerate().zip(decoded?) {
+            match own {
                 Ok(hash) => {
                     hasher.update(&picture.class.to_le_bytes());
                     hasher.update(hash.as_bytes());

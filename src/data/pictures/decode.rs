@@ -12,12 +12,19 @@ use crate::augment::{Canvas, Pixels};
 const START_OF_SCAN: [u8; 2] = [0xff, 0xda];
 const END_OF_IMAGE: [u8; 2] = [0xff, 0xd9];
 
+/// How many times as long as the other a side of a picture may be, all of which is held at the size
+/// that its shorter side is resized to.
+const MOST_ELONGATED: usize = 200;
+
 /// The central square of a picture, `[3, size, size]`, after its shorter side was resized to `size`:
 /// torchvision's `Resize` and `CenterCrop`. Turned as its EXIF data say; grey becomes colour, what is
 /// transparent is shown as if it were not, and 16 bits become 8.
 pub fn square(file: &[u8], size: usize, canvas: &mut Canvas) -> Result<Vec<u8>, String> {
     let picture = decode(file)?;
     let (width, height) = (picture.width() as usize, picture.height() as usize);
+    if width.max(height) > MOST_ELONGATED * width.min(height) {
+        return Err(format!("its sides are {width} and {height} pixels long"));
+    }
     let mut planes = vec![0; 3 * height * width];
     let (red, rest) = planes.split_at_mut(height * width);
     let (green, blue) = rest.split_at_mut(height * width);

@@ -15,6 +15,7 @@ use crate::diagnostics::{Diagnostic, findings};
 use crate::resolve::ModuleId;
 use crate::source::Span;
 use crate::syntax::tree::{Argument, Bound, Expr, ExprKind, Name, Parameter};
+use crate::term::Term;
 
 /// The arguments of a call, checked, by parameter name.
 pub(super) struct Arguments {
@@ -321,18 +322,24 @@ impl Checker<'_> {
             self.mismatch(&value, kind, solution, parameter, what);
             return Value::poison(value.span);
         };
-        let holds = match &parameter.bound {
+        let holds = |number: &f64| match &parameter.bound {
             None => true,
-            Some(Bound::Compare(comparison, limit)) => literal(limit).is_none_or(|limit| {
-                let mut numbers = value.numbers().into_iter();
-                numbers.all(|number| satisfies(number, *comparison, limit))
-            }),
-            Some(Bound::In(range)) => range_of(range).is_none_or(|(low, high)| {
-                value.numbers().iter().all(|number| (low..=high).contains(number))
-            }),
+            Some(Bound::Compare(comparison, limit)) => {
+                literal(limit).is_none_or(|limit| satisfies(*number, *comparison, limit))
+            }
+            Some(Bound::In(range)) => {
+                range_of(range).is_none_or(|(low, high)| (low..=high).contains(number))
+            }
         };
-        if !holds {
-            let message = format!("`{name}` is out of its range: {}", value.describe());
+        if let Some(number) = value.numbers().into_iter().find(|number| !holds(number)) {
+            let found = match &value.kind {
+                Kind::Schedule(Some(Term::Call(_))) => {
+                    format!("the schedule is {number} somewhere")
+                }
+                Kind::Schedule(_) => number.to_string(),
+                _ => value.describe(),
+            };
+            let message = format!("`{name}` is out of its range: {found}");
             let error = self.blame(findings::OUT_OF_RANGE, &value, message);
             self.report(error.also(parameter.span, "its range is declared here"));
             return Value::poison(value.span);

@@ -202,17 +202,20 @@ impl Checker<'_> {
         temporary: bool,
     ) -> Kind {
         let Some(builder) = &mut self.builder else { return Kind::Poison };
-        if !builder.is_trained(first.network) || !builder.is_trained(second.network) {
-            let error = Diagnostic::new(
-                findings::TYPE_MISMATCH,
-                span,
-                "an averaged network cannot be extended",
-            );
-            self.report(
-                error.help(
+        let is_fixed = |own: &&NetworkValue| !builder.is_trained(own.network);
+        if let Some(fixed) = [first, second].into_iter().find(is_fixed) {
+            let (message, help) = match builder.networks[fixed.network].body {
+                Body::Frozen { .. } => (
+                    "a frozen network cannot be extended",
+                    "apply what follows to what it makes: `head(frozen(encoder)(a))`",
+                ),
+                _ => (
+                    "an averaged network cannot be extended",
                     "join the networks first and average the whole: `ema(encoder >> mlp(…))`",
                 ),
-            );
+            };
+            let error = Diagnostic::new(findings::TYPE_MISMATCH, span, message);
+            self.report(error.help(help));
             return Kind::Poison;
         }
         let added = builder.chain(second.network).to_vec();

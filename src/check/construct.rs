@@ -21,6 +21,9 @@ use crate::source::Span;
 use crate::term::objective::Op;
 use crate::term::{Call, Part, Term};
 
+/// Arrays of the devices have as many.
+const MOST_AXES: usize = 5;
+
 impl Checker<'_> {
     /// The value that a declared constructor makes: which kind of value, its result says.
     pub(super) fn construct(
@@ -344,6 +347,11 @@ impl Checker<'_> {
             if !self.fits_memory(&format!("`{operation}`, {shown},"), bytes, place, span) {
                 return Value::poison(span);
             }
+        }
+        if let Some(sizes) = shape.sizes().filter(|sizes| sizes.len() > MOST_AXES) {
+            let message = format!("a tensor has at most {MOST_AXES} axes, not {}", sizes.len());
+            self.error(findings::SHAPE_MISMATCH, span, message);
+            return Value::poison(span);
         }
         let op = Op::Primitive(operation.to_owned());
         let asked: Vec<Size> = bound.solution.doubtful_sizes().cloned().collect();

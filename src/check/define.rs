@@ -379,6 +379,15 @@ impl<'a> Checker<'a> {
                 Statement::Given(given) => self.given(&mut scope, given),
                 Statement::Export(binding) => self.export(binding, &scope),
                 Statement::Report(binding) => {
+                    let is_same = |own: &&Statement| matches!(own, Statement::Report(own) if own.name.text == binding.name.text);
+                    if let Some(Statement::Report(first)) =
+                        define.body[..position].iter().find(is_same)
+                    {
+                        let message = format!("`{}` is reported twice", binding.name.text);
+                        let span = binding.name.span;
+                        let error = Diagnostic::new(findings::DUPLICATE_NAME, span, message);
+                        self.report(error.also(first.name.span, "the first time"));
+                    }
                     if let Some(node) = self.scalar(&binding.value, &scope, "a reported value")
                         && let Some(builder) = &mut self.builder
                     {
@@ -572,7 +581,11 @@ impl<'a> Checker<'a> {
             Statement::Let(binding) => Some(&binding.name),
             _ => None,
         });
-        for name in parameters.chain(lets) {
+        let given = define.body.iter().flat_map(|statement| match statement {
+            Statement::Given(given) => given.labels.iter().chain(&given.indices).collect(),
+            _ => Vec::new(),
+        });
+        for name in parameters.chain(lets).chain(given) {
             if !used.contains(&name.text) && !name.text.starts_with('_') {
                 let message = format!("`{}` is never used", name.text);
                 self.report(

@@ -139,7 +139,17 @@ impl<'a> Checker<'a> {
                 format!("nothing is called `{path}`"),
             );
             let near = self.state.paths.iter().map(String::as_str);
-            let error = error.nearest(&path, near);
+            let is_stage = self
+                .state
+                .stages
+                .iter()
+                .any(|position| self.state.declarations[*position].name.text == path);
+            let error = match is_stage {
+                true => {
+                    error.help(format!("`{path}` is a stage: name a field of it, `{path}.batch`"))
+                }
+                false => error.nearest(&path, near),
+            };
             let error = match error.help {
                 Some(_) => error,
                 None => {

@@ -223,11 +223,19 @@ impl<'a> Checker<'a> {
         let mut all: Vec<(&Name, DeclaredAs<'a>)> = parameters
             .map(|parameter| (&parameter.name, DeclaredAs::Parameter(parameter)))
             .collect();
+        let mut profiles: BTreeMap<&str, Span> = BTreeMap::new();
         for member in &pipeline.members {
             match member {
                 Member::Value(value) => all.push((&value.name, DeclaredAs::Value(value))),
                 Member::Stage(stage) => all.push((&stage.name, DeclaredAs::Stage(stage))),
-                Member::Profile(_) => {}
+                Member::Profile(profile) => {
+                    let name = &profile.name;
+                    if let Some(first) = profiles.insert(&name.text, name.span) {
+                        let message = format!("there are two profiles `{}`", name.text);
+                        let error = Diagnostic::new(findings::DUPLICATE_NAME, name.span, message);
+                        self.report(error.also(first, "the first one"));
+                    }
+                }
             }
         }
         self.steps += all.len();

@@ -6,7 +6,7 @@ use super::Checker;
 use super::bind::Fill;
 use super::memory::Held;
 use super::pipeline::{TypedStage, objective};
-use super::size::Size;
+use super::size::{Relation, Size};
 use super::types::TypeName;
 use super::value::{EncoderValue, Kind, ModelValue, ObjectiveValue, SplitValue, Value};
 use crate::diagnostics::{Diagnostic, Finding, findings};
@@ -199,6 +199,9 @@ impl Checker<'_> {
             let flow = self.flow(&objective.builder);
             self.check_encoders(stage, objective, &flow);
             self.check_queues(stage, &objective.builder);
+            if let Some(data) = &data {
+                self.check_classes(data, &objective.builder);
+            }
             self.check_groups(stage, &objective.builder);
             self.check_parts(stage, &objective.builder);
             self.check_sizes(stage, &objective.builder);
@@ -231,7 +234,39 @@ impl Checker<'_> {
         }
     }
 
-    /// A queue holds whole batches, so that no step sees half of another.
+    /// Labels pick one of as many columns as there are classes, at least.
+    fn check_classes(&mut self, data: &SplitValue, builder: &super::objective::Builder) {
+        let Some(classes) = data.dataset.classes.as_constant() else { return };
+        for node in &builder.nodes {
+            let Op::Primitive(name) = &node.op else { continue };
+            let is_labels = |input: &usize| builder.nodes[*input].op == Op::Labels;
+            let picks = declaration(name).is_some_and(|own| own.is("picks"));
+            if !picks || !node.inputs.iter().any(is_labels) {
+                continue;
+            }
+            // What labels alone are given to makes the columns.
+            let rows = node.inputs.iter().find(|input| !is_labels(input));
+            let shape = rows.map_or(&node.shape, |rows| &builder.nodes[*rows].shape);
+            let columns = shape.sizes().and_then(|sizes| sizes.last()?.as_constant());
+            let Some(columns) = columns.filter(|columns| *columns < classes) else { continue };
+            let message =
+                format!("`{name}` tells {columns} classes apart, and there are {classes}");
+            let made = rows.and_then(|rows| builder.maker(*rows));
+            let place = match made {
+                Some(module) => builder.modules[module].written.argument("out"),
+                None => node.written.argument("classes"),
+            };
+            let error = Diagnostic::new(findings::SHAPE_MISMATCH, place, message);
+            let error = match place.holds(node.span) || node.span.holds(place) {
+                true => error,
+                false => error.also(node.span, "found here"),
+            };
+            self.report(error.help(format!("give it {classes}")));
+            return;
+        }
+    }
+
+    /// A queue holds what whole steps push, so that no step sees half of another.
     fn check_queues(&mut self, stage: &TypedStage, builder: &super::objective::Builder) {
         let Some(batch) = stage.fields.get("batch") else { return };
         let Kind::Int(batch_size) = &batch.kind else { return };
@@ -242,17 +277,27 @@ impl Checker<'_> {
                 continue;
             };
             let Some(size) = node.shape.first().and_then(Size::as_constant) else { continue };
-            if size % batch_size != 0 {
-                let below = size - size % batch_size;
+            let pushed =
+                node.inputs.first().and_then(|pushed| builder.nodes[*pushed].shape.first());
+            let rows = pushed.and_then(|rows| Some(rows.extent()?.number(batch_size as usize, 0)));
+            let Some(rows) = rows.and_then(|rows| i64::try_from(rows).ok()).filter(|own| *own > 0)
+            else {
+                continue;
+            };
+            if size % rows != 0 {
+                let below = size - size % rows;
                 let right = match below {
-                    0 => format!("{batch_size}"),
-                    below => match below.checked_add(batch_size) {
+                    0 => format!("{rows}"),
+                    below => match below.checked_add(rows) {
                         Some(above) => format!("{below} or {above}"),
                         None => format!("{below}"),
                     },
                 };
-                let message =
-                    format!("the queue of {size} does not hold whole batches of {batch_size}");
+                let whole = match rows == batch_size {
+                    true => format!("whole batches of {batch_size}"),
+                    false => format!("the {rows} rows of whole steps"),
+                };
+                let message = format!("the queue of {size} does not hold {whole}");
                 let argument = declaration.first_size();
                 let queue = argument.and_then(|name| node.written.arguments.get(name));
                 let error = match queue {
@@ -327,6 +372,15 @@ impl Checker<'_> {
         self.check_judged_views(stage);
         if let (Some(on), Some(encoder)) = (&on, encoder_of(stage.fields.get("model"))) {
             self.check_judged_size(stage, on, &encoder);
+        }
+        if let (Some(on), Some(Value { kind: Kind::Model(model), .. })) =
+            (&on, stage.fields.get("model"))
+            && model.classes.relation(&on.dataset.classes) == Relation::Different
+        {
+            let (own, there) = (&model.classes, &on.dataset.classes);
+            let message = format!("the model tells {own} classes apart, and there are {there}");
+            let error = self.about(findings::SHAPE_MISMATCH, stage, "on", message);
+            self.report(error.help("judge it on the classes that it was tuned on"));
         }
         if let Some(fit) = &fit {
             self.needs_labels(stage, "fit", fit, "a protocol");

@@ -291,10 +291,12 @@ impl Value {
         }
     }
 
-    /// The numbers that have to satisfy a bound: it, or both ends of a range.
+    /// The numbers that have to satisfy a bound: it, both ends of a range, or those between which a
+    /// schedule lies.
     pub fn numbers(&self) -> Vec<f64> {
         match &self.kind {
             Kind::Range(ends) => ends.iter().flat_map(|(low, high)| [*low, *high]).collect(),
+            Kind::Schedule(Some(Term::Call(call))) => reached(call),
             _ => self.number().into_iter().collect(),
         }
     }
@@ -361,6 +363,19 @@ impl Value {
             kind => kind.type_of().map_or("a stage".to_owned(), |own| own.to_string()),
         }
     }
+}
+
+/// The numbers that a schedule comes from and goes to: zero, where it rises, and one of those that
+/// name none.
+fn reached(call: &Call) -> Vec<f64> {
+    let float = |name: &&str| match call.args.get(name) {
+        Some(Term::Float(value)) => Some(*value),
+        _ => None,
+    };
+    let named: Vec<f64> = ["from", "to", "value"].iter().filter_map(float).collect();
+    let rises = matches!(call.args.get("warmup"), Some(Term::Duration(length, _)) if *length > 0.0);
+    let named = if named.is_empty() { vec![1.0] } else { named };
+    rises.then_some(0.0).into_iter().chain(named).collect()
 }
 
 /// `Tensor[batch, 128]`

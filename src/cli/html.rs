@@ -9,6 +9,7 @@ use crate::diagnostics::{Diagnostic, Diagnostics, Severity, findings, render_all
 use crate::docs;
 use crate::resolve::{self, Disk};
 use crate::source::Sources;
+use crate::{Request, compile};
 
 /// Writes the page into a folder, which is made where there is none.
 pub fn write(folder: &str, file: Option<&str>) -> ExitCode {
@@ -36,10 +37,22 @@ pub fn write(folder: &str, file: Option<&str>) -> ExitCode {
     let shown = visible(&path.to_string_lossy()).into_owned();
     let written =
         output::write(&format!("{shown}: {} names, {} findings\n", page.names, page.findings));
-    match faults.is_empty() {
-        true => written,
-        false => said(&faults, &sources),
+    if !faults.is_empty() {
+        return said(&faults, &sources);
     }
+    // What its types are, is checked after it is read.
+    match file {
+        Some(file) => checked(file).unwrap_or(written),
+        None => written,
+    }
+}
+
+/// Says what `check` finds wrong, if anything.
+fn checked(file: &str) -> Option<ExitCode> {
+    let compilation = compile(&Request { file, ..Request::default() }, &Disk);
+    let mut faults = compilation.diagnostics;
+    faults.retain(|fault| fault.severity() == Severity::Error);
+    (!faults.is_empty()).then(|| said(&faults, &compilation.sources))
 }
 
 /// Says what is wrong with the user's files.

@@ -439,7 +439,14 @@ pub fn read(files: &dyn Files, path: &Path) -> Result<String, Box<Diagnostic>> {
                 && error.kind() == std::io::ErrorKind::NotFound
         });
         if let Some(name) = named {
-            return Box::new(library::unknown(name));
+            return Box::new(match source::embedded(name) {
+                Some(_) => Diagnostic::general(
+                    findings::FILE_UNREADABLE,
+                    format!("`{name}` is a module of the library, and no file"),
+                )
+                .help("give the path of a .cpipe file"),
+                None => library::unknown(name),
+            });
         }
         let unreadable = Diagnostic::general(findings::FILE_UNREADABLE, format!("cannot read {shown}: {error}"));
         Box::new(unreadable.help("give the path of a .cpipe file, or the name of a pipeline of the library, such as std.pipelines.moco_cifar10"))

@@ -61,29 +61,38 @@ fn at(text: &str, file: FileId, furthest: usize, expected: &BTreeSet<String>) ->
     }
     let message = format!("{found} does not fit here");
     let error = Diagnostic::new(findings::SYNTAX_ERROR, span, message);
-    match list(&expected) {
+    let error = match list(&expected) {
         Some(words) => error.label(format!("expected {words}")),
         None => error.label("not expected"),
+    };
+    match text[start..end].starts_with(char::is_whitespace) {
+        true => error.help("it looks like a space and is another sign: write a plain space"),
+        false => error,
     }
 }
 
-/// The dots around that place that are to be those of a range.
+/// The dots around that place that are to be those of a range: they stand between numbers.
 fn dots(text: &str, file: FileId, at: usize) -> Option<Span> {
     let is_dot = |place: &usize| text.as_bytes().get(*place) == Some(&b'.');
     let start = (0..at).rev().take_while(is_dot).last().unwrap_or(at);
     let end = start + (start..text.len()).take_while(is_dot).count();
-    (end - start > 1 && text.as_bytes().get(end) != Some(&b'=')).then_some(Span {
-        file,
-        start,
-        end,
-    })
+    let before = text[..start].trim_end_matches(SPACES).chars().next_back();
+    let after = text[end..].trim_start_matches(SPACES);
+    // Two dots in the place of a point: `0..03`.
+    let is_point = after.starts_with('0') && after[1..].starts_with(|c: char| c.is_ascii_digit());
+    let ends = [before, after.chars().next()];
+    let is_range = ends.iter().all(|end| end.is_some_and(|c| c.is_ascii_digit())) && !is_point;
+    (end - start > 1 && is_range).then_some(Span { file, start, end })
 }
+
+/// White space of the language.
+const SPACES: [char; 4] = [' ', '\n', '\t', '\r'];
 
 /// The token at `from`, past white space and comments.
 fn found(text: &str, from: usize) -> (usize, usize, String) {
     let mut start = from.min(text.len());
     loop {
-        let rest = text[start..].trim_start();
+        let rest = text[start..].trim_start_matches(SPACES);
         start = text.len() - rest.len();
         match rest.strip_prefix("//") {
             Some(comment) => start += 2 + comment.find('\n').unwrap_or(comment.len()),

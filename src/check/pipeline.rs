@@ -16,6 +16,9 @@ use crate::resolve::ModuleId;
 use crate::source::Span;
 use crate::syntax::tree::{self, Member, Name};
 
+/// Words that stand for no declared name where a value is read.
+const RESERVED: [&str; 3] = ["if", "true", "false"];
+
 /// What to compile: which pipeline of the file, under which profile, with which overrides.
 #[derive(Clone, Debug, Default)]
 pub struct Selection<'s> {
@@ -240,6 +243,11 @@ impl<'a> Checker<'a> {
         }
         self.steps += all.len();
         for (name, member) in all {
+            if RESERVED.contains(&name.text.as_str()) {
+                let message = format!("`{}` is a word of the language", name.text);
+                let error = Diagnostic::new(findings::SYNTAX_ERROR, name.span, message);
+                self.report(error.help("choose another name"));
+            }
             let position = self.state.declarations.len();
             if let Some(first) = self.state.positions.get(name.text.as_str()) {
                 let first = self.state.declarations[*first].name.span;

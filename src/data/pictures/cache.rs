@@ -12,6 +12,7 @@ use tempfile::NamedTempFile;
 
 use super::decode::square;
 use super::layout::{Layout, Picture};
+use super::unfinished::{Done, Unfinished};
 use super::{Counts, PictureError};
 use crate::augment::Canvas;
 use crate::data::download::{exclusive, remove_left};
@@ -22,12 +23,17 @@ use crate::watch::{Counted, Task, Watch};
 /// Raised where other bytes are made of the same files.
 const VERSION: u32 = 1;
 const INDEX: &str = "index.json";
-/// With what the names of files begin that are not whole yet.
-const UNFINISHED: &str = ".tmp";
+/// With what the names of temporary files begin.
+const TEMPORARY: &str = ".tmp";
+
+/// Pictures that are decoded before it is noted that they are.
+const STRETCH: usize = if cfg!(test) { 2 } else { 2048 };
 
 /// Where the squares of one set are kept, in one size.
 pub struct Cache {
     folder: PathBuf,
+    /// Where they are made, whether or not those that cannot be decoded are left out.
+    unfinished: PathBuf,
     size: usize,
     skips: bool,
 }
@@ -46,9 +52,11 @@ pub struct Index<L> {
     pub content: String,
 }
 
-/// The squares of a part, under way into a file.
+/// The squares of a part, in a file that has not its name yet.
 struct Part {
-    file: NamedTempFile,
+    file: PathBuf,
+    /// The places of the pictures that have a square.
+    kept: Vec<usize>,
     labels: Vec<u32>,
     left_out: usize,
     digest: blake3::Hash,
@@ -61,10 +69,15 @@ impl Cache {
         let place = fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
         let mut hasher = blake3::Hasher::new();
         hasher.update(place.as_os_str().as_encoded_bytes());
-        hasher.update(format!("\0{layout} {size} {skips} {VERSION}").as_bytes());
-        let hash = &hasher.finalize().to_hex()[..16];
-        let name = root.file_name().unwrap_or_default().to_string_lossy();
-        Cache { folder: caches.join("folders").join(format!("{name}-{size}-{hash}")), size, skips }
+        let named = |which: &str| {
+            let mut hasher = hasher.clone();
+            hasher.update(format!("\0{layout} {size} {which} {VERSION}").as_bytes());
+            let hash = &hasher.finalize().to_hex()[..16];
+            let name = root.file_name().unwrap_or_default().to_string_lossy();
+            caches.join("folders").join(format!("{name}-{size}-{hash}"))
+        };
+        let (folder, unfinished) = (named(&skips.to_string()), named("unfinished"));
+        Cache { folder, unfinished, size, skips }
     }
 
     /// What it holds of exactly these files, if anything.
@@ -105,16 +118,25 @@ impl Cache {
         if let Some(index) = self.current(&layout) {
             return Ok(index);
         }
-        remove_left(&self.folder, UNFINISHED);
+        remove_left(&self.folder, TEMPORARY);
         let [train, test] = layout.pictures(root, watch)?;
         let classes = train.iter().chain(&test).map(|own| own.class as usize + 1).max();
         let (classes, all) = (classes.unwrap_or(0), (train.len() + test.len()) as u64);
         compare(Counts { classes, train: train.len(), test: test.len() })?;
+        let _making = exclusive(&self.unfinished.join("lock"))?;
+        let mut unfinished = Unfinished::open(&self.unfinished, &layout, self.image())?;
         let name = root.file_name().unwrap_or_default().to_string_lossy();
-        let task = watch.start(format!("decoding {name}"), 0, Some(all), Counted::Images);
-        let train = self.decode(root, &train, &task)?;
-        let test = self.decode(root, &test, &task)?;
+        let (what, done) = (format!("decoding {name}"), unfinished.count() as u64);
+        let task = watch.start(what, done, Some(all), Counted::Images);
+        let train = self.decode(root, (0, &train), &task, &mut unfinished)?;
+        let test = self.decode(root, (1, &test), &task, &mut unfinished)?;
         drop(task);
+        if train.left_out + test.left_out > 0 {
+            unfinished.forget()?;
+        }
+        for part in [&train, &test] {
+            self.close_up(part).map_err(DataError::io("write", &part.file))?;
+        }
         let digests = [train.digest, test.digest].map(|own| own.to_hex().to_string());
         let content = format!("{}{VERSION}", digests.concat());
         let content = blake3::hash(content.as_bytes()).to_hex().to_string();
@@ -122,7 +144,7 @@ impl Cache {
         let index = Index { layout, classes, labels, left_out, content };
         for (part, file) in [train.file, test.file].into_iter().enumerate() {
             let path = self.pixels(&index.content, part);
-            file.persist(&path).map_err(|error| DataError::io("write", &path)(error.error))?;
+            fs::rename(file, &path).map_err(DataError::io("write", &path))?;
         }
         let path = self.folder.join(INDEX);
         let written = NamedTempFile::new_in(&self.folder).and_then(|mut file| {
@@ -135,48 +157,59 @@ impl Cache {
         });
         written.map_err(DataError::io("write", &path))?;
         self.remove_others(&index.content);
+        // What cannot be removed is begun anew by whoever comes next.
+        let _ = fs::remove_dir_all(&self.unfinished);
         Ok(index)
     }
 
-    /// Decodes the pictures of a part into a file.
+    /// Decodes the pictures of a part into its file, from those on that are done.
     fn decode(
         &self,
         root: &Path,
-        pictures: &[Picture<'_>],
+        (part, pictures): (usize, &[Picture<'_>]),
         task: &Task<'_>,
+        unfinished: &mut Unfinished,
     ) -> Result<Part, DataError> {
-        let file = tempfile::Builder::new().prefix(UNFINISHED).tempfile_in(&self.folder);
-        let mut file = file.map_err(DataError::io("write", &self.folder))?;
-        let place = file.path().to_owned();
-        let out = Mutex::new(file.as_file_mut());
-        let decoded =
-            pictures.par_iter().enumerate().map_init(Canvas::new, |canvas, (at, picture)| {
-                task.advance(1)?;
-                let bytes = picture.read(root)?;
-                let square = match square(&bytes, self.size, canvas) {
-                    Ok(square) => square,
-                    Err(problem) => return Ok(Err(problem)),
-                };
-                let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
-                let written = out.seek(SeekFrom::Start((at * self.image()) as u64));
-                let written = written.and_then(|_| out.write_all(&square));
-                written.map_err(DataError::io("write", &place))?;
-                Ok(Ok(blake3::hash(&bytes)))
-            });
-        // Ends early where a file cannot be read, or the disk is full.
-        let decoded: Result<Vec<Result<blake3::Hash, String>>, DataError> = decoded.collect();
+        let place = unfinished.squares(part);
+        let file = File::options().read(true).write(true).open(&place);
+        let mut file = file.map_err(DataError::io("write", &place))?;
+        let mut first = unfinished.done(part).len();
+        for stretch in pictures.get(first..).unwrap_or_default().chunks(STRETCH) {
+            let out = Mutex::new(&mut file);
+            let decoded =
+                stretch.par_iter().enumerate().map_init(Canvas::new, |canvas, (at, picture)| {
+                    task.advance(1)?;
+                    let bytes = picture.read(root)?;
+                    let square = match square(&bytes, self.size, canvas) {
+                        Ok(square) => square,
+                        Err(problem) => return Ok(Err(problem)),
+                    };
+                    let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
+                    let written = out.seek(SeekFrom::Start(((first + at) * self.image()) as u64));
+                    let written = written.and_then(|_| out.write_all(&square));
+                    written.map_err(DataError::io("write", &place))?;
+                    Ok(Ok(blake3::hash(&bytes).to_hex().to_string()))
+                });
+            // Ends early where a file cannot be read, or the disk is full.
+            let decoded: Result<Vec<Done>, DataError> = decoded.collect();
+            unfinished.note(part, &file, decoded?)?;
+            first += stretch.len();
+        }
         let mut hasher = blake3::Hasher::new();
         let (mut kept, mut labels, mut first) = (Vec::new(), Vec::new(), None);
-        for ((at, picture), own) in pictures.iter().enumerate().zip(decoded?) {
+        for ((at, picture), own) in pictures.iter().enumerate().zip(unfinished.done(part)) {
             match own {
                 Ok(hash) => {
+                    let hash = blake3::Hash::from_hex(hash);
+                    let hash =
+                        hash.map_err(io::Error::other).map_err(DataError::io("read", &place))?;
                     hasher.update(&picture.class.to_le_bytes());
                     hasher.update(hash.as_bytes());
                     kept.push(at);
                     labels.push(picture.class);
                 }
                 Err(problem) => {
-                    first.get_or_insert((picture.path(root), problem));
+                    first.get_or_insert((picture.path(root), problem.clone()));
                 }
             }
         }
@@ -185,13 +218,12 @@ impl Cache {
             let (count, of) = (left_out, pictures.len());
             return Err(PictureError::Unreadable { first, problem, count, of }.into());
         }
-        let closed = self.close_up(file.as_file_mut(), &kept);
-        closed.map_err(DataError::io("write", &place))?;
-        Ok(Part { file, labels, left_out, digest: hasher.finalize() })
+        Ok(Part { file: place, kept, labels, left_out, digest: hasher.finalize() })
     }
 
     /// Moves the squares after those that are left out into their places.
-    fn close_up(&self, file: &mut File, kept: &[usize]) -> io::Result<()> {
+    fn close_up(&self, Part { file, kept, .. }: &Part) -> io::Result<()> {
+        let mut file = File::options().read(true).write(true).open(file)?;
         let mut square = vec![0; self.image()];
         for (to, &from) in kept.iter().enumerate().filter(|(to, from)| to != *from) {
             file.seek(SeekFrom::Start((from * self.image()) as u64))?;

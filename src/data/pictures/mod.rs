@@ -11,6 +11,7 @@ mod error;
 mod folder;
 mod layout;
 mod shards;
+mod unfinished;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -106,6 +106,13 @@ impl Place {
         }
     }
 
+    /// A file of what is being decoded.
+    fn unfinished(&self, name: &str) -> PathBuf {
+        let folders = fs::read_dir(self.0.path().join("cache/folders")).expect("a cache");
+        let mut files = folders.map(|own| own.expect("an entry").path().join(name));
+        files.find(|path| path.exists()).expect("something is being decoded")
+    }
+
     /// The names of what the cache holds of pictures.
     fn cached(&self) -> Vec<String> {
         let Ok(folders) = fs::read_dir(self.0.path().join("cache/folders")) else { return vec![] };
@@ -248,8 +255,8 @@ fn pictures_that_are_damaged_are_named_or_left_out() {
     let message = place.fault(SET).0;
     let expected = "2 of 3 pictures cannot be read, first `data/set/train/a/1.png`: it is empty";
     assert_eq!(message, expected);
-    // A failure leaves nothing but the lock.
-    assert_eq!(place.cached(), ["lock"]);
+    // What is decoded stays for whoever leaves out what cannot be.
+    assert_eq!(place.cached(), ["lock", "lock", "pictures.jsonl", "test", "train"]);
 
     // What is left out is not counted, and who counts it is told.
     let skips = Pictures { skips: true, ..SET };
@@ -269,7 +276,7 @@ fn a_request_to_stop_is_heeded() {
     let stopped = SET.load::<Folder>(NORMALIZATION, &place.lookup(Watch::new(&interrupt, &|_| {})));
     assert!(matches!(stopped, Err(DataError::Interrupted)), "{stopped:?}");
     assert_eq!(place.cached(), [""; 0]);
-    // The same once pictures are being decoded, of which nothing stays.
+    // The same once pictures are being decoded.
     let interrupt = Interrupt::default();
     let begins = |work: Option<Work>| {
         if work.is_some_and(|work| work.what == "decoding set") {
@@ -278,7 +285,59 @@ fn a_request_to_stop_is_heeded() {
     };
     let stopped = SET.load::<Folder>(NORMALIZATION, &place.lookup(Watch::new(&interrupt, &begins)));
     assert!(matches!(stopped, Err(DataError::Interrupted)), "{stopped:?}");
-    assert_eq!(place.cached(), ["lock"]);
+    assert_eq!(place.cached(), ["lock", "lock", "pictures.jsonl", "test", "train"]);
+}
+
+/// What was decoded before an end is not decoded again, whether or not what is damaged is left out,
+/// unless a file is another one since.
+#[test]
+fn decoding_goes_on_where_it_ended() {
+    let whole = Place::new().load(SET).expect("a folder");
+    let place = Place::new();
+    let last = place.path("train/b/2.png");
+    let bytes = fs::read(&last).expect("a picture");
+    let written = fs::metadata(&last).and_then(|file| file.modified()).expect("a time");
+    let touch = |time| File::options().write(true).open(&last)?.set_modified(time);
+    // How many are done as decoding begins, at which moment the last picture may change.
+    let load = |skips: bool, changes: bool| {
+        let done = std::sync::Mutex::new(None);
+        let begins = |work: Option<Work>| {
+            if let Some(work) = work.filter(|work| work.what == "decoding set") {
+                done.lock().expect("no panic").get_or_insert(work.done);
+                if changes {
+                    fs::write(&last, b"another picture").expect("a folder to write to");
+                }
+            }
+        };
+        let interrupt = Interrupt::default();
+        let lookup = place.lookup(Watch::new(&interrupt, &begins));
+        let found = Pictures { skips, ..SET }.load::<Folder>(NORMALIZATION, &lookup);
+        (found, done.into_inner().expect("no panic"))
+    };
+    let (found, done) = load(false, true);
+    assert!(found.is_err() && done == Some(0), "{found:?}");
+    fs::write(&last, &bytes).expect("a folder to write to");
+    touch(written).expect("a file of this user");
+    // A line that was cut short counts for nothing.
+    let journal = place.unfinished("pictures.jsonl");
+    let noted = fs::read(&journal).expect("an account");
+    fs::write(&journal, [&noted[..], b"{\"part\":0,\"pict"].concat()).expect("room");
+    let (found, done) = load(true, true);
+    assert!(found.is_err() && done == Some(2), "{found:?}");
+    fs::write(&last, &bytes).expect("a folder to write to");
+    touch(written).expect("a file of this user");
+    let (found, done) = load(false, false);
+    assert_eq!(done, Some(2));
+    assert_eq!(found.expect("a folder"), whole);
+    assert!(!journal.exists());
+
+    // Of another set of files nothing is taken over.
+    place.write("train/a/new.png", &png(&picture(5, 5)));
+    let larger = Counts { train: 4, ..COUNTS };
+    let (found, done) = load(false, true);
+    assert!(found.is_err() && done.is_none(), "{found:?}");
+    let found = place.load(Pictures { declared: larger, ..SET }).expect("a folder");
+    assert_eq!(found.train.len(), 4);
 }
 
 /// The colours in the middles of the quarters of a square.

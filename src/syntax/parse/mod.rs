@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use super::grammar::{self, Rule};
 use super::{lossless, tree};
-use crate::diagnostics::{Diagnostic, Diagnostics};
-use crate::source::{self, FileId, Sources};
+use crate::diagnostics::{Diagnostic, Diagnostics, findings};
+use crate::source::{self, FileId, Sources, Span};
 
 /// What a text says.
 pub struct Parsed {
@@ -33,7 +33,11 @@ pub fn file(sources: &Sources, id: FileId) -> Parsed {
         Ok(lossless) => {
             let mut lower = lower::Lower::new(text, id);
             let file = lower.file(lossless.root());
-            Parsed { file, diagnostics: lower.diagnostics, lossless }
+            let mut diagnostics = lower.diagnostics;
+            if let Some(error) = lone_return(text, id) {
+                diagnostics.push(error);
+            }
+            Parsed { file, diagnostics, lossless }
         }
         Err(diagnostic) => Parsed {
             lossless: lossless::Tree::unread(Arc::clone(text), id),
@@ -41,6 +45,17 @@ pub fn file(sources: &Sources, id: FileId) -> Parsed {
             diagnostics: (*diagnostic).into(),
         },
     }
+}
+
+/// The error of a line that a carriage return alone is to end. It does not: what follows a comment
+/// there would belong to it.
+fn lone_return(text: &str, file: FileId) -> Option<Diagnostic> {
+    let alone = |at: &usize| text.as_bytes().get(at + 1) != Some(&b'\n');
+    let start = text.match_indices('\r').map(|(at, _)| at).find(alone)?;
+    let span = Span { file, start, end: start + 1 };
+    let message = "a carriage return alone ends no line";
+    let error = Diagnostic::new(findings::SYNTAX_ERROR, span, message);
+    Some(error.help("save the text with line feeds at the ends of its lines"))
 }
 
 /// Reads one expression at `range` of a text, such as the value of an override.

@@ -1,0 +1,125 @@
+//! Decoding that was broken off, and goes on from there.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::layout::Layout;
+use crate::data::error::DataError;
+
+const JOURNAL: &str = "pictures.jsonl";
+
+/// What has become of a picture: the digest of its bytes, or why it has no square.
+pub type Done = Result<String, String>;
+
+/// The squares of a set on their way, and an account of those that are written.
+pub struct Unfinished {
+    folder: PathBuf,
+    journal: File,
+    /// Of both parts, as far as it goes.
+    done: [Vec<Done>; 2],
+}
+
+/// Some pictures of a part, which follow those before.
+#[derive(Serialize, Deserialize)]
+struct Line {
+    part: usize,
+    pictures: Vec<Done>,
+}
+
+impl Unfinished {
+    /// What there is of exactly these files, of `image` bytes a square; nothing at first.
+    pub fn open<L: Layout>(folder: &Path, layout: &L, image: usize) -> Result<Self, DataError> {
+        let path = folder.join(JOURNAL);
+        if let Some((journal, done)) = read(&path, layout)
+            && (0..2).all(|part| is_written(&squares(folder, part), done[part].len() * image))
+        {
+            return Ok(Unfinished { folder: folder.to_owned(), journal, done });
+        }
+        for part in [0, 1] {
+            let path = squares(folder, part);
+            File::create(&path).map_err(DataError::io("write", &path))?;
+        }
+        let begun = File::create(&path).and_then(|mut journal| -> io::Result<File> {
+            let mut head = serde_json::to_vec(layout)?;
+            head.push(b'\n');
+            journal.write_all(&head)?;
+            Ok(journal)
+        });
+        let journal = begun.map_err(DataError::io("write", &path))?;
+        Ok(Unfinished { folder: folder.to_owned(), journal, done: Default::default() })
+    }
+
+    /// What has become of the first pictures of a part.
+    pub fn done(&self, part: usize) -> &[Done] {
+        &self.done[part]
+    }
+
+    /// The pictures of both parts that are done.
+    pub fn count(&self) -> usize {
+        self.done.iter().map(Vec::len).sum()
+    }
+
+    /// The file of the squares of a part.
+    pub fn squares(&self, part: usize) -> PathBuf {
+        squares(&self.folder, part)
+    }
+
+    /// Notes what has become of the next pictures of a part, whose squares `file` has.
+    pub fn note(&mut self, part: usize, file: &File, pictures: Vec<Done>) -> Result<(), DataError> {
+        let line = Line { part, pictures };
+        // What is noted is there, even after a power cut.
+        let noted = file.sync_data().and_then(|()| {
+            let mut text = serde_json::to_vec(&line)?;
+            text.push(b'\n');
+            self.journal.write_all(&text)?;
+            self.journal.sync_data()
+        });
+        let path = self.folder.join(JOURNAL);
+        noted.map_err(DataError::io("write", &path))?;
+        self.done[part].extend(line.pictures);
+        Ok(())
+    }
+
+    /// Forgets the account: the squares are about to be moved.
+    pub fn forget(&self) -> Result<(), DataError> {
+        let path = self.folder.join(JOURNAL);
+        fs::remove_file(&path).map_err(DataError::io("remove", &path))
+    }
+}
+
+fn squares(folder: &Path, part: usize) -> PathBuf {
+    folder.join(["train", "test"][part])
+}
+
+fn is_written(path: &Path, bytes: usize) -> bool {
+    fs::metadata(path).is_ok_and(|file| file.len() >= bytes as u64)
+}
+
+/// The account of exactly these files, as far as its lines are whole, to be gone on with.
+fn read<L: Layout>(path: &Path, layout: &L) -> Option<(File, [Vec<Done>; 2])> {
+    let journal = OpenOptions::new().read(true).write(true).open(path).ok()?;
+    let mut lines = BufReader::new(&journal);
+    let (mut line, mut whole) = (Vec::new(), 0);
+    let mut next = |lines: &mut BufReader<&File>| -> Option<Vec<u8>> {
+        line.clear();
+        let bytes = lines.read_until(b'\n', &mut line).ok()?;
+        line.ends_with(b"\n").then(|| {
+            whole += bytes as u64;
+            line.clone()
+        })
+    };
+    let head: L = serde_json::from_slice(&next(&mut lines)?).ok()?;
+    let mut done: [Vec<Done>; 2] = Default::default();
+    while let Some(line) = next(&mut lines) {
+        let Line { part, pictures } = serde_json::from_slice(&line).ok()?;
+        done.get_mut(part)?.extend(pictures);
+    }
+    drop(lines);
+    // What was cut short is written over.
+    journal.set_len(whole).ok()?;
+    (&journal).seek(SeekFrom::End(0)).ok()?;
+    (head == *layout).then_some((journal, done))
+}

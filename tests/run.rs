@@ -382,6 +382,37 @@ pipeline judged() {
     }
 }
 
+/// Of two encoders, each of which has a recipe of its own, the features stand behind each other.
+#[test]
+fn two_encoders_are_judged_together() {
+    let source = "\
+use std.augment.{lab_colors, lab_lightness, per_view}
+use std.datasets.shapes
+use std.encoders.{convnet, resnet18}
+
+pipeline judged() {
+  dataset data    = shapes(train: 64, test: 40)
+  augment parts   = per_view(first: lab_lightness(), others: lab_colors())
+  encoder light   = resnet18(stem: small, width: 4)
+  encoder colours = convnet(width: 4)
+  evaluate one { model: light, protocol: rank_me(), on: data.test, views: lab_lightness() }
+  evaluate both { model: light, beside: colours, protocol: rank_me(), on: data.test, views: parts }
+  evaluate plain { model: light, beside: colours, protocol: rank_me(), on: data.test }
+  evaluate probe {
+    model: light, beside: colours, protocol: linear_probe(), fit: data.train, on: data.test, views: parts
+  }
+}
+";
+    let place = Place::new();
+    let (events, record) = place.whole(source, &[], "store");
+    let values: Vec<f64> = results(&events).into_iter().map(|(_, value)| value).collect();
+    let [one, both, plain, _] = values[..] else { panic!("{values:?}") };
+    assert!(both > one && (both - plain).abs() > 1e-6, "{values:?}");
+    let results = fs::read_to_string(record.join("results.json")).expect("a file");
+    assert_eq!(results.matches("both encoders' 64 ").count(), 3, "{results}");
+    assert_eq!(results.matches("the encoder's 32 ").count(), 1, "{results}");
+}
+
 /// Features in bfloat16 are others, and the results say so.
 #[cfg(feature = "libtorch")]
 #[test]

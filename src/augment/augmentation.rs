@@ -43,9 +43,10 @@ pub struct Augmentation {
 }
 
 /// A transform and what it is called.
+#[derive(Clone)]
 struct Step {
     name: String,
-    transform: Box<dyn Transform>,
+    transform: Arc<dyn Transform>,
 }
 
 impl Augmentation {
@@ -55,13 +56,14 @@ impl Augmentation {
     }
 
     /// The same, and then no larger than so many pixels: of images of that height and width.
-    pub fn within(mut self, most: usize, [height, width]: [usize; 2]) -> Self {
+    pub fn within(&self, most: usize, [height, width]: [usize; 2]) -> Self {
+        let mut transforms = self.transforms.clone();
         let [height, width] = self.output_size(height, width);
         if height.max(width) > most {
-            let transform = Box::new(Resize { size: most });
-            self.transforms.push(Step { name: "resize".to_owned(), transform });
+            let transform = Arc::new(Resize { size: most });
+            transforms.push(Step { name: "resize".to_owned(), transform });
         }
-        self
+        Augmentation { transforms }
     }
 
     /// The augmentation that a term of type `Augment` stands for. Chains within chains are the
@@ -155,7 +157,7 @@ fn collect(term: &Term, transforms: &mut Vec<Step>) {
         Term::Chain(terms) => terms.iter().for_each(|term| collect(term, transforms)),
         Term::Call(call) => transforms.push(Step {
             name: call.name.clone(),
-            transform: call.implementation("an augmentation", TRANSFORMS)(&call.args),
+            transform: call.implementation("an augmentation", TRANSFORMS)(&call.args).into(),
         }),
         other => panic!("{other:?} is not an augmentation, but was checked as one"),
     }

@@ -139,7 +139,7 @@ impl StageKind {
     }
 }
 
-fn encoder_of(value: Option<&Value>) -> Option<EncoderValue> {
+pub(super) fn encoder_of(value: Option<&Value>) -> Option<EncoderValue> {
     match value.map(|value| &value.kind) {
         Some(Kind::Encoder(encoder) | Kind::History(encoder)) => Some(encoder.clone()),
         Some(Kind::Model(model)) => Some(model.encoder.clone()),
@@ -368,10 +368,15 @@ impl Checker<'_> {
         if let Some(on) = &on {
             self.needs_labels(stage, "on", on, "an evaluation");
         }
-        self.check_images(stage, ("on", on.as_ref()), &channels(stage.fields.get("model")));
+        let judged = ["model", "beside"];
+        let taken = judged.map(|field| channels(stage.fields.get(field))).concat();
+        self.check_images(stage, ("on", on.as_ref()), &taken);
         self.check_judged_views(stage);
-        if let (Some(on), Some(encoder)) = (&on, encoder_of(stage.fields.get("model"))) {
-            self.check_judged_size(stage, on, &encoder);
+        self.check_beside(stage);
+        if let Some(on) = &on {
+            for (view, field) in judged.into_iter().enumerate() {
+                self.check_judged_size(stage, on, (field, view));
+            }
         }
         if let (Some(on), Some(Value { kind: Kind::Model(model), .. })) =
             (&on, stage.fields.get("model"))
@@ -392,6 +397,21 @@ impl Checker<'_> {
         if let (Some(fit), Some(on)) = (&fit, &on) {
             self.check_judged(stage, fit, on, call);
         }
+    }
+
+    /// Features stand beside those of one encoder.
+    fn check_beside(&mut self, stage: &TypedStage) {
+        let (Some(_), Some(model)) = (stage.fields.get("beside"), stage.fields.get("model")) else {
+            return;
+        };
+        let what = match model.kind {
+            Kind::Model(_) => "the classes of a model",
+            Kind::History(_) => "the features of several",
+            _ => return,
+        };
+        let message = format!("the features of an encoder do not stand beside {what}");
+        let error = self.about(findings::TYPE_MISMATCH, stage, "beside", message);
+        self.report(error.also(self.written(model), "beside this").help("name one encoder"));
     }
 
     /// A protocol judges what the model yields, and has examples to learn from if it does.

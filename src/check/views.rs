@@ -4,7 +4,8 @@ use super::Checker;
 use super::objective::Builder;
 use super::pipeline::TypedStage;
 use super::size::Size;
-use super::value::{AugmentValue, ByView, EncoderValue, Kind, SplitValue, Value};
+use super::stages::encoder_of;
+use super::value::{AugmentValue, ByView, Kind, SplitValue, Value};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::resolve::declaration;
 use crate::term::Term;
@@ -30,13 +31,27 @@ pub fn has_chance(views: &Term) -> bool {
 }
 
 impl Checker<'_> {
-    /// What an evaluation looks at of an image is one view, and the same each time.
+    /// What an encoder that is judged looks at of an image is one view, and the same each time.
     pub(super) fn check_judged_views(&mut self, stage: &TypedStage) {
         let Some(Value { kind: Kind::Augment(augment), .. }) = stage.fields.get("views") else {
             return;
         };
-        let error = if augment.by_view.is_some() {
-            let message = "an evaluation looks at one view of an image, and has one recipe";
+        let encoders = 1 + usize::from(stage.fields.contains_key("beside"));
+        let is_dealt = match &augment.by_view {
+            None => true,
+            Some(parts) => {
+                let is_one = |recipe: &AugmentValue| recipe.by_view.is_none();
+                encoders == 2
+                    && parts.count.is_none_or(|count| count == 1)
+                    && is_one(&parts.first)
+                    && is_one(&parts.others)
+            }
+        };
+        let error = if !is_dealt {
+            let message = match encoders {
+                1 => "an evaluation looks at one view of an image, and has one recipe",
+                _ => "two encoders look at one view of an image each, and have two recipes",
+            };
             self.about(findings::TYPE_MISMATCH, stage, "views", message)
         } else if augment.term.as_ref().is_some_and(has_chance) {
             let message = "an image would be judged by what is drawn at random of it";
@@ -48,22 +63,23 @@ impl Checker<'_> {
         self.report(error);
     }
 
-    /// An encoder of patches is shown one at least.
+    /// An encoder of patches is shown one at least; `view` is that of its place among several.
     pub(super) fn check_judged_size(
         &mut self,
         stage: &TypedStage,
         data: &SplitValue,
-        encoder: &EncoderValue,
+        (field, view): (&str, usize),
     ) {
+        let Some(encoder) = encoder_of(stage.fields.get(field)) else { return };
         let side = match stage.fields.get("views").map(|value| &value.kind) {
-            Some(Kind::Augment(augment)) => augment.side(),
+            Some(Kind::Augment(augment)) => augment.of_view(view).and_then(AugmentValue::side),
             _ => None,
         };
         let [_, height, width] = &data.dataset.image;
         let [height, width] =
             [height, width].map(|own| side.map_or_else(|| own.clone(), Size::constant));
         if encoder.made.grid.is_some_and(|grid| grid.is_without_patches(&height, &width)) {
-            let field = if side.is_some() { "views" } else { "model" };
+            let field = if side.is_some() { "views" } else { field };
             let message =
                 format!("images of {height} × {width} pixels hold no patch of the encoder");
             let error = self.about(findings::OUT_OF_RANGE, stage, field, message);

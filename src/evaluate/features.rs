@@ -18,6 +18,22 @@ pub struct Features {
 }
 
 impl Features {
+    /// The features of several networks of the same examples, one's behind another's; of one, its own.
+    ///
+    /// # Panics
+    ///
+    /// Where they are of none, or not of as many examples each.
+    pub fn side_by_side(mut all: Vec<Features>) -> Features {
+        if all.len() == 1 {
+            return all.remove(0);
+        }
+        let (count, dim) = (all[0].len(), all.iter().map(|own| own.dim).sum());
+        assert!(all.iter().all(|own| own.len() == count), "features of the same examples");
+        let rows = (0..count).flat_map(|index| all.iter().map(move |own| (own, index)));
+        let values = rows.flat_map(|(own, index)| own.row(index).iter().copied()).collect();
+        Features { values, dim, ..all.swap_remove(0) }
+    }
+
     pub fn len(&self) -> usize {
         self.labels.len()
     }

@@ -51,6 +51,14 @@ impl Judged {
         Judged { protocol, ..self }
     }
 
+    /// The same, found of so many networks' features.
+    pub fn of_networks(mut self, count: usize) -> Self {
+        if count > 1 {
+            self.protocol = self.protocol.replacen("the encoder's", "both encoders'", 1);
+        }
+        self
+    }
+
     /// The same, found of what the network computes in such numbers.
     pub fn computed_in(mut self, precision: Precision) -> Self {
         if precision != Precision::F32 {

@@ -18,12 +18,13 @@ pub(super) struct Known<F> {
 /// What a protocol is fitted on, and what it is judged on.
 const MOST: usize = 2;
 
-/// A network that is judged: the term of a model, the epoch of one that a training kept, what it is
-/// shown of the images, and in which numbers it computes.
+/// A network that is judged: the term of a model, the epoch of one that a training kept, what stands
+/// beside it, what it is shown of the images, and in which numbers it computes.
 #[derive(Clone, PartialEq)]
 pub(super) struct Network {
     model: Term,
     epoch: Option<u64>,
+    beside: Option<Term>,
     views: Option<Term>,
     precision: Precision,
 }
@@ -33,7 +34,8 @@ impl Network {
     pub fn of(stage: &Stage, epoch: Option<u64>) -> Self {
         let fields = Fields(stage);
         let (model, views) = (fields.get("model").clone(), fields.views().cloned());
-        Network { model, epoch, views, precision: fields.precision() }
+        let beside = stage.fields.get("beside").cloned();
+        Network { model, epoch, beside, views, precision: fields.precision() }
     }
 }
 
@@ -123,7 +125,8 @@ mod tests {
         let mut reads = 0;
         let mut of = |model: &Term, epoch, split: &Split| {
             let precision = Precision::F32;
-            let network = Network { model: model.clone(), epoch, views: None, precision };
+            let model = model.clone();
+            let network = Network { model, epoch, beside: None, views: None, precision };
             known.of(&network, split, || {
                 reads += 1;
                 Ok::<_, ()>(reads)
@@ -147,14 +150,17 @@ mod tests {
     #[test]
     fn what_could_not_be_read_is_not_known() {
         let (model, test) = (Term::Symbol("a".into()), split(Part::Test, 100.0, true));
-        let network = Network { model, epoch: None, views: None, precision: Precision::F32 };
+        let precision = Precision::F32;
+        let network = Network { model, epoch: None, beside: None, views: None, precision };
         let mut known = Known::default();
         assert_eq!(known.of(&network, &test, || Err("stopped")), Err("stopped"));
         assert_eq!(known.of(&network, &test, || Ok::<_, ()>(1)), Ok(1));
         // Shown something else, or in other numbers, it makes something else.
         let other = Network { views: Some(Term::Symbol("b".into())), ..network.clone() };
         assert_eq!(known.of(&other, &test, || Ok::<_, ()>(2)), Ok(2));
-        let rounded = Network { precision: Precision::Bf16, ..network };
+        let rounded = Network { precision: Precision::Bf16, ..network.clone() };
         assert_eq!(known.of(&rounded, &test, || Ok::<_, ()>(3)), Ok(3));
+        let beside = Network { beside: Some(Term::Symbol("b".into())), ..network };
+        assert_eq!(known.of(&beside, &test, || Ok::<_, ()>(4)), Ok(4));
     }
 }

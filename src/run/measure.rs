@@ -130,17 +130,22 @@ impl Run<'_> {
         Planned { stage, reads, .. }: &Planned<'_>,
         asked: &Interrupt,
     ) -> Result<f64, Cause> {
-        let Judging { protocol, recipe, on, fit, classes } = self.judging(state, stage)?;
+        let Judging { protocol, recipes, on, fit, classes } = self.judging(state, stage)?;
         let model = Fields(stage).get("model");
         let begun = Instant::now();
         let candidates = self.candidates(state, model);
         let (networks, each) = (candidates.len() as f64, self.stood_in(state, model));
         let Some(first) = candidates.first() else { return Ok(0.0) };
-        let candidate = self.candidate(state, model, *first)?;
+        let candidate = self.candidate(state, stage, *first)?;
         let setup = begun.elapsed().as_secs_f64();
         let own = self.device.in_precision(Fields(stage).precision()).map_err(RunError::from)?;
-        let (features, per_image) =
-            self.read_for_a_while((&candidate.network, &own), &recipe, &on, asked)?;
+        let (mut all, mut per_image) = (Vec::new(), 0.0);
+        for (network, recipe) in candidate.networks.iter().zip(&recipes) {
+            let (features, own) = self.read_for_a_while((network, &own), recipe, &on, asked)?;
+            all.push(features);
+            per_image += own;
+        }
+        let features = Features::side_by_side(all);
         let read = |split: &&Split| {
             let of_fit = fit.as_ref().filter(|(_, own)| own == split);
             of_fit.unwrap_or(&on).0.indices.len()

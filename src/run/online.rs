@@ -18,6 +18,7 @@ use crate::evaluate::{
     EvaluateError, Extractor, Features, Problem, Shown, THUMBNAIL, extract, judge, map,
 };
 use crate::graph::Stage;
+use crate::interrupt::Interrupted;
 use crate::nn::{self, safetensors};
 use crate::store::error::RunError;
 use crate::store::events::Event;
@@ -49,7 +50,7 @@ impl Run<'_> {
             let read = safetensors::from_bytes(encoder, &[("", &template)], &self.device.device);
             let found = unless_full(|| {
                 let network = Extractor { parts: vec![(module, read?.remove(0))] };
-                let candidate = Candidate { epoch: Some(epoch), network };
+                let candidate = Candidate { epoch: Some(epoch), networks: vec![network] };
                 let judging = self.judging(state, stage)?;
                 self.judged(state, stage, &judging, &candidate)
             });
@@ -90,7 +91,7 @@ impl Run<'_> {
             Some(views) => found.shown_by(&views.to_string()),
             None => found,
         };
-        let found = found.computed_in(fields.precision());
+        let found = found.computed_in(fields.precision()).of_networks(candidate.networks.len());
         Ok(Measured::of(protocol, candidate.epoch, found))
     }
 
@@ -105,11 +106,11 @@ impl Run<'_> {
         let Judging { on, classes, .. } = judging;
         let features = self.features(state, stage, judging, candidate, on)?;
         let Examples { images, indices, .. } = &on.0;
-        let views = Fields(stage).views();
-        let recipe = views.map_or_else(Augmentation::none, Augmentation::from_term);
-        let recipe = &recipe.within(THUMBNAIL, [images.height, images.width]);
+        let first = Fields(stage).recipes().swap_remove(0);
+        let recipe = first.within(THUMBNAIL, [images.height, images.width]);
         let normalization = &Normalization { mean: [0.0; 3], std: [1.0; 3] };
-        Ok(map(&features, &Shown { images, recipe, normalization }, indices, *classes))
+        let shown = Shown { images, recipe: &recipe, normalization };
+        Ok(map(&features, &shown, indices, *classes))
     }
 
     /// The features of a split, read where they are not at hand.
@@ -117,19 +118,23 @@ impl Run<'_> {
         &self,
         state: &mut State<'_>,
         stage: &Stage,
-        Judging { recipe, .. }: &Judging<'_>,
-        Candidate { epoch, network }: &Candidate,
+        Judging { recipes, .. }: &Judging<'_>,
+        Candidate { epoch, networks }: &Candidate,
         (examples, split): &(Examples, &Split),
     ) -> Result<Arc<Features>, Cause> {
         let precision = Fields(stage).precision();
         let own = self.device.in_precision(precision).map_err(RunError::from)?;
         let judged = Network::of(stage, *epoch);
         let Examples { images, indices, normalization } = examples;
-        let shown = Shown { images, recipe, normalization };
         let known = &mut state.features;
         let read = self.watched(|watch| {
             known.of(&judged, split, || {
-                extract(network, &shown, indices, split.part, &own, watch).map(Arc::new)
+                let of = |(network, recipe): (&Extractor, &Arc<Augmentation>)| {
+                    let shown = Shown { images, recipe, normalization };
+                    extract(network, &shown, indices, split.part, &own, watch)
+                };
+                let all = networks.iter().zip(recipes).map(of).collect::<Result<Vec<_>, _>>()?;
+                Ok::<_, Interrupted>(Arc::new(Features::side_by_side(all)))
             })
         });
         Ok(read.map_err(EvaluateError::from)?)

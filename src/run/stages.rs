@@ -1,6 +1,7 @@
 //! What each kind of stage does.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -184,14 +185,13 @@ impl Run<'_> {
         })?;
         let judging = self.judging(state, stage)?;
         let mut results = Vec::new();
-        let model = Fields(stage).get("model");
-        for epoch in self.candidates(state, model) {
+        for epoch in self.candidates(state, Fields(stage).get("model")) {
             let known = epoch.and_then(|epoch| state.online.remove(&(stage.name.clone(), epoch)));
             if let Some(known) = known {
                 results.push(known);
                 continue;
             }
-            let candidate = self.candidate(state, model, epoch)?;
+            let candidate = self.candidate(state, stage, epoch)?;
             results.push(self.judged(state, stage, &judging, &candidate)?);
             // Of several, the numbers say more than as many pictures.
             if epoch.is_none() {
@@ -222,8 +222,7 @@ impl Run<'_> {
         let on = fields.split("on");
         let fit = stage.fields.contains_key("fit").then(|| examples(fields.split("fit")));
         let (on, classes) = (examples(on)?, declared(&on.dataset, "Label"));
-        let recipe = fields.views().map_or_else(Augmentation::none, Augmentation::from_term);
-        Ok(Judging { protocol, recipe, on, fit: fit.transpose()?, classes })
+        Ok(Judging { protocol, recipes: fields.recipes(), on, fit: fit.transpose()?, classes })
     }
 
     fn split(&self, state: &mut State<'_>, split: &Split) -> Result<Examples, DataError> {
@@ -402,11 +401,11 @@ impl Run<'_> {
     pub(super) fn candidate(
         &self,
         state: &State<'_>,
-        model: &Term,
+        stage: &Stage,
         epoch: Option<u64>,
     ) -> Result<Candidate, Cause> {
         let encoder = |module, params| Extractor { parts: vec![(module, params)] };
-        let network = match (model, epoch) {
+        let network = match (Fields(stage).get("model"), epoch) {
             (Term::Output(output), Some(epoch)) => {
                 let module = nn::build(&self.architecture(output), None);
                 let params = self.read(state, output, &kept_name(epoch), module.as_ref())?;
@@ -420,7 +419,12 @@ impl Run<'_> {
                 encoder(nn::build(&architecture, None), params)
             }
         };
-        Ok(Candidate { epoch, network })
+        let mut networks = vec![network];
+        if let Some(beside) = stage.fields.get("beside") {
+            let (architecture, params) = self.encoder(state, beside)?;
+            networks.push(encoder(nn::build(&architecture, None), params));
+        }
+        Ok(Candidate { epoch, networks })
     }
 }
 
@@ -450,17 +454,17 @@ pub(super) fn loader(fields: &Fields<'_>, examples: Examples, views: usize, key:
 /// A protocol and the examples that it is carried out on.
 pub(super) struct Judging<'s> {
     pub protocol: &'s Call,
-    /// What is made of each image before it is judged.
-    pub recipe: Augmentation,
+    /// What is made of each image before it is judged, for each network that looks at it.
+    pub recipes: Vec<Arc<Augmentation>>,
     pub on: (Examples, &'s Split),
     pub fit: Option<(Examples, &'s Split)>,
     pub classes: usize,
 }
 
-/// A network to be judged.
+/// What is to be judged: the features of a network, or of several, one's behind another's.
 pub(super) struct Candidate {
     pub epoch: Option<u64>,
-    pub network: Extractor,
+    pub networks: Vec<Extractor>,
 }
 
 /// Typed access to the fields of a checked stage.
@@ -481,6 +485,15 @@ impl<'s> Fields<'s> {
     /// The recipe of its views, where it has one.
     pub fn views(&self) -> Option<&'s Term> {
         self.0.fields.get("views")
+    }
+
+    /// What an evaluation makes of an image, for each network that looks at it.
+    pub fn recipes(&self) -> Vec<Arc<Augmentation>> {
+        let networks = 1 + usize::from(self.0.fields.contains_key("beside"));
+        match self.views() {
+            Some(views) => Augmentation::of_views(views, networks),
+            None => (0..networks).map(|_| Arc::new(Augmentation::none())).collect(),
+        }
     }
 
     /// In how many parts a batch passes the encoders.

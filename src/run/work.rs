@@ -145,7 +145,9 @@ impl Run<'_> {
 
     fn evaluation_work(&self, fields: &Fields<'_>, reads: &[&Split]) -> Option<Work> {
         let on = fields.split("on");
-        let (image, model) = (shown(imaged(&on.dataset)?, fields.views()), fields.get("model"));
+        let (images, model) = (imaged(&on.dataset)?, fields.get("model"));
+        let recipes = fields.recipes();
+        let image = shown(images, recipes.first()?);
         let mut walk = Walk::new(image);
         let encoder = self.constructor(model);
         nn::build(&encoder, None).walk(&mut walk);
@@ -163,7 +165,15 @@ impl Run<'_> {
             _ => 0,
         };
         let seen = (fit + examples(on)?) as u128;
-        let features = seen * walk.at.numbers();
+        let mut features = seen * walk.at.numbers();
+        if let (Some(beside), Some(recipe)) = (fields.0.fields.get("beside"), recipes.get(1)) {
+            let mut walk = Walk::new(shown(images, recipe));
+            let encoder = self.constructor(beside);
+            nn::build(&encoder, None).walk(&mut walk);
+            cost += walk.cost;
+            weights += learned(&encoder, None).unwrap_or(0);
+            features += seen * walk.at.numbers();
+        }
         let batch = evaluate::BATCH as u128;
         let flowing = cost.live * fields.precision().bytes() as u128;
         // Images as they are read and as they are on the device.
@@ -274,13 +284,13 @@ fn viewed(fields: &Fields<'_>, views: usize) -> Option<Vec<nn::Extent>> {
 }
 
 /// Images as an evaluation looks at them.
-fn shown(image: nn::Extent, views: Option<&Term>) -> nn::Extent {
-    match (image, views) {
-        (nn::Extent::Maps([channels, height, width]), Some(views)) => {
-            let [height, width] = Augmentation::from_term(views).output_size(height, width);
+fn shown(image: nn::Extent, recipe: &Augmentation) -> nn::Extent {
+    match image {
+        nn::Extent::Maps([channels, height, width]) => {
+            let [height, width] = recipe.output_size(height, width);
             nn::Extent::Maps([channels, height, width])
         }
-        (image, _) => image,
+        image => image,
     }
 }
 

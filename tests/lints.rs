@@ -152,6 +152,13 @@ fn one_slip_gets_one_finding() {
         ),
         (BYOL, "momentum: momentum", "momentum: 1", "momentum-at-the-edge", "1"),
         (BYOL, "0.996", "0.0", "momentum-at-the-edge", "0.0"),
+        (
+            BYOL,
+            "momentum: momentum",
+            "momentum: cosine(from: 0.99)",
+            "momentum-at-the-edge",
+            "cosine(from: 0.99)",
+        ),
         (SIMSIAM, "detach(v)", "v", "only-attraction", "cosine_distance(predictor(u), v)"),
         (
             SIMSIAM,
@@ -254,6 +261,7 @@ fn settings_are_judged_together() {
         ("lars(lr: 1e-3)", "unusual-learning-rate", "1e-3"),
         ("lars(lr: 0.3, weight_decay: 0.1)", "unusual-weight-decay", "0.1"),
         ("lars(lr: 0.3, momentum: 1.0)", "momentum-at-the-edge", "1.0"),
+        ("sgd(lr: 0.06, nesterov: true)", "momentum-at-the-edge", "true"),
         ("lamb(lr: 0.3)", "unusual-learning-rate", "0.3"),
         ("lamb(weight_decay: 5.0)", "unusual-weight-decay", "5.0"),
     ] {

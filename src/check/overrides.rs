@@ -119,15 +119,16 @@ impl<'a> Checker<'a> {
         }
     }
 
-    pub(super) fn unused_overrides(&mut self) {
+    /// Reports the overrides of a pipeline that name nothing, unless more than so many `errors` have
+    /// been found: a declaration that is wrong, or could not be read, may hide the path.
+    pub(super) fn unused_overrides(&mut self, errors: usize) {
+        let mut modules = self.program.modules.iter();
+        if self.errors() > errors || modules.any(|module| !module.tree.whole) {
+            return;
+        }
         let overrides = self.state.overrides.values();
         let unused = overrides.filter(|over| !self.state.used_overrides.contains(&over.dotted()));
         for over in unused.cloned().collect::<Vec<_>>() {
-            // A declaration that is wrong, or could not be read, may hide the path.
-            let mut modules = self.program.modules.iter();
-            if self.diagnostics.has_errors() || modules.any(|module| !module.tree.whole) {
-                return;
-            }
             let path = over.dotted();
             if let Some(error) = self.ambiguous(&over) {
                 self.report(error);

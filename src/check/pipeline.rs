@@ -146,7 +146,7 @@ impl<'a> Checker<'a> {
         for index in 0..self.state.declarations.len() {
             self.evaluate(index);
         }
-        self.unused_overrides();
+        self.unused_overrides(errors);
         let unused = self.unused_declarations(pipeline);
         let has_stage = self.state.declarations.iter().any(|own| own.stage.is_some());
         if !has_stage && pipeline.whole {

@@ -27,15 +27,26 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Diagnostics) {
             let warning = Diagnostic::new(findings::MOMENTUM_AT_THE_EDGE, place, message);
             found.push(warning.help("the usual one is 0.9"));
         }
+        if let (Some(Term::Bool(true)), Some(Term::Float(0.0))) =
+            (optimizer.args.get("nesterov"), optimizer.args.get("momentum"))
+        {
+            let place = subject.places.argument("optimizer", "nesterov");
+            let message = "`nesterov` changes nothing where there is no momentum";
+            let warning = Diagnostic::new(findings::MOMENTUM_AT_THE_EDGE, place, message);
+            found.push(warning.help("give it one: `momentum: 0.9`"));
+        }
     }
     let Some(objective) = subject.objective() else { return };
     for (index, network) in objective.networks.iter().enumerate() {
-        let NetworkBody::Ema { momentum: Term::Float(momentum), .. } = &network.body else {
-            continue;
-        };
-        let message = match *momentum {
-            1.0 => "with a momentum of 1 the average stays the random network that it begins as",
-            0.0 => "with a momentum of 0 the average is the network itself",
+        let NetworkBody::Ema { momentum, .. } = &network.body else { continue };
+        let message = match momentum {
+            Term::Float(1.0) => {
+                "with a momentum of 1 the average stays the random network that it begins as"
+            }
+            Term::Float(0.0) => "with a momentum of 0 the average is the network itself",
+            Term::Call(schedule) if schedule.args.get("to") == Some(&Term::Float(0.0)) => {
+                "the momentum goes to 0, where the average is the network itself"
+            }
             _ => continue,
         };
         let place = subject.places.networks[index].argument("momentum");

@@ -5,7 +5,7 @@ use super::tokens::stride;
 use super::types::Type;
 use super::value::{Kind, SplitValue, Value};
 use super::{Checker, Scope};
-use crate::diagnostics::{Diagnostic, findings};
+use crate::diagnostics::{Diagnostic, Finding, Severity, findings};
 use crate::resolve::{self, Item};
 use crate::source::Span;
 use crate::syntax::tree::{Expr, ExprKind, Name, Operator};
@@ -277,17 +277,16 @@ impl Checker<'_> {
     ) -> Value {
         let value = self.eval(condition, scope, None, None);
         match value.kind {
-            Kind::Bool(Some(true)) => self.eval(yes, scope, wanted, path),
-            Kind::Bool(Some(false)) => self.eval(no, scope, wanted, path),
+            Kind::Bool(Some(is_first)) => {
+                let (taken, other) = if is_first { (yes, no) } else { (no, yes) };
+                let value = self.eval(taken, scope, wanted, path);
+                self.not_taken(other, scope, wanted, &value);
+                value
+            }
             Kind::Bool(None) => {
                 let yes = self.eval(yes, scope, wanted, None);
                 let no = self.eval(no, scope, wanted, None);
-                let same = std::mem::discriminant(&yes.kind) == std::mem::discriminant(&no.kind);
-                if !same && !yes.is_poison() && !no.is_poison() {
-                    let message =
-                        format!("one branch is {}, the other {}", yes.describe(), no.describe());
-                    self.error(findings::TYPE_MISMATCH, yes.span.to(no.span), message);
-                }
+                self.same_kind(&yes, &no);
                 yes
             }
             Kind::Poison => Value::poison(condition.span),
@@ -299,6 +298,50 @@ impl Checker<'_> {
         }
     }
 }
+
+impl Checker<'_> {
+    fn same_kind(&mut self, one: &Value, other: &Value) {
+        let same = std::mem::discriminant(&one.kind) == std::mem::discriminant(&other.kind);
+        if !same && !one.is_poison() && !other.is_poison() {
+            let message =
+                format!("one branch is {}, the other {}", one.describe(), other.describe());
+            self.error(findings::TYPE_MISMATCH, one.span.to(other.span), message);
+        }
+    }
+
+    /// Reports what is wrong with a branch that is not taken, whatever its numbers are: an override
+    /// may take it. In an objective it would add to the graph.
+    fn not_taken(&mut self, branch: &Expr, scope: &Scope, wanted: Option<&Type>, taken: &Value) {
+        if self.builder.is_some() {
+            return;
+        }
+        let (before, silent) = (std::mem::take(&mut self.diagnostics), self.silent);
+        let value = self.eval(branch, scope, wanted, None);
+        let found = std::mem::replace(&mut self.diagnostics, before);
+        self.silent = silent;
+        for own in found.iter() {
+            // What it names may be found wrong here first.
+            let is_inside = own.place().is_some_and(|place| branch.span.holds(place));
+            if !is_inside || WHATEVER_ITS_NUMBERS.contains(&own.finding) {
+                let errors = self.diagnostics.errors();
+                self.diagnostics.push(own.clone());
+                let is_error = own.severity() == Severity::Error;
+                self.silent += usize::from(is_error && self.diagnostics.errors() == errors);
+            }
+        }
+        self.same_kind(taken, &value);
+    }
+}
+
+/// What is wrong with a text whatever the numbers in it are.
+const WHATEVER_ITS_NUMBERS: [&Finding; 6] = [
+    findings::UNKNOWN_NAME,
+    findings::UNKNOWN_ARGUMENT,
+    findings::UNKNOWN_FIELD,
+    findings::UNKNOWN_UNIT,
+    findings::MISSING_ARGUMENT,
+    findings::TYPE_MISMATCH,
+];
 
 /// "a Split", "an Encoder"
 fn article(text: &str) -> String {

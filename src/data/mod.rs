@@ -88,8 +88,9 @@ pub struct Source {
     locate: fn(&Args, &Lookup<'_>) -> Result<Supply, DataError>,
     /// Finds out what its images are, and changes nothing.
     content: fn(&Args, &Lookup<'_>) -> Result<Content, DataError>,
-    /// Whether its pixels lie in memory, and not in a file.
-    in_memory: bool,
+    /// How many bytes of its pixels are decoded into a file that is not whole yet; none where they
+    /// lie in memory.
+    written: Option<fn(&Args, &Lookup<'_>) -> u64>,
 }
 
 /// The datasets, by the names under which `std.datasets` declares them.
@@ -104,7 +105,7 @@ pub static DATASETS: &[(&str, Source)] = &[
             },
             locate: |_, source| cifar10::locate(source),
             content: |_, _| Ok(Content::Fixed),
-            in_memory: true,
+            written: None,
         },
     ),
     (
@@ -116,7 +117,7 @@ pub static DATASETS: &[(&str, Source)] = &[
             },
             locate: |args, source| Pictures::of(args).locate::<Folder>(source),
             content: |args, source| Pictures::of(args).content::<Folder>(source),
-            in_memory: false,
+            written: Some(|args, source| Pictures::of(args).written::<Folder>(source)),
         },
     ),
     (
@@ -129,7 +130,7 @@ pub static DATASETS: &[(&str, Source)] = &[
             },
             locate: |_, _| Ok(Supply::Made),
             content: |_, _| Ok(Content::Fixed),
-            in_memory: true,
+            written: None,
         },
     ),
     (
@@ -141,7 +142,7 @@ pub static DATASETS: &[(&str, Source)] = &[
             },
             locate: |args, source| Pictures::of(args).locate::<Shards>(source),
             content: |args, source| Pictures::of(args).content::<Shards>(source),
-            in_memory: false,
+            written: Some(|args, source| Pictures::of(args).written::<Shards>(source)),
         },
     ),
 ];
@@ -167,7 +168,12 @@ pub fn content(dataset: &Call, source: &Lookup<'_>) -> Result<Content, DataError
 
 /// Whether the pixels of a dataset lie in memory, and not in a file.
 pub fn in_memory(dataset: &Call) -> bool {
-    of(dataset).in_memory
+    of(dataset).written.is_none()
+}
+
+/// The bytes of pixels of a dataset that an attempt to decode it has left.
+pub fn written(dataset: &Call, source: &Lookup<'_>) -> u64 {
+    of(dataset).written.map_or(0, |written| written(&dataset.args, source))
 }
 
 fn of(dataset: &Call) -> Source {

@@ -113,7 +113,10 @@ impl Run<'_> {
 
     /// Makes sure that the disk of the cache holds the pixels of a dataset that lie in a file.
     pub(super) fn check_cache(&self, dataset: &Call) -> Result<(), RunError> {
-        let (cache, needed) = (&self.locations.cache, pixels(dataset));
+        let sources = Datasets::new(&self.locations);
+        let written = self.watched(|watch| sources.written(dataset, watch));
+        let needed = pixels(dataset).saturating_sub(u128::from(written));
+        let cache = &self.locations.cache;
         match free_disk(cache).filter(|free| needed > u128::from(*free)) {
             Some(free) if !data::in_memory(dataset) => {
                 let (path, needed) = (cache.clone(), needed.try_into().unwrap_or(u64::MAX));

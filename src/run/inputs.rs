@@ -94,6 +94,11 @@ impl<'a> Datasets<'a> {
         data::locate(call, &self.source(watch))
     }
 
+    /// The bytes of pixels of a dataset that an attempt to decode it has left.
+    pub fn written(&self, call: &Call, watch: Watch<'_>) -> u64 {
+        data::written(call, &self.source(watch))
+    }
+
     fn source<'s>(&'s self, watch: Watch<'s>) -> Lookup<'s> {
         let locations = self.locations;
         Lookup {

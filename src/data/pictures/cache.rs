@@ -12,7 +12,7 @@ use tempfile::NamedTempFile;
 
 use super::decode::square;
 use super::layout::{Layout, Picture};
-use super::unfinished::{Done, Unfinished};
+use super::unfinished::{self, Done, Unfinished};
 use super::{Counts, PictureError};
 use crate::augment::Canvas;
 use crate::data::download::{exclusive, remove_left};
@@ -89,6 +89,11 @@ impl Cache {
             length.is_ok_and(|length| length == (index.labels[part].len() * self.image()) as u64)
         };
         (index.layout == *layout && is_whole(0) && is_whole(1)).then_some(index)
+    }
+
+    /// The bytes of squares that wait for a next attempt.
+    pub fn written(&self) -> u64 {
+        unfinished::bytes(&self.unfinished)
     }
 
     /// The images of both parts.
@@ -192,8 +197,12 @@ impl Cache {
                 });
             // Ends early where a file cannot be read, or the disk is full.
             let decoded: Result<Vec<Done>, DataError> = decoded.collect();
-            unfinished.note(part, &file, decoded?)?;
+            let decoded = decoded?;
             first += stretch.len();
+            // The last of them may have no square.
+            let grown = file.set_len((first * self.image()) as u64);
+            grown.map_err(DataError::io("write", &place))?;
+            unfinished.note(part, &file, decoded)?;
         }
         let mut hasher = blake3::Hasher::new();
         let (mut kept, mut labels, mut first) = (Vec::new(), Vec::new(), None);

@@ -100,6 +100,12 @@ impl<'a> Pictures<'a> {
         Ok(index.map_or(Content::Unread, |index| Content::Known(index.content)))
     }
 
+    /// The bytes of squares that an attempt to decode them has left.
+    pub fn written<L: Layout>(self, source: &Lookup<'_>) -> u64 {
+        let root = self.find(source);
+        root.map_or(0, |root| self.cache::<L>(&root, source).written())
+    }
+
     fn cache<L: Layout>(self, root: &Path, source: &Lookup<'_>) -> Cache {
         Cache::of(&source.cache, root, L::NAME, self.size, self.skips)
     }

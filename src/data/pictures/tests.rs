@@ -322,6 +322,8 @@ fn decoding_goes_on_where_it_ended() {
     let journal = place.unfinished("pictures.jsonl");
     let noted = fs::read(&journal).expect("an account");
     fs::write(&journal, [&noted[..], b"{\"part\":0,\"pict"].concat()).expect("room");
+    // Of the squares of the first two there has to be no more room.
+    assert_eq!(SET.written::<Folder>(&place.lookup(unwatched())), 2 * 3 * 4 * 4);
     let (found, done) = load(true, true);
     assert!(found.is_err() && done == Some(2), "{found:?}");
     fs::write(&last, &bytes).expect("a folder to write to");

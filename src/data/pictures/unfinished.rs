@@ -90,6 +90,12 @@ impl Unfinished {
     }
 }
 
+/// The bytes of squares in such a folder.
+pub fn bytes(folder: &Path) -> u64 {
+    let length = |part| fs::metadata(squares(folder, part)).map_or(0, |file| file.len());
+    length(0) + length(1)
+}
+
 fn squares(folder: &Path, part: usize) -> PathBuf {
     folder.join(["train", "test"][part])
 }

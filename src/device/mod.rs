@@ -53,6 +53,23 @@ impl Selected {
         !self.kind.contains("cuda")
     }
 
+    /// Where protocols are carried out on features that it has computed: on a processor that is the
+    /// embedded backend, where it is built in. Its threads are those that find neighbours, while
+    /// libtorch's wait for more work of theirs by keeping a core busy.
+    pub fn for_protocols(&self) -> Device {
+        self.embedded().unwrap_or_else(|| self.device.clone())
+    }
+
+    /// Whether its protocols are carried out by itself, though another build carries them out by
+    /// the embedded backend, whose bits are others.
+    pub fn lacks_embedded(&self) -> bool {
+        self.is_host() && self.embedded().is_none()
+    }
+
+    fn embedded(&self) -> Option<Device> {
+        flex::select().ok().filter(|_| self.is_host()).map(|own| own.device)
+    }
+
     /// Makes sure that it has the numbers of that precision.
     pub fn offers(&self, precision: Precision) -> Result<(), DeviceError> {
         let is_there = match self.kind.starts_with("libtorch") {

@@ -157,7 +157,7 @@ impl Run<'_> {
         let (on, fit) = (features(&on), fit.as_ref().map(features));
         let begun = Instant::now();
         let own = self.device.in_precision(Precision::F32).map_err(RunError::from)?;
-        let device = &own.device;
+        let device = &own.for_protocols();
         // What the user asks for ends the protocol.
         let watch = Watch::new(asked, &|_| {});
         judge(protocol, &Problem { fit: fit.as_ref(), on: &on, classes, device, watch })?;

@@ -247,7 +247,7 @@ impl Run<'_> {
             &self.device.kind,
             &crate::store::FORMAT.to_string(),
             env!("CARGO_PKG_VERSION"),
-            &numerics::version(),
+            &numerics::version(&self.device),
         ];
         let contents = self.contents_behind(stage);
         for part in parts.into_iter().chain(contents.iter().map(String::as_str)) {

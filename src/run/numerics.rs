@@ -4,6 +4,8 @@
 //! the bits that a part gives raises its version; a test compares digests, and fails until that is
 //! done.
 
+use crate::device::Selected;
+
 /// Each part and its version.
 const PARTS: [(&str, u32); 7] = [
     // What datasets draw, which examples a sample takes, and the order of an epoch.
@@ -16,12 +18,16 @@ const PARTS: [(&str, u32); 7] = [
     // What objectives are written in.
     ("operations", 1),
     ("schedules", 1),
-    ("protocols", 1),
+    ("protocols", 2),
 ];
 
-/// All of them as one text.
-pub fn version() -> String {
-    PARTS.map(|(part, version)| format!("{part} {version}")).join(", ")
+/// All of them as one text, for what is computed on a device.
+pub fn version(device: &Selected) -> String {
+    let parts = PARTS.map(|(part, version)| format!("{part} {version}")).join(", ");
+    match device.lacks_embedded() {
+        true => format!("{parts}, protocols of its own"),
+        false => parts,
+    }
 }
 
 #[cfg(test)]

@@ -82,7 +82,7 @@ impl Run<'_> {
         let on = read(on)?;
         let fit = fit.as_ref().map(read).transpose()?;
         let own = self.device.in_precision(Precision::F32).map_err(RunError::from)?;
-        let (device, classes) = (&own.device, *classes);
+        let (device, classes) = (&own.for_protocols(), *classes);
         let found = self.watched(|watch| {
             judge(protocol, &Problem { fit: fit.as_deref(), on: &on, classes, device, watch })
         })?;

@@ -91,7 +91,7 @@ impl Arguments {
         let (fit, on) = (features(train, dim, Part::Train), features(test, dim, Part::Test));
         Box::new(move || {
             watched(|watch| {
-                let device = &device.device;
+                let device = &device.for_protocols();
                 let problem = Problem { fit: Some(&fit), on: &on, classes: CLASSES, device, watch };
                 let found = match what.as_str() {
                     "knn" => knn(&problem, 200, 0.1),

@@ -75,26 +75,26 @@ const DIGESTS: [(&str, u32, &str, &str); 16] = [
     ),
     (
         "protocols",
-        1,
+        2,
         "flex, avx2",
         "de97cd7d95334281e45a35cb942debffdfaf5016de83514aba701dfffdc55f92",
     ),
     (
         "protocols",
-        1,
-        "libtorch-cpu, avx2 of AuthenticAMD",
+        2,
+        "libtorch-cpu alone, avx2 of AuthenticAMD",
         "f6777216a7d3cc5c57cbc2f3d241f20772699a8b041c2a2dc797a2e42e0c9c25",
     ),
     (
         "protocols",
-        1,
+        2,
         "flex, avx512",
         "8c9fd1d4a53b632ce6939403ba777b289183ccf503293d489600932f045b9760",
     ),
     (
         "protocols",
-        1,
-        "libtorch-cpu, avx512 of AuthenticAMD",
+        2,
+        "libtorch-cpu alone, avx512 of AuthenticAMD",
         "f6777216a7d3cc5c57cbc2f3d241f20772699a8b041c2a2dc797a2e42e0c9c25",
     ),
 ];
@@ -405,7 +405,11 @@ fn numerics_change_with_their_versions_only() {
         floats(&mut hasher, &golden::numbers(&OPERATIONS, &backend.device));
         let operations = hasher.finalize().to_string();
         found.push(("operations", machine(&backend.kind), operations));
-        found.push(("protocols", machine(&backend.kind), protocols(&backend.device)));
+        let by = match backend.lacks_embedded() {
+            true => machine(&format!("{} alone", backend.kind)),
+            false => machine("flex"),
+        };
+        found.push(("protocols", by, protocols(&backend.for_protocols())));
         #[cfg(target_arch = "x86_64")]
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
             found.push(("steps", "kernels, fma".to_owned(), kernels(&backend)));

@@ -5,7 +5,7 @@ use super::tokens::stride;
 use super::types::Type;
 use super::value::{Kind, SplitValue, Value};
 use super::{Checker, Scope};
-use crate::diagnostics::{Diagnostic, Finding, Severity, findings};
+use crate::diagnostics::{Diagnostic, Finding, findings};
 use crate::resolve::{self, Item};
 use crate::source::Span;
 use crate::syntax::tree::{Expr, ExprKind, Name, Operator};
@@ -323,10 +323,7 @@ impl Checker<'_> {
             // What it names may be found wrong here first.
             let is_inside = own.place().is_some_and(|place| branch.span.holds(place));
             if !is_inside || WHATEVER_ITS_NUMBERS.contains(&own.finding) {
-                let errors = self.diagnostics.errors();
-                self.diagnostics.push(own.clone());
-                let is_error = own.severity() == Severity::Error;
-                self.silent += usize::from(is_error && self.diagnostics.errors() == errors);
+                self.keep(own.clone());
             }
         }
         self.same_kind(taken, &value);

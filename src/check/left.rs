@@ -28,7 +28,7 @@ enum Of {
 }
 
 impl Told {
-    /// What it is, in a sentence, and whether there is more than one.
+    /// The beginning of a sentence that says for what.
     fn what(&self) -> String {
         let size = self.size;
         match self.of {

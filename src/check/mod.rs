@@ -179,6 +179,10 @@ impl<'a> Checker<'a> {
     /// Reports, naming the expansion it happened in.
     fn report(&mut self, diagnostic: Diagnostic) {
         let diagnostic = self.in_uses(diagnostic);
+        self.keep(diagnostic);
+    }
+
+    fn keep(&mut self, diagnostic: Diagnostic) {
         let (errors, is_error) =
             (self.diagnostics.errors(), diagnostic.severity() == Severity::Error);
         self.diagnostics.push(diagnostic);

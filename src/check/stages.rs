@@ -464,17 +464,15 @@ impl Checker<'_> {
             let message = format!("{k} neighbours of only {examples} examples");
             self.error(findings::OUT_OF_RANGE, self.argument(protocol, "k"), message);
         }
-        let each = fit.share.and_then(|share| share.each);
-        if let (Some(Term::Percent(percent)), Some(examples), Some(protocol)) = (
-            call.args.get("held_out"),
-            each.or_else(|| examples(fit)),
-            stage.fields.get("protocol"),
-        ) && percent * examples as f64 / 100.0 < 1.0
+        let is_one = fit.share.is_some_and(|share| share.each == Some(1));
+        if let (Some(_), Some(protocol)) = (call.args.get("held_out"), stage.fields.get("protocol"))
+            && is_one
         {
-            let message = format!("{percent}% of {examples} examples of a class are none");
+            let message = "the only example of a class cannot be held out";
             let place = self.argument(protocol, "held_out");
             let error = Diagnostic::new(findings::OUT_OF_RANGE, place, message);
-            self.report(error.help("hold out a larger share, or fit on more"));
+            let error = error.also(self.place(stage, "fit"), "one of each class");
+            self.report(error.help("fit on two of each at least: `.few(2)`"));
         }
     }
 

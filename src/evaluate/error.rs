@@ -14,8 +14,8 @@ pub enum EvaluateError {
     TooFewNeighbours { k: usize, examples: usize },
     /// Pairs of examples are compared, and there is one alone.
     NoPair { part: &'static str },
-    /// No class has as many examples as it takes to hold one of them out.
-    NoneHeldOut { share: String, examples: usize },
+    /// No class has an example to spare.
+    NoneHeldOut,
     /// What was found is NaN or infinite.
     NoNumber,
     /// Features or logits that are NaN or infinite: the training has diverged.
@@ -42,11 +42,9 @@ impl fmt::Display for EvaluateError {
             Self::NoPair { part } => {
                 write!(f, "the {part} split has one example, and pairs of them are compared")
             }
-            Self::NoneHeldOut { share, examples } => write!(
-                f,
-                "{share} of {examples} examples of a class are none: hold out a larger share, or \
-                 fit on more"
-            ),
+            Self::NoneHeldOut => {
+                write!(f, "no class has two examples, of which one could be held out: fit on more")
+            }
             Self::NoNumber => write!(f, "the protocol finds no finite number"),
             Self::NotFinite { part } => write!(
                 f,

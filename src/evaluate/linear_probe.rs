@@ -46,9 +46,7 @@ pub fn linear_probe(problem: &Problem<'_>, recipe: Probe) -> Result<Accuracy, Ev
         Some(share) => {
             let (rest, held) = apart(fit, share);
             if held.is_empty() {
-                let examples = most_of_a_class(fit);
-                let share = format!("{}%", 100.0 * share);
-                return Err(EvaluateError::NoneHeldOut { share, examples });
+                return Err(EvaluateError::NoneHeldOut);
             }
             let mut best = (0, 0.0);
             for times in TIMES {
@@ -133,27 +131,27 @@ impl Fitted {
 }
 
 /// All but a share of the examples, and that share: of every class the same, evenly among its
-/// examples. A class of one example keeps it.
+/// examples, and one at least. A class of one example keeps it.
 fn apart(all: &Features, share: f64) -> (Features, Features) {
     let empty = || Features { values: Vec::new(), labels: Vec::new(), ..*all };
     let (mut rest, mut held) = (empty(), empty());
+    let mut sizes: BTreeMap<u32, u32> = BTreeMap::new();
+    all.labels.iter().for_each(|label| *sizes.entry(*label).or_default() += 1);
     let mut seen: BTreeMap<u32, u32> = BTreeMap::new();
     for (index, label) in all.labels.iter().enumerate() {
         let before = seen.entry(*label).or_default();
-        // How many are held out of so many.
-        let count = |examples: u32| (f64::from(examples) * share) as u32;
+        let size = sizes[label];
+        // How many are held out of so many; of all of a class one at least.
+        let count = |examples: u32| {
+            let least = u32::from(examples == size && size > 1);
+            ((f64::from(examples) * share) as u32).max(least)
+        };
         let to = if count(*before + 1) > count(*before) { &mut held } else { &mut rest };
         *before += 1;
         to.values.extend_from_slice(all.row(index));
         to.labels.push(*label);
     }
     (rest, held)
-}
-
-fn most_of_a_class(all: &Features) -> usize {
-    let mut counts: BTreeMap<u32, usize> = BTreeMap::new();
-    all.labels.iter().for_each(|label| *counts.entry(*label).or_default() += 1);
-    counts.into_values().max().unwrap_or(0)
 }
 
 /// Mean and inverse standard deviation of each dimension.
@@ -384,6 +382,24 @@ mod tests {
         assert_eq!(held.values, [3.0, 7.0, 11.0]);
         assert_eq!(rest.labels, [0, 0, 0, 0, 0, 0, 1, 1, 1, 2]);
         assert_eq!(rest.values, [0.0, 1.0, 2.0, 4.0, 5.0, 6.0, 8.0, 9.0, 10.0, 12.0]);
+        // Of a few of each class one at least, whatever the share and the number, but the only one.
+        for count in 1..120_u32 {
+            let labels = vec![0; count as usize];
+            let values = vec![0.0; count as usize];
+            let few = Features { values, dim: 1, labels, part: Part::Train };
+            let expected = if count == 1 { 0 } else { (count / 100).max(1) as usize };
+            assert_eq!(apart(&few, 0.01).1.len(), expected, "{count}");
+        }
+    }
+
+    #[test]
+    fn one_example_of_each_class_leaves_none_to_choose_by() {
+        let labels = vec![0, 1, 2];
+        let few = Features { values: vec![0.0, 1.0, 2.0], dim: 1, labels, part: Part::Train };
+        let on = Features { part: Part::Test, ..few.clone() };
+        let recipe = Probe { held_out: Some(0.1), ..RECIPE };
+        let found = linear_probe(&few, &on, 3, recipe, &device());
+        assert_eq!(found.unwrap_err(), EvaluateError::NoneHeldOut);
     }
 
     #[test]

@@ -16,17 +16,12 @@ import pathlib
 import statistics
 import subprocess
 
-from run_speed import run_cpipe
+from run_speed import run_cpipe, training
 
 
 def told(cpipe, device, width, batch, steps, folder):
     """Images a second, and the share of a step that no part explains."""
-    device, _, precision = device.partition(":")
-    sizes = [f"width={width}", f"batch={batch}", f"epochs={steps} steps"]
-    sizes += [f"base.precision={precision}"] if precision else []
-    pipeline = pathlib.Path(__file__).parents[2] / "pipelines/moco_cifar10.cpipe"
-    command = [cpipe, "bench", pipeline, "--device", device, "--seconds", "8", "--json"]
-    command += [part for size in sizes for part in ("-o", size)]
+    command = [cpipe, "bench", *training(device, width, batch, steps), "--seconds", "8", "--json"]
     data = {"CPIPE_DATA": str(pathlib.Path(folder).parents[1])}
     ran = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, **data})
     said = json.loads(ran.stdout)

@@ -207,15 +207,19 @@ def train(side, folder, width, batch, steps):
     os._exit(0)
 
 
-def run_cpipe(cpipe, device, width, batch, steps, folder):
-    sizes = ["-o", f"width={width}", "-o", f"batch={batch}", "-o", f"epochs={steps} steps"]
+def training(device, width, batch, steps):
+    """The shipped training, on a device that may have a precision, as arguments."""
     device, _, precision = device.partition(":")
-    if precision:
-        sizes += ["-o", f"base.precision={precision}"]
-    pipeline = pathlib.Path(__file__).parents[2] / "pipelines/moco_cifar10.cpipe"
+    settings = [f"width={width}", f"batch={batch}", f"epochs={steps} steps"]
+    settings += [f"base.precision={precision}"] if precision else []
+    pipeline = str(pathlib.Path(__file__).parents[2] / "pipelines/moco_cifar10.cpipe")
+    return [pipeline, "--device", device, *(part for own in settings for part in ("-o", own))]
+
+
+def run_cpipe(cpipe, device, width, batch, steps, folder):
     data = {"CPIPE_DATA": str(pathlib.Path(folder).parents[1])}
     with tempfile.TemporaryDirectory() as place:
-        command = [cpipe, "run", pipeline, "--device", device, *sizes, "-o", "tune=2 steps"]
+        command = [cpipe, "run", *training(device, width, batch, steps), "-o", "tune=2 steps"]
         command += ["--store", f"{place}/store", "--output", f"{place}/runs"]
         started = time.time()
         process = subprocess.Popen(
@@ -247,11 +251,7 @@ def run_cpipe(cpipe, device, width, batch, steps, folder):
 def on_a_fixed_batch(bench, device, width, batch, steps):
     from step_speed import Side
 
-    device, _, precision = device.partition(":")
-    sizes = ["-o", f"width={width}", "-o", f"batch={batch}"]
-    sizes += ["-o", f"base.precision={precision}"] if precision else []
-    pipeline = str(pathlib.Path(__file__).parents[2] / "pipelines/moco_cifar10.cpipe")
-    side = Side([bench, pipeline, "--device", device, *sizes])
+    side = Side([bench, *training(device, width, batch, steps)])
     side.take(3)
     speed = batch / side.take(steps)
     return speed, side.end(), float("nan")

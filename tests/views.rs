@@ -81,8 +81,10 @@ fn what_cannot_be_shown_is_said_before_anything_is_read() {
     assert!(said.contains("those that train are `base`, `classifier`"), "{said}");
     assert!(wrong(&["-o", "a.png", "--examples", "0"]).contains("1..=50"));
     assert!(!user.path("a.png").exists());
-    let said = views(&user, &["-o", "none/a.png"]).with(1).err;
-    assert!(said.contains("cannot write none/a.png"), "{said}");
+    assert!(wrong(&["-o", "none/a.png"]).contains("there is no folder `none`"));
+    fs::create_dir(user.path("a.png")).expect("a folder");
+    let said = views(&user, &["-o", "a.png"]).with(1).err;
+    assert!(said.contains("cannot write a.png"), "{said}");
 }
 
 /// A terminal of 24-bit colours shows what it has room for.

@@ -1,214 +1,22 @@
-//! Defines: expanded where they are called, and checked once on their own with unknown arguments.
+//! Defines, expanded where they are called.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::accept::accept;
-use super::bind::{Arguments, What};
-use super::objective::{Builder, ViewGroup};
-use super::shape::{Dimension, Shape};
+use super::bind::Arguments;
+use super::given::gives_labels;
+use super::objective::Builder;
 use super::signature::TypedSignature;
-use super::size::{Known, Size, Symbol, SymbolKind};
-use super::types::{Type, TypeName, arithmetic};
-use super::unify::Solution;
-use super::value::{
-    AugmentValue, DatasetValue, EncoderValue, HeadValue, Kind, Made, ObjectiveValue, SplitValue,
-    TensorValue, Value,
-};
+use super::types::TypeName;
+use super::value::{Kind, ObjectiveValue, TensorValue, Value};
 use super::{Checker, Frame, MOST_EXPANSIONS, Scope};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::resolve::ModuleId;
 use crate::source::Span;
-use crate::syntax::tree::{Define, Given, Name, Operator, Parameter, Statement, TypeKind, Views};
-use crate::term::Part;
-use crate::term::objective::Op;
+use crate::syntax::tree::{Binding, Define, Expr, Given, Statement, TypeKind};
 
-/// How many views may have one name: no recipe of the field has as many crops.
-const MOST_VIEWS: i64 = 1024;
-
-impl<'a> Checker<'a> {
-    /// Checks a define with unknown arguments, so that its mistakes are found although no pipeline
-    /// uses it, and once.
-    pub(super) fn define_alone(&mut self, module: ModuleId, index: usize) {
-        let errors = self.errors();
-        let program = self.program;
-        let define = program.define(module, index);
-        let signature = self.signature(&define.signature);
-        define.signature.parameters.iter().for_each(|parameter| self.not_detached(parameter));
-        self.report_types(&signature.faults);
-        if self.errors() == errors && define.whole {
-            let is_objective = signature.result.is(TypeName::Objective);
-            // A helper over tensors is checked inside of an objective of its own.
-            let is_helper = !is_objective && takes_tensors(&signature);
-            for with_defaults in [false, true] {
-                let has_defaults =
-                    define.signature.parameters.iter().any(|own| own.default.is_some());
-                if self.errors() > errors || (with_defaults && !has_defaults) {
-                    break;
-                }
-                self.with_defaults = with_defaults;
-                self.is_alone = true;
-                self.builder = is_helper.then(Builder::default);
-                let arguments = self.unknown_arguments(module, &signature, with_defaults);
-                if self.errors() == errors {
-                    self.expand(module, index, arguments, None);
-                }
-                self.builder = None;
-                self.is_alone = false;
-            }
-        }
-        if self.errors() > errors {
-            self.broken.insert((module, index));
-        }
-    }
-
-    /// Arguments of which nothing more is known than their types, or than their defaults.
-    fn unknown_arguments(
-        &mut self,
-        module: ModuleId,
-        signature: &TypedSignature<'a>,
-        with_defaults: bool,
-    ) -> Arguments {
-        let mut scope = Scope::new(module, BTreeMap::new());
-        let mut solution = signature.alone();
-        for (parameter, kind) in signature.parameters() {
-            let name = &parameter.name.text;
-            let default = parameter.default.as_ref().map(|default| {
-                let value = self.eval(default, &scope, Some(kind), None);
-                self.fit(value, parameter, kind, &mut Solution::default(), What::Argument)
-            });
-            let value = match default.filter(|_| with_defaults) {
-                Some(value) => value,
-                None => self.unknown_value(signature, parameter, kind, &solution),
-            };
-            if let (Kind::Int(size), Some(symbol)) = (&value.kind, signature.symbol(name)) {
-                solution.set(symbol, size);
-            }
-            scope.locals.insert(name.clone(), value);
-        }
-        Arguments { values: scope.locals, solution, are_right: true }
-    }
-
-    /// Reports a parameter that is `detached` where only a body says what becomes of it.
-    pub(super) fn not_detached(&mut self, parameter: &Parameter) {
-        if let Some(span) = parameter.detached {
-            let name = &parameter.name.text;
-            let message = "only an `extern` of the library has detached parameters";
-            let error = Diagnostic::new(findings::EXTERN_OUTSIDE_LIBRARY, span, message);
-            self.report(error.help(format!("stop the gradient in the body: `detach({name})`")));
-        }
-    }
-
-    /// A value of the parameter's type of which nothing more is known.
-    fn unknown_value(
-        &mut self,
-        signature: &TypedSignature<'_>,
-        parameter: &Parameter,
-        kind: &Type,
-        solution: &Solution,
-    ) -> Value {
-        let name = &parameter.name.text;
-        let span = parameter.name.span;
-        let given = |suffix: &str| Size::fresh(&format!("{name}{suffix}"), SymbolKind::Given);
-        // What the signature says of the sizes, and otherwise a number that each use gives.
-        let shape = |part| kind.part(part).and_then(|shape| solution.apply_to_shape(shape));
-        let first = |part| shape(part).and_then(|shape| shape.first().cloned());
-        let dataset = || {
-            let sizes = shape(TypeName::Image).and_then(|shape| {
-                let sizes = shape.sizes()?.into_iter().cloned().collect::<Vec<_>>();
-                <[Size; 3]>::try_from(sizes).ok()
-            });
-            DatasetValue {
-                call: None,
-                image: sizes.unwrap_or_else(|| [".channels", ".height", ".width"].map(given)),
-                classes: first(TypeName::Label).unwrap_or_else(|| given(".classes")),
-            }
-        };
-        let width = || first(TypeName::Feature).unwrap_or_else(|| given(".width"));
-        let type_name = match kind {
-            Type::Unknown => return Value::poison(span),
-            Type::Choices(choices) => {
-                return Value::new(Kind::Choice(None, choices.clone()), span);
-            }
-            Type::Named(name, _) => *name,
-        };
-        let kind = match type_name {
-            TypeName::Int => {
-                let known = signature.symbol(name).and_then(|symbol| solution.size(symbol));
-                Kind::Int(known.cloned().unwrap_or_else(|| given("")))
-            }
-            TypeName::Float => Kind::Float(None),
-            TypeName::Percent => Kind::Percent(None),
-            TypeName::Bool => Kind::Bool(None),
-            TypeName::Range => Kind::Range(None),
-            TypeName::Text => Kind::Text(None),
-            TypeName::Duration => Kind::Duration(None),
-            TypeName::Dataset => Kind::Dataset(dataset()),
-            TypeName::Split => Kind::Split(SplitValue {
-                dataset: dataset(),
-                part: Part::Train,
-                labeled: true,
-                share: None,
-            }),
-            TypeName::Augment => Kind::Augment(Rc::new(AugmentValue {
-                term: None,
-                sizes: Vec::new(),
-                by_view: None,
-            })),
-            TypeName::Encoder | TypeName::Model => {
-                let id = self.fresh_id();
-                Kind::Encoder(EncoderValue {
-                    term: None,
-                    channels: None,
-                    features: width(),
-                    id,
-                    made: Rc::new(Made {
-                        parameters: None,
-                        grid: None,
-                        place: span,
-                        written: self.written_at(span),
-                    }),
-                })
-            }
-            TypeName::Network => {
-                let id = self.fresh_id();
-                let output = width();
-                Kind::Head(HeadValue { term: None, output, id, made: span, place: span })
-            }
-            TypeName::Optimizer => Kind::Optimizer(None),
-            TypeName::Schedule => Kind::Schedule(None),
-            TypeName::Protocol => Kind::Protocol(None),
-            TypeName::Tensor | TypeName::Labels | TypeName::Index => {
-                let any = || Shape(vec![Dimension::Rest(Symbol::fresh(name, SymbolKind::Rigid))]);
-                let shape = shape(type_name).unwrap_or_else(any);
-                let value = self.tensor(Op::View(0), Vec::new(), None, shape, true, span);
-                match (type_name, value.kind) {
-                    (TypeName::Labels, Kind::Tensor(tensor)) => Kind::Labels(tensor),
-                    (TypeName::Index, Kind::Tensor(tensor)) => Kind::Index(tensor),
-                    (_, kind) => kind,
-                }
-            }
-            TypeName::Objective
-            | TypeName::History
-            | TypeName::Image
-            | TypeName::Label
-            | TypeName::Feature => {
-                let message = format!("a parameter cannot have the type `{}`", type_name.text());
-                self.error(findings::TYPE_MISMATCH, parameter.kind.span, message);
-                Kind::Poison
-            }
-        };
-        let value = Value::new(kind, span);
-        match (&value.kind, self.builder.is_some()) {
-            (Kind::Head(_), true) => {
-                let network = self.as_network(&value);
-                network
-                    .map_or(Value::poison(span), |network| Value::new(Kind::Network(network), span))
-            }
-            _ => value,
-        }
-    }
-
+impl Checker<'_> {
     /// The value of a define's body for the given arguments.
     pub(super) fn expand(
         &mut self,
@@ -331,7 +139,7 @@ impl<'a> Checker<'a> {
         self.report(error.help("declare the define as `-> Objective`"));
     }
 
-    fn let_(&mut self, scope: &mut Scope, binding: &crate::syntax::tree::Binding) {
+    fn let_(&mut self, scope: &mut Scope, binding: &Binding) {
         let name = &binding.name;
         let value = self.eval(&binding.value, scope, None, None);
         if let Some(first) = scope.locals.get(&name.text) {
@@ -443,96 +251,7 @@ impl<'a> Checker<'a> {
         Value::new(Kind::Objective(Rc::new(objective)), span)
     }
 
-    fn given(&mut self, scope: &mut Scope, given: &Given) {
-        let counts: Vec<Option<Size>> =
-            given.views.iter().map(|views| self.count(scope, views)).collect();
-        let Some(builder) = &mut self.builder else { return };
-        let first = builder.views;
-        // One whose number each use gives stands for as many.
-        let number = |count: &Option<Size>| match count.as_ref().and_then(Size::as_constant) {
-            Some(count) => usize::try_from(count).unwrap_or(1),
-            None => 1,
-        };
-        builder.views += counts.iter().map(number).sum::<usize>();
-        // Views that are named together are of one size.
-        let group = ViewGroup::new(first, builder.views - first);
-        let sides = group.sides.clone().map(Size::symbol);
-        builder.groups.push(group);
-        builder.labels = builder.labels.or(given.labels.first().map(|name| name.span));
-        builder.index = builder.index.or(given.indices.first().map(|name| name.span));
-        let mut next = first;
-        for (views, count) in given.views.iter().zip(&counts) {
-            let (first, number) = (next, number(count));
-            next += number;
-            let rows = match count {
-                None => Some(Size::batch()),
-                Some(count) => arithmetic(Operator::Multiply, count, &Size::batch()),
-            };
-            let op = match number {
-                1 => Op::View(first),
-                count => Op::Views { first, count },
-            };
-            let rows = rows.unwrap_or_else(Size::batch);
-            let sizes = [rows, Known::Channels.size()].into_iter().chain(sides.clone());
-            self.input(scope, &views.name, op, Shape::of(sizes), Kind::Tensor);
-        }
-        for name in &given.labels {
-            self.input(scope, name, Op::Labels, Shape::of([Size::batch()]), Kind::Labels);
-        }
-        for name in &given.indices {
-            let shape = Shape::of([Size::batch(), Known::Examples.size()]);
-            self.input(scope, name, Op::Index, shape, Kind::Index);
-        }
-    }
-
-    /// How many views are under one name, where the text says so. What is no such number is told,
-    /// and taken for one.
-    fn count(&mut self, scope: &Scope, views: &Views) -> Option<Size> {
-        let expr = views.count.as_ref()?;
-        let value = self.eval(expr, scope, None, None);
-        let name = &views.name.text;
-        match &value.kind {
-            Kind::Poison => {}
-            Kind::Int(size) => match size.as_constant() {
-                None => return Some(size.clone()),
-                Some(count) if (1..=MOST_VIEWS).contains(&count) => return Some(size.clone()),
-                Some(count) => {
-                    let message = format!("`{name}` cannot be {count} views");
-                    let error = self.blame(findings::OUT_OF_RANGE, &value, message);
-                    self.report(error.help(format!("between 1 and {MOST_VIEWS}")));
-                }
-            },
-            _ => {
-                let found = value.describe();
-                let message = format!("how many views `{name}` is, is a whole number, not {found}");
-                let error = self.blame_use(findings::TYPE_MISMATCH, &value, message);
-                self.report(error);
-            }
-        }
-        None
-    }
-
-    /// Something that a batch has, under the name that the objective gives to it.
-    fn input(
-        &mut self,
-        scope: &mut Scope,
-        name: &Name,
-        op: Op,
-        shape: Shape,
-        kind: impl Fn(TensorValue) -> Kind,
-    ) {
-        if scope.locals.contains_key(&name.text) {
-            let message = format!("`{}` already has a value", name.text);
-            self.error(findings::DUPLICATE_NAME, name.span, message);
-            return;
-        }
-        let value = self.tensor(op, Vec::new(), Some(Default::default()), shape, false, name.span);
-        if let Kind::Tensor(tensor) = value.kind {
-            scope.locals.insert(name.text.clone(), Value::new(kind(tensor), name.span));
-        }
-    }
-
-    fn minimize(&mut self, expr: &crate::syntax::tree::Expr, scope: &Scope) {
+    fn minimize(&mut self, expr: &Expr, scope: &Scope) {
         let Some(loss) = self.scalar(expr, scope, "what is minimized") else { return };
         if !loss.gradient {
             let error = Diagnostic::new(
@@ -550,12 +269,7 @@ impl<'a> Checker<'a> {
     }
 
     /// A value that has to be a single number.
-    fn scalar(
-        &mut self,
-        expr: &crate::syntax::tree::Expr,
-        scope: &Scope,
-        what: &str,
-    ) -> Option<TensorValue> {
+    fn scalar(&mut self, expr: &Expr, scope: &Scope, what: &str) -> Option<TensorValue> {
         let value = self.eval(expr, scope, None, None);
         match value.kind {
             Kind::Poison => None,
@@ -596,18 +310,6 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// Whether what is given last is called as if it were labels: `given views a, labels y` is read as
-/// two views and a value behind them.
-fn gives_labels(statement: &Statement) -> bool {
-    match statement {
-        Statement::Given(given) => {
-            let last = given.names().last();
-            last.is_some_and(|name| ["label", "labels"].contains(&name.text.as_str()))
-        }
-        _ => false,
-    }
-}
-
 /// Whether it gives an objective that another define makes, with arguments of its own.
 fn is_preset(define: &Define) -> bool {
     let is_plain = |own: &Statement| matches!(own, Statement::Let(_) | Statement::Result(_));
@@ -617,8 +319,4 @@ fn is_preset(define: &Define) -> bool {
 fn makes_an_objective(define: &Define) -> bool {
     let result = &define.signature.result.kind;
     matches!(result, TypeKind::Named(name, _) if name == TypeName::Objective.text())
-}
-
-fn takes_tensors(signature: &TypedSignature<'_>) -> bool {
-    signature.types.iter().chain([&signature.result]).any(Type::is_tensor)
 }

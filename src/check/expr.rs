@@ -41,9 +41,10 @@ impl Checker<'_> {
         let span = expr.span;
         let kind = match &expr.kind {
             ExprKind::Int(value) => Kind::Int(Size::constant(*value)),
+            ExprKind::Float(value) if value.is_infinite() => Kind::Poison,
             ExprKind::Float(value) => Kind::Float(Some(*value)),
             ExprKind::Percent(value) => Kind::Percent(Some(*value)),
-            ExprKind::Quantity(value, unit) => self.quantity(*value, unit),
+            ExprKind::Quantity(value, unit) => self.quantity(*value, unit, span),
             ExprKind::Bool(value) => Kind::Bool(Some(*value)),
             ExprKind::Text(text) => Kind::Text(Some(text.clone())),
             ExprKind::Name(name) => return self.name(name, span, scope, wanted),
@@ -81,10 +82,10 @@ impl Checker<'_> {
         Value::new(kind, span)
     }
 
-    fn quantity(&mut self, value: f64, unit: &Name) -> Kind {
+    fn quantity(&mut self, value: f64, unit: &Name, span: Span) -> Kind {
         match unit.text.as_str() {
-            "epochs" | "epoch" => Kind::Duration(Some((value, Unit::Epochs))),
-            "steps" | "step" => Kind::Duration(Some((value, Unit::Steps))),
+            "epochs" | "epoch" => self.length(value, Unit::Epochs, span),
+            "steps" | "step" => self.length(value, Unit::Steps, span),
             other => {
                 let error = Diagnostic::new(
                     findings::UNKNOWN_UNIT,

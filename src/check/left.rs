@@ -2,10 +2,11 @@
 
 use super::Checker;
 use super::groups::whole;
+use super::length::examples;
 use super::objective::{Asked, Builder, DraftNode};
 use super::pipeline::TypedStage;
 use super::size::{Known, Size, Symbol};
-use super::stages::{examples, split_of};
+use super::stages::split_of;
 use super::value::{AugmentValue, Kind, Value};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::source::Span;

@@ -114,11 +114,8 @@ impl Checker<'_> {
                 let scaled =
                     a.zip(right.number()).map(|((amount, unit), by)| (apply(amount, by), unit));
                 match scaled {
-                    Some((amount, _)) if !amount.is_finite() || amount < 0.0 => {
-                        self.error(findings::OUT_OF_RANGE, span, "this is no length");
-                        Kind::Poison
-                    }
-                    scaled => Kind::Duration(scaled),
+                    Some((amount, unit)) => self.length(amount, unit, span),
+                    None => Kind::Duration(None),
                 }
             }
             (

@@ -1,6 +1,7 @@
 //! Samples of a split: `data.train.sample(10%)`, a share, and `data.train.few(5)`, as many of each
 //! class.
 
+use super::length::examples;
 use super::value::{Kind, SplitValue, Value};
 use super::{Checker, Scope};
 use crate::diagnostics::{Diagnostic, findings};
@@ -109,6 +110,14 @@ impl Checker<'_> {
             return None;
         }
         let each = each.and_then(|each| usize::try_from(each).ok());
+        if let Some((each, all)) = each.zip(examples(split))
+            && each > all
+        {
+            let message = format!("there are {all} examples of all classes, not {each} of each");
+            let error = self.blame(findings::OUT_OF_RANGE, taken, message);
+            self.report(error.help("without `.few` all of them are taken"));
+            return None;
+        }
         let both = split.share.zip(each);
         Some(both.map(|(outer, each)| {
             let each = outer.each.map_or(each, |own| own.min(each));

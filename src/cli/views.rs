@@ -94,7 +94,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     }
 }
 
-/// At most one picture, which is a PNG.
+/// At most one picture, which is a PNG and has a folder to lie in.
 fn check_output(files: &[PathBuf]) -> Result<(), Box<Diagnostic>> {
     let wrong = |message: &str, help: &str| {
         Err(Box::new(Diagnostic::general(findings::BAD_OVERRIDE, visible(message)).help(help)))
@@ -102,7 +102,14 @@ fn check_output(files: &[PathBuf]) -> Result<(), Box<Diagnostic>> {
     let extension = |file: &PathBuf| file.extension().map(|own| own.to_ascii_lowercase());
     match files {
         [] => Ok(()),
-        [file] if extension(file).is_some_and(|own| own == "png") => Ok(()),
+        [file] if extension(file).is_some_and(|own| own == "png") => match file.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
+                let message = format!("there is no folder `{}`", folder.display());
+                let error = Diagnostic::general(findings::IO_ERROR, visible(&message));
+                Err(Box::new(error.help("make it, or write the picture to another one")))
+            }
+            _ => Ok(()),
+        },
         [file] => wrong(
             &format!("`{}` is neither `name=value` nor a PNG", file.display()),
             "give the name of the picture: `-o grid.png`",

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::estimate::{existing, most_memory};
+use super::fields::Fields;
 use super::inputs::Datasets;
-use super::stages::{Fields, loader};
+use super::stages::loader;
 use super::{Cause, Failure, Run, State};
 use crate::augment::{Augmentation, Canvas};
 use crate::data::loader::{Loader, batches_held};

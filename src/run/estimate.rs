@@ -8,9 +8,9 @@ use std::fs;
 use std::path::Path;
 
 use super::Run;
+use super::fields::Fields;
 use super::inputs::Datasets;
 use super::prepare::Lookups;
-use super::stages::Fields;
 use crate::check::{StageKind, declared_sizes, examples_of};
 use crate::data::{self, Content};
 use crate::evaluate::map_bytes;

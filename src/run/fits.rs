@@ -4,8 +4,8 @@ use std::iter::successors;
 
 use super::Run;
 use super::estimate::free_memory;
+use super::fields::Fields;
 use super::prepare::Lookups;
-use super::stages::Fields;
 use crate::check::StageKind;
 use crate::device::Full;
 use crate::graph::Stage;

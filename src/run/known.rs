@@ -5,7 +5,7 @@ use crate::device::Precision;
 use crate::graph::Stage;
 use crate::term::{Split, Term};
 
-use super::stages::Fields;
+use super::fields::Fields;
 
 /// The features that are at hand: those of the network that was judged last, of as many splits as a
 /// protocol reads.

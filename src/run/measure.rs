@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::time::Instant;
 
 use super::estimate::most_memory;
+use super::fields::Fields;
 use super::inputs::{Datasets, Examples};
 use super::plan::{Next, Plan, Planned};
 use super::prepare::datasets;
-use super::stages::{Fields, Judging};
+use super::stages::Judging;
 use super::timed::{TRIAL, Timed};
 use super::{Cause, Failure, Run, State};
 use crate::augment::Augmentation;

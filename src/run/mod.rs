@@ -4,12 +4,15 @@ pub mod bench;
 mod contents;
 mod estimate;
 mod failure;
+mod fields;
 mod fits;
 pub mod folder;
 mod history;
 mod inputs;
 mod known;
 mod measure;
+mod measured;
+mod networks;
 mod numerics;
 mod online;
 mod passes;
@@ -26,9 +29,9 @@ mod work;
 pub use contents::Contents;
 pub use failure::{Cause, Failure};
 pub use inputs::Locations;
+pub use measured::Measured;
 pub use prepare::Prepared;
 pub use reason::Reason;
-pub use stages::Measured;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -128,7 +131,7 @@ impl Run<'_> {
                 self.computed(state, stage, folder)?
             }
         };
-        for result in stages::results(stage, &finished)? {
+        for result in measured::results(stage, &finished)? {
             self.emit(Event::EvaluationResult {
                 stage: stage.name.clone(),
                 what: result.what,
@@ -213,7 +216,7 @@ impl Run<'_> {
         for position in &self.graph.written {
             let stage = self.graph.stage(*position).expect("a position in its own graph");
             if let Some(finished) = state.finished.get(position) {
-                for measured in stages::results(stage, finished)? {
+                for measured in measured::results(stage, finished)? {
                     results.add(stage, measured);
                 }
             }

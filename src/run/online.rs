@@ -7,9 +7,12 @@
 use std::sync::Arc;
 
 use super::failure::Cause;
+use super::fields::Fields;
 use super::inputs::Examples;
 use super::known::Network;
-use super::stages::{Candidate, Fields, Judging, Measured};
+use super::measured::Measured;
+use super::networks::Candidate;
+use super::stages::Judging;
 use super::{Run, State};
 use crate::augment::{Augmentation, Normalization};
 use crate::check::StageKind;

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 pub use super::estimate::Room;
+use super::fields::Fields;
 pub use super::history::{Change, History, Otherwise};
 use super::inputs::Datasets;
 use super::known::Known;
 use super::prepare::datasets;
-use super::stages::Fields;
 use super::weights;
 pub use super::work::Work;
 use super::{Cause, Failure, Reason, Run};

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::failure::Failure;
+use super::fields::Fields;
 use super::inputs::Datasets;
-use super::stages::Fields;
 use super::weights;
 use super::{Run, State};
 use crate::data::{DataError, PictureError};

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::folder::RunFolder;
-use super::stages::Measured;
+use super::measured::Measured;
 use crate::check::Resolved;
 use crate::graph::{Graph, Stage};
 use crate::source::Sources;

@@ -3,96 +3,38 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::failure::Cause;
+use super::fields::Fields;
 use super::inputs::Examples;
+use super::networks::{HEAD, MODEL, file, head};
 use super::{Run, State};
 use crate::augment::Augmentation;
 use crate::check::{StageKind, declared_size};
 use crate::data::DataError;
 use crate::data::loader::{Loader, default_threads};
-use crate::device::{Precision, Processes};
-use crate::evaluate::{Better, Counts, Extractor, Judged, Quantity, Warning};
+use crate::device::Processes;
 use crate::graph::Stage;
-use crate::graph::flow::chain;
-use crate::nn::{self, Architecture, Params, safetensors};
-use crate::objective::{Learner, encoder_key};
+use crate::nn::safetensors;
+use crate::objective::Learner;
 use crate::random::Key;
-use crate::resolve::{declaration, loaded};
+use crate::resolve::loaded;
 use crate::store::error::RunError;
 use crate::store::events::Event;
 use crate::store::{Finished, Partial};
-use crate::term::objective::{ENCODER, ModuleNode, ObjectiveGraph};
-use crate::term::{Args, Call, Output, Split, Term, Unit};
-use crate::train::{
-    DeviceFeed, Feed, HostFeed, Session, TrainError, Training, build_optimizer, kept_name,
-};
-
-const MODEL: &str = "model.safetensors";
+use crate::term::objective::ENCODER;
+use crate::term::{Call, Split, Term, Unit};
+use crate::train::{DeviceFeed, Feed, HostFeed, Session, TrainError, Training, build_optimizer};
 
 /// The file of a picture of features.
 const MAP: &str = "map.svg";
-/// The name of the last layer in torchvision's residual networks.
-const HEAD: &str = "fc";
 
 /// Those of a run: so far one, which owns the store and the record.
 const PROCESSES: Processes = Processes::ONE;
 
 /// The most bytes of images that lie on a device: a small part of what any that trains has.
 const MOST_ON_A_DEVICE: u64 = 2 << 30;
-
-/// One result of an evaluation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Measured {
-    /// In the field's words: `kNN top-1`.
-    pub what: String,
-    /// The epochs of training before it, for the encoders that a training kept.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub epoch: Option<u64>,
-    /// In its unit.
-    pub value: f64,
-    pub unit: Quantity,
-    pub better: Better,
-    /// What was done, in a sentence for people.
-    pub protocol: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub counts: Option<Counts>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub warning: Option<Warning>,
-}
-
-impl Measured {
-    /// What a protocol has found of a network, after so many epochs where it is one of several.
-    pub(super) fn of(protocol: &Call, epoch: Option<u64>, found: Judged) -> Self {
-        let Judged { value, protocol: how, counts, warning } = found;
-        let measures = measures(protocol);
-        let what = match epoch {
-            Some(epoch) => format!("{measures} after epoch {epoch}"),
-            None => measures.to_owned(),
-        };
-        let (unit, better) = direction(protocol);
-        Measured { what, epoch, value, unit, better, protocol: how, counts, warning }
-    }
-
-    /// The number as people read it.
-    pub fn shown(&self) -> String {
-        self.unit.show(self.value).to_string()
-    }
-}
-
-/// The results that a finished stage holds.
-pub fn results(stage: &Stage, finished: &Finished) -> Result<Vec<Measured>, RunError> {
-    if stage.kind != StageKind::Evaluate {
-        return Ok(Vec::new());
-    }
-    let results = finished.result().get("results").cloned().unwrap_or_default();
-    serde_json::from_value(results).map_err(|error| RunError::StageDamaged {
-        path: finished.folder().to_owned(),
-        what: error.to_string(),
-    })
-}
 
 impl Run<'_> {
     pub(super) fn compute(
@@ -230,8 +172,6 @@ impl Run<'_> {
         self.watched(|watch| state.datasets.split(split, key, watch))
     }
 
-    // ------------------------------------------------------------ training
-
     fn session<'s>(
         &'s self,
         state: &State<'_>,
@@ -290,142 +230,6 @@ impl Run<'_> {
             epochs: steps.is_multiple_of(per_epoch).then(|| steps / per_epoch),
         })
     }
-
-    // ------------------------------------------------------------ networks
-
-    /// The constructor of an encoder and its weights: fresh, those of a file, or what another stage
-    /// has made.
-    fn encoder(&self, state: &State<'_>, term: &Term) -> Result<(Term, Params), Cause> {
-        if let Some(call) = loaded(term) {
-            return Ok((term.clone(), self.weights(call)?));
-        }
-        let Term::Output(output) = term else {
-            let module = nn::build(term, None);
-            let params = module.init(encoder_key(state.key, term), &self.device.device);
-            return Ok((term.clone(), params));
-        };
-        let architecture = self.architecture(output);
-        let module = nn::build(&architecture, None);
-        let params = match state.stands_in(output.stage) {
-            true => module.init(state.key, &self.device.device),
-            false => {
-                let exports = Fields(self.maker(output)).objective();
-                let name = exports.export(&output.output).map_or(ENCODER, |_| &output.output);
-                self.read(state, output, &file(name), module.as_ref())?
-            }
-        };
-        Ok((architecture, params))
-    }
-
-    /// The stage that an output is of.
-    fn maker(&self, output: &Output) -> &Stage {
-        self.graph.stage(output.stage).expect("an output names a stage of its own graph")
-    }
-
-    /// The constructor behind an output that is an encoder.
-    pub(super) fn architecture(&self, output: &Output) -> Term {
-        let objective = Fields(self.maker(output)).objective();
-        let exported = |name: &str| {
-            let module = chain(objective, objective.export(name)?).first()?;
-            Some(&objective.modules[*module])
-        };
-        let module = exported(&output.output).or_else(|| exported(ENCODER));
-        let module = module.or_else(|| objective.modules.iter().find(|module| module.encoder));
-        match &module.expect("the checker wants an encoder in every objective").term {
-            Term::Output(inner) => self.architecture(inner),
-            term => term.clone(),
-        }
-    }
-
-    /// The classifier that another stage has tuned.
-    fn classifier(&self, state: &State<'_>, output: &Output) -> Result<Extractor, Cause> {
-        let encoder = nn::build(&self.architecture(output), None);
-        let (_, head) = head(Fields(self.maker(output)).objective());
-        let head = nn::build(&head.term, head.input);
-        let [of_encoder, of_head] =
-            [&encoder, &head].map(|module| module.init(state.key, &self.device.device));
-        if state.stands_in(output.stage) {
-            return Ok(Extractor { parts: vec![(encoder, of_encoder), (head, of_head)] });
-        }
-        let bytes = self.bytes(state, output, MODEL)?;
-        let templates = [("", &of_encoder), (HEAD, &of_head)];
-        let mut sets = safetensors::from_bytes(&bytes, &templates, &self.device.device)?;
-        let of_head = sets.remove(1);
-        Ok(Extractor { parts: vec![(encoder, sets.remove(0)), (head, of_head)] })
-    }
-
-    /// Weights from an output file of a finished stage.
-    fn read(
-        &self,
-        state: &State<'_>,
-        output: &Output,
-        file: &str,
-        module: &dyn Architecture,
-    ) -> Result<Params, Cause> {
-        let template = module.init(state.key, &self.device.device);
-        let bytes = self.bytes(state, output, file)?;
-        let mut sets = safetensors::from_bytes(&bytes, &[("", &template)], &self.device.device)?;
-        Ok(sets.remove(0))
-    }
-
-    fn bytes(&self, state: &State<'_>, output: &Output, file: &str) -> Result<Vec<u8>, Cause> {
-        let finished =
-            state.finished.get(&output.stage).expect("stages run after those they depend on");
-        let missing = || RunError::StageDamaged {
-            path: finished.folder().to_owned(),
-            what: format!("it has no {file}"),
-        };
-        Ok(finished.read(file)?.ok_or_else(missing)?)
-    }
-
-    /// The networks that an evaluation judges: one, or those of the epochs after which a training
-    /// has kept one.
-    pub(super) fn candidates(&self, state: &State<'_>, model: &Term) -> Vec<Option<u64>> {
-        match model {
-            Term::Output(output)
-                if output.output == "history" && !state.stands_in(output.stage) =>
-            {
-                let finished = state
-                    .finished
-                    .get(&output.stage)
-                    .expect("stages run after those they depend on");
-                let kept = finished.result().get("kept").cloned().unwrap_or_default();
-                let kept: Vec<u64> = serde_json::from_value(kept).unwrap_or_default();
-                kept.into_iter().map(Some).collect()
-            }
-            _ => vec![None],
-        }
-    }
-
-    /// One of them. A training may keep more than a device has room for.
-    pub(super) fn candidate(
-        &self,
-        state: &State<'_>,
-        stage: &Stage,
-        epoch: Option<u64>,
-    ) -> Result<Candidate, Cause> {
-        let encoder = |module, params| Extractor { parts: vec![(module, params)] };
-        let network = match (Fields(stage).get("model"), epoch) {
-            (Term::Output(output), Some(epoch)) => {
-                let module = nn::build(&self.architecture(output), None);
-                let params = self.read(state, output, &kept_name(epoch), module.as_ref())?;
-                encoder(module, params)
-            }
-            (Term::Output(output), None) if output.output == "model" => {
-                self.classifier(state, output)?
-            }
-            (term, _) => {
-                let (architecture, params) = self.encoder(state, term)?;
-                encoder(nn::build(&architecture, None), params)
-            }
-        };
-        let mut networks = vec![network];
-        if let Some(beside) = stage.fields.get("beside") {
-            let (architecture, params) = self.encoder(state, beside)?;
-            networks.push(encoder(nn::build(&architecture, None), params));
-        }
-        Ok(Candidate { epoch, networks })
-    }
 }
 
 /// A training that ends before it has begun.
@@ -459,95 +263,6 @@ pub(super) struct Judging<'s> {
     pub on: (Examples, &'s Split),
     pub fit: Option<(Examples, &'s Split)>,
     pub classes: usize,
-}
-
-/// What is to be judged: the features of a network, or of several, one's behind another's.
-pub(super) struct Candidate {
-    pub epoch: Option<u64>,
-    pub networks: Vec<Extractor>,
-}
-
-/// Typed access to the fields of a checked stage.
-pub(super) struct Fields<'s>(pub &'s Stage);
-
-impl<'s> Fields<'s> {
-    pub fn get(&self, name: &str) -> &'s Term {
-        let field = self.0.fields.get(name);
-        field.unwrap_or_else(|| {
-            panic!("the checker lets no `{}` through without `{name}`", self.0.kind.name())
-        })
-    }
-
-    pub fn args(&self) -> Args {
-        Args(self.0.fields.clone())
-    }
-
-    /// The recipe of its views, where it has one.
-    pub fn views(&self) -> Option<&'s Term> {
-        self.0.fields.get("views")
-    }
-
-    /// What an evaluation makes of an image, for each network that looks at it.
-    pub fn recipes(&self) -> Vec<Arc<Augmentation>> {
-        let networks = 1 + usize::from(self.0.fields.contains_key("beside"));
-        match self.views() {
-            Some(views) => Augmentation::of_views(views, networks),
-            None => (0..networks).map(|_| Arc::new(Augmentation::none())).collect(),
-        }
-    }
-
-    /// In how many parts a batch passes the encoders.
-    pub fn parts(&self) -> usize {
-        self.args().size("accumulate")
-    }
-
-    /// In which numbers its networks compute.
-    pub fn precision(&self) -> Precision {
-        match self.0.fields.get("precision") {
-            Some(Term::Symbol(name)) => Precision::named(name),
-            _ => None,
-        }
-        .unwrap_or(Precision::F32)
-    }
-
-    pub fn split(&self, name: &str) -> &'s Split {
-        match self.get(name) {
-            Term::Split(split) => split,
-            other => panic!("`{name}` passed the checker as a split and is {other}"),
-        }
-    }
-
-    pub fn objective(&self) -> &'s ObjectiveGraph {
-        match self.get("objective") {
-            Term::Objective(objective) => objective,
-            other => panic!("`objective` passed the checker and is {other}"),
-        }
-    }
-}
-
-/// What a classifier has beside its encoder, and its place among the modules.
-pub(super) fn head(objective: &ObjectiveGraph) -> (usize, &ModuleNode) {
-    let mut modules = objective.modules.iter().enumerate();
-    modules.find(|(_, module)| !module.encoder).expect("`classify` has a head beside an encoder")
-}
-
-/// The file of an encoder that a training yields.
-fn file(output: &str) -> String {
-    format!("{output}.safetensors")
-}
-
-/// What a protocol measures, in the field's words.
-fn measures(protocol: &Call) -> &'static str {
-    // A test looks for it in every protocol.
-    declaration(&protocol.name).and_then(|own| own.text("measures")).unwrap_or_default()
-}
-
-/// What the number of a protocol counts, and which of two is the better.
-fn direction(protocol: &Call) -> (Quantity, Better) {
-    // A test looks for both in every protocol.
-    let declared = declaration(&protocol.name);
-    let of = declared.and_then(|own| Some((Quantity::of(own)?, Better::of(own)?)));
-    of.unwrap_or((Quantity::Number, Better::Higher))
 }
 
 /// A size that the signature of a checked constructor declares.

@@ -2,8 +2,9 @@
 
 use super::Locations;
 use super::failure::Failure;
+use super::fields::Fields;
 use super::inputs::Datasets;
-use super::stages::{Fields, loader, no_step};
+use super::stages::{loader, no_step};
 use crate::augment::{Augmentation, Normalization};
 use crate::evaluate::Shown;
 use crate::graph::Stage;

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::Run;
 use super::estimate::held_memory;
+use super::fields::Fields;
+use super::networks::head;
 use super::passes::{Gradient, Passes};
 use super::plan::Plan;
-use super::stages::{Fields, head};
 use crate::augment::Augmentation;
 use crate::check::{StageKind, declared_size, declared_sizes, examples_of as examples};
 use crate::data::loader::batches_held;

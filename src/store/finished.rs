@@ -10,28 +10,27 @@
 //! size and the digest of every file, and the folder gets its final name by one rename: whenever a
 //! process or a machine stops, a stage is finished and whole, or it is not finished.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::checkpoint::{self, Standing};
 use super::error::RunError;
 use super::files;
-use super::manifest::{Contents, Digest, Lineage, Manifest};
+use super::manifest::{Contents, Lineage, Manifest};
+use super::partial::Partial;
 
 /// The version of the layout above and of `stage.json`. It belongs into each stage's key.
 pub const FORMAT: u32 = 2;
 
-const MANIFEST: &str = "stage.json";
-const LOG: &str = "metrics.jsonl";
+pub(super) const MANIFEST: &str = "stage.json";
+pub(super) const LOG: &str = "metrics.jsonl";
 /// Of a stage in progress: the name of the error that has ended it.
-const FAILURE: &str = "failure";
+pub(super) const FAILURE: &str = "failure";
 
 /// A folder of finished stages.
 #[derive(Clone, Debug)]
@@ -95,8 +94,8 @@ impl Store {
 /// The place of one stage in the store, whether it is finished or not.
 #[derive(Clone, Debug)]
 pub struct StageStore {
-    root: PathBuf,
-    key: String,
+    pub(super) root: PathBuf,
+    pub(super) key: String,
 }
 
 /// What the store has of a stage.
@@ -285,9 +284,7 @@ impl StageStore {
             files::sync_folder(&self.root)
         };
         prepare().map_err(RunError::store_write(&folder))?;
-        let place = self.clone();
-        let files = BTreeMap::new();
-        Ok(Partial { place, folder, files, log: None, log_len: 0, lineage: None, _lock: lock })
+        Ok(Partial::new(self.clone(), folder, lock))
     }
 
     /// Notes that the stage in progress has ended by an error of this name, so that the next
@@ -303,8 +300,8 @@ impl StageStore {
 /// A finished stage, checked when it was looked up.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finished {
-    folder: PathBuf,
-    contents: Contents,
+    pub(super) folder: PathBuf,
+    pub(super) contents: Contents,
 }
 
 impl Finished {
@@ -345,7 +342,7 @@ impl Finished {
 
     /// Frees the room of checkpoints. The stage is whole with them and without, so a failure is
     /// none of the run's.
-    fn remove_leftovers(&self) {
+    pub(super) fn remove_leftovers(&self) {
         let Ok(entries) = fs::read_dir(&self.folder) else { return };
         for entry in entries.flatten() {
             let name = entry.file_name();
@@ -354,160 +351,6 @@ impl Finished {
                 let _ = fs::remove_file(entry.path());
             }
         }
-    }
-}
-
-/// A stage in progress, and the right to write it: nobody else has one for the same stage.
-///
-/// Dropped unfinished, it stays on the disk for the next [`StageStore::begin`].
-#[derive(Debug)]
-pub struct Partial {
-    place: StageStore,
-    folder: PathBuf,
-    files: BTreeMap<String, Digest>,
-    /// Open once this handle has logged or restored.
-    log: Option<File>,
-    /// The bytes of the log that count; what lies behind them came after the last checkpoint.
-    log_len: u64,
-    lineage: Option<Lineage>,
-    _lock: Lock,
-}
-
-impl Partial {
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    /// Keeps with the finished stage what it was made from.
-    pub fn set_lineage(&mut self, lineage: Lineage) {
-        self.lineage = Some(lineage);
-    }
-
-    /// Writes an output, replacing one of the same name: there whole or not at all.
-    ///
-    /// The outputs of a stage are what one handle has written: a stage that is taken up again
-    /// writes all of them. Panics where the name is no plain file name or has another use.
-    pub fn write(&mut self, name: &str, bytes: &[u8]) -> Result<(), RunError> {
-        let reserved =
-            [MANIFEST, LOG, FAILURE, super::checkpoint::CURRENT, super::checkpoint::PREVIOUS];
-        let is_free = files::is_plain(name) && !reserved.contains(&name);
-        assert!(is_free, "`{name}` cannot name an output");
-        let written = files::write_atomic(&self.folder, name, bytes);
-        written.map_err(RunError::store_write(&self.folder.join(name)))?;
-        self.files.insert(name.to_owned(), Digest::of(bytes));
-        Ok(())
-    }
-
-    /// Appends one line of JSON to the stage's `metrics.jsonl`.
-    ///
-    /// The log is part of the result: nothing in a line may depend on the clock or on how often
-    /// the stage was interrupted.
-    pub fn log(&mut self, line: &impl Serialize) -> Result<(), RunError> {
-        let path = self.folder.join(LOG);
-        let mut text = serde_json::to_vec(line).map_err(|error| RunError::LogDamaged {
-            path: path.clone(),
-            what: error.to_string(),
-        })?;
-        text.push(b'\n');
-        let log = self.open_log()?;
-        log.write_all(&text).map_err(RunError::store_write(&path))?;
-        self.log_len += text.len() as u64;
-        Ok(())
-    }
-
-    /// How long the log is, in bytes: what a checkpoint keeps to have the log resume with it.
-    pub fn log_len(&self) -> u64 {
-        self.log_len
-    }
-
-    /// Takes up the log where a checkpoint left it, forgetting the lines that came after. A log
-    /// that is not restored starts empty.
-    pub(super) fn restore_log(&mut self, len: u64) -> Result<(), RunError> {
-        let path = self.folder.join(LOG);
-        let there = match fs::metadata(&path) {
-            Ok(metadata) => metadata.len(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
-            Err(cause) => return Err(RunError::StoreUnreadable { path, cause }),
-        };
-        if there < len {
-            let what = format!("{there} bytes are left of the {len} that the checkpoint knows");
-            return Err(RunError::LogDamaged { path, what });
-        }
-        self.log = None;
-        self.log_len = len;
-        self.open_log().map(|_| ())
-    }
-
-    /// Makes the log durable, so that a checkpoint may refer to it.
-    pub(super) fn sync_log(&mut self) -> Result<(), RunError> {
-        let path = self.folder.join(LOG);
-        self.open_log()?.sync_all().map_err(RunError::store_write(&path))
-    }
-
-    fn open_log(&mut self) -> Result<&mut File, RunError> {
-        let file = match self.log.take() {
-            Some(file) => file,
-            None => {
-                let path = self.folder.join(LOG);
-                let open = || -> io::Result<File> {
-                    let file = File::options().create(true).append(true).open(&path)?;
-                    file.set_len(self.log_len)?;
-                    Ok(file)
-                };
-                open().map_err(RunError::store_write(&path))?
-            }
-        };
-        Ok(self.log.insert(file))
-    }
-
-    /// Makes the stage a finished one, all at once.
-    ///
-    /// Checkpoints, and whatever else of an earlier attempt is not an output of this one, go.
-    pub fn finish(mut self, result: Value) -> Result<Finished, RunError> {
-        let target = self.place.folder();
-        // Computed by somebody else between this run's look into the store and its start.
-        if let Some(finished) = self.place.finished()? {
-            self.log = None;
-            let removed = fs::remove_dir_all(&self.folder);
-            removed.map_err(RunError::store_write(&self.folder))?;
-            return Ok(finished);
-        }
-        if self.log_len > 0 {
-            self.sync_log()?;
-            let path = self.folder.join(LOG);
-            let bytes = fs::read(&path).map_err(RunError::store_read(&path))?;
-            self.files.insert(LOG.into(), Digest::of(&bytes));
-        }
-        // An open file would keep some systems from renaming its folder.
-        self.log = None;
-
-        let key = self.place.key.clone();
-        let (files, lineage) = (self.files, self.lineage.map(Box::new));
-        let contents = Contents { format: FORMAT, key, files, result, lineage };
-        let manifest = Manifest { blake3: contents.digest(), stage: contents };
-        let text = serde_json::to_vec_pretty(&manifest).expect("JSON values and texts");
-        let publish = || -> io::Result<()> {
-            files::write_atomic(&self.folder, MANIFEST, &text)?;
-            let damaged = self.place.root.join(format!("{}.damaged", self.place.key));
-            if target.exists() {
-                remove_folder_if_there(&damaged)?;
-                fs::rename(&target, &damaged)?;
-            }
-            fs::rename(&self.folder, &target)?;
-            files::sync_folder(&self.place.root)?;
-            remove_folder_if_there(&damaged)
-        };
-        publish().map_err(RunError::store_write(&target))?;
-        let finished = Finished { folder: target, contents: manifest.stage };
-        finished.remove_leftovers();
-        Ok(finished)
-    }
-}
-
-fn remove_folder_if_there(path: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
     }
 }
 

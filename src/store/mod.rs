@@ -7,8 +7,8 @@ pub mod events;
 pub(crate) mod files;
 mod finished;
 mod manifest;
+mod partial;
 
-pub use finished::{
-    FORMAT, Finished, Left, Lineages, Lock, Lookup, Made, Partial, StageStore, Store,
-};
+pub use finished::{FORMAT, Finished, Left, Lineages, Lock, Lookup, Made, StageStore, Store};
 pub use manifest::Lineage;
+pub use partial::Partial;

@@ -224,6 +224,7 @@ pub struct Expr {
 #[derive(Clone, Debug)]
 pub enum ExprKind {
     Int(i64),
+    /// Infinite where what is written is too large, which is said where it is read.
     Float(f64),
     Percent(f64),
     /// A number with a unit, which may be unknown; whether it was written without a point.

@@ -1,24 +1,20 @@
 //! The loop of a training stage: epochs, batches, schedule, measurements, checkpoints.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::time::Instant;
 
-use indexmap::IndexMap;
-
+use super::error::{NotFinite, TrainError};
 use super::feed::Feed;
-use crate::device::{Array, Full, Processes, Selected, unless_full};
-use crate::diagnostics::{Finding, findings};
+use super::progress::{Clock, Mean};
+use crate::device::{Array, Processes, Selected, unless_full};
 use crate::interrupt::Interrupt;
 use crate::objective::{Context, Inputs, Phase, Phases};
 use crate::random::Key;
 use crate::schedule::{self, Progress};
+use crate::store::Partial;
 use crate::store::checkpoint::Checkpoint;
 use crate::store::error::RunError;
 use crate::store::events::{Event, Events, Measured};
 use crate::term::{Term, Unit};
-
-use crate::store::Partial;
 
 /// What is trained: the part of a stage that the loop knows nothing about.
 pub trait Task {
@@ -87,76 +83,10 @@ pub struct Trained {
     pub last: Measured,
 }
 
-/// Why a training has stopped.
-#[derive(Debug)]
-pub enum TrainError {
-    /// Asked to; a checkpoint holds the state.
-    Interrupted,
-    NotFinite(NotFinite),
-    /// The device had no room for a step.
-    Full(Full),
-    /// A checkpoint that fits another training.
-    State(String),
-    Run(RunError),
-}
-
-/// A training that has diverged: its loss, or something that steps change, is NaN or infinite.
-#[derive(Clone, Debug, PartialEq)]
-pub struct NotFinite {
-    /// The last step, and the epoch it belongs to, from 1.
-    pub step: u64,
-    pub epoch: u64,
-    pub loss: f64,
-    /// The first tensor of the state that holds such a number, if there is one.
-    pub tensor: Option<String>,
-    /// The step of the last good state, and the file that holds it.
-    pub saved: Option<(u64, PathBuf)>,
-}
-
-impl NotFinite {
-    /// What kind of fault it is.
-    pub fn finding(&self) -> &'static Finding {
-        if self.loss.is_finite() { findings::STATE_NOT_FINITE } else { findings::LOSS_NOT_FINITE }
-    }
-
-    pub fn message(&self) -> String {
-        let NotFinite { step, epoch, loss, .. } = self;
-        match &self.tensor {
-            Some(tensor) if loss.is_finite() => format!(
-                "step {step}, in epoch {epoch}, has left numbers in `{tensor}` that are not finite"
-            ),
-            Some(tensor) => format!(
-                "the loss became {loss} in step {step}, in epoch {epoch}, and `{tensor}` holds \
-                 numbers that are not finite"
-            ),
-            None => format!("the loss became {loss} in step {step}, in epoch {epoch}"),
-        }
-    }
-
-    pub fn help(&self) -> String {
-        let kept = match &self.saved {
-            Some((step, file)) => {
-                format!("the state after step {step} is kept in `{}`", file.display())
-            }
-            None => "it happened before the first checkpoint".to_owned(),
-        };
-        format!("{kept}; a smaller learning rate, or a warm-up, is the usual remedy")
-    }
-}
-
-impl From<RunError> for TrainError {
-    fn from(error: RunError) -> Self {
-        TrainError::Run(error)
-    }
-}
-
 /// The name of the encoder kept after `epoch` epochs.
 pub fn kept_name(epoch: u64) -> String {
     format!("encoder-{epoch:05}.safetensors")
 }
-
-/// Seconds between two events that tell of single steps.
-const TELL_EVERY: f64 = 0.25;
 
 /// The steps of a training of that length, with so many in an epoch.
 pub fn steps(length: (f64, Unit), per_epoch: u64) -> u64 {
@@ -447,88 +377,3 @@ fn first_broken(state: &[Values]) -> Option<String> {
 
 /// Under which a checkpoint keeps the mean of the epoch so far.
 const MEAN: &str = "mean";
-
-/// Running means over an epoch.
-#[derive(Clone, Debug, Default, serde::Serialize, serde::Deserialize)]
-struct Mean {
-    count: u64,
-    measured: Measured,
-}
-
-impl Mean {
-    fn add(&mut self, new: &Measured) {
-        self.count += 1;
-        let share = 1.0 / self.count as f64;
-        let mix = |mean: f64, value: f64| mean + (value - mean) * share;
-        let before = std::mem::take(&mut self.measured);
-        let metrics = new.metrics.iter().map(|(name, value)| {
-            (name.clone(), mix(before.metrics.get(name).copied().unwrap_or(0.0), *value))
-        });
-        self.measured = Measured {
-            step: new.step,
-            epoch: new.epoch,
-            loss: mix(before.loss, new.loss),
-            lr: new.lr,
-            metrics: metrics.collect(),
-        };
-    }
-}
-
-/// Images a second, over the epoch so far.
-struct Clock {
-    started: Instant,
-    told: Instant,
-    images: usize,
-}
-
-impl Clock {
-    fn start() -> Self {
-        let now = Instant::now();
-        Clock { started: now, told: now, images: 0 }
-    }
-
-    fn images(&mut self, count: usize) {
-        self.images += count;
-    }
-
-    fn rate(&self) -> f64 {
-        self.images as f64 / self.started.elapsed().as_secs_f64().max(1e-9)
-    }
-
-    /// Whether it is time for another event.
-    fn tells(&mut self) -> bool {
-        let due = self.told.elapsed().as_secs_f64() >= TELL_EVERY;
-        if due {
-            self.told = Instant::now();
-        }
-        due
-    }
-}
-
-/// State by name under a prefix.
-pub fn prefixed(
-    prefix: &str,
-    state: IndexMap<String, Array>,
-) -> impl Iterator<Item = (String, Array)> {
-    state.into_iter().map(move |(name, array)| (format!("{prefix}.{name}"), array))
-}
-
-/// Splits state into what stands under each prefix, in the order of `prefixes`; what stands under
-/// none is an error.
-pub fn split_state<const N: usize>(
-    state: Vec<(String, Array)>,
-    prefixes: [&str; N],
-) -> Result<[IndexMap<String, Array>; N], String> {
-    let mut parts: [IndexMap<String, Array>; N] = std::array::from_fn(|_| IndexMap::new());
-    for (name, array) in state {
-        let place = prefixes.iter().enumerate().find_map(|(index, prefix)| {
-            let rest = name.strip_prefix(prefix)?.strip_prefix('.')?;
-            Some((index, rest.to_owned()))
-        });
-        let Some((index, rest)) = place else {
-            return Err(format!("`{name}` belongs to no part of the training"));
-        };
-        parts[index].insert(rest, array);
-    }
-    Ok(parts)
-}

@@ -2,7 +2,8 @@
 //! fine-tuning is one, too: its objective is `classify` of the library.
 
 use super::optimizer::{Optimizer, ParamSet};
-use super::session::{Measurements, Task, prefixed, split_state};
+use super::session::{Measurements, Task};
+use super::state::{prefixed, split_state};
 use crate::device::Array;
 use crate::nn::{Params, safetensors};
 use crate::objective::{Context, Inputs, Learner, Phase};

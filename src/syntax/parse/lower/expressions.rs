@@ -128,6 +128,6 @@ impl Lower<'_> {
     fn too_large(&mut self, number: Span) -> ExprKind {
         let error = Diagnostic::new(findings::OUT_OF_RANGE, number, "this number is too large");
         self.diagnostics.push(error);
-        ExprKind::Int(0)
+        ExprKind::Float(f64::INFINITY)
     }
 }

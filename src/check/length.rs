@@ -1,0 +1,122 @@
+//! The length of a training, its batch, and the examples that there are.
+
+use super::Checker;
+use super::pipeline::TypedStage;
+use super::value::{Kind, SplitValue, duration};
+use crate::diagnostics::{Diagnostic, findings};
+use crate::resolve;
+use crate::source::Span;
+use crate::term::{Term, Unit, batches, sampled};
+
+/// The most epochs or steps of a length: steps are counted exactly in `f64` and `u64`.
+const LONGEST: f64 = 1e9;
+
+impl Checker<'_> {
+    /// A length of time, which a run counts in steps.
+    pub(super) fn length(&mut self, amount: f64, unit: Unit, span: Span) -> Kind {
+        let error = |message| Diagnostic::new(findings::OUT_OF_RANGE, span, message);
+        if !amount.is_finite() || amount < 0.0 {
+            self.report(error("this is no length"));
+            return Kind::Poison;
+        }
+        if amount > LONGEST {
+            let error = error("this length is too large");
+            self.report(error.help(format!("a run counts {LONGEST:e} steps or epochs at most")));
+            return Kind::Poison;
+        }
+        Kind::Duration(Some((amount, unit)))
+    }
+
+    /// A length that takes a step, a warm-up that ends before it, and encoders that are kept
+    /// within it.
+    pub(super) fn check_length(&mut self, stage: &TypedStage, data: Option<&SplitValue>) {
+        let written = |field: &str| match stage.fields.get(field).map(|value| &value.kind) {
+            Some(Kind::Duration(Some(length))) => Some(*length),
+            _ => None,
+        };
+        let place = self.place(stage, "length");
+        let mut keep = written("keep");
+        // The run keeps encoders at the ends of epochs.
+        if let Some((amount, unit)) = keep
+            && (unit == Unit::Steps || amount.fract() != 0.0)
+        {
+            let message = format!("encoders are kept after whole epochs, not after {}", {
+                duration((amount, unit))
+            });
+            let error = self.about(findings::KEEP_WITHIN_EPOCH, stage, "keep", message);
+            self.report(error.help("write `keep: 1 epochs`"));
+            keep = None;
+        }
+        let per_epoch = data.and_then(|data| steps_per_epoch(stage, data));
+        let (Some(length), Some(per_epoch)) = (written("length"), per_epoch) else {
+            return;
+        };
+        let in_steps = |(amount, unit): (f64, Unit)| match unit {
+            Unit::Epochs => amount * per_epoch as f64,
+            Unit::Steps => amount,
+        };
+        let steps = in_steps(length).round();
+        if steps < 1.0 {
+            let message = format!("{} make no step", duration(length));
+            let error = self.about(findings::NO_STEP, stage, "length", message);
+            self.report(error.help(format!("an epoch has {per_epoch} steps here")));
+            return;
+        }
+        if let Some(schedule) = stage.fields.get("schedule")
+            && let Kind::Schedule(Some(Term::Call(call))) = &schedule.kind
+            && let Some(Term::Duration(amount, unit)) = call.args.get("warmup")
+            && in_steps((*amount, *unit)) >= steps
+        {
+            let message = format!(
+                "the warm-up of {} takes all of the {}",
+                duration((*amount, *unit)),
+                duration(length)
+            );
+            let warmup = self.argument(schedule, "warmup");
+            let error = Diagnostic::new(findings::WARMUP_TOO_LONG, warmup, message);
+            let error = error.also(place, "the length of the training");
+            self.report(error.help("shorten the warm-up, or train for longer"));
+        }
+        if let Some(keep) = keep
+            && in_steps(keep) > steps
+        {
+            let message = format!(
+                "the first encoder would be kept after {}, and the training ends after {}",
+                duration(keep),
+                duration(length)
+            );
+            let error = self.about(findings::KEEP_BEYOND_LENGTH, stage, "keep", message);
+            let error = error.also(place, "the length of the training");
+            self.report(error.help("keep more often, or train for longer"));
+        }
+    }
+
+    pub(super) fn check_batch(&mut self, stage: &TypedStage, data: Option<&SplitValue>) {
+        let (Some(batch), Some(data)) = (stage.fields.get("batch"), data) else { return };
+        if let (Some(size), Some(examples)) = (batch.number(), examples(data))
+            && size > examples as f64
+        {
+            let message = format!("a batch of {size} from only {examples} examples");
+            let error = self.blame(findings::OUT_OF_RANGE, batch, message);
+            self.report(error);
+        }
+    }
+}
+
+/// How many examples a split has, where its dataset says so before it is loaded.
+pub fn examples(split: &SplitValue) -> Option<usize> {
+    let all = resolve::examples(split.dataset.call.as_ref()?, split.part)?;
+    let classes = usize::try_from(split.dataset.classes.as_constant()?).ok()?;
+    Some(sampled(all, classes, split.share?))
+}
+
+/// The steps of an epoch, by the rule of the run; `None` where the split or the batch is not known
+/// or no batch fills.
+fn steps_per_epoch(stage: &TypedStage, data: &SplitValue) -> Option<usize> {
+    let examples = examples(data)?;
+    let batch = stage.fields.get("batch")?;
+    let Kind::Int(batch) = &batch.kind else { return None };
+    let batch = usize::try_from(batch.as_constant()?).ok().filter(|batch| *batch > 0)?;
+    let steps = batches(examples, batch);
+    (steps > 0).then_some(steps)
+}

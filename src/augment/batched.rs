@@ -1,310 +1,82 @@
 //! Views of many images at once, by operations on tensors: for devices on which one image is too
 //! small a piece of work.
-//!
-//! The lots are those of views that are made one by one, so that both are the same within rounding.
-//! What moves pixels is linear along each axis, and so is one after the other: consecutive changes of
-//! place, size and sharpness are made in one, by two products with matrices.
 
-use burn::tensor::{Bool, Tensor, TensorData};
+use burn::tensor::{Bool, Device, Int, Tensor};
 
-use super::augmentation::Augmentation;
-use super::blur::{gaussian, mirror};
 use super::canvas::Normalization;
-use super::change::Change;
-use super::color::{LUMA, Tone};
-use super::patches::Hidden;
-use super::rearrange::Arrangement;
-use super::resample::Taps;
-use crate::random::Key;
+use super::color::LUMA;
+use super::plan::{Deed, Matrices, Plan};
+use crate::device::Array;
 
-impl Augmentation {
-    /// Makes a view of each of `images`, `[n, 3, height, width]` of shares in 0..=1, from its key:
-    /// normalised, `[n, 3, height, width]` of [`Augmentation::output_size`].
-    pub fn render_batch(
-        &self,
-        images: Tensor<4>,
-        keys: &[Key],
-        normalization: &Normalization,
-    ) -> Tensor<4> {
-        let [_, _, height, width] = images.dims();
+impl Plan {
+    /// Makes a view of each of `images`, `[n, 3, height, width]` of shares in 0..=1, of the height
+    /// and width that it was made for: normalised, `[n, 3, height, width]` of
+    /// [`Augmentation::output_size`](super::Augmentation::output_size).
+    pub fn carry_out(self, mut images: Tensor<4>, normalization: &Normalization) -> Tensor<4> {
         let device = images.device();
-        let mut batch = Batch { images, moves: Moves::none([height, width]) };
-        for (position, transform) in self.transforms().enumerate() {
-            let size = batch.moves.size();
-            let draw = |key: &Key| transform.draw(size, &mut key.fold(position as u64).stream());
-            let changes: Vec<Change> = keys.iter().map(draw).collect();
-            batch.make(&changes, transform.output_size(size));
+        let count = self.images;
+        for deed in self.deeds {
+            images = deed.carry_out(images, count, &device);
         }
-        batch.settle();
-        let of_channels =
-            |values: [f32; 3]| Tensor::<1>::from_floats(values, &device).reshape([1, 3, 1, 1]);
+        let of_channels = |values: [f32; 3]| -> Tensor<4> {
+            Array::from_vec(values.to_vec(), &[1, 3, 1, 1], &device).into_tensor()
+        };
         let Normalization { mean, std } = *normalization;
-        (batch.images - of_channels(mean)) * of_channels(std.map(|std| 1.0 / std))
+        (images - of_channels(mean)) * of_channels(std.map(|std| 1.0 / std))
     }
 }
 
-/// Images on their way through a chain of transforms.
-struct Batch {
-    /// `[n, 3, height, width]`
-    images: Tensor<4>,
-    /// What moves their pixels and is not done yet.
-    moves: Moves,
-}
-
-impl Batch {
-    /// Makes one change of each image, after which each has that size.
-    fn make(&mut self, changes: &[Change], size: [usize; 2]) {
-        if changes.iter().any(moves) {
-            self.moves.then(changes, size);
-        }
-        if changes.iter().all(|change| moves(change) || *change == Change::Nothing) {
-            return;
-        }
-        self.settle();
-        for turn in 0..4 {
-            let tone = |change: &Change| match change {
-                Change::Tones(tones) => Some(tones[turn]),
-                _ => None,
-            };
-            self.tone(&changes.iter().map(tone).collect::<Vec<_>>());
-        }
-        let grey = |change: &Change| (*change == Change::Grayscale).then_some(1.0);
-        if let Some(is_grey) = self.each(changes, grey, 0.0) {
-            self.change(|images| {
+impl Deed {
+    fn carry_out(self, images: Tensor<4>, n: usize, device: &Device) -> Tensor<4> {
+        let [_, channels, height, width] = images.dims();
+        // A number for each image.
+        let each = |numbers: Vec<f32>| -> Tensor<4> {
+            Array::from_vec(numbers, &[n, 1, 1, 1], device).into_tensor()
+        };
+        match self {
+            Deed::Rows(Matrices { values, to }) => {
+                let rows_of = Array::from_vec(values, &[n, 1, to, height], device);
+                rows_of.into_tensor::<4>().repeat_dim(1, channels).matmul(images)
+            }
+            Deed::Columns(Matrices { values, to }) => {
+                let columns_of = Array::from_vec(values, &[n, to, width], device);
+                let lines = images.reshape([n, channels * height, width]);
+                let lines = lines.matmul(columns_of.into_tensor::<3>().swap_dims(1, 2));
+                lines.reshape([n, channels, height, to])
+            }
+            Deed::Brightness(factors) => (images * each(factors)).clamp(0.0, 1.0),
+            Deed::Contrast(factors) => {
+                let mean = luma(&images).mean_dim(3).mean_dim(2);
+                towards(images, each(factors), mean)
+            }
+            Deed::Saturation(factors) => {
+                let luma = luma(&images);
+                towards(images, each(factors), luma)
+            }
+            Deed::Hue(turns) => turned(images, each(turns)),
+            Deed::Grey(is_grey) => {
+                let is_grey = each(is_grey);
                 let luma = luma(&images);
                 images * (1.0 - is_grey.clone()) + luma * is_grey
-            });
-        }
-        // Nobody draws whether to make one of these two.
-        if let Some(Change::Lab(part)) = changes.first() {
-            self.change(|images| part.change_batch(images));
-        }
-        let hidden = changes.iter().filter_map(|change| match change {
-            Change::Hide(hidden) => Some(*hidden),
-            _ => None,
-        });
-        let hidden: Vec<Hidden> = hidden.collect();
-        if !hidden.is_empty() {
-            self.change(|images| Hidden::change_batch(&hidden, images));
-        }
-        let arranged = changes.iter().filter_map(|change| match change {
-            Change::Rearrange(arrangement) => Some(*arrangement),
-            _ => None,
-        });
-        let arranged: Vec<Arrangement> = arranged.collect();
-        if !arranged.is_empty() {
-            self.change(|images| Arrangement::change_batch(&arranged, images));
-        }
-        let threshold = |change: &Change| match change {
-            Change::Solarize(threshold) => Some(*threshold),
-            _ => None,
-        };
-        // Nothing is as bright as two.
-        if let Some(threshold) = self.each(changes, threshold, 2.0) {
-            self.change(|images| {
-                let bright = images.clone().greater_equal(threshold);
+            }
+            Deed::Lab(part) => part.change_batch(images),
+            Deed::Hide(hidden) => {
+                let hidden: Tensor<4> =
+                    Array::from_vec(hidden, &[n, 1, height, width], device).into_tensor();
+                let mean = images.clone().mean_dim(3).mean_dim(2);
+                images * (1.0 - hidden.clone()) + mean * hidden
+            }
+            Deed::Arrange { places, seen } => {
+                let pixels = height * width;
+                let places: Tensor<1, Int> = Array::from_whole(places, device).whole();
+                let places = places.reshape([n, 1, pixels]).repeat_dim(1, channels);
+                let moved = images.reshape([n, channels, pixels]).gather(2, places);
+                let seen = Array::from_vec(seen, &[n, 1, pixels], device);
+                (moved * seen.into_tensor::<3>()).reshape([n, channels, height, width])
+            }
+            Deed::Solarize(thresholds) => {
+                let bright = images.clone().greater_equal(each(thresholds));
                 images.clone().mask_where(bright, 1.0 - images)
-            });
-        }
-    }
-
-    /// Makes one change of colour of each image that has one.
-    fn tone(&mut self, tones: &[Option<Tone>]) {
-        let brightness = |own: &Option<Tone>| match own {
-            Some(Tone::Brightness(factor)) => Some(*factor),
-            _ => None,
-        };
-        if let Some(factor) = self.each(tones, brightness, 1.0) {
-            self.change(|images| (images * factor).clamp(0.0, 1.0));
-        }
-        let contrast = |own: &Option<Tone>| match own {
-            Some(Tone::Contrast(factor)) => Some(*factor),
-            _ => None,
-        };
-        if let Some(factor) = self.each(tones, contrast, 1.0) {
-            self.change(|images| {
-                let mean = luma(&images).mean_dim(3).mean_dim(2);
-                towards(images, factor, mean)
-            });
-        }
-        let saturation = |own: &Option<Tone>| match own {
-            Some(Tone::Saturation(factor)) => Some(*factor),
-            _ => None,
-        };
-        if let Some(factor) = self.each(tones, saturation, 1.0) {
-            self.change(|images| {
-                let luma = luma(&images);
-                towards(images, factor, luma)
-            });
-        }
-        let hue = |own: &Option<Tone>| match own {
-            Some(Tone::Hue(turn)) => Some(6.0 * turn),
-            _ => None,
-        };
-        if let Some(turn) = self.each(tones, hue, 0.0) {
-            self.change(|images| turned(images, turn));
-        }
-    }
-
-    /// A number for each image, `[n, 1, 1, 1]`: `none` leaves as it is an image of which nothing is
-    /// wanted. Absent where nothing is wanted of any.
-    fn each<T>(
-        &self,
-        all: &[T],
-        wanted: impl Fn(&T) -> Option<f32>,
-        none: f32,
-    ) -> Option<Tensor<4>> {
-        let wanted: Vec<Option<f32>> = all.iter().map(wanted).collect();
-        wanted.iter().any(Option::is_some).then(|| {
-            let numbers: Vec<f32> = wanted.iter().map(|own| own.unwrap_or(none)).collect();
-            let shape = [numbers.len(), 1, 1, 1];
-            Tensor::from_data(TensorData::new(numbers, shape), &self.images.device())
-        })
-    }
-
-    fn change(&mut self, change: impl FnOnce(Tensor<4>) -> Tensor<4>) {
-        self.images = change(self.images.clone());
-    }
-
-    /// Moves the pixels.
-    fn settle(&mut self) {
-        let [n, channels, height, width] = self.images.dims();
-        let done = Moves::none(self.moves.size());
-        let Moves { rows, columns } = std::mem::replace(&mut self.moves, done);
-        let device = self.images.device();
-        if let Some(matrices) = rows.matrices {
-            let shape = [n, 1, rows.to, height];
-            let rows_of = Tensor::<4>::from_data(TensorData::new(matrices, shape), &device);
-            let rows_of = rows_of.repeat_dim(1, channels);
-            self.change(|images| rows_of.matmul(images));
-        }
-        if let Some(matrices) = columns.matrices {
-            let shape = [n, columns.to, width];
-            let columns_of = Tensor::<3>::from_data(TensorData::new(matrices, shape), &device);
-            let lines = self.images.clone().reshape([n, channels * rows.to, width]);
-            let lines = lines.matmul(columns_of.swap_dims(1, 2));
-            self.images = lines.reshape([n, channels, rows.to, columns.to]);
-        }
-    }
-}
-
-/// Whether a change moves pixels, and keeps colours.
-fn moves(change: &Change) -> bool {
-    matches!(
-        change,
-        Change::Resample { .. } | Change::Window { .. } | Change::Mirror | Change::Blur(_)
-    )
-}
-
-/// Where the pixels of each image come from, along both axes.
-struct Moves {
-    rows: Axis,
-    columns: Axis,
-}
-
-/// The same along one axis.
-struct Axis {
-    /// `[n, to, from]`; none where each stays where it is.
-    matrices: Option<Vec<f32>>,
-    from: usize,
-    to: usize,
-}
-
-impl Moves {
-    fn none([height, width]: [usize; 2]) -> Self {
-        let axis = |length| Axis { matrices: None, from: length, to: length };
-        Moves { rows: axis(height), columns: axis(width) }
-    }
-
-    /// Height and width afterwards.
-    fn size(&self) -> [usize; 2] {
-        [self.rows.to, self.columns.to]
-    }
-
-    /// Adds one change of each image.
-    fn then(&mut self, changes: &[Change], [height, width]: [usize; 2]) {
-        self.rows.then(changes, 0, height);
-        self.columns.then(changes, 1, width);
-    }
-}
-
-impl Axis {
-    /// Adds one change of each image along axis 0, of rows, or 1.
-    fn then(&mut self, changes: &[Change], axis: usize, to: usize) {
-        // A mirror leaves rows where they are.
-        let moves = |own: &Change| *own != Change::Nothing && (axis == 1 || *own != Change::Mirror);
-        if to == self.to && !changes.iter().any(moves) {
-            return;
-        }
-        let (from, middle) = (self.from, self.to);
-        let mut combined = vec![0.0; changes.len() * to * from];
-        let mut own = vec![0.0; to * middle];
-        for (index, (change, out)) in
-            changes.iter().zip(combined.chunks_exact_mut(to * from)).enumerate()
-        {
-            own.fill(0.0);
-            matrix(change, axis, middle, to, &mut own);
-            match &self.matrices {
-                None => out.copy_from_slice(&own),
-                Some(before) => {
-                    let before = &before[index * middle * from..][..middle * from];
-                    multiply(&own, before, [to, middle, from], out);
-                }
-            }
-        }
-        self.matrices = Some(combined);
-        self.to = to;
-    }
-}
-
-/// Writes what a change does along an axis of `from` pixels as a matrix, `[to, from]`, over zeros.
-fn matrix(change: &Change, axis: usize, from: usize, to: usize, out: &mut [f32]) {
-    let mut add = |row: usize, column: usize, weight: f32| out[row * from + column] += weight;
-    match *change {
-        Change::Resample { window, .. } => {
-            let [start, length] = match axis {
-                0 => [window.top, window.height],
-                _ => [window.left, window.width],
-            };
-            let mut taps = Taps::default();
-            taps.fit(length, to);
-            for (row, (first, weights)) in taps.rows().enumerate() {
-                for (tap, &weight) in weights.iter().enumerate() {
-                    add(row, start + first + tap, weight);
-                }
-            }
-        }
-        Change::Window { start, .. } => {
-            for row in 0..to {
-                let column = usize::try_from(start[axis] + row as i64);
-                if let Some(column) = column.ok().filter(|column| *column < from) {
-                    add(row, column, 1.0);
-                }
-            }
-        }
-        Change::Blur(sigma) => {
-            let mut kernel = Vec::new();
-            gaussian(&mut kernel, sigma, from);
-            let radius = kernel.len() / 2;
-            for row in 0..to {
-                for (tap, &weight) in kernel.iter().enumerate() {
-                    add(row, mirror(row + tap, radius, from), weight);
-                }
-            }
-        }
-        Change::Mirror if axis == 1 => (0..to).for_each(|row| add(row, from - 1 - row, 1.0)),
-        _ => (0..to).for_each(|row| add(row, row, 1.0)),
-    }
-}
-
-/// `[rows, middle]` by `[middle, columns]` into zeros.
-fn multiply(a: &[f32], b: &[f32], [rows, middle, columns]: [usize; 3], out: &mut [f32]) {
-    for row in 0..rows {
-        let out = &mut out[row * columns..][..columns];
-        for (own, b) in a[row * middle..][..middle].iter().zip(b.chunks_exact(columns)) {
-            // Most are zero.
-            if *own != 0.0 {
-                out.iter_mut().zip(b).for_each(|(out, b)| *out += own * b);
             }
         }
     }

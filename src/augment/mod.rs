@@ -15,6 +15,7 @@ mod color;
 mod crop;
 mod lab;
 mod patches;
+mod plan;
 mod rearrange;
 mod resample;
 #[cfg(test)]
@@ -27,6 +28,7 @@ pub use change::Change;
 pub use color::Tone;
 pub use lab::Lab;
 pub use patches::Hidden;
+pub use plan::Plan;
 pub use rearrange::Arrangement;
 pub use resample::Window;
 

@@ -1,7 +1,5 @@
 //! Patches of an image hidden.
 
-use burn::tensor::{Tensor, TensorData};
-
 use super::augmentation::Transform;
 use super::canvas::Canvas;
 use super::change::Change;
@@ -32,7 +30,7 @@ pub struct Hidden {
 impl Hidden {
     /// Of each pixel, row after row, whether it is hidden. Patches at the right and below may be cut
     /// off; as many are hidden as come nearest to the share.
-    fn pixels(self, [height, width]: [usize; 2]) -> Vec<bool> {
+    pub(super) fn pixels(self, [height, width]: [usize; 2]) -> Vec<bool> {
         let [rows, columns] = [height, width].map(|side| side.div_ceil(self.patch));
         let count = (self.share * (rows * columns) as f32).round() as usize;
         let mut order: Vec<usize> = (0..rows * columns).collect();
@@ -58,17 +56,6 @@ impl Hidden {
                 }
             }
         }
-    }
-
-    /// The same of images, `[n, 3, height, width]`, each with its own.
-    pub(super) fn change_batch(all: &[Self], images: Tensor<4>) -> Tensor<4> {
-        let [n, _, height, width] = images.dims();
-        let hidden = all.iter().flat_map(|own| own.pixels([height, width]));
-        let hidden: Vec<f32> = hidden.map(|own| f32::from(u8::from(own))).collect();
-        let hidden = TensorData::new(hidden, [n, 1, height, width]);
-        let hidden = Tensor::<4>::from_data(hidden, &images.device());
-        let mean = images.clone().mean_dim(3).mean_dim(2);
-        images * (1.0 - hidden.clone()) + mean * hidden
     }
 }
 

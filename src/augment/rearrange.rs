@@ -1,7 +1,5 @@
 //! Images turned by right angles, or cut into pieces that are put in another order.
 
-use burn::tensor::{Int, Tensor, TensorData};
-
 use super::augmentation::Transform;
 use super::canvas::Canvas;
 use super::change::Change;
@@ -54,7 +52,7 @@ pub enum Arrangement {
 
 impl Arrangement {
     /// For each pixel, row after row, the place of the one that comes there; none for black.
-    fn sources(self, [height, width]: [usize; 2]) -> Vec<Option<usize>> {
+    pub(super) fn sources(self, [height, width]: [usize; 2]) -> Vec<Option<usize>> {
         let each = |source: &dyn Fn(usize, usize) -> [usize; 2]| {
             let places = (0..height).flat_map(|row| (0..width).map(move |column| [row, column]));
             let places = places.map(|[row, column]| source(row, column));
@@ -100,22 +98,6 @@ impl Arrangement {
             canvas.spare.extend(sources.iter().map(pixel));
         }
         std::mem::swap(&mut canvas.pixels, &mut canvas.spare);
-    }
-
-    /// The same of images, `[n, 3, height, width]`, each with its own.
-    pub(super) fn change_batch(all: &[Self], images: Tensor<4>) -> Tensor<4> {
-        let [n, channels, height, width] = images.dims();
-        let device = images.device();
-        let sources = all.iter().flat_map(|own| own.sources([height, width]));
-        let sources: Vec<Option<usize>> = sources.collect();
-        let places = sources.iter().map(|source| source.unwrap_or(0) as i64).collect::<Vec<_>>();
-        let places = TensorData::new(places, [n, 1, height * width]);
-        let places = Tensor::<3, Int>::from_data(places, &device).repeat_dim(1, channels);
-        let pixels = images.reshape([n, channels, height * width]).gather(2, places);
-        let seen = sources.iter().map(|source| f32::from(u8::from(source.is_some())));
-        let seen = TensorData::new(seen.collect::<Vec<_>>(), [n, 1, height * width]);
-        let pixels = pixels * Tensor::<3>::from_data(seen, &device);
-        pixels.reshape([n, channels, height, width])
     }
 }
 

@@ -2,19 +2,12 @@
 //!
 //! Batches are pure functions of the loader and their place in the epoch: neither the number of
 //! threads nor an interruption changes a bit of them.
-//!
-//! Plain threads make whole batches in turn, thread `t` of `n` every `n`-th from `t`, each with a
-//! channel of its own, which the training loop reads in the same turn. Nothing else is shared, so
-//! that there is no pool to compete with the one in which a processor backend runs its kernels,
-//! and a machine of two cores gives exactly one of them to views.
 
 use std::ops::Range;
-use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::{self, JoinHandle};
 
+use super::ahead::Ahead;
 use super::images::Images;
 use crate::augment::Normalization;
 use crate::augment::{Augmentation, Canvas};
@@ -49,26 +42,8 @@ pub struct Loader {
     pub processes: Processes,
     /// All that is random follows from it.
     pub key: Key,
-    /// Threads that make batches, at least 1; see [`default_threads`].
+    /// Threads that make batches, at least 1; see [`super::ahead::default_threads`].
     pub threads: usize,
-}
-
-/// Half of the processor's cores, for the step needs the other half where it runs on the same
-/// processor, and at most eight, which keep up with a large GPU.
-pub fn default_threads() -> usize {
-    thread::available_parallelism().map_or(1, |cores| cores.get() / 2).clamp(1, 8)
-}
-
-/// How many batches each of so many threads has ahead of the one that it makes: two or three in all
-/// are enough.
-fn ahead(threads: usize) -> usize {
-    [2, 1].get(threads - 1).copied().unwrap_or(0)
-}
-
-/// Batches that are there at once: made, in the making, and the one on the device.
-pub fn batches_held() -> usize {
-    let threads = default_threads();
-    threads * (1 + ahead(threads)) + 2
 }
 
 impl Loader {
@@ -116,26 +91,17 @@ impl Loader {
     ///
     /// Work starts at once and goes on in the background, a few batches ahead of the caller; it
     /// ends when the iterator is dropped.
-    pub fn epoch(&self, epoch: u64, first_batch: usize) -> Batches {
-        let end = self.batches();
+    pub fn epoch(&self, epoch: u64, first_batch: usize) -> Ahead<Batch> {
         let order = Arc::new(self.order(epoch));
-        let stop = Arc::new(AtomicBool::new(false));
-        let threads = self.threads.clamp(1, end.saturating_sub(first_batch).max(1));
-        let workers = (0..threads)
-            .map(|turn| {
-                let (made, batches) = sync_channel(ahead(threads));
-                let work = Work {
-                    loader: self.clone(),
-                    views_key: self.views_key(epoch),
-                    order: Arc::clone(&order),
-                    stop: Arc::clone(&stop),
-                    made,
-                };
-                let turns = (first_batch + turn..end).step_by(threads);
-                Worker { batches, thread: thread::spawn(move || work.run(turns)) }
-            })
-            .collect();
-        Batches { workers, stop, turn: 0, remaining: end.saturating_sub(first_batch) }
+        let views_key = self.views_key(epoch);
+        Ahead::new(first_batch..self.batches(), self.threads, || {
+            let (loader, order, mut canvas) = (self.clone(), Arc::clone(&order), Canvas::new());
+            move |turn, stop| {
+                let examples = &order[loader.part_of(turn)];
+                let mut batch = Batch::default();
+                loader.fill(views_key, examples, &mut canvas, &mut batch, stop).then_some(batch)
+            }
+        })
     }
 
     /// Makes the views of `examples` into `batch`; false when told to stop halfway.
@@ -179,84 +145,6 @@ impl Loader {
 /// From what a view of an example follows, given what all views of an epoch follow from.
 fn of_view(views_key: Key, example: u32, view: usize) -> Key {
     views_key.fold(u64::from(example)).fold(view as u64)
-}
-
-/// What one thread needs to make its batches.
-struct Work {
-    loader: Loader,
-    views_key: Key,
-    order: Arc<Vec<u32>>,
-    stop: Arc<AtomicBool>,
-    made: SyncSender<Batch>,
-}
-
-impl Work {
-    fn run(self, turns: impl Iterator<Item = usize>) {
-        let mut canvas = Canvas::new();
-        for turn in turns {
-            let examples = &self.order[self.loader.part_of(turn)];
-            let mut batch = Batch::default();
-            let Work { loader, views_key, stop, .. } = &self;
-            if !loader.fill(*views_key, examples, &mut canvas, &mut batch, stop) {
-                return;
-            }
-            // The other side is gone when the iterator was dropped.
-            if self.made.send(batch).is_err() {
-                return;
-            }
-        }
-    }
-}
-
-/// The batches of one epoch, in order.
-pub struct Batches {
-    workers: Vec<Worker>,
-    stop: Arc<AtomicBool>,
-    /// Batches taken so far.
-    turn: usize,
-    remaining: usize,
-}
-
-struct Worker {
-    batches: Receiver<Batch>,
-    thread: JoinHandle<()>,
-}
-
-impl Iterator for Batches {
-    type Item = Batch;
-
-    fn next(&mut self) -> Option<Batch> {
-        self.remaining = self.remaining.checked_sub(1)?;
-        let turn = self.turn % self.workers.len();
-        self.turn += 1;
-        if let Ok(batch) = self.workers[turn].batches.recv() {
-            return Some(batch);
-        }
-        // A worker that still owes batches ends early only by a panic, which goes on here.
-        self.remaining = 0;
-        match self.workers.swap_remove(turn).thread.join() {
-            Err(panic) => resume_unwind(panic),
-            Ok(()) => unreachable!("a worker of the loader ended before its last batch"),
-        }
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.remaining, Some(self.remaining))
-    }
-}
-
-impl ExactSizeIterator for Batches {}
-
-impl Drop for Batches {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        for Worker { batches, thread } in self.workers.drain(..) {
-            // A worker that waits for room in its channel is woken by the end of it.
-            drop(batches);
-            // Its panic, if any, has been met in `next` or concerns a batch nobody asked for.
-            let _ = thread.join();
-        }
-    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Datasets: found, verified and decoded once, and made into batches of views.
 
+pub mod ahead;
 mod archive;
 mod cifar10;
 pub mod download;

@@ -56,6 +56,10 @@ impl Array {
     ///
     /// If there are not as many values as the shape has places, or the shape has no dimension.
     pub fn from_vec(values: Vec<f32>, shape: &[usize], device: &Device) -> Self {
+        #[cfg(feature = "libtorch")]
+        if let Some(brought) = super::libtorch::bring(&values, shape, device) {
+            return brought;
+        }
         let data = TensorData::new(values, shape.to_vec());
         by_rank!(shape.len(), D => Tensor::<D>::from_data(data, device).into())
     }
@@ -63,13 +67,18 @@ impl Array {
     /// Whole numbers, `[n]`.
     pub fn from_whole(values: impl IntoIterator<Item = i64>, device: &Device) -> Self {
         let values: Vec<i64> = values.into_iter().collect();
+        #[cfg(feature = "libtorch")]
+        if let Some(brought) = super::libtorch::bring_whole(&values, device) {
+            return brought;
+        }
         let shape = [values.len()];
         Tensor::<1, Int>::from_data(TensorData::new(values, shape), device).into()
     }
 
     /// One number.
     pub fn number(value: f64, device: &Device) -> Self {
-        Tensor::<1>::full([1], value, device).into()
+        // A number that is brought there from here would be waited for.
+        Tensor::<1>::zeros([1], device).add_scalar(value).into()
     }
 
     pub fn shape(&self) -> Vec<usize> {

@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use burn::tensor::{Device, Distribution, Tensor};
 
+use super::Selected;
+
 /// The most that a device was seen to do.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ceilings {
@@ -14,25 +16,27 @@ pub struct Ceilings {
     pub copy: f64,
 }
 
-/// The side of the matrices.
-const SIDE: usize = 1024;
-/// The numbers that are copied, 64 MiB: more than the caches of most processors keep.
-const NUMBERS: usize = 1 << 24;
+/// The side of the matrices: of a GPU's many processors each takes a part.
+const SIDE: [usize; 2] = [1024, 8192];
+/// The numbers that are copied, 64 MiB and 1 GiB: more than most caches keep.
+const NUMBERS: [usize; 2] = [1 << 24, 1 << 28];
 /// What is asked for at once takes as long at least, so that asking is no part of it.
 const LONG: Duration = Duration::from_millis(10);
 
 impl Ceilings {
     /// Measures a device for about so long.
-    pub fn of(device: &Device, length: Duration) -> Self {
+    pub fn of(own: &Selected, length: Duration) -> Self {
+        let device = &own.device;
+        let [side, numbers] = [SIDE, NUMBERS].map(|sizes| sizes[usize::from(!own.is_host())]);
         let uniform = Distribution::Uniform(-1.0, 1.0);
-        let [a, b] = [(); 2].map(|()| Tensor::<2>::random([SIDE, SIDE], uniform, device));
+        let [a, b] = [(); 2].map(|()| Tensor::<2>::random([side, side], uniform, device));
         let product = best(device, length / 2, || drop(a.clone().matmul(b.clone())));
-        let row = Tensor::<1>::random([NUMBERS], uniform, device);
+        let row = Tensor::<1>::random([numbers], uniform, device);
         // A product is new memory, as a copy is.
         let copy = best(device, length / 2, || drop(row.clone() * 1.0));
         Ceilings {
-            product: 2.0 * (SIDE as f64).powi(3) / product,
-            copy: (NUMBERS * size_of::<f32>()) as f64 / copy,
+            product: 2.0 * (side as f64).powi(3) / product,
+            copy: (numbers * size_of::<f32>()) as f64 / copy,
         }
     }
 }

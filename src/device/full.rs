@@ -6,7 +6,13 @@ use std::panic::{self, AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Once;
 
 /// What libtorch says where memory is at its end, of a GPU and of the machine.
-const SIGNS: [&str; 2] = ["CUDA out of memory", "you tried to allocate"];
+const SIGNS: [&str; 5] = [
+    "CUDA out of memory",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+    "you tried to allocate",
+];
 
 /// What the backend said when it had no room.
 #[derive(Clone, Debug, PartialEq)]
@@ -72,6 +78,18 @@ mod tests {
         let found = unless_full(|| panic!("{plain}"));
         let said = "you tried to allocate 512 bytes. Error code 12 (Cannot allocate memory)";
         assert_eq!(found, Err::<(), _>(Full(said.to_owned())));
+    }
+
+    #[test]
+    fn libraries_of_a_gpu_have_words_of_their_own() {
+        for said in [
+            "CUDA error: out of memory",
+            "CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+            "CUDNN_STATUS_ALLOC_FAILED",
+        ] {
+            let text = format!("libtorch: {said}\nException raised");
+            assert_eq!(unless_full(|| panic!("{text}")), Err::<(), _>(Full(said.to_owned())));
+        }
     }
 
     #[test]

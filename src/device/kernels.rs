@@ -3,7 +3,9 @@
 use burn::tensor::ops::{ConvOptions, MaxPoolOptions};
 use burn::tensor::{Int, Tensor, activation, module};
 
+use super::adam::Adam;
 use super::array::{Array, by_rank};
+use super::reading::Reading;
 
 /// What networks, averages and optimizers compute with. Each operation has a fall-back in burn's own
 /// operations, differentiable as they are; a backend with better kernels of its own replaces it.
@@ -157,6 +159,12 @@ pub trait Kernels: Send + Sync {
         if after.relu { self.relu(x) } else { x }
     }
 
+    /// Asks for numbers without waiting for what computes them, and without what the device is told
+    /// after this.
+    fn read(&self, numbers: Array) -> Reading {
+        Reading::of(numbers)
+    }
+
     /// What a network yields, as the rest of a step reads it.
     fn finish(&self, x: Array) -> Array {
         x
@@ -206,6 +214,22 @@ pub trait Kernels: Send + Sync {
                 }
                 value - direction * how.lr
             }));
+        }
+    }
+
+    /// A step of Adam for each of many parameters: `p - lr * m' / (sqrt(v') + epsilon)`, with the
+    /// averages `m'` and `v'` of [`Averages::direction`](super::Averages::direction), which are kept
+    /// for each: before its first step there are none.
+    fn adam_many(
+        &self,
+        values: &mut [Array],
+        gradients: Vec<Array>,
+        moments: &mut [Vec<Array>],
+        how: Adam,
+    ) {
+        for ((value, gradient), moments) in values.iter_mut().zip(gradients).zip(moments) {
+            // Moved out of its place, it is held once and written there.
+            *value = how.moved(value.take(), gradient, moments);
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Which machine part computes: `--device` to a backend of burn, and what is computed there.
 
+mod adam;
 mod array;
 mod ceilings;
 #[cfg(feature = "flex")]
@@ -13,6 +14,7 @@ mod memory;
 mod operations;
 mod precision;
 mod processes;
+mod reading;
 #[cfg(test)]
 pub mod testing;
 
@@ -20,6 +22,7 @@ use std::fmt;
 
 use burn::tensor::Device;
 
+pub use adam::{Adam, Averages};
 pub use array::Array;
 pub(crate) use array::by_rank;
 pub use ceilings::Ceilings;
@@ -30,6 +33,7 @@ pub use libtorch::leave_at_once;
 pub use memory::{keep_memory, processor_time};
 pub use precision::{Mixed, Precision};
 pub use processes::Processes;
+pub use reading::Reading;
 
 /// A device that is there, and what it is called.
 #[derive(Clone)]

@@ -2,8 +2,10 @@
 
 use burn::tensor::FloatDType;
 
+use super::adam::Adam;
 use super::array::Array;
 use super::kernels::{After, Descent, Kernels, Normalized};
+use super::reading::Reading;
 
 /// What `precision` of a stage says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,6 +122,10 @@ impl Kernels for Mixed {
         rounded(self.0.batch_norm_fixed(x.cast(own), parts, fixed, epsilon, after))
     }
 
+    fn read(&self, numbers: Array) -> Reading {
+        self.0.read(numbers)
+    }
+
     fn finish(&self, x: Array) -> Array {
         x.cast(FloatDType::F32)
     }
@@ -136,5 +142,15 @@ impl Kernels for Mixed {
         how: Descent,
     ) {
         self.0.descend_many(values, gradients, buffers, how);
+    }
+
+    fn adam_many(
+        &self,
+        values: &mut [Array],
+        gradients: Vec<Array>,
+        moments: &mut [Vec<Array>],
+        how: Adam,
+    ) {
+        self.0.adam_many(values, gradients, moments, how);
     }
 }

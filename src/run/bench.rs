@@ -11,7 +11,8 @@ use super::inputs::Datasets;
 use super::stages::loader;
 use super::{Cause, Failure, Run, State};
 use crate::augment::{Augmentation, Canvas};
-use crate::data::loader::{Loader, batches_held};
+use crate::data::ahead::batches_held;
+use crate::data::loader::Loader;
 use crate::device::{Ceilings, Precision, processor_time};
 use crate::graph::Stage;
 use crate::interrupt::Interrupt;
@@ -112,7 +113,8 @@ impl Run<'_> {
     ///
     /// If the stage is no training.
     pub fn bench(&self, stage: &Stage, length: Duration) -> Result<Bench, Failure> {
-        self.benched(stage, length).map_err(|cause| Failure::of(stage, cause))
+        let benched = self.unless_full(stage, || self.benched(stage, length));
+        benched.map_err(|cause| Failure::of(stage, cause))
     }
 
     fn benched(&self, stage: &Stage, length: Duration) -> Result<Bench, Cause> {
@@ -161,7 +163,8 @@ impl Run<'_> {
             true => Vec::new(),
             false => recipes(&loader, BESIDE.min(length / 8)),
         };
-        let ceilings = Ceilings::of(&self.device.device, BESIDE.min(length / 8));
+        let plain = self.device.in_precision(Precision::F32).map_err(RunError::from)?;
+        let ceilings = Ceilings::of(&plain, BESIDE.min(length / 8));
         self.interrupt.check()?;
         Ok(Bench {
             stage: stage.name.clone(),

@@ -1,7 +1,6 @@
 //! Why a run has stopped before its end.
 
 use crate::data::DataError;
-use crate::device::Full;
 use crate::diagnostics::{Finding, findings};
 use crate::evaluate::EvaluateError;
 use crate::graph::Stage;
@@ -92,7 +91,6 @@ impl Cause {
             Cause::Objective(_) => findings::OBJECTIVE_FAILED,
             Cause::Run(error) | Cause::Train(TrainError::Run(error)) => error.finding(),
             Cause::Train(TrainError::NotFinite(error)) => error.finding(),
-            Cause::Train(TrainError::Full(_)) => findings::MEMORY_TOO_SMALL,
             Cause::Train(TrainError::State(_)) => findings::CHECKPOINT_DAMAGED,
             Cause::Weights(_) | Cause::File(FileError::Mismatch { .. }) => {
                 findings::WEIGHTS_MISMATCH
@@ -116,7 +114,6 @@ impl Cause {
             Cause::Train(TrainError::Interrupted) => Interrupted.to_string(),
             Cause::Interrupted(stop) => stop.to_string(),
             Cause::Train(TrainError::NotFinite(error)) => error.message(),
-            Cause::Train(TrainError::Full(Full(said))) => said.clone(),
             Cause::Train(TrainError::State(reason)) => {
                 format!("the checkpoint does not fit this stage: {reason}")
             }

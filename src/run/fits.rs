@@ -4,10 +4,11 @@ use std::iter::successors;
 
 use super::Run;
 use super::estimate::free_memory;
+use super::failure::Cause;
 use super::fields::Fields;
 use super::prepare::Lookups;
 use crate::check::StageKind;
-use crate::device::Full;
+use crate::device::{Full, unless_full};
 use crate::graph::Stage;
 use crate::store::error::{Fit, RunError};
 use crate::term::objective::NetworkBody;
@@ -47,8 +48,18 @@ impl Run<'_> {
         })
     }
 
+    /// What a part of a stage gives, or that the device had no room for it.
+    pub(super) fn unless_full<T>(
+        &self,
+        stage: &Stage,
+        part: impl FnOnce() -> Result<T, Cause>,
+    ) -> Result<T, Cause> {
+        let made = unless_full(part);
+        made.unwrap_or_else(|full| Err(self.device_full(stage, full).into()))
+    }
+
     /// What a device says that had no room for a stage, and what takes less.
-    pub(super) fn device_full(&self, stage: &Stage, Full(said): Full) -> RunError {
+    fn device_full(&self, stage: &Stage, Full(said): Full) -> RunError {
         let (fields, name) = (Fields(stage), stage.name.clone());
         let (batch, fits) = match stage.kind {
             StageKind::Evaluate => (None, Vec::new()),

@@ -61,7 +61,8 @@ impl Run<'_> {
             }
             // Its end is not the end of the next one either.
             let trial = self.trial(scratch.path())?;
-            let seconds = trial.seconds(&mut state, own, done, &self.interrupt);
+            let seconds = trial
+                .unless_full(own.stage, || trial.seconds(&mut state, own, done, &self.interrupt));
             own.seconds = Some(seconds.map_err(|cause| Failure::of(own.stage, cause))?);
         }
         plan.room.measured =

@@ -40,7 +40,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::check::Resolved;
-use crate::device::{Selected, unless_full};
+use crate::device::Selected;
 use crate::diagnostics::findings;
 use crate::evaluate::Features;
 use crate::graph::{Graph, Stage};
@@ -170,8 +170,7 @@ impl Run<'_> {
         let started = Instant::now();
         let mut partial = place.begin(lock)?;
         partial.set_lineage(self.lineage(stage));
-        let computed = unless_full(|| self.compute(state, stage, partial, &reason));
-        let computed = computed.unwrap_or_else(|full| Err(self.device_full(stage, full).into()));
+        let computed = self.unless_full(stage, || self.compute(state, stage, partial, &reason));
         let finished = computed.inspect_err(|cause| {
             // Unless another process has begun it since.
             if !cause.is_interrupt()

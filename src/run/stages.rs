@@ -13,7 +13,8 @@ use super::{Run, State};
 use crate::augment::Augmentation;
 use crate::check::{StageKind, declared_size};
 use crate::data::DataError;
-use crate::data::loader::{Loader, default_threads};
+use crate::data::ahead::default_threads;
+use crate::data::loader::Loader;
 use crate::device::Processes;
 use crate::graph::Stage;
 use crate::nn::safetensors;
@@ -25,7 +26,7 @@ use crate::store::events::Event;
 use crate::store::{Finished, Partial};
 use crate::term::objective::ENCODER;
 use crate::term::{Call, Split, Term, Unit};
-use crate::train::{DeviceFeed, Feed, HostFeed, Session, TrainError, Training, build_optimizer};
+use crate::train::{DeviceFeed, Feed, HostFeed, Session, Training, build_optimizer};
 
 /// The file of a picture of features.
 const MAP: &str = "map.svg";
@@ -63,10 +64,7 @@ impl Run<'_> {
         let trained = session.run(&mut task, &mut partial, &mut |epoch, encoder| {
             self.judge_kept(state, stage, epoch, encoder);
         });
-        let trained = trained.map_err(|error| match error {
-            TrainError::Full(full) => Cause::Run(self.device_full(stage, full)),
-            other => Cause::Train(other),
-        })?;
+        let trained = trained?;
         let mut write = |name: &str, params| {
             partial.write(&file(name), &safetensors::to_bytes(&[("", params)]))
         };

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::data::loader::batches_held;
+use crate::data::ahead::batches_held;
 use crate::device::Array;
 use crate::interrupt::Interrupt;
 use crate::objective::{Context, Inputs};

@@ -10,7 +10,7 @@ use super::passes::{Gradient, Passes};
 use super::plan::Plan;
 use crate::augment::Augmentation;
 use crate::check::{StageKind, declared_size, declared_sizes, examples_of as examples};
-use crate::data::loader::batches_held;
+use crate::data::ahead::batches_held;
 use crate::evaluate;
 use crate::graph::Stage;
 use crate::graph::flow::{Flow, chain, is_trained, section};

@@ -1,8 +1,12 @@
 //! Batches whose views are made where the step is computed.
 
+use std::sync::Arc;
+
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 
 use super::feed::{Feed, Places};
+use crate::augment::{Augmentation, Plan};
+use crate::data::ahead::Ahead;
 use crate::data::loader::Loader;
 use crate::device::Array;
 use crate::objective::{Inputs, Phases};
@@ -13,9 +17,18 @@ use crate::random::Key;
 pub struct DeviceFeed {
     loader: Loader,
     device: Device,
-    places: Places,
+    places: Arc<Places>,
     /// `[examples, 3 * height * width]`, of the split alone.
     images: Tensor<2, Int>,
+}
+
+/// All of a batch that the processor has to do with.
+struct Planned {
+    /// Where its examples stand in the split.
+    index: Vec<i64>,
+    labels: Vec<i64>,
+    /// Of each view.
+    views: Vec<Plan>,
 }
 
 impl DeviceFeed {
@@ -27,7 +40,7 @@ impl DeviceFeed {
         loader.examples.iter().for_each(|own| bytes.extend_from_slice(images.image(*own as usize)));
         let data = TensorData::new(bytes, [loader.examples.len(), volume]);
         let images = Tensor::from_data(data, (&device, DType::U8));
-        let places = Places::of(&loader);
+        let places = Arc::new(Places::of(&loader));
         DeviceFeed { loader, device, places, images }
     }
 
@@ -36,20 +49,31 @@ impl DeviceFeed {
         (loader.examples.len() * 3 * loader.images.height * loader.images.width) as u64
     }
 
-    fn inputs(&self, epoch: u64, examples: &[u32]) -> Inputs {
-        let Loader { images, views, normalization, .. } = &self.loader;
-        let (n, size) = (examples.len(), [images.height, images.width]);
-        let index = Array::from_whole(self.places.of_all(examples), &self.device);
+    fn inputs(&self, planned: Planned) -> Inputs {
+        let Loader { images, normalization, .. } = &self.loader;
+        let (n, size) = (planned.index.len(), [images.height, images.width]);
+        let index = Array::from_whole(planned.index, &self.device);
         let own = self.images.clone().select(0, index.whole::<1>());
         let own = own.reshape([n, 3, size[0], size[1]]).float() / 255.0;
-        let made = views.iter().enumerate().map(|(view, recipe)| {
-            let key = |example: &u32| self.loader.view_key(epoch, *example, view);
-            let keys: Vec<Key> = examples.iter().map(key).collect();
-            recipe.render_batch(own.clone(), &keys, normalization).into()
-        });
-        let made: Vec<Array> = made.collect();
-        let labels = examples.iter().map(|own| i64::from(images.labels[*own as usize]));
-        Inputs { views: made, labels: Array::from_whole(labels, &self.device), index }
+        let made = planned.views.into_iter();
+        let made = made.map(|plan| plan.carry_out(own.clone(), normalization).into());
+        let views: Vec<Array> = made.collect();
+        Inputs { views, labels: Array::from_whole(planned.labels, &self.device), index }
+    }
+}
+
+/// What is done to make those examples' views of an epoch.
+fn planned(loader: &Loader, places: &Places, epoch: u64, examples: &[u32]) -> Planned {
+    let Loader { images, views, .. } = loader;
+    let plan = |(view, recipe): (usize, &Arc<Augmentation>)| {
+        let key = |example: &u32| loader.view_key(epoch, *example, view);
+        let keys: Vec<Key> = examples.iter().map(key).collect();
+        recipe.plan([images.height, images.width], &keys)
+    };
+    Planned {
+        index: places.of_all(examples).collect(),
+        labels: examples.iter().map(|own| i64::from(images.labels[*own as usize])).collect(),
+        views: views.iter().enumerate().map(plan).collect(),
     }
 }
 
@@ -65,9 +89,13 @@ impl Feed for DeviceFeed {
         // Nothing but views is made, which is the phase that a step begins with.
         _: Option<&'f Phases>,
     ) -> Box<dyn Iterator<Item = Inputs> + 'f> {
-        let order = self.loader.order(epoch);
-        let inputs = move |turn| self.inputs(epoch, &order[self.loader.part_of(turn)]);
-        Box::new((first..self.batches()).map(inputs))
+        let order = Arc::new(self.loader.order(epoch));
+        let plans = Ahead::new(first..self.batches(), self.loader.threads, || {
+            let (loader, places) = (self.loader.clone(), Arc::clone(&self.places));
+            let order = Arc::clone(&order);
+            move |turn, _| Some(planned(&loader, &places, epoch, &order[loader.part_of(turn)]))
+        });
+        Box::new(plans.map(|planned| self.inputs(planned)))
     }
 }
 

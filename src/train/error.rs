@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 
-use crate::device::Full;
 use crate::diagnostics::{Finding, findings};
 use crate::store::error::RunError;
 
@@ -12,8 +11,6 @@ pub enum TrainError {
     /// Asked to; a checkpoint holds the state.
     Interrupted,
     NotFinite(NotFinite),
-    /// The device had no room for a step.
-    Full(Full),
     /// A checkpoint that fits another training.
     State(String),
     Run(RunError),

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use burn::tensor::Tensor;
+
 use super::error::{NotFinite, TrainError};
 use super::feed::Feed;
 use super::progress::{Clock, Mean};
-use crate::device::{Array, Processes, Selected, unless_full};
+use crate::device::{Array, Kernels, Processes, Reading, Selected};
 use crate::interrupt::Interrupt;
 use crate::objective::{Context, Inputs, Phase, Phases};
 use crate::random::Key;
@@ -146,6 +148,25 @@ impl Session<'_> {
     }
 }
 
+/// Measurements of a step that are on their way from the device.
+struct Pending {
+    step: u64,
+    lr: f64,
+    names: Vec<String>,
+    /// The loss, and a number for each name.
+    numbers: Reading,
+}
+
+impl Pending {
+    fn new(step: u64, lr: f64, measurements: Measurements, kernels: &dyn Kernels) -> Self {
+        let Measurements { loss, others } = measurements;
+        let (names, values): (Vec<String>, Vec<Array>) = others.into_iter().unzip();
+        let all = [loss].into_iter().chain(values).map(|own| own.constant().into_tensor::<1>());
+        let all = Tensor::cat(all.collect(), 0);
+        Pending { step, lr, names, numbers: kernels.read(all.into()) }
+    }
+}
+
 /// A training under way.
 struct Running<'s, 'a> {
     session: &'s Session<'a>,
@@ -204,8 +225,8 @@ impl Running<'_, '_> {
         }
         let mut batches = session.feed.epoch(epoch, (start % per_epoch) as usize, session.phases());
         let mut clock = Clock::start();
-        // Measurements are read one step late, while the device is at the next step.
-        let mut pending: Option<(u64, f64, Measurements)> = None;
+        // Measurements are waited for one step late, while the device is at the next step.
+        let mut pending: Option<Pending> = None;
         let mut step = start;
         while step < end {
             if let Some(observer) = session.observer {
@@ -222,12 +243,12 @@ impl Running<'_, '_> {
             let kernels = session.device.kernels;
             let (processes, key) = (session.processes, session.key.fold(step));
             let context = Context { kernels, progress, processes, key, phases: session.phases() };
-            let measurements = unless_full(|| task.step(&inputs, lr, context));
-            let measurements = measurements.map_err(TrainError::Full)?;
+            let measurements = task.step(&inputs, lr, context);
             session.enter(Phase::Metrics);
             step += 1;
             clock.images(session.feed.rows());
-            if let Some(pending) = pending.replace((step, lr, measurements)) {
+            let asked = Pending::new(step, lr, measurements, kernels);
+            if let Some(pending) = pending.replace(asked) {
                 self.measure(task, pending, partial, &mut clock)?;
             }
             // The first is read at once: it tells that the training has begun.
@@ -283,20 +304,20 @@ impl Running<'_, '_> {
     fn measure(
         &mut self,
         task: &dyn Task,
-        (step, lr, measurements): (u64, f64, Measurements),
+        Pending { step, lr, names, numbers }: Pending,
         partial: &mut Partial,
         clock: &mut Clock,
     ) -> Result<(), TrainError> {
         let session = self.session;
-        let loss = measurements.loss.to_number();
+        let mut numbers = numbers.wait().into_iter().map(f64::from);
+        let loss = numbers.next().unwrap_or(f64::NAN);
         let epoch = (step - 1) / session.steps_per_epoch() + 1;
         if !loss.is_finite() {
             let tensor = first_broken(&values(task));
             return Err(self.not_finite(step, loss, tensor, partial));
         }
-        let metrics =
-            measurements.others.into_iter().map(|(name, value)| (name, value.to_number()));
-        let measured = Measured { step, epoch, loss, lr, metrics: metrics.collect() };
+        let metrics = names.into_iter().zip(numbers).collect();
+        let measured = Measured { step, epoch, loss, lr, metrics };
         partial.log(&measured)?;
         self.mean.add(&measured);
         if clock.tells() || step == 1 {

@@ -9,8 +9,12 @@ Same network (ResNet-18 with the small stem, the tiny vision transformer, or Con
 patches of 4), same batch size, same queue and optimizer; weights and
 images are each side's own noise. Every round asks each for so many steps, one after the other, while
 the others wait. Printed are medians, their ratio to the best of PyTorch, and the most memory that
-each process has held. PyTorch's columns: f32, its memory order as it is or channels last (cl), and
-the automatic mixed precision of bf16.
+each process has held: on a GPU, what of it is taken once the first steps are done. PyTorch's kinds:
+f32, tf32, and the automatic mixed precision of bf16, each with the memory order as it is or channels
+last (cl), and compiled: bf16-cl-compiled. On a GPU:
+
+    step_speed.py STEP --device cuda --cpipe libtorch-cuda,libtorch-cuda:bf16 --batch 512 --width 64
+        --torch f32-cl,bf16-cl,bf16-cl-compiled --steps 50
 """
 
 import argparse
@@ -126,7 +130,10 @@ def training(network, width, batch, kind, device):
     builders = {"resnet18": encoder, "vit_tiny": lambda _: transformer(), "convnext_tiny": convnext}
     network, features = builders[network](width)
     head = nn.Sequential(nn.Linear(features, features), nn.ReLU(), nn.Linear(features, 128))
-    layout = torch.channels_last if kind.endswith("-cl") else torch.contiguous_format
+    layout = torch.channels_last if "-cl" in kind else torch.contiguous_format
+    # Convolutions round to it unless they are told not to.
+    torch.backends.cudnn.allow_tf32 = kind.startswith("tf32")
+    torch.backends.cuda.matmul.allow_tf32 = kind.startswith("tf32")
     query = nn.Sequential(network, head).to(device, memory_format=layout)
     key = copy.deepcopy(query).requires_grad_(False)
     queue = F.normalize(torch.randn(128, QUEUE, device=device), dim=0)
@@ -138,15 +145,19 @@ def training(network, width, batch, kind, device):
         for _ in range(2)
     ]
     labels = torch.zeros(batch, dtype=torch.long, device=device)
-    mixed = torch.autocast(device, torch.bfloat16, enabled=kind.startswith("bf16"))
+    mixed = torch.autocast(
+        device.partition(":")[0], torch.bfloat16, enabled=kind.startswith("bf16")
+    )
+    compiled = torch.compile if kind.endswith("-compiled") else lambda own: own
+    of_query, of_key = compiled(query), compiled(key)
 
     def step():
         nonlocal place
         with mixed:
-            q = F.normalize(query(views[0]).float(), dim=1)
+            q = F.normalize(of_query(views[0]).float(), dim=1)
             with torch.no_grad():
                 torch._foreach_lerp_(list(key.parameters()), parameters, 1 - MOMENTUM)
-                k = F.normalize(key(views[1]).float(), dim=1)
+                k = F.normalize(of_key(views[1]).float(), dim=1)
             positives = (q * k).sum(1, keepdim=True)
             logits = torch.cat([positives, q @ queue], 1) / TEMPERATURE
             loss = F.cross_entropy(logits.float(), labels)
@@ -172,9 +183,18 @@ def work(kind, network, width, batch, device):
         for _ in range(int(line)):
             loss = step()
         loss = loss.item()
-        if device == "cuda":
+        if device.startswith("cuda"):
             torch.cuda.synchronize()
         print(time.perf_counter() - begun, loss, flush=True)
+
+
+def taken(device):
+    """What is taken of a GPU's memory, in GiB."""
+    if not device.startswith("cuda"):
+        return None
+    index = device.partition(":")[2] or "0"
+    asked = ["--query-gpu=memory.used", "--format=csv,noheader,nounits", "-i", index]
+    return int(subprocess.check_output(["nvidia-smi", *asked], text=True)) / 1024
 
 
 class Side:
@@ -186,6 +206,7 @@ class Side:
         environment = {name: own for name, own in os.environ.items() if name != "OMP_WAIT_POLICY"}
         self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment)
         self.seconds = []
+        self.taken = None
 
     def take(self, steps):
         self.process.stdin.write(f"{steps}\n")
@@ -194,11 +215,11 @@ class Side:
         return float(seconds) / steps
 
     def end(self):
-        """The most memory that it has held, in GiB."""
+        """The most memory that it has held, or what it has taken of a GPU's, in GiB."""
         self.process.stdin.close()
         _, status, usage = os.wait4(self.process.pid, 0)
         assert status == 0, f"a side ended with status {status}"
-        return usage.ru_maxrss / 2**20
+        return usage.ru_maxrss / 2**20 if self.taken is None else self.taken
 
 
 def main():
@@ -235,10 +256,13 @@ def main():
         sizes = [given.network, str(given.width), str(given.batch)]
         own = [sys.executable, __file__, "--worker", kind, *sizes, given.device]
         sides[f"PyTorch {kind}"] = own
-    sides = {name: Side(command) for name, command in sides.items()}
-    for side in sides.values():
+    for name, command in sides.items():
+        before = taken(given.device)
+        sides[name] = Side(command)
         # The first steps choose kernels and fill caches.
-        side.take(2 * given.steps)
+        sides[name].take(2 * given.steps)
+        if before is not None:
+            sides[name].taken = taken(given.device) - before
     for _ in range(given.rounds):
         for side in sides.values():
             side.seconds.append(side.take(given.steps))
@@ -251,7 +275,7 @@ def main():
     for name, side in sides.items():
         own = medians[name]
         ratio = f"{best / own:.2f}" if best else ""
-        speed = f"{1000 * own:.0f} | {given.batch / own:.0f}"
+        speed = f"{1000 * own:.{0 if own > 0.1 else 2}f} | {given.batch / own:.0f}"
         print(f"| {name} | {speed} | {ratio} | {side.end():.2f} |", flush=True)
 
 

@@ -1,8 +1,9 @@
 use burn::tensor::{Device, TensorData};
 
 use super::*;
-use crate::augment::{Canvas, Pixels};
+use crate::augment::{Augmentation, Canvas, Pixels};
 use crate::device::testing::backends;
+use crate::random::Key;
 use crate::term::{Args, Call, Term};
 
 const NORMALIZATION: Normalization =
@@ -71,7 +72,7 @@ fn both(term: &Term, [height, width]: [usize; 2], device: &Device) -> [Vec<f32>;
     let shares: Vec<f32> = bytes.iter().map(|byte| f32::from(*byte) / 255.0).collect();
     let images = TensorData::new(shares, [COUNT, 3, height, width]);
     let images = Tensor::<4>::from_data(images, device);
-    let batch = augmentation.render_batch(images, &keys, &NORMALIZATION);
+    let batch = augmentation.plan([height, width], &keys).carry_out(images, &NORMALIZATION);
     assert_eq!(batch.dims(), [COUNT, 3, out_height, out_width]);
     [single, batch.into_data().try_to_vec().expect("floats")]
 }

@@ -86,8 +86,12 @@ char *cpipe_batch_norm_backward(at::Tensor *made[4], int64_t implementation,
   return guarded([&] {
     const at::Tensor passed = relu ? at::threshold_backward(*gradient, *output, 0) : *gradient;
     const std::vector<int64_t> sizes = by_groups(*x, groups);
+    const at::Tensor own = x->reshape(sizes);
+    // cuDNN wants both in one order.
+    const at::MemoryFormat order = own.suggest_memory_format();
     auto [x_gradient, scale_gradient, shift_gradient] = at::_batch_norm_impl_index_backward(
-        implementation, x->reshape(sizes), passed.reshape(sizes), repeated(*scale, groups),
+        implementation, own.contiguous(order), passed.reshape(sizes).contiguous(order),
+        repeated(*scale, groups),
         std::nullopt, std::nullopt, *mean, *deviation, true, epsilon, {by_x, true, true}, *kept);
     const auto added = [&](const at::Tensor &own) {
       return groups == 1 ? own : own.reshape({groups, -1}).sum(0);

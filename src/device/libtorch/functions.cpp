@@ -3,6 +3,8 @@
 #include <array>
 #include <cstdint>
 #include <cstdlib>
+#include <cstring>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -10,6 +12,8 @@
 #include <ATen/TensorIterator.h>
 #include <ATen/Version.h>
 #include <ATen/ops/_foreach_lerp.h>
+#include <ATen/ops/_fused_adam.h>
+#include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/_fused_sgd.h>
 #include <ATen/ops/conv2d.h>
 #include <ATen/ops/convolution_backward.h>
@@ -18,6 +22,9 @@
 #include <ATen/ops/native_layer_norm.h>
 #include <ATen/ops/native_layer_norm_backward.h>
 #include <ATen/ops/zeros_like.h>
+#include <c10/core/Event.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+#include <c10/util/Exception.h>
 #include <torch/csrc/api/include/torch/version.h>
 
 #include "guarded.h"
@@ -33,6 +40,26 @@ template <typename Pointer> std::vector<at::Tensor> listed(Pointer const *tensor
     list.push_back(*tensors[index]);
   return list;
 }
+
+struct Quiet : c10::WarningHandler {
+  void process(const c10::Warning &) override {}
+};
+
+// Whether GPUs round products of f32 to TF32.
+bool on_tensor_cores = false;
+
+// The same maps in the order in which tensor cores read them: else each convolution puts them in it,
+// and back.
+at::Tensor ordered(const at::Tensor &maps) {
+  const bool last = maps.is_cuda() && (maps.scalar_type() == at::kBFloat16 || on_tensor_cores);
+  return last ? maps.contiguous(at::MemoryFormat::ChannelsLast) : maps;
+}
+
+// A tensor that a device writes, and what tells that it has.
+struct CopyOut {
+  at::Tensor there;
+  c10::Event event;
+};
 
 } // namespace
 
@@ -52,11 +79,24 @@ char *cpipe_configuration() {
   }
 }
 
-// Whether products of f32 on a GPU may be rounded to TF32.
-char *cpipe_allow_tf32(bool allowed) {
+// How GPUs compute from now on: the same each time, and products of f32 rounded to TF32 or not.
+char *cpipe_settle_gpus(bool tf32) {
   return guarded([&] {
-    at::globalContext().setAllowTF32CuDNN(allowed);
-    at::globalContext().setAllowTF32CuBLAS(allowed);
+    // What libtorch warns of is its own names for these, and operations that have no way to be the
+    // same each time: the documentation tells which.
+    static Quiet quiet;
+    c10::WarningUtils::set_warning_handler(&quiet);
+    // Read where cuBLAS begins.
+    setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", 0);
+    at::Context &context = at::globalContext();
+    context.setDeterministicCuDNN(true);
+    context.setBenchmarkCuDNN(false);
+    context.setDeterministicAlgorithms(true, true);
+    // Else all that is made to be written would be filled first.
+    context.setDeterministicFillUninitializedMemory(false);
+    context.setAllowTF32CuDNN(tf32);
+    context.setAllowTF32CuBLAS(tf32);
+    on_tensor_cores = tf32;
   });
 }
 
@@ -74,12 +114,49 @@ char *cpipe_each(int64_t count, void (*work)(const void *), const void *data) {
   });
 }
 
+// Numbers of the processor, row-major, on their way to a GPU: in memory that stays where it is, out
+// of which it reads them by itself. Out of any other it would do so while the caller waits for all
+// that it was told before.
+char *cpipe_bring(at::Tensor *made[1], const void *values, const int64_t *sizes, size_t rank,
+                  bool is_whole, int32_t gpu) {
+  return guarded([&] {
+    const at::ScalarType type = is_whole ? at::kLong : at::kFloat;
+    const at::Tensor own =
+        at::empty(at::IntArrayRef(sizes, rank), at::TensorOptions(type).pinned_memory(true));
+    memcpy(own.data_ptr(), values, own.nbytes());
+    const at::Device device(at::kCUDA, static_cast<at::DeviceIndex>(gpu));
+    made[0] = owned(own.to(device, type, true));
+  });
+}
+
+// A copy of `x` on its way to the processor.
+char *cpipe_copy_begin(void **made, const at::Tensor *x) {
+  return guarded([&] {
+    at::Tensor there = at::empty(x->sizes(), x->options().device(at::kCPU).pinned_memory(true));
+    there.copy_(*x, true);
+    auto copy = std::make_unique<CopyOut>(CopyOut{there, c10::Event(x->device().type())});
+    const c10::impl::VirtualGuardImpl device(x->device().type());
+    copy->event.record(device.getStream(x->device()));
+    *made = copy.release();
+  });
+}
+
+// Waits for it, and gives it where it is asked for. It ends in any case.
+char *cpipe_copy_end(at::Tensor *made[1], void *copy) {
+  return guarded([&] {
+    const std::unique_ptr<CopyOut> own(static_cast<CopyOut *>(copy));
+    own->event.synchronize();
+    if (made != nullptr)
+      made[0] = owned(own->there);
+  });
+}
+
 // The maps of `x`, padded by zeros, under `weight`.
 char *cpipe_convolution(at::Tensor *made[1], const at::Tensor *x, const at::Tensor *weight,
                         int64_t stride, int64_t padding) {
   return guarded([&] {
     const std::array<int64_t, 2> strides = {stride, stride}, paddings = {padding, padding};
-    made[0] = owned(at::conv2d(*x, *weight, std::nullopt, strides, paddings));
+    made[0] = owned(at::conv2d(ordered(*x), *weight, std::nullopt, strides, paddings));
   });
 }
 
@@ -91,8 +168,8 @@ char *cpipe_convolution_backward(at::Tensor *made[2], const at::Tensor *gradient
     const std::array<int64_t, 2> strides = {stride, stride}, paddings = {padding, padding};
     const std::array<int64_t, 2> ones = {1, 1}, zeros = {0, 0};
     auto [x_gradient, weight_gradient, none] =
-        at::convolution_backward(*gradient, *x, *weight, std::nullopt, strides, paddings, ones,
-                                 false, zeros, 1, {by_x, by_weight, false});
+        at::convolution_backward(ordered(*gradient), ordered(*x), *weight, std::nullopt, strides,
+                                 paddings, ones, false, zeros, 1, {by_x, by_weight, false});
     made[0] = by_x ? owned(x_gradient) : nullptr;
     // Weights, and what is kept for each of theirs, lie in the order of their sizes.
     made[1] = by_weight ? owned(weight_gradient.contiguous()) : nullptr;
@@ -133,6 +210,27 @@ char *cpipe_lerp_many(at::Tensor *const *averages, const at::Tensor *const *targ
                       double share) {
   return guarded([&] {
     at::_foreach_lerp_(listed(averages, count), listed(targets, count), at::Scalar(share));
+  });
+}
+
+// A step of Adam for each of `count` values, with their averages: the one of that number.
+char *cpipe_adam_many(at::Tensor *const *values, const at::Tensor *const *gradients,
+                      at::Tensor *const *first, at::Tensor *const *second,
+                      const at::Tensor *number, size_t count, double lr, double beta1,
+                      double beta2, double weight_decay, double epsilon, bool decoupled) {
+  return guarded([&] {
+    std::vector<at::Tensor> along;
+    // All of one value are read from end to end, in the same order.
+    for (size_t index = 0; index < count; ++index)
+      along.push_back(gradients[index]->contiguous());
+    const std::vector<at::Tensor> moved = listed(values, count), m = listed(first, count),
+                                  v = listed(second, count), steps(count, *number);
+    if (decoupled)
+      at::_fused_adamw_(moved, along, m, v, {}, steps, lr, beta1, beta2, weight_decay, epsilon, false,
+                        false);
+    else
+      at::_fused_adam_(moved, along, m, v, {}, steps, lr, beta1, beta2, weight_decay, epsilon, false,
+                       false);
   });
 }
 

@@ -8,18 +8,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use burn::backend::libtorch::TchTensor;
+use tch::kind::Element;
 use tch::{Device, Kind, Tensor};
 use torch_sys::C_tensor;
 
-use crate::device::Descent;
 use crate::device::host::Threads;
 use crate::device::operations::BatchNorm;
+use crate::device::{Adam, Averages, Descent};
 
 unsafe extern "C" {
     fn cpipe_release(message: *mut c_char);
     fn cpipe_built_against() -> *const c_char;
     fn cpipe_configuration() -> *mut c_char;
-    fn cpipe_allow_tf32(allowed: bool) -> *mut c_char;
+    fn cpipe_settle_gpus(tf32: bool) -> *mut c_char;
     fn cpipe_convolution(
         made: *mut *mut C_tensor,
         x: *const C_tensor,
@@ -89,6 +90,16 @@ unsafe extern "C" {
         scale: *const C_tensor,
         epsilon: f64,
     ) -> *mut c_char;
+    fn cpipe_bring(
+        made: *mut *mut C_tensor,
+        values: *const c_void,
+        sizes: *const i64,
+        rank: usize,
+        is_whole: bool,
+        gpu: i32,
+    ) -> *mut c_char;
+    fn cpipe_copy_begin(made: *mut *mut c_void, x: *const C_tensor) -> *mut c_char;
+    fn cpipe_copy_end(made: *mut *mut C_tensor, copy: *mut c_void) -> *mut c_char;
     fn cpipe_each(
         count: i64,
         work: extern "C" fn(*const c_void),
@@ -99,6 +110,20 @@ unsafe extern "C" {
         targets: *const *const C_tensor,
         count: usize,
         share: f64,
+    ) -> *mut c_char;
+    fn cpipe_adam_many(
+        values: *const *mut C_tensor,
+        gradients: *const *const C_tensor,
+        first: *const *mut C_tensor,
+        second: *const *mut C_tensor,
+        number: *const C_tensor,
+        count: usize,
+        lr: f64,
+        beta1: f64,
+        beta2: f64,
+        weight_decay: f64,
+        epsilon: f64,
+        decoupled: bool,
     ) -> *mut c_char;
     fn cpipe_descend_many(
         made: *mut *mut C_tensor,
@@ -125,10 +150,11 @@ pub fn configuration() -> String {
     taken(unsafe { cpipe_configuration() }).unwrap_or_default()
 }
 
-/// Whether products of f32 on a GPU may be rounded to TF32.
-pub fn allow_tf32(allowed: bool) {
+/// How GPUs compute from now on in this thread: the same each time, where libtorch has a way to, and
+/// with products of f32 rounded to TF32 or not.
+pub fn settle_gpus(tf32: bool) {
     // SAFETY: it is given a plain number.
-    check(unsafe { cpipe_allow_tf32(allowed) });
+    check(unsafe { cpipe_settle_gpus(tf32) });
 }
 
 /// Whether a device convolves in bfloat16, found out by trying.
@@ -397,6 +423,56 @@ extern "C" fn take_part(data: *const c_void) {
     }
 }
 
+/// Numbers of a shape on their way to a GPU, in its order of work.
+///
+/// # Panics
+///
+/// If there are not as many values as the shape has places.
+pub fn bring<N: Element>(values: &[N], shape: &[usize], gpu: usize) -> Tensor {
+    let places: usize = shape.iter().product();
+    assert_eq!(values.len(), places, "a value for each place");
+    let sizes: Vec<i64> = shape.iter().map(|own| size(*own)).collect();
+    let gpu = i32::try_from(gpu).expect("there are few GPUs");
+    assert!(matches!(N::KIND, Kind::Float | Kind::Int64), "no others are brought");
+    let [brought] = made(|made| {
+        let (values, at, rank) = (values.as_ptr().cast(), sizes.as_ptr(), sizes.len());
+        // SAFETY: as many values of that kind as the sizes say, and `made` has one place.
+        unsafe { cpipe_bring(made, values, at, rank, N::KIND == Kind::Int64, gpu) }
+    });
+    brought.expect("numbers that are brought")
+}
+
+/// A tensor of a device on its way to the processor.
+pub struct CopyOut(*mut c_void);
+
+impl CopyOut {
+    /// Begins it behind what the device has been told so far.
+    pub fn of(x: &Tensor) -> Self {
+        let mut made = ptr::null_mut();
+        // SAFETY: `x` is a live tensor, and `made` one place.
+        check(unsafe { cpipe_copy_begin(&raw mut made, x.as_ptr()) });
+        CopyOut(made)
+    }
+
+    /// The tensor, once it is there.
+    pub fn wait(mut self) -> Tensor {
+        let [there] = made(|made| {
+            // SAFETY: it was begun, is ended once, and `made` has one place.
+            unsafe { cpipe_copy_end(made, std::mem::replace(&mut self.0, ptr::null_mut())) }
+        });
+        there.expect("a copy that has ended")
+    }
+}
+
+impl Drop for CopyOut {
+    fn drop(&mut self) {
+        if !self.0.is_null() {
+            // SAFETY: it was begun and not ended; what it would give is not asked for.
+            let _ = taken(unsafe { cpipe_copy_end(ptr::null_mut(), self.0) });
+        }
+    }
+}
+
 /// Moves each average a share of the way to its target, in place.
 ///
 /// # Panics
@@ -460,6 +536,48 @@ pub fn descend_many(
     });
     // SAFETY: what is there was made by `new`, and nobody else has it.
     buffers.extend(made.into_iter().map(|own| unsafe { Tensor::from_ptr(own) }));
+}
+
+/// A step of Adam for each of many values, in place, with their averages.
+///
+/// # Panics
+///
+/// If there is not one gradient, and one of both averages, for each.
+pub fn adam_many(
+    values: &mut [Tensor],
+    gradients: &[Tensor],
+    [first, second]: &mut [Vec<Tensor>; 2],
+    how: Adam,
+) {
+    let count = values.len();
+    let all = [gradients.len(), first.len(), second.len()];
+    assert_eq!(all, [count; 3], "a gradient and two averages for each value");
+    // libtorch refuses a list without tensors.
+    let Some(value) = values.first() else { return };
+    let number = Tensor::full([1], f64::from(how.number), (Kind::Float, value.device()));
+    let values: Vec<_> = values.iter_mut().map(Tensor::as_mut_ptr).collect();
+    let gradients: Vec<_> = gradients.iter().map(Tensor::as_ptr).collect();
+    let [first, second] =
+        [first, second].map(|own| own.iter_mut().map(Tensor::as_mut_ptr).collect::<Vec<_>>());
+    let Adam { averages: Averages { beta1, beta2, epsilon }, lr, weight_decay, decoupled, .. } =
+        how;
+    // SAFETY: the lists hold `count` live tensors each, all but the gradients borrowed for writing.
+    check(unsafe {
+        cpipe_adam_many(
+            values.as_ptr(),
+            gradients.as_ptr(),
+            first.as_ptr(),
+            second.as_ptr(),
+            number.as_ptr(),
+            count,
+            lr,
+            beta1,
+            beta2,
+            weight_decay,
+            epsilon,
+            decoupled,
+        )
+    });
 }
 
 /// Sizes of tensors are far from where an `i64` ends.

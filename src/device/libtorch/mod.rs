@@ -16,14 +16,18 @@ mod operations {
 }
 
 use burn::backend::libtorch::TchTensor;
-use burn::tensor::Device;
+use burn::backend::{DispatchDevice, LibTorch, LibTorchDevice};
+use burn::tensor::{Device, Int, Tensor};
 
 pub use self::leave::leave_at_once;
 use self::operations::{array, native};
 use super::array::Array;
 #[cfg(test)]
 use super::array::by_rank;
-use super::{After, Descent, DeviceError, Kernels, Mixed, Normalized, Precision, Selected};
+use super::{
+    Adam, After, Descent, DeviceError, FallBack, Kernels, Mixed, Normalized, Precision, Reading,
+    Selected,
+};
 
 pub fn best() -> Result<Selected, DeviceError> {
     version::agrees()?;
@@ -39,6 +43,7 @@ pub fn cuda(index: usize) -> Result<Selected, DeviceError> {
     version::agrees()?;
     let count = if tch::Cuda::is_available() { tch::Cuda::device_count() } else { 0 };
     if (index as i64) < count {
+        library::settle_gpus(false);
         return Ok(selected(Device::libtorch_cuda(index), "libtorch-cuda"));
     }
     let (message, help) = match count {
@@ -70,7 +75,7 @@ pub fn in_precision(own: &Selected, precision: Precision) -> Selected {
     static MIXED: Mixed = Mixed(&Native);
     if !own.is_host() {
         // libtorch's own choice is that convolutions may use it.
-        library::allow_tf32(precision == Precision::Tf32);
+        library::settle_gpus(precision == Precision::Tf32);
     }
     let kernels: &'static dyn Kernels = match precision {
         Precision::Bf16 => &MIXED,
@@ -104,6 +109,17 @@ struct Native;
 
 impl Kernels for Native {
     crate::device::operations::kernels!(operations);
+
+    fn read(&self, numbers: Array) -> Reading {
+        let own = native(numbers).tensor;
+        match own.device() {
+            tch::Device::Cpu => Reading::new(move || values(&own)),
+            _ => {
+                let copy = library::CopyOut::of(&own.to_kind(tch::Kind::Float));
+                Reading::new(move || values(&copy.wait()))
+            }
+        }
+    }
 
     fn lerp_many(&self, averages: &mut [Array], targets: &[&Array], m: f64) {
         let share = 1.0 - m;
@@ -145,6 +161,81 @@ impl Kernels for Native {
             ),
         }
     }
+
+    fn adam_many(
+        &self,
+        values: &mut [Array],
+        gradients: Vec<Array>,
+        moments: &mut [Vec<Array>],
+        how: Adam,
+    ) {
+        // For each parameter a GPU would be told a dozen things.
+        match gradients.first().is_some_and(|own| gpu(&own.device()).is_some()) {
+            true => adam_at_once(values, gradients, moments, how),
+            false => FallBack.adam_many(values, gradients, moments, how),
+        }
+    }
+}
+
+/// [`Kernels::adam_many`] by libtorch's own.
+fn adam_at_once(
+    values: &mut [Array],
+    gradients: Vec<Array>,
+    moments: &mut [Vec<Array>],
+    how: Adam,
+) {
+    let ranks: Vec<usize> = gradients.iter().map(Array::rank).collect();
+    let along: Vec<TchTensor> = gradients.into_iter().map(native).collect();
+    let held: Vec<TchTensor> = values.iter_mut().map(writable).collect();
+    let both: Vec<[TchTensor; 2]> =
+        moments.iter_mut().zip(&along).map(|(own, gradient)| kept(own, gradient)).collect();
+    let tensors = |own: &mut dyn Iterator<Item = &TchTensor>| -> Vec<tch::Tensor> {
+        own.map(|own| own.tensor.shallow_clone()).collect()
+    };
+    let mut moved = tensors(&mut held.iter());
+    let along = tensors(&mut along.iter());
+    let mut averages = [0, 1].map(|which| tensors(&mut both.iter().map(|own| &own[which])));
+    library::adam_many(&mut moved, &along, &mut averages, how);
+    put_back(values, held, &ranks);
+    for ((kept, rank), own) in moments.iter_mut().zip(&ranks).zip(both) {
+        *kept = own.map(|own| array(own, *rank)).into();
+    }
+}
+
+/// The averages that Adam has kept, or those before its first step.
+fn kept(moments: &mut Vec<Array>, gradient: &TchTensor) -> [TchTensor; 2] {
+    let zeros = || TchTensor::new(gradient.tensor.zeros_like().contiguous());
+    match moments.as_mut_slice() {
+        [first, second] => [first, second].map(writable),
+        _ => [zeros(), zeros()],
+    }
+}
+
+/// Floats of a shape, row-major, on their way to a GPU, which does not wait for them until it
+/// computes of them. Nothing where the device is another one.
+pub fn bring(values: &[f32], shape: &[usize], device: &Device) -> Option<Array> {
+    Some(array(TchTensor::new(library::bring(values, shape, gpu(device)?)), shape.len()))
+}
+
+/// The same of whole numbers, `[n]`.
+pub fn bring_whole(values: &[i64], device: &Device) -> Option<Array> {
+    let own = TchTensor::new(library::bring(values, &[values.len()], gpu(device)?));
+    Some(Tensor::<1, Int>::from_primitive::<LibTorch>(own).into())
+}
+
+/// Which GPU a device is.
+fn gpu(device: &Device) -> Option<usize> {
+    match device.as_dispatch() {
+        DispatchDevice::LibTorch(LibTorchDevice::Cuda(index)) => Some(*index),
+        _ => None,
+    }
+}
+
+/// The numbers of a tensor of this processor, row-major.
+fn values(own: &tch::Tensor) -> Vec<f32> {
+    let mut values = vec![0.0; own.numel()];
+    own.to_kind(tch::Kind::Float).copy_data(&mut values, own.numel());
+    values
 }
 
 /// A tensor to write to from end to end, out of its place: what somebody else holds as well moves in

@@ -7,7 +7,7 @@ use tch::{Kind, Tensor};
 use super::{cpu, functions, library};
 use crate::device::array::by_rank;
 use crate::device::operations::BatchNorm;
-use crate::device::{After, Array, Kernels, Mixed};
+use crate::device::{Adam, After, Array, Averages, FallBack, Kernels, Mixed};
 use crate::random::Key;
 
 fn noise(shape: &[i64]) -> TchTensor {
@@ -183,5 +183,118 @@ fn bf16_is_f32_but_for_rounding() {
             }
         }
         assert!(name == "pooling" || found != expected, "{name}: nothing was rounded");
+    }
+}
+
+/// The same of libtorch's own operations, which a GPU runs in bfloat16.
+#[test]
+fn the_library_is_f32_but_for_rounding() {
+    let halves = |own: &TchTensor| TchTensor::new(own.tensor.to_kind(Kind::BFloat16));
+    let near = |found: &Tensor, expected: &Tensor, what: &str| {
+        assert_eq!(found.size(), expected.size(), "{what}");
+        let most = f64::try_from(expected.abs().max()).unwrap();
+        let apart = (found.to_kind(Kind::Float) - expected).abs().max();
+        let apart = f64::try_from(apart).unwrap();
+        assert!(apart <= 0.02 * most, "{what}: {apart} apart of {most}");
+    };
+    let all_near = |found: &[Option<TchTensor>], expected: &[Option<TchTensor>], what: &str| {
+        assert_eq!(found.len(), expected.len());
+        for (found, expected) in found.iter().zip(expected) {
+            match (found, expected) {
+                (Some(found), Some(expected)) => near(&found.tensor, &expected.tensor, what),
+                (found, expected) => assert_eq!(found.is_some(), expected.is_some(), "{what}"),
+            }
+        }
+    };
+    let (x, weight) = (noise(&[4, 5, 9, 8]), noise(&[6, 5, 3, 3]));
+    let expected = library::convolution(&x.tensor, &weight.tensor, [2, 1]);
+    let [half, half_weight] = [&x, &weight].map(halves);
+    let found = library::convolution(&half.tensor, &half_weight.tensor, [2, 1]);
+    assert_eq!(found.kind(), Kind::BFloat16);
+    near(&found, &expected, "convolution");
+    let gradient = noise(&expected.size());
+    let back = |[gradient, x, weight]: [&TchTensor; 3]| {
+        let inputs = [&x.tensor, &weight.tensor];
+        let made = library::convolution_backward(&gradient.tensor, inputs, [2, 1], [true; 2]);
+        made.map(|own| own.map(TchTensor::new))
+    };
+    let half_gradient = halves(&gradient);
+    let found = back([&half_gradient, &half, &half_weight]);
+    all_near(&found, &back([&gradient, &x, &weight]), "way back of a convolution");
+
+    let [scale, shift, mean] = [(); 3].map(|()| noise(&[5]));
+    let variance = TchTensor::new(&noise(&[5]).tensor + 1.5);
+    let (shortcut, gradient) = (noise(&[4, 5, 9, 8]), noise(&[4, 5, 9, 8]));
+    for (groups, relu) in [(1, true), (2, true), (1, false)] {
+        let how = BatchNorm { groups, relu, epsilon: 1e-5 };
+        let what = format!("{how:?}");
+        let of = |round: &dyn Fn(&TchTensor) -> TchTensor| {
+            let parts = [scale.clone(), shift.clone()];
+            let (output, made) = library::batch_norm(round(&x), parts, Some(round(&shortcut)), how);
+            (output, made.backward(&round(&gradient), true, true))
+        };
+        let (expected, expected_back) = of(&TchTensor::clone);
+        let (found, found_back) = of(&halves);
+        assert_eq!(found.tensor.kind(), Kind::BFloat16);
+        near(&found.tensor, &expected.tensor, &what);
+        // Where a ReLU is at its edge, rounding decides whether a gradient passes.
+        if !relu {
+            all_near(&found_back, &expected_back, &what);
+        }
+    }
+    let how = BatchNorm { groups: 1, relu: true, epsilon: 1e-5 };
+    let fixed = [&scale, &shift, &mean, &variance].map(|own| &own.tensor);
+    let expected = library::batch_norm_fixed(&x.tensor, fixed, Some(&shortcut.tensor), how);
+    let half_shortcut = halves(&shortcut);
+    let found = library::batch_norm_fixed(&half.tensor, fixed, Some(&half_shortcut.tensor), how);
+    near(&found, &expected, "fixed batch norm");
+
+    let (qkv, gradient) = (noise(&[3, 9, 48]), noise(&[3, 9, 16]));
+    let [half, half_gradient] = [&qkv, &gradient].map(halves);
+    for causal in [false, true] {
+        let expected = library::attention(&qkv.tensor, 2, causal);
+        near(&library::attention(&half.tensor, 2, causal), &expected, "attention");
+        let expected = library::attention_backward(&gradient.tensor, &qkv.tensor, 2, causal);
+        let found = library::attention_backward(&half_gradient.tensor, &half.tensor, 2, causal);
+        near(&found, &expected, "way back of attention");
+    }
+    let maps = noise(&[3, 20, 6, 5]);
+    let [weight, bias] = [noise(&[20, 1, 7, 7]), noise(&[20])];
+    let expected = library::depthwise(&maps.tensor, [&weight.tensor, &bias.tensor]);
+    let [half, half_weight, half_bias] = [&maps, &weight, &bias].map(halves);
+    let found = library::depthwise(&half.tensor, [&half_weight.tensor, &half_bias.tensor]);
+    near(&found, &expected, "by channel");
+}
+
+#[test]
+fn steps_of_adam_agree() {
+    let device = cpu().unwrap().device;
+    let noise = |name: &str, shape: &[usize]| {
+        let mut rng = Key::root(0).named(name).stream();
+        let values = (0..shape.iter().product()).map(|_| rng.normal()).collect();
+        Array::from_vec(values, shape, &device)
+    };
+    let shapes: [&[usize]; 3] = [&[5, 4], &[7], &[3, 2, 3, 3]];
+    for decoupled in [false, true] {
+        let averages = Averages { beta1: 0.9, beta2: 0.99, epsilon: 1e-8 };
+        let start = || shapes.map(|shape| noise("value", shape));
+        let (mut expected, mut found) = (start(), start());
+        let [mut kept, mut own] = [(); 2].map(|()| vec![Vec::new(); shapes.len()]);
+        for number in 1..4 {
+            let gradients = || -> Vec<Array> {
+                let name = format!("gradient {number}");
+                shapes.iter().map(|shape| noise(&name, shape)).collect()
+            };
+            let how = Adam { averages, lr: 0.1, weight_decay: 0.02, decoupled, number };
+            FallBack.adam_many(&mut expected, gradients(), &mut kept, how);
+            super::adam_at_once(&mut found, gradients(), &mut own, how);
+            let pairs = expected.iter().chain(kept.iter().flatten());
+            for (expected, found) in pairs.zip(found.iter().chain(own.iter().flatten())) {
+                let (expected, found) = (expected.to_vec(), found.to_vec());
+                for (expected, found) in expected.into_iter().zip(found) {
+                    assert!((expected - found).abs() <= 1e-5 * expected.abs().max(0.1), "{how:?}");
+                }
+            }
+        }
     }
 }

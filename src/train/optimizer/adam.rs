@@ -1,97 +1,67 @@
 //! Adam, with coupled and decoupled weight decay.
 
-use burn::tensor::Tensor;
-
 use super::Optimizer;
-use super::rule::{Moved, PerParameter, Rule, Step, Update, one_by_one};
-use crate::device::Kernels;
+use super::rule::{Moved, PerParameter, Rule};
+use crate::device::{Adam, Averages, Kernels};
 use crate::term::Args;
 
 pub(super) fn adam(args: &Args) -> Box<dyn Optimizer> {
-    let rule = Adam { averages: Averages::from_args(args), decoupled: false };
+    let rule = Coupled { averages: averages(args), decoupled: false };
     Box::new(PerParameter::new(rule, args))
 }
 
 pub(super) fn adamw(args: &Args) -> Box<dyn Optimizer> {
-    let rule = Adam { averages: Averages::from_args(args), decoupled: true };
+    let rule = Coupled { averages: averages(args), decoupled: true };
     Box::new(PerParameter::new(rule, args))
 }
 
-/// Moving averages of a gradient and of its square.
-pub(super) struct Averages {
-    beta1: f64,
-    beta2: f64,
-    epsilon: f64,
-}
+/// The names of the averages that are kept.
+pub(super) const AVERAGES: &[&str] = &["exp_avg", "exp_avg_sq"];
 
-impl Averages {
-    pub const NAMES: &'static [&'static str] = &["exp_avg", "exp_avg_sq"];
-
-    pub fn from_args(args: &Args) -> Self {
-        Averages {
-            beta1: args.float("beta1"),
-            beta2: args.float("beta2"),
-            epsilon: args.float("epsilon"),
-        }
-    }
-
-    /// `m = beta1 * m + (1 - beta1) * g`, `v = beta2 * v + (1 - beta2) * g * g`, both from zero;
-    /// `m / (sqrt(v') + epsilon)` with `v' = v / (1 - beta2^t)`, and `1 - beta1^t`, which that is
-    /// still to be divided by.
-    pub fn direction<const D: usize>(
-        &self,
-        gradient: Tensor<D>,
-        moments: &mut Vec<Tensor<D>>,
-        number: i32,
-    ) -> (Tensor<D>, f64) {
-        let squared = gradient.clone() * gradient.clone() * (1.0 - self.beta2);
-        let scaled = gradient * (1.0 - self.beta1);
-        let (first, second) = match (moments.pop(), moments.pop()) {
-            (Some(second), Some(first)) => {
-                (first * self.beta1 + scaled, second * self.beta2 + squared)
-            }
-            _ => (scaled, squared),
-        };
-        *moments = vec![first.clone(), second.clone()];
-
-        let correction1 = 1.0 - libm::pow(self.beta1, f64::from(number));
-        let correction2 = 1.0 - libm::pow(self.beta2, f64::from(number));
-        let deviation = second.sqrt() / libm::sqrt(correction2) + self.epsilon;
-        (first / deviation, correction1)
+pub(super) fn averages(args: &Args) -> Averages {
+    Averages {
+        beta1: args.float("beta1"),
+        beta2: args.float("beta2"),
+        epsilon: args.float("epsilon"),
     }
 }
 
-struct Adam {
+struct Coupled {
     averages: Averages,
     /// Whether the weight decay shrinks the parameter, or adds to its gradient.
     decoupled: bool,
 }
 
-impl Rule for Adam {
-    const MOMENTS: &'static [&'static str] = Averages::NAMES;
+impl Rule for Coupled {
+    const MOMENTS: &'static [&'static str] = AVERAGES;
 
-    fn update_all(&self, _: &dyn Kernels, moved: Vec<Moved<'_>>) {
-        one_by_one(self, moved);
-    }
-}
-
-impl Update for Adam {
-    /// `p - lr * m' / (sqrt(v') + epsilon)`, with the averages `m'` and `v'`.
-    fn update<const D: usize>(
-        &self,
-        mut value: Tensor<D>,
-        mut gradient: Tensor<D>,
-        moments: &mut Vec<Tensor<D>>,
-        step: Step,
-    ) -> Tensor<D> {
-        if step.weight_decay != 0.0 {
-            if self.decoupled {
-                value = value * (1.0 - step.lr * step.weight_decay);
-            } else {
-                gradient = gradient + value.clone() * step.weight_decay;
+    /// As [`Kernels::adam_many`] has it, in one call for all whose weight decay is the same and that
+    /// have taken as many steps.
+    fn update_all(&self, kernels: &dyn Kernels, mut moved: Vec<Moved<'_>>) {
+        let kind = |own: &Moved<'_>| (own.step.weight_decay.to_bits(), own.step.number);
+        moved.sort_by_key(kind);
+        for group in moved.chunk_by_mut(|one, other| kind(one) == kind(other)) {
+            let [mut values, mut gradients] = [const { Vec::new() }; 2];
+            let mut moments = Vec::new();
+            for own in group.iter_mut() {
+                // Moved out of its place, it is held once and written there.
+                values.push(own.value.take());
+                gradients.push(own.gradient.take());
+                moments.push(std::mem::take(own.moments));
+            }
+            let Moved { step, .. } = &group[0];
+            let how = Adam {
+                averages: self.averages,
+                lr: step.lr,
+                weight_decay: step.weight_decay,
+                decoupled: self.decoupled,
+                number: step.number,
+            };
+            kernels.adam_many(&mut values, gradients, &mut moments, how);
+            for ((own, value), kept) in group.iter_mut().zip(values).zip(moments) {
+                *own.value = value;
+                *own.moments = kept;
             }
         }
-        let (direction, correction) = self.averages.direction(gradient, moments, step.number);
-        value - direction * (step.lr / correction)
     }
 }

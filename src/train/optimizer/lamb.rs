@@ -3,14 +3,14 @@
 use burn::tensor::Tensor;
 
 use super::Optimizer;
-use super::adam::Averages;
+use super::adam::{AVERAGES, averages};
 use super::norm::trust_ratio;
 use super::rule::{Moved, PerParameter, Rule, Step, Update, one_by_one};
-use crate::device::Kernels;
+use crate::device::{Averages, Kernels};
 use crate::term::Args;
 
 pub(super) fn lamb(args: &Args) -> Box<dyn Optimizer> {
-    Box::new(PerParameter::new(Lamb { averages: Averages::from_args(args) }, args))
+    Box::new(PerParameter::new(Lamb { averages: averages(args) }, args))
 }
 
 struct Lamb {
@@ -18,7 +18,7 @@ struct Lamb {
 }
 
 impl Rule for Lamb {
-    const MOMENTS: &'static [&'static str] = Averages::NAMES;
+    const MOMENTS: &'static [&'static str] = AVERAGES;
 
     fn update_all(&self, _: &dyn Kernels, moved: Vec<Moved<'_>>) {
         one_by_one(self, moved);

@@ -161,7 +161,7 @@ fn facts_are_those_that_the_checker_knows() {
                 "cuts" | "fits" | "chance" => declaration.is(&fact.name.text),
                 "spreads" | "picks" => kind == "Tensor" && declaration.is(&fact.name.text),
                 "draws" => matches!(kind, "Tensor" | "Labels" | "Index") && declaration.is("draws"),
-                "pads" | "covers" | "deals" | "averages" | "groups" | "freezes" => {
+                "pads" | "covers" | "deals" | "averages" | "groups" | "freezes" | "orders" => {
                     parameter(&fact.name.text)
                 }
                 "passes" => declaration.named("passes") == Some("all") || parameter("passes"),

@@ -8,7 +8,7 @@ use super::{Checker, Scope};
 use crate::diagnostics::{Diagnostic, Finding, findings};
 use crate::resolve::{self, Item};
 use crate::source::Span;
-use crate::syntax::tree::{Expr, ExprKind, Name, Operator};
+use crate::syntax::tree::{Expr, ExprKind, Name, Operator, TypeKind};
 use crate::term::objective::Section;
 use crate::term::{Part, Share, Unit};
 
@@ -186,6 +186,10 @@ impl Checker<'_> {
                 error
             }
             None if !self.diagnostics.wants_suggestions() => error,
+            None if self.builder.is_some() && resolve::here(name).is_some() => {
+                let here = resolve::here(name).unwrap_or_default();
+                error.help(format!("what has this name elsewhere is `{here}` here"))
+            }
             None => {
                 let program = self.program;
                 let module = program.module(scope.module).scope.keys();
@@ -194,7 +198,9 @@ impl Checker<'_> {
                     names.extend(self.state.names());
                 }
                 names.extend(module.map(String::as_str));
-                names.extend(program.prelude().keys().map(String::as_str));
+                let prelude = program.prelude().iter();
+                let prelude = prelude.filter(|(_, item)| self.builder.is_none() || computes(item));
+                names.extend(prelude.map(|(name, _)| name.as_str()));
                 error.misspelled(name, names)
             }
         };
@@ -249,10 +255,10 @@ impl Checker<'_> {
                 return self.encoder_in(&network, name);
             }
             (Kind::Encoder(_), _) => {
-                &["width", "stride", "features", "maps", "tokens", "embed", "places"]
+                &["width", "stride", "features", "maps", "tokens", "embed", "places", "blocks"]
             }
             (Kind::Network(_), _) => {
-                &["width", "encoder", "features", "maps", "tokens", "embed", "places"]
+                &["width", "encoder", "features", "maps", "tokens", "embed", "places", "blocks"]
             }
             (Kind::Stage(stage), _) => return self.output(*stage, name),
             _ => &[],
@@ -345,4 +351,17 @@ const WHATEVER_ITS_NUMBERS: [&Finding; 6] = [
 fn article(text: &str) -> String {
     let vowel = text.starts_with(['A', 'E', 'I', 'O', 'U']);
     format!("{} {text}", if vowel { "an" } else { "a" })
+}
+
+/// Whether an objective computes with it: an optimizer or a protocol stands in none.
+fn computes(item: &Item) -> bool {
+    match item {
+        Item::Extern(declaration) => {
+            let result = &declaration.signature().result.kind;
+            let computed = ["Tensor", "Labels", "Index", "Network"];
+            matches!(result, TypeKind::Named(name, _) if computed.contains(&name.as_str()))
+        }
+        Item::Define(..) => true,
+        Item::Pipeline(..) => false,
+    }
 }

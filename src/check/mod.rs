@@ -25,6 +25,7 @@ mod network;
 pub mod objective;
 mod operate;
 mod order;
+mod orders;
 mod origin;
 mod overrides;
 mod pipeline;

@@ -199,6 +199,7 @@ impl Checker<'_> {
             let flow = self.flow(&objective.builder);
             self.check_encoders(stage, objective, &flow);
             self.check_queues(stage, &objective.builder);
+            self.check_orders(&objective.builder);
             if let Some(data) = &data {
                 self.check_classes(data, &objective.builder);
             }

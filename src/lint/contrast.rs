@@ -59,8 +59,8 @@ impl Pair {
     }
 }
 
-/// A queue that reaches back beyond an epoch holds earlier keys of the example itself, which are
-/// told apart from it.
+/// A queue that reaches back beyond an epoch holds earlier rows of the example itself, which are
+/// told apart from it, or found as its neighbours.
 fn queue(subject: &Subject<'_>, index: usize, graph: &ObjectiveGraph, found: &mut Diagnostics) {
     let rows = graph.nodes[index].shape.first().and_then(Extent::constant);
     let (Some(rows), Some(examples)) = (rows, subject.examples()) else { return };
@@ -70,9 +70,7 @@ fn queue(subject: &Subject<'_>, index: usize, graph: &ObjectiveGraph, found: &mu
         let warning = Diagnostic::new(findings::QUEUE_LARGER_THAN_DATA, place, message);
         let warning = warning.also(subject.places.field("data"), "these examples");
         found.push(
-            warning.help(
-                "an image would be told apart from its own earlier keys: take a shorter queue",
-            ),
+            warning.help("an image would meet its own earlier rows in it: take a shorter queue"),
         );
     }
 }

@@ -1,11 +1,13 @@
 //! Files to modules: every `use` followed, every imported name bound.
 
 pub mod catalog;
+mod elsewhere;
 mod facts;
 pub mod imports;
 mod library;
 mod modules;
 
+pub use elsewhere::here;
 pub use facts::{architecture, examples, learned, loaded};
 pub use library::{Declaration, constructor, declaration, declarations, path_of};
 pub use modules::{Item, Module, ModuleId, Program, load, read};

@@ -1,0 +1,39 @@
+//! Permutations against the pieces that they are of.
+
+use super::Checker;
+use super::objective::Builder;
+use super::size::Size;
+use crate::diagnostics::{Diagnostic, findings};
+use crate::resolve::declaration;
+use crate::term::Term;
+use crate::term::objective::Op;
+
+impl Checker<'_> {
+    /// Of more permutations than there are, several are the same, which nothing tells apart.
+    pub(super) fn check_orders(&mut self, builder: &Builder) {
+        for node in &builder.nodes {
+            let Op::Primitive(name) = &node.op else { continue };
+            let Some(count) = declaration(name).and_then(|own| own.named("orders")) else {
+                continue;
+            };
+            let wanted = match node.args.as_ref().and_then(|args| args.get(count)) {
+                Some(Term::Int(wanted)) => *wanted,
+                _ => continue,
+            };
+            let pieces = node.inputs.first().and_then(|own| builder.nodes[*own].shape.first());
+            let Some(pieces) = pieces.and_then(Size::as_constant) else { continue };
+            // Too many to count are enough.
+            let Some(all) = (2..=pieces).try_fold(1_i64, i64::checked_mul) else { continue };
+            if wanted > all {
+                let message = format!("{pieces} pieces have {all} orders, not {wanted}");
+                let place = node.written.argument(count);
+                let error = Diagnostic::new(findings::OUT_OF_RANGE, place, message);
+                let error = match place.holds(node.span) || node.span.holds(place) {
+                    true => error,
+                    false => error.also(node.span, "found here"),
+                };
+                self.report(error.help("ask for fewer, or cut the images into more pieces"));
+            }
+        }
+    }
+}

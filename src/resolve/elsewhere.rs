@@ -1,0 +1,63 @@
+//! Names that operations have in other places.
+
+/// What PyTorch, JAX or TensorFlow call otherwise, and what does the same here.
+const NAMES: &[(&[&str], &str)] = &[
+    (&["stop_gradient", "stopgrad", "no_grad"], "detach(x)"),
+    (&["cat", "concatenate", "vstack"], "concat(a, b)"),
+    (&["hstack"], "concat_columns(a, b)"),
+    (&["topk", "top_k"], "neighbours(x, among: y, count: k)"),
+    (&["argmax", "argmin"], "nearest(x, among: y)"),
+    (&["std"], "sqrt(variance(x))"),
+    (&["var"], "variance(x)"),
+    (&["cov"], "covariance(x)"),
+    (&["pow", "power"], "square(x)"),
+    (&["norm"], "sqrt(sum(square(x), over: last))"),
+    (&["minimum", "min", "amin"], "-max(-x, over: last)"),
+    (&["maximum"], "y + relu(x - y)"),
+    (&["clamp", "clip"], "low + relu(x - low)"),
+    (&["mm", "bmm", "einsum"], "matmul(a, b)"),
+    (&["cosine_similarity", "cos"], "similarity(normalize(a), normalize(b))"),
+    (&["logsumexp"], "log_sum_exp(x)"),
+    (&["kl_div", "kl_divergence"], "sum(p * (log(p) - log(q)), over: last)"),
+    (&["mse", "mse_loss", "l2_loss"], "mean_squared(a, b)"),
+    (&["smooth_l1_loss", "huber_loss", "huber"], "smooth_l1(a, b)"),
+    (&["tanh"], "2 * sigmoid(2 * x) - 1"),
+    (&["permute", "moveaxis"], "swap(x)"),
+    (&["view", "ravel"], "flatten(x)"),
+    (&["tile"], "repeat(x, times: k)"),
+    (&["randn", "randn_like", "normal"], "noise(x)"),
+    (&["randperm", "shuffle"], "random_order(x)"),
+    (&["rand", "uniform"], "random_order(x) / n"),
+    (&["index_select"], "gather(x, rows: i)"),
+    (&["slogdet", "logdet"], "log_det(x)"),
+    (&["diag"], "diagonal(x)"),
+];
+
+/// What does here what is called so elsewhere.
+pub fn here(name: &str) -> Option<&'static str> {
+    NAMES.iter().find(|(elsewhere, _)| elsewhere.contains(&name)).map(|(_, here)| *here)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::NAMES;
+    use crate::resolve::catalog::entries;
+
+    #[test]
+    fn what_is_offered_is_there() {
+        let entries = entries();
+        let is_known = |name: &str| entries.iter().any(|own| own.named.name == name);
+        for (elsewhere, here) in NAMES {
+            let parts: Vec<&str> = here.split('(').collect();
+            let called = parts[..parts.len() - 1].iter().filter_map(|before| {
+                before.rsplit(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).next()
+            });
+            for word in called.filter(|word| !word.is_empty()) {
+                assert!(is_known(word), "`{word}`, for {elsewhere:?}");
+            }
+            for name in *elsewhere {
+                assert!(!is_known(name), "`{name}` is a name of the library");
+            }
+        }
+    }
+}

@@ -26,7 +26,9 @@ impl Checker<'_> {
         };
         builder.views += counts.iter().map(number).sum::<usize>();
         // Views that are named together are of one size.
-        let group = ViewGroup::new(first, builder.views - first);
+        let named = given.views.first().map(|views| views.name.text.as_str());
+        let of = named.filter(|_| !builder.groups.is_empty());
+        let group = ViewGroup::new(first, builder.views - first, of);
         let sides = group.sides.clone().map(Size::symbol);
         builder.groups.push(group);
         builder.labels = builder.labels.or(given.labels.first().map(|name| name.span));

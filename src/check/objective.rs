@@ -58,8 +58,12 @@ pub struct ViewGroup {
 }
 
 impl ViewGroup {
-    pub fn new(first: usize, count: usize) -> Self {
-        let sides = ["height", "width"].map(|side| Symbol::fresh(side, SymbolKind::Side));
+    /// `of` tells it from others of its objective.
+    pub fn new(first: usize, count: usize, of: Option<&str>) -> Self {
+        let sides = ["height", "width"].map(|side| {
+            let name = of.map_or(side.to_owned(), |of| format!("{side} of {of}"));
+            Symbol::fresh(&name, SymbolKind::Side)
+        });
         ViewGroup { first, count, sides }
     }
 }

@@ -151,9 +151,12 @@ impl<'a> Checker<'a> {
                 }
                 false => error.nearest(&path, near),
             };
-            let error = match error.help {
-                Some(_) => error,
-                None => {
+            let error = match (&error.help, self.below(&path)) {
+                (Some(_), _) => error,
+                (None, Some((name, list))) => {
+                    error.help(format!("below `{name}` there are {list}"))
+                }
+                (None, None) => {
                     let top = self.state.paths.iter().filter(|path| !path.contains('.'));
                     let list: Vec<&str> = top.map(String::as_str).collect();
                     error.help(format!(
@@ -164,6 +167,18 @@ impl<'a> Checker<'a> {
             };
             self.report(error);
         }
+    }
+
+    /// The longest beginning of a path below which there are names, and these.
+    fn below(&self, path: &str) -> Option<(String, String)> {
+        let ends = path.rmatch_indices('.').map(|(end, _)| &path[..end]);
+        ends.into_iter().find_map(|name| {
+            let own = self.state.paths.iter().filter_map(|path| path.strip_prefix(name));
+            let own = own.filter_map(|rest| rest.strip_prefix('.'));
+            let own: Vec<String> =
+                own.filter(|rest| !rest.contains('.')).map(|rest| format!("`{rest}`")).collect();
+            (!own.is_empty()).then(|| (name.to_owned(), own.join(", ")))
+        })
     }
 
     /// The error of an override below a name that several steps of a chain have.

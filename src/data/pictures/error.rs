@@ -214,13 +214,9 @@ impl PictureError {
             PictureError::ClassMissing { .. } => {
                 "classes are numbered from 0 up, and each has pictures to train on".into()
             }
-            PictureError::Differs { call, path, found, .. } => {
-                let Counts { classes, train, test } = found;
-                format!(
-                    "complete the set, or say `{call}({path:?}, classes: {classes}, \
-                     train: {train}, test: {test})`"
-                )
-            }
+            PictureError::Differs { found: Counts { classes, train, test }, .. } => format!(
+                "complete the set, or say `classes: {classes}, train: {train}, test: {test}`"
+            ),
             PictureError::Unreadable { .. } => {
                 "mend or remove them; `damaged: skip` leaves them out, and says so".into()
             }

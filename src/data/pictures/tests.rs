@@ -196,7 +196,7 @@ fn what_is_declared_is_compared() {
     let declared = Counts { classes: 3, train: 3, test: 10 };
     let (message, help) = place.fault(Pictures { declared, ..SET });
     assert_eq!(message, "`data/set` has 2 classes, not 3; 2 pictures to test on, not 10");
-    let right = "say `folder(\"set\", classes: 2, train: 3, test: 2)`";
+    let right = "say `classes: 2, train: 3, test: 2`";
     assert!(help.ends_with(right), "{help}");
     assert_eq!(place.cached(), [""; 0]);
     let missing = place.fault(Pictures { path: "pets", ..SET }).0;

@@ -65,9 +65,14 @@ fn at(text: &str, file: FileId, furthest: usize, expected: &BTreeSet<String>) ->
         Some(words) => error.label(format!("expected {words}")),
         None => error.label("not expected"),
     };
-    match text[start..end].starts_with(char::is_whitespace) {
-        true => error.help("it looks like a space and is another sign: write a plain space"),
-        false => error,
+    match &text[start..end] {
+        own if own.starts_with(char::is_whitespace) => {
+            error.help("it looks like a space and is another sign: write a plain space")
+        }
+        "<" | ">" | "!" | "&" | "|" | "and" | "or" => error.help(
+            "a choice is between what is the same, `==`, and what is not: the branches change places",
+        ),
+        _ => error,
     }
 }
 

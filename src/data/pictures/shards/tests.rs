@@ -92,7 +92,7 @@ fn what_is_declared_is_compared_before_a_picture_is_decoded() {
     let declared = Counts { classes: 3, train: 4, test: 2 };
     let set = Pictures { declared, ..SET };
     let expected = "`data/set` has 2 classes, not 3; 3 pictures to train on, not 4";
-    let right = "say `shards(\"set\", classes: 2, train: 3, test: 2)`";
+    let right = "say `classes: 2, train: 3, test: 2`";
     let (message, help) = place.said(load(&place, set));
     assert_eq!(message, expected);
     assert!(help.ends_with(right), "{help}");

@@ -1,0 +1,136 @@
+"""Methods that give images to classes of their own making."""
+
+import copy
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from .method import BATCH, Method, convnet, cosine, follow, mlp
+
+
+class SwaV(Method):
+    """Caron et al. 2020, arXiv:2006.09882, eq. 2, 3 and 6, and appendix A.
+
+    For the norms, each large view is a batch of its own, and the small ones are one.
+    """
+
+    sizes = [8, 8, 6, 6, 6, 6]
+    count, temperature, epsilon, hidden, dim, frozen = 12, 0.1, 0.05, 32, 8, 5
+    lr = 0.01
+    mistakes = [
+        "prototypes that move at once",
+        "prototypes of any length",
+        "assignments that learn",
+        "large views alone",
+    ]
+
+    def modules(self):
+        encoder, width = convnet(4)
+        projector = mlp(width, self.hidden, self.dim, norm=True)
+        return [encoder, projector, nn.Linear(self.dim, self.count, bias=False)]
+
+    def build(self, encoder, projector, prototypes):
+        self.network = nn.Sequential(encoder, projector)
+        self.prototypes = prototypes
+        self.normalize()
+        return [self.network, self.prototypes]
+
+    @torch.no_grad()
+    def normalize(self):
+        self.prototypes.weight.copy_(F.normalize(self.prototypes.weight))
+
+    def sinkhorn(self, scores):
+        q = torch.exp(scores / self.epsilon).T
+        q = q / q.sum()
+        for _ in range(3):
+            q = q / q.sum(1, keepdim=True) / self.count
+            q = q / q.sum(0, keepdim=True) / BATCH
+        return (q * BATCH).T
+
+    def loss(self, step, *crops):
+        if self.mistake != "prototypes of any length":
+            self.normalize()
+        z = [self.network(crops[0]), self.network(crops[1]), self.network(torch.cat(crops[2:]))]
+        scores = self.prototypes(F.normalize(torch.cat(z))).split(BATCH)
+        with torch.set_grad_enabled(self.mistake == "assignments that learn"):
+            assigned = [self.sinkhorn(scores[large]) for large in [0, 1]]
+        seen = range(2 if self.mistake == "large views alone" else len(crops))
+        pairs = [(large, view) for large in [0, 1] for view in seen if view != large]
+        predicted = [score / self.temperature for score in scores]
+        return sum(F.cross_entropy(predicted[v], assigned[l]) for l, v in pairs) / len(pairs)
+
+    def before(self, step):
+        if step < self.frozen and self.mistake != "prototypes that move at once":
+            self.prototypes.weight.grad = None
+
+
+class Dino(Method):
+    """Caron et al. 2021, arXiv:2104.14294, eq. 1 to 4 and algorithm 1, with multi-crop.
+
+    Rectifiers in the head. The rows of the last layer, which stays as it is at first, are moved
+    back to length one, where the authors divide by their length. For the norms, each large view is
+    a batch of its own, and the small ones are one.
+    """
+
+    sizes = [8, 8, 6, 6, 6, 6]
+    count, momentum, student, teacher, centering, frozen = 12, 0.9, 0.1, 0.04, 0.9, 5
+    hidden, dim = 32, 8
+    mistakes = [
+        "classes that move at once",
+        "rows of any length",
+        "no centre",
+        "the centre of this step",
+        "targets of the view itself",
+        "large views alone",
+    ]
+
+    def modules(self):
+        encoder, width = convnet(4)
+        projector = mlp(width, self.hidden, self.dim, layers=3)
+        return [encoder, projector, nn.Linear(self.dim, self.count, bias=False)]
+
+    def build(self, encoder, projector, last):
+        self.network = nn.Sequential(encoder, projector)
+        self.last = last
+        self.normalize(last)
+        self.average = copy.deepcopy(self.network)
+        self.targets = copy.deepcopy(last)
+        self.centre = torch.zeros(self.count)
+        return [self.network, self.last]
+
+    @torch.no_grad()
+    def normalize(self, layer):
+        layer.weight.copy_(F.normalize(layer.weight))
+
+    def move_centre(self, scores):
+        share = 0.0 if self.mistake == "no centre" else 1 - self.centering
+        self.centre = (1 - share) * self.centre + share * torch.cat(scores).mean(0)
+
+    def loss(self, step, *crops):
+        with torch.no_grad():
+            seen = [self.targets(F.normalize(self.average(crop))) for crop in crops[:2]]
+            if self.mistake == "the centre of this step":
+                self.move_centre(seen)
+            assigned = [torch.softmax((own - self.centre) / self.teacher, 1) for own in seen]
+            if self.mistake != "the centre of this step":
+                self.move_centre(seen)
+        z = [self.network(crops[0]), self.network(crops[1]), self.network(torch.cat(crops[2:]))]
+        scores = (self.last(F.normalize(torch.cat(z))) / self.student).split(BATCH)
+        views = range(2 if self.mistake == "large views alone" else len(crops))
+        pairs = [(large, view) for large in [0, 1] for view in views]
+        if self.mistake != "targets of the view itself":
+            pairs = [(large, view) for large, view in pairs if view != large]
+        return sum(F.cross_entropy(scores[v], assigned[l]) for l, v in pairs) / len(pairs)
+
+    def before(self, step):
+        if step < self.frozen and self.mistake != "classes that move at once":
+            self.last.weight.grad = None
+
+    def after(self, step):
+        if self.mistake != "rows of any length":
+            self.normalize(self.last)
+        momentum = cosine(self.momentum, 1.0, step)
+        follow(self.average, self.network, momentum)
+        follow(self.targets, self.last, momentum)
+        self.normalize(self.targets)

@@ -17,8 +17,10 @@ use crate::graph::{Graph, Stage};
 use crate::nn::{Param, Params, Role};
 use crate::objective::{Context, Inputs, Learner};
 use crate::random::Key;
+use crate::resolve::declaration;
 use crate::schedule::{self, Progress};
 use crate::term::Term;
+use crate::term::objective::{ObjectiveGraph, Op};
 use crate::{Request, compile};
 
 const TEXT: &str = include_str!("steps.cpipe");
@@ -81,7 +83,7 @@ fn unit_rows(values: &[f64], width: usize) -> Vec<f32> {
 }
 
 /// What a parameter of a module starts as: weights and biases uniform as by He et al. 2015,
-/// arXiv:1502.01852, norms as they are.
+/// arXiv:1502.01852, tokens near zero, norms as they are.
 fn start(full: &str, param: Param<'_>, params: &Params) -> Vec<f32> {
     let shape = param.value.shape();
     // A bias has the fan-in of its layer's weight.
@@ -97,7 +99,8 @@ fn start(full: &str, param: Param<'_>, params: &Params) -> Vec<f32> {
             single(values().into_iter().map(|value| value * bound))
         }
         Role::UnitRows => unit_rows(&values(), shape[1]),
-        Role::NormScale | Role::NormShift | Role::Token | Role::Buffer => param.value.to_vec(),
+        Role::Token => single(values().into_iter().map(|value| value * 0.02)),
+        Role::NormScale | Role::NormShift | Role::Buffer => param.value.to_vec(),
     }
 }
 
@@ -153,11 +156,75 @@ fn inputs(step: usize, sizes: &[usize], device: &Device) -> Inputs {
     }
 }
 
+/// What an objective draws at random, for which both sides take numbers by name.
+struct Draw {
+    name: String,
+    shape: Vec<usize>,
+    /// What whole numbers are below.
+    below: usize,
+}
+
+/// The objective with what it draws as inputs behind its views.
+fn with_draws(objective: &ObjectiveGraph) -> (ObjectiveGraph, Vec<Draw>) {
+    let (mut graph, mut draws) = (objective.clone(), Vec::new());
+    let shape = |node: usize| -> Vec<usize> {
+        let shape = objective.nodes[node].shape.iter();
+        shape.map(|extent| extent.number(BATCH, STEPS * BATCH)).collect()
+    };
+    for index in 0..graph.nodes.len() {
+        let node = &mut graph.nodes[index];
+        let Op::Primitive(name) = &node.op else { continue };
+        if !declaration(name).unwrap().is("draws") {
+            continue;
+        }
+        let below = match name.as_str() {
+            "random_labels" => node.args.size("classes"),
+            _ => shape(node.inputs[0])[0],
+        };
+        draws.push(Draw { name: name.clone(), shape: shape(index), below });
+        node.op = Op::View(objective.views + draws.len() - 1);
+        node.inputs.clear();
+    }
+    (graph, draws)
+}
+
+impl Draw {
+    /// The one of that place in the objective, in a step.
+    fn take(&self, step: usize, place: usize, device: &Device) -> Array {
+        let numbers = |count| numbers(&format!("draw.{step}.{place}"), count);
+        let Draw { name, shape, below } = self;
+        match name.as_str() {
+            "noise" => Array::from_vec(single(numbers(shape.iter().product())), shape, device),
+            // Their shape is that of places: how many there are, and of how many.
+            "random_labels" | "random_rows" => {
+                let whole = |u: f64| ((u + 1.0) / 2.0 * *below as f64).floor() as i64;
+                Array::from_whole(numbers(shape[0]).into_iter().map(whole), device)
+            }
+            "random_order" => {
+                let values = numbers(shape.iter().product());
+                let order = |row: &[f64]| {
+                    let mut places: Vec<usize> = (0..row.len()).collect();
+                    places.sort_by(|one, other| row[*one].total_cmp(&row[*other]));
+                    places.into_iter().map(|place| place as f32).collect::<Vec<_>>()
+                };
+                let orders = values.chunks(shape[1]).flat_map(order).collect();
+                Array::from_vec(orders, shape, device)
+            }
+            "random_directions" => {
+                let rows = unit_rows(&numbers(shape.iter().product()), shape[1]);
+                Array::from_vec(rows, shape, device)
+            }
+            other => panic!("no numbers stand for `{other}`"),
+        }
+    }
+}
+
 /// The losses of a stage's training.
 fn losses(stage: &Stage, Selected { device, kernels, .. }: &Selected) -> Vec<f64> {
     let Term::Objective(objective) = &stage.fields["objective"] else { panic!("no objective") };
     let rows = [BATCH, STEPS * BATCH];
-    let mut program = Learner::new(objective, Key::root(0), device, rows).unwrap();
+    let (graph, draws) = with_draws(objective);
+    let mut program = Learner::new(&graph, Key::root(0), device, rows).unwrap();
     prepare(&mut program, device);
     let optimizer = build_optimizer(&stage.fields["optimizer"]);
     let mut task = Training { program, optimizer };
@@ -166,7 +233,10 @@ fn losses(stage: &Stage, Selected { device, kernels, .. }: &Selected) -> Vec<f64
         let progress = Progress { step, steps: STEPS, steps_per_epoch: STEPS };
         let lr = task.lr() * schedule::value(&stage.fields["schedule"], progress);
         let context = Context { kernels: *kernels, ..Context::of_test(progress) };
-        task.step(&inputs(step, &sizes, device), lr, context).loss.to_number()
+        let mut inputs = inputs(step, &sizes, device);
+        let drawn = draws.iter().enumerate().map(|(place, own)| own.take(step, place, device));
+        inputs.views.extend(drawn);
+        task.step(&inputs, lr, context).loss.to_number()
     };
     (0..STEPS).map(step).collect()
 }

@@ -3,9 +3,10 @@
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.distributions import Normal, kl_divergence
 
 from .contrast import SimClr
-from .method import BATCH, LABELS, Method, convnet
+from .method import BATCH, LABELS, Method, convnet, draw
 
 
 class Classify(Method):
@@ -48,6 +49,38 @@ class RotNet(Classify):
             features = self.encoder(torch.cat(turned))
         quarters = torch.arange(4).repeat_interleave(BATCH)
         return F.cross_entropy(self.classifier(features), quarters)
+
+
+class Vib(Classify):
+    """Alemi et al. 2016, arXiv:1612.00410, eq. 17, with one drawing of each image.
+
+    The log variance is learned, where the authors shift a softplus; the divergence is in nats.
+    """
+
+    beta, dim = 0.01, 8
+    mistakes = ["deviations that are variances", "half the divergence", "the mean of dimensions"]
+
+    def modules(self):
+        encoder, width = convnet(4)
+        location, scale = nn.Linear(width, self.dim), nn.Linear(width, self.dim)
+        return [encoder, location, scale, nn.Linear(self.dim, self.classes)]
+
+    def build(self, *modules):
+        self.encoder, self.location, self.scale, self.classifier = modules
+        return modules
+
+    def loss(self, step, view):
+        h = self.encoder(view)
+        mean, log_variance = self.location(h), self.scale(h)
+        deviation = torch.exp(log_variance / 2)
+        own = Normal(mean, deviation)
+        noise = draw(step, 0, BATCH, self.dim)
+        by = deviation**2 if self.mistake == "deviations that are variances" else deviation
+        told = F.cross_entropy(self.classifier(mean + by * noise), self.labels())
+        apart = kl_divergence(own, Normal(torch.zeros(()), torch.ones(())))
+        apart = apart.mean(1) if self.mistake == "the mean of dimensions" else apart.sum(1)
+        half = 2 if self.mistake == "half the divergence" else 1
+        return told + self.beta * apart.mean() / half
 
 
 class SupCon(SimClr):

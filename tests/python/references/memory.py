@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .method import BATCH, Method, Queue, convnet, cosine, follow, mlp, unit_rows
+from .method import BATCH, Method, Queue, convnet, cosine, draw_among, follow, mlp, unit_rows
 
 EVERY = torch.arange(BATCH)
 
@@ -105,12 +105,25 @@ class MoCoV2Plus(Method):
         follow(self.key, self.query, cosine(0.9, 0.99, step))
 
 
-
-class InstanceDiscrimination(Method):
-    """Wu et al. 2018, arXiv:1805.01978, eq. 2, and section 3.1 for the memory.
+class Memory:
+    """Wu et al. 2018, section 3.1: a row of length one for each image.
 
     A batch has the first images in each step. Their memories move towards them, at length one.
     """
+
+    def __init__(self, images, dim, momentum):
+        self.rows = unit_rows("queue", images, dim)
+        self.momentum = momentum
+
+    def move(self, z, normalized=True):
+        moved = self.momentum * self.rows[:BATCH] + (1 - self.momentum) * z.detach()
+        if normalized:
+            moved = F.normalize(moved)
+        self.rows = torch.cat([moved, self.rows[BATCH:]])
+
+
+class InstanceDiscrimination(Method):
+    """Wu et al. 2018, arXiv:1805.01978, eq. 2, and section 3.1 for the memory."""
 
     images, temperature, momentum, dim = 640, 0.1, 0.5, 8
     sizes = [8]
@@ -122,20 +135,90 @@ class InstanceDiscrimination(Method):
 
     def build(self, *modules):
         self.network = nn.Sequential(*modules)
-        self.memory = unit_rows("queue", self.images, self.dim)
+        self.memory = Memory(self.images, self.dim, self.momentum)
         return [self.network]
 
-    def move(self, z):
-        moved = self.momentum * self.memory[:BATCH] + (1 - self.momentum) * z.detach()
-        if self.mistake != "a memory of any length":
-            moved = F.normalize(moved)
-        self.memory = torch.cat([moved, self.memory[BATCH:]])
+    def told(self, step, z):
+        return F.cross_entropy(z @ self.memory.rows.T / self.temperature, EVERY)
 
     def loss(self, step, view):
         z = F.normalize(self.network(view))
+        normalized = self.mistake != "a memory of any length"
         if self.mistake == "the memory moved before the loss":
-            self.move(z)
-        loss = F.cross_entropy(z @ self.memory.T / self.temperature, EVERY)
-        if self.mistake != "the memory moved before the loss":
-            self.move(z)
+            self.memory.move(z, normalized)
+            return self.told(step, z)
+        loss = self.told(step, z)
+        self.memory.move(z, normalized)
         return loss
+
+
+class Nce(InstanceDiscrimination):
+    """Wu et al. 2018, arXiv:1805.01978, eq. 5 to 7 and 8: the image's own row, or one of noise.
+
+    The whole batch has the same rows of noise, and estimates the constant of eq. 8 from them in
+    each step, where the authors' code keeps that of the first batch.
+    """
+
+    count, lr = 64, 0.01
+    mistakes = [
+        "the memory moved before the loss",
+        "a constant that learns",
+        "noise drawn once",
+        "the mean over the noise",
+    ]
+
+    def told(self, step, z):
+        noise = draw_among(step, 0, self.count, self.images)
+        own = torch.exp((z * self.memory.rows[:BATCH]).sum(1) / self.temperature)
+        others = torch.exp(z @ self.memory.rows[noise].T / self.temperature)
+        constant = self.images * others.mean()
+        if self.mistake != "a constant that learns":
+            constant = constant.detach()
+        times = 1 if self.mistake == "noise drawn once" else self.count
+        # All images are as probable in the noise.
+        own, others = [p / constant / (p / constant + times / self.images) for p in [own, others]]
+        each = torch.log(1 - others)
+        each = each.mean(1) if self.mistake == "the mean over the noise" else each.sum(1)
+        return -(torch.log(own) + each).mean()
+
+
+class Cmc(Method):
+    """Tian et al. 2019, arXiv:1906.05849, eq. 3 and 6, and section 3.4 for the memory.
+
+    By the softmax of the authors' code over an image's own row and those that are drawn, which are
+    the same for both views, and here for the whole batch.
+    """
+
+    images, count, temperature, momentum, dim, lr = 640, 64, 0.1, 0.5, 8, 0.01
+    mistakes = [
+        "each view its own memory",
+        "one direction",
+        "the mean of both",
+        "drawn by each view",
+    ]
+
+    def modules(self):
+        return [own for _ in range(2) for own in [convnet(4)[0], nn.Linear(32, self.dim)]]
+
+    def build(self, *modules):
+        self.views = [nn.Sequential(*modules[:2]), nn.Sequential(*modules[2:])]
+        self.memories = [Memory(self.images, self.dim, self.momentum) for _ in range(2)]
+        return self.views
+
+    def loss(self, step, *views):
+        z = [F.normalize(network(view)) for network, view in zip(self.views, views)]
+
+        def contrast(view):
+            of_view = view if self.mistake == "each view its own memory" else 1 - view
+            rows = self.memories[of_view].rows
+            by = view if self.mistake == "drawn by each view" else 0
+            drawn = rows[draw_among(step, by, self.count, self.images)]
+            own = (z[view] * rows[:BATCH]).sum(1, keepdim=True)
+            return pick(torch.cat([own, z[view] @ drawn.T], 1) / self.temperature)
+
+        each = [contrast(0), contrast(1)]
+        for memory, own in zip(self.memories, z):
+            memory.move(own)
+        if self.mistake == "one direction":
+            return each[0]
+        return sum(each) / (2 if self.mistake == "the mean of both" else 1)

@@ -1,7 +1,7 @@
 """What the references of the library's methods share: their numbers, networks and training.
 
-Weights, images and queues are numbers that both sides compute from their names. The labels are the
-places in the batch, counted modulo eight.
+Weights, images, queues and what is drawn by chance are numbers that both sides compute from their
+names. The labels are the places in the batch, counted modulo eight.
 """
 
 import functools
@@ -45,6 +45,21 @@ def single(values):
     return values.float().double()
 
 
+def draw(step, place, *shape):
+    """What an objective draws in a step, by the place of what draws among all that do, from 0."""
+    return numbers(f"draw.{step}.{place}", *shape)
+
+
+def draw_among(step, place, count, size):
+    """As many numbers of 0 to `size`, which is left out."""
+    return ((draw(step, place, count) + 1) / 2 * size).long()
+
+
+def draw_order(step, place, count, size):
+    """For each of `count` examples, at which place each of `size` rows comes."""
+    return draw(step, place, count, size).argsort(1)
+
+
 def views(step, sizes):
     """Of each size one: the upper left of the step's images, four squares each, and some noise.
 
@@ -63,13 +78,16 @@ def views(step, sizes):
 
 @torch.no_grad()
 def fill(name, network):
-    """Uniform as by He et al. 2015, biases too; norms start as they do."""
+    """Uniform as by He et al. 2015, biases too, and tokens near zero; norms start as they do."""
     for layer, module in network.named_modules():
+        if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d, nn.LayerNorm)):
+            continue
+        bound = 0.02
         if isinstance(module, (nn.Conv2d, nn.Linear)):
             bound = (6 / module.weight[0].numel()) ** 0.5
-            for part, own in module.named_parameters():
-                full = ".".join(filter(None, [name, layer, part]))
-                own.copy_(single(numbers(full, *own.shape) * bound))
+        for part, own in module.named_parameters(recurse=False):
+            full = ".".join(filter(None, [name, layer, part]))
+            own.copy_(single(numbers(full, *own.shape) * bound))
 
 
 def convnet(width):

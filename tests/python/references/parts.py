@@ -1,13 +1,14 @@
 """Methods that look at the parts of an image."""
 
 import copy
+import itertools
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .memory import pick
-from .method import Method, Queue, convnet, follow, mlp
+from .memory import EVERY, Memory, pick
+from .method import Method, Queue, convnet, draw_among, follow, mlp
 from .transformer import transformer
 
 
@@ -106,3 +107,93 @@ class Cpc(Method):
             own = torch.arange(p.shape[1]).expand(len(p), -1)
             losses.append(F.cross_entropy((p @ target.mT).flatten(0, 1), own.flatten()))
         return sum(losses) / len(losses)
+
+
+def pieces(view, grid):
+    """Row after row, the first of all images, then the second."""
+    side = view.shape[2] // grid
+    starts = [place * side for place in range(grid)]
+    return torch.cat([view[:, :, y : y + side, x : x + side] for y in starts for x in starts])
+
+
+def orders(pieces, count):
+    """Permutations at equal distances among all in lexicographic order."""
+    every = list(itertools.permutations(range(pieces)))
+    return torch.tensor([every[place * len(every) // count] for place in range(count)])
+
+
+class Jigsaw(Method):
+    """Noroozi and Favaro 2016, arXiv:1603.09246, section 4.
+
+    The pieces pass the network up to a layer of their own, fc6 with its rectifier, and what it
+    makes of them is laid beside each other in the order of a permutation, which fc7 and fc8 tell.
+    The permutations lie at equal distances; the authors choose those that differ the most.
+    """
+
+    sizes = [8]
+    grid, permutations, dim, hidden = 2, 10, 16, 32
+    mistakes = ["no rectifier behind the layer of the pieces", "put back", "the first permutations"]
+
+    def modules(self):
+        encoder, width = convnet(4)
+        classifier = mlp(self.grid**2 * self.dim, self.hidden, self.permutations)
+        return [encoder, nn.Linear(width, self.dim), classifier]
+
+    def build(self, *modules):
+        self.network, self.classifier = nn.Sequential(*modules[:2]), modules[2]
+        return [self.network, self.classifier]
+
+    def order(self, step, view):
+        """The class of each image, and at each place the piece that lies there."""
+        chosen = draw_among(step, 0, len(view), self.permutations)
+        of = 24 if self.mistake == "the first permutations" else self.permutations
+        order = orders(self.grid**2, of)[chosen]
+        return chosen, order.argsort(1) if self.mistake == "put back" else order
+
+    def laid(self, each, order):
+        """The pieces of each image beside each other: `[pieces, n, d]` to `[n, pieces * d]`."""
+        return each[order.T, EVERY].transpose(0, 1).flatten(1)
+
+    def loss(self, step, view):
+        chosen, order = self.order(step, view)
+        each = self.network(pieces(view, self.grid)).unflatten(0, (self.grid**2, len(view)))
+        if self.mistake != "no rectifier behind the layer of the pieces":
+            each = F.relu(each)
+        return F.cross_entropy(self.classifier(self.laid(each, order)), chosen)
+
+
+class Pirl(Jigsaw):
+    """Misra and van der Maaten 2019, arXiv:1912.01991, eq. 5, and section 3.2 for the pieces.
+
+    By the softmax over the memories of all images, which the authors' noise contrast approximates.
+    """
+
+    sizes = [8, 8]
+    images, temperature, momentum, weight, dim = 640, 0.1, 0.5, 0.3, 8
+    mistakes = ["pieces in their order", "weights exchanged", "a memory of the pieces"]
+
+    def modules(self):
+        encoder, width = convnet(4)
+        piece, whole = nn.Linear(width, self.dim), nn.Linear(width, self.dim)
+        return [encoder, piece, nn.Linear(self.grid**2 * self.dim, self.dim), whole]
+
+    def build(self, *modules):
+        self.encoder, self.piece, self.join, self.whole = modules
+        self.memory = Memory(self.images, self.dim, self.momentum)
+        return modules
+
+    def told(self, z):
+        return F.cross_entropy(z @ self.memory.rows.T / self.temperature, EVERY)
+
+    def loss(self, step, a, b):
+        z = F.normalize(self.whole(self.encoder(a)))
+        cut = self.encoder(pieces(b, self.grid))
+        each = self.piece(cut).unflatten(0, (self.grid**2, len(b)))
+        _, order = self.order(step, b)
+        if self.mistake == "pieces in their order":
+            order = torch.arange(self.grid**2).expand_as(order)
+        joined = F.normalize(self.join(self.laid(each, order)))
+        weight = 1 - self.weight if self.mistake == "weights exchanged" else self.weight
+        loss = weight * self.told(joined) + (1 - weight) * self.told(z)
+        self.memory.move(joined if self.mistake == "a memory of the pieces" else z)
+        return loss

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .method import Method, Queue, convnet, cosine, follow, mlp
+from .method import BATCH, Method, Queue, convnet, cosine, draw, follow, mlp, single
 
 
 class Byol(Method):
@@ -187,3 +187,51 @@ class ReSsl(Method):
         teacher = self.student if self.mistake == "one temperature" else self.teacher
         relations = torch.softmax(t @ rows.T / teacher, 1)
         return F.cross_entropy(z @ rows.T / self.student, relations)
+
+
+class LeJepa(Method):
+    """Balestriero and LeCun 2025, arXiv:2511.08544, algorithms 1 and 2.
+
+    With the 17 knots between 0 and 3 of the authors' code, and for all views the same directions.
+    For the norms, the large views are one batch, and the small ones another.
+    """
+
+    sizes = [8, 8, 6, 6, 6, 6]
+    weight, directions, knots, reach, hidden, dim, lr = 0.05, 16, 17, 3.0, 32, 8, 0.01
+    mistakes = [
+        "the mean of all views",
+        "a mean that is a constant",
+        "all views one sample",
+        "knots of one side",
+        "no window",
+        "not by the number of images",
+    ]
+
+    def modules(self):
+        encoder, width = convnet(4)
+        return [encoder, mlp(width, self.hidden, self.dim, layers=3, norm=True)]
+
+    def build(self, *modules):
+        self.network = nn.Sequential(*modules)
+        return [self.network]
+
+    def gaussian(self, x):
+        """The test of Epps and Pulley of each column, by the trapezoidal rule."""
+        begin = 0.0 if self.mistake == "knots of one side" else -self.reach
+        t = torch.linspace(begin, self.reach, 2 * self.knots - 1)
+        normal = torch.exp(-t.square() / 2)
+        empirical = torch.exp(1j * x.unsqueeze(2) * t).mean(0)
+        window = 1.0 if self.mistake == "no window" else normal
+        tests = torch.trapezoid((empirical - normal).abs().square() * window, t)
+        return tests * (1 if self.mistake == "not by the number of images" else len(x))
+
+    def loss(self, step, *views):
+        z = torch.cat([self.network(torch.cat(views[:2])), self.network(torch.cat(views[2:]))])
+        z = z.unflatten(0, (len(views), BATCH))
+        centre = z.mean(0) if self.mistake == "the mean of all views" else z[:2].mean(0)
+        if self.mistake == "a mean that is a constant":
+            centre = centre.detach()
+        drawn = single(F.normalize(draw(step, 0, self.directions, self.dim)))
+        samples = z.flatten(0, 1).unsqueeze(0) if self.mistake == "all views one sample" else z
+        tests = torch.stack([self.gaussian(sample @ drawn.T) for sample in samples])
+        return (1 - self.weight) * (z - centre).square().mean() + self.weight * tests.mean()

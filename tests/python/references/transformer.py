@@ -1,5 +1,6 @@
 """Transformers over the tokens of an example, with timm's names."""
 
+import torch
 import torch.nn.functional as F
 from torch import nn
 
@@ -47,3 +48,44 @@ def transformer(before, out, heads, depth, causal=False):
     network.add_module("norm", nn.LayerNorm(heads * HEAD, eps=1e-6))
     network.add_module("out", nn.Linear(heads * HEAD, out))
     return network
+
+
+class VisionTransformer(nn.Module):
+    """Dosovitskiy et al. 2020, arXiv:2010.11929, eq. 1 to 4: three heads, and a token of the class.
+
+    Views of another size have places between those that are learned, as timm interpolates them.
+    """
+
+    def __init__(self, patch, size, depth, heads=3):
+        super().__init__()
+        width, self.patch, self.grid = heads * HEAD, patch, size // patch
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
+        self.pos_embed = nn.Parameter(torch.zeros(1, 1 + self.grid**2, width))
+        self.patch_embed = nn.ModuleDict({"proj": nn.Conv2d(3, width, patch, patch)})
+        self.blocks = nn.ModuleList([Block(heads, causal=False) for _ in range(depth)])
+        self.norm = nn.LayerNorm(width, eps=1e-6)
+
+    def embed(self, view):
+        return self.patch_embed["proj"](view).flatten(2).mT
+
+    def places(self, view):
+        own, grid = self.pos_embed[:, 1:], view.shape[2] // self.patch
+        if grid == self.grid:
+            return own
+        maps = own.mT.unflatten(2, (self.grid, self.grid))
+        maps = F.interpolate(maps, (grid, grid), mode="bicubic", antialias=True)
+        return maps.flatten(2).mT
+
+    def each_block(self, placed):
+        """What each block makes of the class and the patches."""
+        first = (self.cls_token + self.pos_embed[:, :1]).expand(len(placed), -1, -1)
+        all_blocks = [torch.cat([first, placed], 1)]
+        for block in self.blocks:
+            all_blocks.append(block(all_blocks[-1]))
+        return all_blocks[1:]
+
+    def tokens(self, placed):
+        return self.norm(self.each_block(placed)[-1])
+
+    def forward(self, view):
+        return self.tokens(self.embed(view) + self.places(view))

@@ -127,7 +127,7 @@ fn a_folder_is_looked_at_before_anything_is_begun() {
     let user = user();
     let ended = wrong(&user, &["-o", "train=100"]).says("dataset-differs");
     let ended = ended.says("has 12 pictures to train on, not 100");
-    ended.says("or say `folder(\"pets\", classes: 2, train: 12, test: 4)`");
+    ended.says("or say `classes: 2, train: 12, test: 4`");
     fs::write(user.path("pets/train/cat/2.png"), "no picture").expect("a folder to write to");
     let ended = wrong(&user, &[]).says("dataset-damaged");
     ended.says("2.png`, of 12 pictures, cannot be read: it is neither JPEG nor PNG");
@@ -188,7 +188,7 @@ fn shards_of_the_same_pictures_are_the_same_run() {
     fs::write(user.path("p.cpipe"), text).expect("a folder to write to");
     let ended = user.run(&["-o", "train=13"]).with(2).says("dataset-differs");
     let ended = ended.says("has 12 pictures to train on, not 13");
-    ended.says("or say `shards(\"pets\", classes: 2, train: 12, test: 4)`");
+    ended.says("or say `classes: 2, train: 12, test: 4`");
     assert_eq!(planned(&user), states(["to-run", "to-run", "to-run", "cached"]));
     user.run(&[]).with(0);
     assert_eq!(counts(), of_folder);

@@ -10,8 +10,6 @@ use super::blur::{gaussian, mirror};
 use super::change::Change;
 use super::color::Tone;
 use super::lab::Lab;
-use super::patches::Hidden;
-use super::rearrange::Arrangement;
 use super::resample::Taps;
 use crate::random::Key;
 
@@ -99,25 +97,22 @@ impl Draft {
             self.deeds.push(Deed::Lab(*part));
         }
         let size = self.moves.size();
+        let one = |is: bool| f32::from(u8::from(is));
         let hidden = changes.iter().filter_map(|change| match change {
-            Change::Hide(hidden) => Some(*hidden),
+            Change::Hide(hidden) => Some(hidden.pixels(size)),
             _ => None,
         });
-        let hidden: Vec<Hidden> = hidden.collect();
+        let hidden: Vec<f32> = hidden.flatten().map(one).collect();
         if !hidden.is_empty() {
-            let pixels = hidden.iter().flat_map(|own| own.pixels(size));
-            self.deeds.push(Deed::Hide(pixels.map(|own| f32::from(u8::from(own))).collect()));
+            self.deeds.push(Deed::Hide(hidden));
         }
-        let arranged = changes.iter().filter_map(|change| match change {
-            Change::Rearrange(arrangement) => Some(*arrangement),
+        let sources = changes.iter().filter_map(|change| match change {
+            Change::Rearrange(arrangement) => Some(arrangement.sources(size)),
             _ => None,
         });
-        let arranged: Vec<Arrangement> = arranged.collect();
-        if !arranged.is_empty() {
-            let sources = arranged.iter().flat_map(|own| own.sources(size));
-            let (places, seen) = sources
-                .map(|own| (own.unwrap_or(0) as i64, f32::from(u8::from(own.is_some()))))
-                .unzip();
+        let (places, seen): (Vec<i64>, Vec<f32>) =
+            sources.flatten().map(|own| (own.unwrap_or(0) as i64, one(own.is_some()))).unzip();
+        if !places.is_empty() {
             self.deeds.push(Deed::Arrange { places, seen });
         }
         let threshold = |change: &Change| match change {

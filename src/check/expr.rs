@@ -188,7 +188,7 @@ impl Checker<'_> {
             None if !self.diagnostics.wants_suggestions() => error,
             None if self.builder.is_some() && resolve::here(name).is_some() => {
                 let here = resolve::here(name).unwrap_or_default();
-                error.help(format!("what has this name elsewhere is `{here}` here"))
+                error.help(format!("for what has this name elsewhere there is `{here}`"))
             }
             None => {
                 let program = self.program;

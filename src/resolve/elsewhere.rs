@@ -1,6 +1,7 @@
 //! Names that operations have in other places.
 
-/// What PyTorch, JAX or TensorFlow call otherwise, and what does the same here.
+/// What PyTorch, JAX or TensorFlow call otherwise, and what there is for it here: the same, or what
+/// its usual case is.
 const NAMES: &[(&[&str], &str)] = &[
     (&["stop_gradient", "stopgrad", "no_grad"], "detach(x)"),
     (&["cat", "concatenate", "vstack"], "concat(a, b)"),
@@ -14,7 +15,7 @@ const NAMES: &[(&[&str], &str)] = &[
     (&["norm"], "sqrt(sum(square(x), over: last))"),
     (&["minimum", "min", "amin"], "-max(-x, over: last)"),
     (&["maximum"], "y + relu(x - y)"),
-    (&["clamp", "clip"], "low + relu(x - low)"),
+    (&["clamp", "clip"], "low + relu(x - low) - relu(x - high)"),
     (&["mm", "bmm", "einsum"], "matmul(a, b)"),
     (&["cosine_similarity", "cos"], "similarity(normalize(a), normalize(b))"),
     (&["logsumexp"], "log_sum_exp(x)"),
@@ -33,7 +34,7 @@ const NAMES: &[(&[&str], &str)] = &[
     (&["diag"], "diagonal(x)"),
 ];
 
-/// What does here what is called so elsewhere.
+/// What there is here for what is called so elsewhere.
 pub fn here(name: &str) -> Option<&'static str> {
     NAMES.iter().find(|(elsewhere, _)| elsewhere.contains(&name)).map(|(_, here)| *here)
 }

@@ -111,14 +111,12 @@ impl Kernels for Native {
     crate::device::operations::kernels!(operations);
 
     fn read(&self, numbers: Array) -> Reading {
-        let own = native(numbers).tensor;
-        match own.device() {
-            tch::Device::Cpu => Reading::new(move || values(&own)),
-            _ => {
-                let copy = library::CopyOut::of(&own.to_kind(tch::Kind::Float));
-                Reading::new(move || values(&copy.wait()))
-            }
+        if gpu(&numbers.device()).is_none() {
+            return Reading::of(numbers);
         }
+        let rank = numbers.rank();
+        let copy = library::CopyOut::of(&native(numbers).tensor);
+        Reading::new(move || array(TchTensor::new(copy.wait()), rank).to_vec())
     }
 
     fn lerp_many(&self, averages: &mut [Array], targets: &[&Array], m: f64) {
@@ -229,13 +227,6 @@ fn gpu(device: &Device) -> Option<usize> {
         DispatchDevice::LibTorch(LibTorchDevice::Cuda(index)) => Some(*index),
         _ => None,
     }
-}
-
-/// The numbers of a tensor of this processor, row-major.
-fn values(own: &tch::Tensor) -> Vec<f32> {
-    let mut values = vec![0.0; own.numel()];
-    own.to_kind(tch::Kind::Float).copy_data(&mut values, own.numel());
-    values
 }
 
 /// A tensor to write to from end to end, out of its place: what somebody else holds as well moves in

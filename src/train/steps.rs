@@ -25,6 +25,7 @@ use crate::{Request, compile};
 
 const TEXT: &str = include_str!("steps.cpipe");
 const STEPS: usize = 20;
+const EPOCH: usize = 5;
 const BATCH: usize = 32;
 
 /// Of the numbers: with these, no rectifier comes so near to its kink that rounding would decide.
@@ -230,7 +231,7 @@ fn losses(stage: &Stage, Selected { device, kernels, .. }: &Selected) -> Vec<f64
     let mut task = Training { program, optimizer };
     let sizes = sizes(stage, objective.views);
     let step = |step| {
-        let progress = Progress { step, steps: STEPS, steps_per_epoch: STEPS };
+        let progress = Progress { step, steps: STEPS, steps_per_epoch: EPOCH };
         let lr = task.lr() * schedule::value(&stage.fields["schedule"], progress);
         let context = Context { kernels: *kernels, ..Context::of_test(progress) };
         let mut inputs = inputs(step, &sizes, device);

@@ -43,6 +43,7 @@ METHODS = {
     "data2vec": masked.Data2Vec,
     "dcl": contrast.Dcl,
     "dclw": contrast.Dclw,
+    "deepcluster_v2": clusters.DeepClusterV2,
     "densecl": parts.DenseCl,
     "dino": clusters.Dino,
     "emp_ssl": covariance.EmpSsl,

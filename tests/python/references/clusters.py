@@ -6,7 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from .method import BATCH, Method, convnet, cosine, follow, mlp
+from .memory import Memory
+from .method import BATCH, EPOCH, Method, convnet, cosine, follow, mlp
 
 
 class SwaV(Method):
@@ -63,6 +64,74 @@ class SwaV(Method):
     def before(self, step):
         if step < self.frozen and self.mistake != "prototypes that move at once":
             self.prototypes.weight.grad = None
+
+
+class DeepClusterV2(Method):
+    """Caron et al. 2020, arXiv:2006.09882, the appendix on DeepCluster-v2, with multi-crop.
+
+    The clusters begin at memories that are drawn by chance: here those that the other side draws.
+    For the norms, each large view is a batch of its own, and the small ones are one.
+    """
+
+    sizes = [8, 8, 6, 6, 6, 6]
+    images, temperature, hidden, dim, lr = 640, 0.1, 32, 8, 0.01
+    begin = [240, 80, 436, 621, 517, 217, 66, 475, 193, 494, 464, 252]
+    mistakes = [
+        "one round",
+        "clusters found in each step",
+        "clusters found once",
+        "clusters before the last step's memories",
+        "memories of the other view",
+        "clusters of what is seen now",
+        "large views alone",
+    ]
+
+    def modules(self):
+        encoder, width = convnet(4)
+        return [encoder, mlp(width, self.hidden, self.dim, norm=True)]
+
+    def build(self, *modules):
+        self.network = nn.Sequential(*modules)
+        self.memory = Memory(self.images, self.dim, 0.0)
+        self.centres = self.memory.rows[self.begin]
+        return [self.network]
+
+    def ends_epoch(self, step):
+        if self.mistake == "clusters found in each step":
+            return True
+        if self.mistake == "clusters found once":
+            return step + 1 == EPOCH
+        return (step + 1) % EPOCH == 0
+
+    def find_clusters(self):
+        rows = self.memory.rows
+        centres = rows[self.begin]
+        for _ in range(1 if self.mistake == "one round" else 10):
+            nearest = (rows @ centres.T).argmax(1)
+            sums = torch.zeros_like(centres).index_add(0, nearest, rows)
+            empty = nearest.bincount(minlength=len(centres)) == 0
+            centres = torch.where(empty[:, None], centres, F.normalize(sums))
+        self.centres = centres
+
+    def loss(self, step, *crops):
+        z = [self.network(crops[0]), self.network(crops[1]), self.network(torch.cat(crops[2:]))]
+        z = F.normalize(torch.cat(z))
+        with torch.no_grad():
+            seen_now = self.mistake == "clusters of what is seen now"
+            known = z[:BATCH] if seen_now else self.memory.rows[:BATCH]
+            own = (known @ self.centres.T).argmax(1)
+        views = 2 if self.mistake == "large views alone" else len(crops)
+        logits = z[: views * BATCH] @ self.centres.T / self.temperature
+        loss = F.cross_entropy(logits, own.repeat(views))
+        other = self.mistake == "memories of the other view"
+        before = self.mistake == "clusters before the last step's memories"
+        if before and self.ends_epoch(step):
+            self.find_clusters()
+        self.memory.move(z[BATCH : 2 * BATCH] if other else z[:BATCH])
+        if not before and self.ends_epoch(step):
+            self.find_clusters()
+        # Nothing is learned while the memory is filled.
+        return loss * (step >= EPOCH)
 
 
 class Dino(Method):

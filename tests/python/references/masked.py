@@ -28,8 +28,16 @@ def pixels(view):
     return F.unfold(view, PATCH, stride=PATCH).mT
 
 
+def normalized(tokens):
+    return F.layer_norm(tokens, [WIDTH], eps=1e-6)
+
+
 class Masked(Method):
-    """What methods share that hide all but `seen` patches of each image, one by one."""
+    """What methods share that hide all but `seen` patches of each image, one by one.
+
+    The encoder's tokens are behind a norm without a scale and a shift, which the linear layer behind
+    it has.
+    """
 
     sizes = [SIZE]
     depth, lr = 1, 0.005
@@ -62,10 +70,11 @@ class Mae(Masked):
         "all patches",
         "a decoder without places",
         "patches in the order drawn",
+        "tokens as they are",
     ]
 
     def modules(self):
-        encoder = VisionTransformer(PATCH, SIZE, self.depth)
+        encoder = VisionTransformer(PATCH, SIZE, self.depth, pool="mean")
         decoder = transformer(WIDTH, 3 * PATCH**2, heads=1, depth=1)
         return [encoder, Blank(), decoder]
 
@@ -82,6 +91,8 @@ class Mae(Masked):
         shuffled = order.argsort(1)
         kept = shuffled[:, : self.seen].unsqueeze(2).expand(-1, -1, WIDTH)
         told = self.encoder.tokens(placed.gather(1, kept))[:, 1:]
+        if self.mistake != "tokens as they are":
+            told = normalized(told)
         told = torch.cat([told, torch.zeros_like(placed[:, self.seen :])], 1)
         if self.mistake != "patches in the order drawn":
             told = told.gather(1, order.unsqueeze(2).expand(-1, -1, WIDTH))
@@ -95,24 +106,34 @@ class SimMim(Masked):
     """Xie et al. 2021, arXiv:2111.09886, section 3. Patches are hidden one by one."""
 
     seen = 6
-    mistakes = ["all patches", "the squared error", "tokens without places", "nothing hidden"]
+    mistakes = [
+        "all patches",
+        "the squared error",
+        "tokens without places",
+        "nothing hidden",
+        "tokens as they are",
+    ]
 
     def modules(self):
-        encoder = VisionTransformer(PATCH, SIZE, self.depth)
+        encoder = VisionTransformer(PATCH, SIZE, self.depth, pool="mean")
         return [encoder, Blank(), nn.Linear(WIDTH, 3 * PATCH**2)]
 
     def shown(self, view, hidden):
-        """What the encoder makes of the class and of all patches, some hidden."""
+        """All patches, some hidden, with their places."""
         embedded, places = self.encoder.embed(view), self.encoder.places(view)
         if self.mistake == "nothing hidden":
-            return self.encoder.tokens(embedded + places)
+            return embedded + places
         if self.mistake == "tokens without places":
-            return self.encoder.tokens(self.blank(embedded + places, hidden))
-        return self.encoder.tokens(self.blank(embedded, hidden) + places)
+            return self.blank(embedded + places, hidden)
+        return self.blank(embedded, hidden) + places
+
+    def told(self, view, hidden):
+        tokens = self.encoder.tokens(self.shown(view, hidden))[:, 1:]
+        return self.tell(tokens if self.mistake == "tokens as they are" else normalized(tokens))
 
     def loss(self, step, view):
         hidden = self.order(step, view) >= self.seen
-        told = self.tell(self.shown(view, hidden)[:, 1:])
+        told = self.told(view, hidden)
         apart = told - pixels(view)
         squared = self.mistake == "the squared error"
         return self.mean(apart.square() if squared else apart.abs(), hidden)
@@ -122,7 +143,7 @@ class Data2Vec(SimMim):
     """Baevski et al. 2022, arXiv:2202.03555, section 3 and eq. 2.
 
     As in the authors' code for images, the outputs of the last blocks are normalised, each and
-    their mean, and the student's are behind the norm of the encoder. Patches are hidden one by one.
+    their mean. Patches are hidden one by one.
     """
 
     depth, top, beta, momentum, lr = 3, 2, 2.0, 0.9, 0.01
@@ -134,10 +155,11 @@ class Data2Vec(SimMim):
         "beta of one",
         "a teacher that sees the same",
         "a teacher that stays",
+        "tokens as they are",
     ]
 
     def modules(self):
-        encoder = VisionTransformer(PATCH, SIZE, self.depth)
+        encoder = VisionTransformer(PATCH, SIZE, self.depth, pool="mean")
         return [encoder, Blank(), nn.Linear(WIDTH, WIDTH)]
 
     def build(self, *modules):
@@ -152,15 +174,15 @@ class Data2Vec(SimMim):
         blocks = self.teacher.each_block(embedded + self.teacher.places(view))
         top = blocks[-1:] if self.mistake == "the last block alone" else blocks[-self.top :]
         if self.mistake != "blocks as they are":
-            top = [F.layer_norm(block, [WIDTH], eps=1e-6) for block in top]
+            top = [normalized(block) for block in top]
         mean = sum(top) / len(top)
         if self.mistake != "a mean as it is":
-            mean = F.layer_norm(mean, [WIDTH], eps=1e-6)
+            mean = normalized(mean)
         return mean[:, 1:]
 
     def loss(self, step, view):
         hidden = self.order(step, view) >= self.seen
-        told = self.tell(self.shown(view, hidden)[:, 1:])
+        told = self.told(view, hidden)
         beta = 1.0 if self.mistake == "beta of one" else self.beta
         target = self.target(view, hidden)
         return self.mean(F.smooth_l1_loss(told, target, beta=beta, reduction="none"), hidden)

@@ -108,7 +108,8 @@ class MoCoV2Plus(Method):
 class Memory:
     """Wu et al. 2018, section 3.1: a row of length one for each image.
 
-    A batch has the first images in each step. Their memories move towards them, at length one.
+    A batch has the first images in each step. Their memories move towards them, at length one, as in
+    the authors' code.
     """
 
     def __init__(self, images, dim, momentum):

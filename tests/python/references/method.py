@@ -16,6 +16,7 @@ torch.set_default_dtype(torch.double)
 torch.set_num_threads(1)
 
 STEPS = 20
+EPOCH = 5
 BATCH = 32
 # With these numbers, no rectifier comes so near to its kink that rounding would decide: where one
 # does, two right trainings part by more than what they are compared by.

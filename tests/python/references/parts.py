@@ -163,7 +163,7 @@ class Jigsaw(Method):
 
 
 class Pirl(Jigsaw):
-    """Misra and van der Maaten 2019, arXiv:1912.01991, eq. 5, and section 3.2 for the pieces.
+    """Misra and van der Maaten 2019, arXiv:1912.01991, eq. 5, and section 2.3 for the pieces.
 
     By the softmax over the memories of all images, which the authors' noise contrast approximates.
     """

@@ -53,17 +53,18 @@ def transformer(before, out, heads, depth, causal=False):
 class VisionTransformer(nn.Module):
     """Dosovitskiy et al. 2020, arXiv:2010.11929, eq. 1 to 4: three heads, and a token of the class.
 
-    Views of another size have places between those that are learned, as timm interpolates them.
+    Views of another size have places between those that are learned, as timm interpolates them. The
+    tokens are normalised, but where it is their mean that is.
     """
 
-    def __init__(self, patch, size, depth, heads=3):
+    def __init__(self, patch, size, depth, heads=3, pool="class"):
         super().__init__()
         width, self.patch, self.grid = heads * HEAD, patch, size // patch
         self.cls_token = nn.Parameter(torch.zeros(1, 1, width))
         self.pos_embed = nn.Parameter(torch.zeros(1, 1 + self.grid**2, width))
         self.patch_embed = nn.ModuleDict({"proj": nn.Conv2d(3, width, patch, patch)})
         self.blocks = nn.ModuleList([Block(heads, causal=False) for _ in range(depth)])
-        self.norm = nn.LayerNorm(width, eps=1e-6)
+        self.norm = nn.LayerNorm(width, eps=1e-6) if pool == "class" else nn.Identity()
 
     def embed(self, view):
         return self.patch_embed["proj"](view).flatten(2).mT

@@ -124,6 +124,68 @@ fn what_cannot_be_compared_is_said_first() {
 }
 
 #[test]
+fn what_was_stopped_gives_way_to_the_run_that_finished_it() {
+    let place = tempfile::tempdir().expect("a folder");
+    let folder = place.path();
+    leave(folder, "stopped", ("g", 0), "0.05", 0.5);
+    leave(folder, "finished", ("g", 0), "0.05", 0.7);
+    leave(folder, "other", ("h", 0), "0.1", 0.4);
+    let change = |run: &str, file: &str, from: &str, to: &str| {
+        let path = folder.join(run).join(file);
+        let text = fs::read_to_string(&path).expect("a file");
+        assert!(text.contains(from), "{text}");
+        fs::write(path, text.replace(from, to)).expect("a file");
+    };
+    change("stopped", "events.jsonl", "run-finished", "run-stopped");
+    fs::remove_file(folder.join("stopped/results.json")).expect("a file");
+    change("finished", "events.jsonl", "stage-started", "stage-resumed");
+    // Whatever was no number is left out of a curve.
+    for (from, to) in [("0.5}", "\"nan\"}"), ("\"loss\":4.9,", "\"loss\":\"-inf\",")] {
+        change("finished", "base.metrics.jsonl", from, to);
+    }
+    for order in [["stopped", "finished", "other"], ["finished", "other", "stopped"]] {
+        let html = ["--html", "page.html"];
+        let text = said(&compare(folder, &[&order[..], &html].concat()));
+        assert!(text.contains("A  small on flex, seed 0: finished\n"), "{text}");
+        assert!(text.contains("! stopped is of the seed of another run of A: it is left out"));
+        assert!(!text.contains("has not finished"), "{text}");
+        assert!(text.contains("70.00 *"), "{text}");
+        // How long the last part of a training took is not how long it took.
+        let page = fs::read_to_string(folder.join("page.html")).expect("a page");
+        assert!(page.contains("<td>–</td><td>12.5</td>"), "{page}");
+    }
+}
+
+/// Pictures in other folders are other data, and a penalty that was chosen is no other way.
+#[test]
+fn folders_are_told_apart_and_chosen_penalties_are_not() {
+    let place = tempfile::tempdir().expect("a folder");
+    let folder = place.path();
+    leave(folder, "a", ("g", 0), "0.05", 0.5);
+    leave(folder, "b", ("h", 0), "0.1", 0.4);
+    let change = |run: &str, file: &str, from: &str, to: &str| {
+        let path = folder.join(run).join(file);
+        let text = fs::read_to_string(&path).expect("a file");
+        fs::write(path, text.replace(from, to)).expect("a file");
+    };
+    for (run, penalty) in [("a", "1e-4"), ("b", "1e-2")] {
+        let chosen = format!(
+            "linear probe, logistic regression, L2 penalty {penalty}, fitted on 64 (of 5, chosen on 6)"
+        );
+        change(run, "results.json", TEST, &chosen);
+    }
+    let text = said(&compare(folder, &["a", "b"]));
+    assert!(text.contains(" *") && !text.contains('!'), "{text}");
+    for (run, path) in [("a", "pets"), ("b", "cars")] {
+        let pictures = format!("folder(\\\"{path}\\\", classes: 2, train: 64, test: 40)");
+        change(run, "values.json", "shapes(test: 40, train: 64)", &pictures);
+    }
+    let text = said(&compare(folder, &["a", "b"]));
+    assert!(text.contains("! some are of folder(\"cars\"), others folder(\"pets\")"), "{text}");
+    assert!(!text.contains(" *"), "{text}");
+}
+
+#[test]
 fn the_page_is_whole_and_loads_nothing() {
     let place = tempfile::tempdir().expect("a folder");
     let folder = place.path();

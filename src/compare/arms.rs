@@ -71,10 +71,12 @@ impl Comparison {
         let arms = arms(records, &mut doubts);
         let differences = differences(records, &arms);
         let data = arms.iter().map(|arm| datasets(&records[arm.runs[0]].made));
-        let data: BTreeSet<BTreeSet<&str>> = data.collect();
+        let data: BTreeSet<BTreeSet<String>> = data.collect();
         if data.len() > 1 {
-            let names =
-                data.iter().map(|own| own.iter().copied().collect::<Vec<_>>().join(" and "));
+            let names = data.iter().map(|own| {
+                let own: Vec<&str> = own.iter().map(String::as_str).collect();
+                own.join(" and ")
+            });
             let names = names.collect::<Vec<_>>().join(", others ");
             doubts.push(format!("some are of {names}: their numbers say nothing of each other"));
         }
@@ -86,24 +88,22 @@ impl Comparison {
 fn arms(records: &[Record], doubts: &mut Vec<String>) -> Vec<Arm> {
     let mut arms: Vec<Arm> = Vec::new();
     for (place, record) in records.iter().enumerate() {
-        if !record.has_finished {
-            doubts.push(format!("{} has not finished: what is missing is not there", record.place));
-        }
-        for number in &record.numbers {
-            if let Some(warning) = &number.warning {
-                doubts.push(format!("{} of {}: {}", number.stage, record.place, warning.message));
-            }
-        }
         let made = &record.made;
         let is_own = |arm: &&mut Arm| {
             let first = &records[arm.runs[0]].made;
             (&first.graph, &first.device, &first.cpipe) == (&made.graph, &made.device, &made.cpipe)
         };
         if let Some(arm) = arms.iter_mut().find(is_own) {
-            if arm.seeds.contains(&made.seed) {
+            if let Some(same) = arm.seeds.iter().position(|seed| *seed == made.seed) {
+                // What was stopped is finished by a run of the same seed.
+                let mut left_out = place;
+                if !records[arm.runs[same]].has_finished && record.has_finished {
+                    left_out = std::mem::replace(&mut arm.runs[same], place);
+                    arm.folders[same].clone_from(&record.place);
+                }
                 doubts.push(format!(
                     "{} is of the seed of another run of {}: it is left out",
-                    record.place, arm.name
+                    records[left_out].place, arm.name
                 ));
                 continue;
             }
@@ -120,6 +120,16 @@ fn arms(records: &[Record], doubts: &mut Vec<String>) -> Vec<Arm> {
             folders: vec![record.place.clone()],
             runs: vec![place],
         });
+    }
+    for record in arms.iter().flat_map(|arm| &arm.runs).map(|run| &records[*run]) {
+        if !record.has_finished {
+            doubts.push(format!("{} has not finished: what is missing is not there", record.place));
+        }
+        for number in &record.numbers {
+            if let Some(warning) = &number.warning {
+                doubts.push(format!("{} of {}: {}", number.stage, record.place, warning.message));
+            }
+        }
     }
     arms
 }
@@ -190,14 +200,18 @@ fn outline(value: &str) -> String {
     kept
 }
 
-/// The datasets among the values of a run, by name.
-fn datasets(made: &Made) -> BTreeSet<&str> {
-    let calls = made.values.iter().filter_map(|own| Some(own.value.split_once('(')?.0));
-    let is_dataset = |name: &&str| {
+/// The datasets among the values of a run: by name, and those of a path by that, too.
+fn datasets(made: &Made) -> BTreeSet<String> {
+    let calls = made.values.iter().filter_map(|own| own.value.split_once('('));
+    let is_dataset = |name: &str| {
         let kind = declaration(name).map(|own| &own.signature().result.kind);
         matches!(kind, Some(TypeKind::Named(kind, _)) if kind == TypeName::Dataset.text())
     };
-    calls.filter(is_dataset).collect()
+    let named = |(name, arguments): (&str, &str)| match arguments.split('"').nth(1) {
+        Some(path) => format!("{name}(\"{path}\")"),
+        None => name.to_owned(),
+    };
+    calls.filter(|(name, _)| is_dataset(name)).map(named).collect()
 }
 
 fn rows(
@@ -224,11 +238,11 @@ fn rows(
         let first = all.iter().flatten().next().expect("a key is that of a number");
         let (unit, better) = (first.unit.clone(), first.better.clone());
         let mut cells: Vec<Option<Cell>> = all.iter().map(|own| cell(own)).collect();
-        if has_one_dataset {
-            mark(&mut cells, &better);
-        }
         let ways: BTreeSet<Vec<&str>> =
             all.iter().flatten().map(|own| way(&own.protocol)).collect();
+        if has_one_dataset && ways.len() == 1 {
+            mark(&mut cells, &better);
+        }
         if ways.len() > 1 {
             doubts.push(format!(
                 "`{stage}` is not measured in the same way in all of them, which its protocols say: \
@@ -241,10 +255,16 @@ fn rows(
 }
 
 /// The parts of a protocol that two numbers have to share: not the width of the features, nor the
-/// steps that a fit took.
+/// steps that a fit took, nor a penalty that it chose.
 fn way(protocol: &str) -> Vec<&str> {
+    let has_chosen = protocol.contains("chosen on ");
+    let found = |part: &str| {
+        part.contains(" features")
+            || part.contains("converged in")
+            || (has_chosen && part.starts_with("L2 penalty "))
+    };
     let parts = protocol.split("; ").flat_map(|part| part.split(", "));
-    parts.filter(|part| !part.contains(" features") && !part.contains("converged in")).collect()
+    parts.filter(|part| !found(part)).collect()
 }
 
 fn cell(numbers: &[&Number]) -> Option<Cell> {
@@ -257,11 +277,10 @@ fn cell(numbers: &[&Number]) -> Option<Cell> {
     Some(Cell { mean, deviation, seeds: numbers.len(), protocol, is_best: false })
 }
 
-/// Marks the best, where there are several and all were measured in one way.
+/// Marks the best, where there are several.
 fn mark(cells: &mut [Option<Cell>], better: &str) {
     let there: Vec<&Cell> = cells.iter().flatten().collect();
-    let alike = there.windows(2).all(|two| way(&two[0].protocol) == way(&two[1].protocol));
-    if there.len() < 2 || !alike {
+    if there.len() < 2 {
         return;
     }
     let means = there.iter().map(|cell| cell.mean);

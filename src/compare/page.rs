@@ -255,7 +255,7 @@ fn maps(comparison: &Comparison, records: &[Record]) -> String {
     }
 }
 
-/// How long the stages took that were computed in these runs, not taken from a store.
+/// How long the stages took that were computed in these runs, not taken from a store or taken up.
 fn times(comparison: &Comparison, records: &[Record]) -> String {
     let mut stages: Vec<&String> = Vec::new();
     for run in comparison.arms.iter().flat_map(|arm| &arm.runs) {
@@ -281,8 +281,8 @@ fn times(comparison: &Comparison, records: &[Record]) -> String {
     };
     let rows: Vec<_> = stages.iter().map(row).collect();
     format!(
-        "<section>\n<h2>Seconds</h2>\n{}<p>What was taken from a store took no time, and is not \
-         among them.</p>\n</section>\n",
+        "<section>\n<h2>Seconds</h2>\n{}<p>What was taken from a store, and what was taken up where an earlier run \
+         had left it, is not among them.</p>\n</section>\n",
         table(comparison, "stage", &rows)
     )
 }

@@ -1,10 +1,10 @@
 //! The record that a run has left in its folder, read again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Deserializer};
 
 use crate::diagnostics::{Diagnostic, findings, visible};
 
@@ -19,7 +19,7 @@ pub struct Record {
     pub curves: BTreeMap<String, Vec<Step>>,
     /// Where images lie by their features, as each stage that judged some has drawn it.
     pub maps: BTreeMap<String, String>,
-    /// How long each stage took that was computed in it, in seconds.
+    /// How long each stage took that was computed in it from its beginning to its end, in seconds.
     pub seconds: BTreeMap<String, f64>,
     pub has_finished: bool,
 }
@@ -93,9 +93,38 @@ pub struct Class {
 pub struct Step {
     pub step: u64,
     /// None where it was no number.
+    #[serde(deserialize_with = "noted")]
     pub loss: Option<f64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "all_noted")]
     pub metrics: BTreeMap<String, Option<f64>>,
+}
+
+/// What a training has noted: `nan`, `inf` and `-inf` stand for what is no number of JSON's.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Noted {
+    Number(f64),
+    Other(IgnoredAny),
+}
+
+impl Noted {
+    fn number(self) -> Option<f64> {
+        match self {
+            Noted::Number(number) => Some(number),
+            Noted::Other(_) => None,
+        }
+    }
+}
+
+fn noted<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
+    Noted::deserialize(from).map(Noted::number)
+}
+
+fn all_noted<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<BTreeMap<String, Option<f64>>, D::Error> {
+    let all = BTreeMap::<String, Noted>::deserialize(from)?;
+    Ok(all.into_iter().map(|(name, own)| (name, own.number())).collect())
 }
 
 /// As far as a comparison reads it.
@@ -122,11 +151,15 @@ impl Record {
             false => Vec::new(),
         };
         let events: Vec<Event> = lines(place, "events.jsonl")?;
+        let resumed = events.iter().filter(|event| event.event == "stage-resumed");
+        let resumed: BTreeSet<&String> = resumed.filter_map(|event| event.stage.as_ref()).collect();
         let mut seconds = BTreeMap::new();
         let mut curves = BTreeMap::new();
         for event in &events {
             let Some(stage) = &event.stage else { continue };
-            if let ("stage-finished", Some(own)) = (event.event.as_str(), event.seconds) {
+            if let ("stage-finished", Some(own)) = (event.event.as_str(), event.seconds)
+                && !resumed.contains(stage)
+            {
                 seconds.insert(stage.clone(), own);
             }
             let file = format!("{stage}.metrics.jsonl");

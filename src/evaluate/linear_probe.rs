@@ -25,9 +25,12 @@ pub struct Probe {
     pub held_out: Option<f64>,
 }
 
-/// Penalties that are tried, as multiples of the given one, the strongest first: of two that are as
-/// good it is the one to take.
-const TIMES: [f64; 5] = [100.0, 10.0, 1.0, 0.1, 0.01];
+/// Penalties that are tried around the given one, the strongest first: of two that are as good it is
+/// the one to take.
+fn around(l2: f64) -> [f64; 5] {
+    // A quotient is the number that is written so, which a product with 0.01 is not.
+    [l2 * 100.0, l2 * 10.0, l2, l2 / 10.0, l2 / 100.0]
+}
 
 /// Fits multinomial logistic regression on `fit` and scores it on `on`.
 ///
@@ -49,15 +52,15 @@ pub fn linear_probe(problem: &Problem<'_>, recipe: Probe) -> Result<Accuracy, Ev
                 return Err(EvaluateError::NoneHeldOut);
             }
             let mut best = (0, 0.0);
-            for times in TIMES {
-                let l2 = recipe.l2 * times;
+            let tried = around(recipe.l2);
+            for l2 in tried {
                 let fitted = fitted(problem, l2, recipe, &rest)?;
                 let right = fitted.right(&held, classes, device);
                 if right > best.0 || best.1 == 0.0 {
                     best = (right, l2);
                 }
             }
-            let (n, of) = (accuracy::grouped(held.len()), TIMES.len());
+            let (n, of) = (accuracy::grouped(held.len()), tried.len());
             (best.1, format!(" (of {of}, chosen on {n} of these, which were held out)"))
         }
     };
@@ -361,7 +364,7 @@ mod tests {
             let recipe = Probe { l2, held_out: None, ..RECIPE };
             linear_probe(&rest, &held, 2, recipe, &device()).unwrap().correct
         };
-        let penalties = TIMES.map(|times| 0.01 * times);
+        let penalties = around(0.01);
         let rights = penalties.map(right);
         let best = rights.iter().max().expect("five");
         let strongest = penalties.iter().zip(&rights).find(|(_, right)| *right == best);

@@ -180,6 +180,7 @@ fn facts_are_those_that_the_checker_knows() {
                     let kept = ["rows", "examples", "mean", "clusters"];
                     declaration.named("keeps").is_some_and(|own| kept.contains(&own))
                 }
+                "even" => kind == "Dataset" && declaration.is("even"),
                 "judges" => matches!(declaration.named("judges"), Some("features" | "classes")),
                 "measures" => declaration.text("measures").is_some(),
                 "unit" => matches!(declaration.named("unit"), Some("share" | "number")),

@@ -37,6 +37,12 @@ use crate::term::Args;
 /// Makes a transform from its arguments.
 pub type BuildTransform = fn(&Args) -> Box<dyn Transform>;
 
+/// How much colours may change: of more than a million times each is at an end of its range anyway,
+/// and what is too large for `f32` would give no numbers.
+fn strength(args: &Args, name: &str) -> f32 {
+    args.float(name).min(1e6) as f32
+}
+
 /// The transforms, by the names under which `std.augment` declares them.
 pub static TRANSFORMS: &[(&str, BuildTransform)] = &[
     ("random_resized_crop", |args| {
@@ -56,9 +62,9 @@ pub static TRANSFORMS: &[(&str, BuildTransform)] = &[
     }),
     ("color_jitter", |args| {
         Box::new(color::ColorJitter {
-            brightness: args.float("brightness") as f32,
-            contrast: args.float("contrast") as f32,
-            saturation: args.float("saturation") as f32,
+            brightness: strength(args, "brightness"),
+            contrast: strength(args, "contrast"),
+            saturation: strength(args, "saturation"),
             hue: args.float("hue") as f32,
             probability: probability(args),
         })

@@ -76,9 +76,13 @@ impl Arrangement {
                 }
             }),
             Arrangement::Shuffled { grid, key } => {
+                let [high, wide] = [height / grid, width / grid];
+                if high == 0 || wide == 0 {
+                    // Finer than the image.
+                    return each(&|row, column| [row, column]);
+                }
                 let mut order: Vec<usize> = (0..grid * grid).collect();
                 key.stream().shuffle(&mut order);
-                let [high, wide] = [height / grid, width / grid];
                 each(&|row, column| {
                     if row >= high * grid || column >= wide * grid {
                         return [row, column];

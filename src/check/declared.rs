@@ -5,7 +5,7 @@ use super::size::Size;
 use super::types::TypeName;
 use super::unify::Solution;
 use crate::resolve::{self, declaration};
-use crate::term::{Call, Split, Term, sampled};
+use crate::term::{Call, Part, Share, Split, Term, sampled};
 
 /// The first size of the part called `part` in the result of a call: of `Feature` the number of
 /// features that an encoder yields, of `Label` the number of a dataset's classes.
@@ -15,8 +15,23 @@ pub fn declared_size(call: &Call, part: &str) -> Option<usize> {
 
 /// How many examples a split has, where its dataset says so before it is loaded.
 pub fn examples_of(split: &Split) -> Option<usize> {
-    let all = resolve::examples(&split.dataset, split.part)?;
-    Some(sampled(all, declared_size(&split.dataset, "Label")?, split.share()))
+    taken(&split.dataset, split.part, declared_size(&split.dataset, "Label"), split.share())
+}
+
+/// How many examples a share takes of a part of a dataset of so many classes. Of a sample it is known
+/// where all classes have as many: the fact `even`.
+pub(super) fn taken(
+    dataset: &Call,
+    part: Part,
+    classes: Option<usize>,
+    share: Share,
+) -> Option<usize> {
+    let all = resolve::examples(dataset, part)?;
+    if share.is_whole() {
+        return Some(all);
+    }
+    let is_even = declaration(&dataset.name)?.is("even");
+    is_even.then_some(sampled(all, classes?, share))
 }
 
 /// Every size of that part: of `Image` channels, height and width.

@@ -119,7 +119,10 @@ impl Checker<'_> {
             let message = format!("{k} neighbours of only {examples} examples");
             self.error(findings::OUT_OF_RANGE, self.argument(protocol, "k"), message);
         }
-        let is_one = fit.share.is_some_and(|share| share.each == Some(1));
+        let classes = fit.dataset.classes.as_constant();
+        let classes = classes.and_then(|classes| usize::try_from(classes).ok());
+        let is_one = fit.share.is_some_and(|share| share.each == Some(1))
+            || classes.zip(examples(fit)).is_some_and(|(classes, examples)| examples <= classes);
         if let (Some(_), Some(protocol)) = (call.args.get("held_out"), stage.fields.get("protocol"))
             && is_one
         {

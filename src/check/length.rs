@@ -1,12 +1,12 @@
 //! The length of a training, its batch, and the examples that there are.
 
 use super::Checker;
+use super::declared::taken;
 use super::pipeline::TypedStage;
 use super::value::{Kind, SplitValue, duration};
 use crate::diagnostics::{Diagnostic, findings};
-use crate::resolve;
 use crate::source::Span;
-use crate::term::{Term, Unit, batches, sampled};
+use crate::term::{Term, Unit, batches};
 
 /// The most epochs or steps of a length: steps are counted exactly in `f64` and `u64`.
 const LONGEST: f64 = 1e9;
@@ -105,9 +105,9 @@ impl Checker<'_> {
 
 /// How many examples a split has, where its dataset says so before it is loaded.
 pub fn examples(split: &SplitValue) -> Option<usize> {
-    let all = resolve::examples(split.dataset.call.as_ref()?, split.part)?;
-    let classes = usize::try_from(split.dataset.classes.as_constant()?).ok()?;
-    Some(sampled(all, classes, split.share?))
+    let classes = split.dataset.classes.as_constant();
+    let classes = classes.and_then(|classes| usize::try_from(classes).ok());
+    taken(split.dataset.call.as_ref()?, split.part, classes, split.share?)
 }
 
 /// The steps of an epoch, by the rule of the run; `None` where the split or the batch is not known

@@ -65,7 +65,7 @@ pub struct Setup {
 /// Where datasets come from.
 #[derive(clap::Args)]
 pub struct Data {
-    /// Where datasets lie, before CPIPE_DATA and the cache are searched.
+    /// Where datasets lie, in the place of CPIPE_DATA and the cache.
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// Never download a dataset.

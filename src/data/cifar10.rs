@@ -155,8 +155,15 @@ impl Release {
         let places: Vec<PathBuf> =
             source.environment.iter().chain([&source.cache]).cloned().collect();
         for place in &places {
-            if let Some(copy) = find(place)? {
-                return Ok(Some(copy));
+            match find(place)? {
+                // A download that was stopped before it was unpacked.
+                Some(Found::Archive(_, Form::Binary))
+                    if *place == source.cache && !source.offline =>
+                {
+                    return Ok(None);
+                }
+                Some(copy) => return Ok(Some(copy)),
+                None => {}
             }
         }
         if source.offline {
@@ -165,22 +172,26 @@ impl Release {
         Ok(None)
     }
 
-    /// Downloads the binary form into the cache.
+    /// Downloads the binary form into the cache, unless it is there, and unpacks it.
     fn fetch(&self, source: &Lookup<'_>) -> Result<(Images, Images), DataError> {
         let cache = source.cache.as_path();
         let _lock = exclusive(&cache.join("cifar-10.lock"))?;
-        // Another process may have just done it.
-        if let Some(copy) = find(cache)? {
-            return self.read(&copy, cache, source.watch);
-        }
-        remove_left(cache, UNFINISHED);
         let form = Form::Binary;
         let archive = cache.join(form.archive());
+        // Another process may have just done it.
+        match find(cache)? {
+            Some(Found::Archive(path, _)) if path == archive => {}
+            Some(copy) => return self.read(&copy, cache, source.watch),
+            None => {}
+        }
+        remove_left(cache, UNFINISHED);
         let base = source.mirror.unwrap_or(self.url).trim_end_matches('/');
         let url = format!("{base}/{}", form.archive());
         let (size, md5) = self.archive;
         let whole = source.mirror.is_none().then_some(Whole { size, md5 });
-        download(&Remote { url: &url, whole }, &archive, source.watch)?;
+        if !archive.exists() {
+            download(&Remote { url: &url, whole }, &archive, source.watch)?;
+        }
 
         // The folder appears under its name with everything in it, or not at all.
         let unpacked = tempfile::Builder::new().prefix(UNFINISHED).tempdir_in(cache);

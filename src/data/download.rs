@@ -71,12 +71,20 @@ pub fn exclusive(lock: &Path) -> Result<File, DataError> {
     let file = OpenOptions::new().create(true).append(true).open(lock);
     let file = file.map_err(DataError::io("write", lock))?;
     match file.lock() {
-        // Where a file system knows no locks, the checksum still tells a mixture from a download.
-        Err(cause) if cause.kind() != io::ErrorKind::Unsupported => {
-            Err(DataError::io("lock", lock)(cause))
-        }
+        // There the checksum still tells a mixture from a download, and pictures are compared with
+        // their account before they are used.
+        Err(cause) if !knows_no_locks(&cause) => Err(DataError::io("lock", lock)(cause)),
         _ => Ok(file),
     }
+}
+
+/// Whether a file system says that it has none, or asks a server for them that is not there.
+fn knows_no_locks(cause: &io::Error) -> bool {
+    #[cfg(unix)]
+    if cause.raw_os_error() == Some(libc::ENOLCK) {
+        return true;
+    }
+    cause.kind() == io::ErrorKind::Unsupported
 }
 
 /// How downloads are made.
@@ -241,12 +249,22 @@ impl Client {
     }
 }
 
+/// Where a file is kept that is on its way.
+fn part_path(target: &Path, remote: &Remote<'_>) -> PathBuf {
+    let mut path = OsString::from(target);
+    if remote.whole.is_none() {
+        // Nothing would tell a file of two addresses from the right one.
+        let from = blake3::hash(remote.url.as_bytes()).to_hex();
+        path.push(format!(".{}", &from[..8]));
+    }
+    path.push(".part");
+    path.into()
+}
+
 impl<'a> Part<'a> {
     /// The part of `target`, emptied if it is longer than the whole is to be.
     fn open(target: &Path, remote: &Remote<'_>, watch: Watch<'a>) -> Result<Self, DataError> {
-        let mut path = OsString::from(target);
-        path.push(".part");
-        let path = PathBuf::from(path);
+        let path = part_path(target, remote);
         let total = remote.whole.map(|whole| whole.size);
         let open = || -> io::Result<(File, u64)> {
             let mut options = OpenOptions::new();

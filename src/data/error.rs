@@ -99,12 +99,13 @@ impl DataError {
                  a folder that holds {accepted}"
             )),
             DataError::Incomplete { .. } => Some(
-                "complete the folder, or move these files away and the dataset is downloaded"
+                "complete the folder, or move these files away: without --data-dir and --offline \
+                 the dataset is downloaded then"
                     .into(),
             ),
             DataError::Damaged { .. } => Some(
-                "put the published file in its place, or move the dataset's files away and it is \
-                 downloaded again"
+                "put the published file in its place, or move the dataset's files away: without \
+                 --data-dir and --offline it is downloaded then"
                     .into(),
             ),
             DataError::Download { part: Some(part), .. } => Some(format!(

@@ -4,7 +4,7 @@ use super::Subject;
 use crate::check::{StageKind, examples_of};
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
 use crate::graph::{Graph, Places, inputs};
-use crate::term::{Split, Term};
+use crate::term::{Share, Split, Term};
 
 /// `graph` and `places` are those that the stage belongs to.
 pub(super) fn check(
@@ -57,7 +57,7 @@ fn more_labels(subject: &Subject<'_>, graph: &Graph, places: &Places, found: &mu
         seen.push(position);
         waiting.extend(inputs(stage));
         let Some(read) = stage.data().filter(|own| own.labeled) else { continue };
-        if !is_same_part(read, sample) || examples_of(read) <= examples_of(sample) {
+        if !is_same_part(read, sample) || takes_no_more(read, sample) {
             continue;
         }
         let message = format!(
@@ -71,6 +71,16 @@ fn more_labels(subject: &Subject<'_>, graph: &Graph, places: &Places, found: &mu
         found.push(warning.help("give both the same sample, or pre-train without labels"));
         return;
     }
+}
+
+/// Where the classes are not known to be as large, by what is asked of each.
+fn takes_no_more(one: &Split, other: &Split) -> bool {
+    if let (Some(one), Some(other)) = (examples_of(one), examples_of(other)) {
+        return one <= other;
+    }
+    let [one, other] = [one.share(), other.share()];
+    let most = |share: Share| share.each.unwrap_or(usize::MAX);
+    one.percent <= other.percent && most(one) <= most(other)
 }
 
 fn is_same_part(one: &Split, other: &Split) -> bool {

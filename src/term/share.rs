@@ -38,8 +38,7 @@ impl fmt::Display for Share {
     }
 }
 
-/// How many examples a sample takes of a part of `all`, dealt to its classes in turn as every
-/// dataset is.
+/// How many examples a sample takes of a part of `all`, which are dealt to the classes in turn.
 pub fn sampled(all: usize, classes: usize, share: Share) -> usize {
     if share.is_whole() {
         return all;

@@ -30,15 +30,15 @@ fn fetch(server: &str, part: Option<&[u8]>) -> Outcome {
 fn fetch_copy(server: &str, part: Option<&[u8]>, published: bool) -> Outcome {
     let folder = tempfile::tempdir().expect("a folder");
     let target = folder.path().join("sub/file.bin");
-    let part_path = folder.path().join("sub/file.bin.part");
-    if let Some(part) = part {
-        fs::create_dir(folder.path().join("sub")).expect("a folder");
-        fs::write(&part_path, part).expect("a part");
-    }
     let url = format!("{server}/some/file.bin");
     let md5 = hexadecimal(Md5::new_with_prefix(BODY));
     let whole = Whole { size: BODY.len() as u64, md5: &md5 };
     let remote = Remote { url: &url, whole: published.then_some(whole) };
+    let part_path = part_path(&target, &remote);
+    if let Some(part) = part {
+        fs::create_dir(folder.path().join("sub")).expect("a folder");
+        fs::write(&part_path, part).expect("a part");
+    }
     let events = Mutex::new(Vec::new());
     let tell = |work| events.lock().expect("no panic").push(work);
     let result = client().download(&remote, &target, Watch::new(&Interrupt::default(), &tell));

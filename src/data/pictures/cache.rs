@@ -158,12 +158,12 @@ impl Cache {
             serde_json::to_writer(&mut out, &index)?;
             out.flush()?;
             drop(out);
+            file.as_file().sync_all()?;
             file.persist(&path).map_err(|error| error.error)
         });
         written.map_err(DataError::io("write", &path))?;
         self.remove_others(&index.content);
-        // What cannot be removed is begun anew by whoever comes next.
-        let _ = fs::remove_dir_all(&self.unfinished);
+        unfinished::clear(&self.unfinished);
         Ok(index)
     }
 

@@ -169,8 +169,8 @@ impl PictureError {
     pub fn help(&self) -> String {
         match self {
             PictureError::Missing { .. } => {
-                "a relative path is looked for in --data-dir or CPIPE_DATA, and where the command \
-                 runs"
+                "a relative path is looked for in --data-dir, or else in CPIPE_DATA and where the \
+                 command runs"
                     .into()
             }
             PictureError::NoPart { .. } | PictureError::NoClass { .. } => {
@@ -214,9 +214,14 @@ impl PictureError {
             PictureError::ClassMissing { .. } => {
                 "classes are numbered from 0 up, and each has pictures to train on".into()
             }
-            PictureError::Differs { found: Counts { classes, train, test }, .. } => format!(
-                "complete the set, or say `classes: {classes}, train: {train}, test: {test}`"
-            ),
+            PictureError::Differs { found: Counts { classes, train, test }, .. } => {
+                let found = format!("`classes: {classes}, train: {train}, test: {test}`");
+                match [classes, train, test].contains(&&0) {
+                    // No set is declared so.
+                    true => "complete the set".into(),
+                    false => format!("complete the set, or say {found}"),
+                }
+            }
             PictureError::Unreadable { .. } => {
                 "mend or remove them; `damaged: skip` leaves them out, and says so".into()
             }

@@ -44,9 +44,6 @@ impl Layout for Shards {
         let mut named = Vec::new();
         for path in archives {
             let Some(word) = word(root, &path)? else { continue };
-            if extension_is(&path, COMPRESSED) {
-                return Err(PictureError::Compressed { shard: path }.into());
-            }
             named.push((word, path));
         }
         let part = |words: &'static [&'static str]| -> Result<Vec<Found>, DataError> {
@@ -55,7 +52,11 @@ impl Layout for Shards {
                 return Err(PictureError::NoShard { folder: root.to_owned(), words }.into());
             };
             let own = named.iter().filter(|(own, _)| own == first);
-            own.map(|(_, path)| Found::of(root, path)).collect()
+            let found = |(_, path): &(&str, PathBuf)| match extension_is(path, COMPRESSED) {
+                true => Err(PictureError::Compressed { shard: path.clone() }.into()),
+                false => Found::of(root, path),
+            };
+            own.map(found).collect()
         };
         Ok(Shards([part(TRAIN)?, part(TEST)?]))
     }

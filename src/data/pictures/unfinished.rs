@@ -86,8 +86,23 @@ impl Unfinished {
     /// Forgets the account: the squares are about to be moved.
     pub fn forget(&self) -> Result<(), DataError> {
         let path = self.folder.join(JOURNAL);
-        fs::remove_file(&path).map_err(DataError::io("remove", &path))
+        // Gone even after a power cut: it would account for squares that lie elsewhere then.
+        let gone = fs::remove_file(&path).and_then(|()| sync_folder(&self.folder));
+        gone.map_err(DataError::io("remove", &path))
     }
+}
+
+/// Removes what is in such a folder but its lock, on which others may wait. What cannot be removed is
+/// begun anew by whoever comes next.
+pub fn clear(folder: &Path) {
+    for path in [folder.join(JOURNAL), squares(folder, 0), squares(folder, 1)] {
+        let _ = fs::remove_file(path);
+    }
+}
+
+/// Where folders can be opened.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
 /// The bytes of squares in such a folder.

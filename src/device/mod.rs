@@ -70,6 +70,12 @@ impl Selected {
         self.is_host() && self.embedded().is_none()
     }
 
+    /// What its bits depend on beside this program, as a text: the libtorch that was loaded, the
+    /// instructions of the processor that it uses, or the GPU. Empty where there is no such thing.
+    pub fn library(&self) -> String {
+        if self.kind.starts_with("libtorch") { libtorch::library(self) } else { String::new() }
+    }
+
     fn embedded(&self) -> Option<Device> {
         flex::select().ok().filter(|_| self.is_host()).map(|own| own.device)
     }
@@ -187,6 +193,10 @@ mod libtorch {
 
     pub fn offers(_: &Selected, _: Precision) -> bool {
         false
+    }
+
+    pub fn library(_: &Selected) -> String {
+        String::new()
     }
 
     pub fn in_precision(own: &Selected, _: Precision) -> Selected {

@@ -183,6 +183,9 @@ fn stated(next: &Next) -> Option<String> {
             Some(format!("{reason}; it starts anew"))
         }
         Next::Run { reason, standing: None } => Some(reason.to_string()),
+        Next::Blocked(Blocked::Elsewhere { holder }) if holder.is_empty() => {
+            Some("another process computes it".to_owned())
+        }
         Next::Blocked(Blocked::Elsewhere { holder }) => Some(format!("{holder}, computes it")),
         Next::Blocked(Blocked::By(cause)) => Some(cause.message()),
     }

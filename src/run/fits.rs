@@ -84,7 +84,9 @@ impl Run<'_> {
                         && batch.is_multiple_of(parts * groups.div_ceil(parts))
                 })
         };
-        let fewer = successors(Some(batch / 2), |batch| Some(batch / 2));
+        // What a batch divides, as the rows of a queue, its half divides, too.
+        let half = |batch: usize| batch.is_multiple_of(2).then_some(batch / 2);
+        let fewer = successors(half(batch), |batch| half(*batch));
         let fewer = fewer.take_while(|batch| *batch > 1).filter(|own| is_even(*own, parts));
         let more = successors(Some(parts * 2), |parts| Some(parts * 2));
         let more = more.take_while(|parts| *parts < batch).filter(|own| is_even(batch, *own));

@@ -1,6 +1,6 @@
 //! The run folder: the record that one run leaves.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -61,6 +61,8 @@ impl RunFolder {
     /// Panics where the name is no plain file name.
     pub fn add(&self, source: &Path, name: &str) -> Result<(), RunError> {
         assert!(files::is_plain(name), "`{name}` cannot name a file of the record");
+        // What is not there any more is a fault of the store.
+        File::open(source).map_err(RunError::store_read(source))?;
         let added = files::copy(source, &self.path, name);
         added.map_err(RunError::record_write(&self.path.join(name)))
     }

@@ -49,6 +49,7 @@ use crate::random::Key;
 use crate::store::error::RunError;
 use crate::store::events::{Event, Events};
 use crate::store::{Finished, Lineage, Lookup, StageStore, Store};
+use crate::term::Term;
 use crate::watch::Watch;
 use folder::RunFolder;
 use inputs::Datasets;
@@ -252,7 +253,14 @@ impl Run<'_> {
             &numerics::version(&self.device),
         ];
         let contents = self.contents_behind(stage);
-        for part in parts.into_iter().chain(contents.iter().map(String::as_str)) {
+        // Under these a training notes what it reports, though they change no work.
+        let reports = match stage.fields.get("objective") {
+            Some(Term::Objective(graph)) => graph.reports.as_slice(),
+            _ => &[],
+        };
+        let reports = reports.iter().map(|(name, node)| format!("{name} {node}"));
+        let more: Vec<String> = contents.into_iter().chain(reports).collect();
+        for part in parts.into_iter().chain(more.iter().map(String::as_str)) {
             hasher.update(&(part.len() as u64).to_le_bytes());
             hasher.update(part.as_bytes());
         }

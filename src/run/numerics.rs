@@ -23,11 +23,15 @@ const PARTS: [(&str, u32); 7] = [
 
 /// All of them as one text, for what is computed on a device.
 pub fn version(device: &Selected) -> String {
-    let parts = PARTS.map(|(part, version)| format!("{part} {version}")).join(", ");
-    match device.lacks_embedded() {
-        true => format!("{parts}, protocols of its own"),
-        false => parts,
+    let mut all = PARTS.map(|(part, version)| format!("{part} {version}")).to_vec();
+    if device.lacks_embedded() {
+        all.push("protocols of its own".to_owned());
     }
+    let library = device.library();
+    if !library.is_empty() {
+        all.push(blake3::hash(library.as_bytes()).to_hex().to_string());
+    }
+    all.join(", ")
 }
 
 #[cfg(test)]

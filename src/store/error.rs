@@ -153,6 +153,14 @@ impl RunError {
             RunError::StoreUnwritable { .. } => {
                 Some("name a folder that can be written, with --store or by CPIPE_HOME".into())
             }
+            RunError::StoreUnreadable { path, cause } if cause.kind() == io::ErrorKind::NotFound => {
+                let folder = path.parent().unwrap_or(path);
+                Some(format!(
+                    "it was removed meanwhile: the same command computes the stage again, once \
+                     `{}` is not there either",
+                    folder.display()
+                ))
+            }
             RunError::StoreUnreadable { .. } => {
                 Some("make the file readable, or set CPIPE_HOME to another folder".into())
             }

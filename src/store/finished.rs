@@ -13,7 +13,8 @@
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::thread;
+use std::time::{Duration, SystemTime};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -31,6 +32,9 @@ pub(super) const MANIFEST: &str = "stage.json";
 pub(super) const LOG: &str = "metrics.jsonl";
 /// Of a stage in progress: the name of the error that has ended it.
 pub(super) const FAILURE: &str = "failure";
+
+/// How often a lock that is held is asked for again.
+const ASKED_AGAIN: usize = 5;
 
 /// A folder of finished stages.
 #[derive(Clone, Debug)]
@@ -255,7 +259,16 @@ impl StageStore {
         let path = self.lock_file();
         let opened = File::options().create(true).truncate(false).write(true).open(&path);
         let mut file = opened.map_err(RunError::store_write(&path))?;
-        match file.try_lock() {
+        let mut locked = file.try_lock();
+        for _ in 0..ASKED_AGAIN {
+            if !matches!(locked, Err(TryLockError::WouldBlock)) {
+                break;
+            }
+            // Whoever asks who computes the stage holds the lock for a moment.
+            thread::sleep(Duration::from_millis(2));
+            locked = file.try_lock();
+        }
+        match locked {
             Ok(()) => {
                 let told = file.set_len(0).and_then(|()| file.write_all(who.as_bytes()));
                 told.map_err(RunError::store_write(&path))?;

@@ -3,6 +3,14 @@
 // burn marks its libtorch backend as deprecated; this module is the one place that names it.
 #![expect(deprecated, reason = "burn-tch is pinned until its successor reaches its speed")]
 
+#[cfg(unix)]
+mod driver;
+#[cfg(not(unix))]
+mod driver {
+    pub fn name(_: usize) -> Option<String> {
+        None
+    }
+}
 mod functions;
 mod leave;
 mod library;
@@ -219,6 +227,13 @@ pub fn bring(values: &[f32], shape: &[usize], device: &Device) -> Option<Array> 
 pub fn bring_whole(values: &[i64], device: &Device) -> Option<Array> {
     let own = TchTensor::new(library::bring(values, &[values.len()], gpu(device)?));
     Some(Tensor::<1, Int>::from_primitive::<LibTorch>(own).into())
+}
+
+/// What decides on the bits beside this program: how the libtorch that was loaded was built, the
+/// instructions of the processor that it uses, and the GPU.
+pub fn library(own: &Selected) -> String {
+    let name = gpu(&own.device).and_then(driver::name);
+    library::configuration() + &name.unwrap_or_default()
 }
 
 /// Which GPU a device is.

@@ -71,7 +71,8 @@ impl Selected {
     }
 
     /// What its bits depend on beside this program, as a text: the libtorch that was loaded, the
-    /// instructions of the processor that it uses, or the GPU. Empty where there is no such thing.
+    /// instructions of the processor that it uses and its threads, or the GPU. Empty where there is no
+    /// such thing.
     pub fn library(&self) -> String {
         if self.kind.starts_with("libtorch") { libtorch::library(self) } else { String::new() }
     }

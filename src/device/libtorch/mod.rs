@@ -230,10 +230,14 @@ pub fn bring_whole(values: &[i64], device: &Device) -> Option<Array> {
 }
 
 /// What decides on the bits beside this program: how the libtorch that was loaded was built, the
-/// instructions of the processor that it uses, and the GPU.
+/// instructions of the processor that it uses and on how many threads, or the GPU. Its products of
+/// matrices are summed in as many parts as there are threads.
 pub fn library(own: &Selected) -> String {
-    let name = gpu(&own.device).and_then(driver::name);
-    library::configuration() + &name.unwrap_or_default()
+    let on = match gpu(&own.device) {
+        Some(index) => driver::name(index).unwrap_or_default(),
+        None => format!("{} threads", tch::get_num_threads()),
+    };
+    library::configuration() + &on
 }
 
 /// Which GPU a device is.

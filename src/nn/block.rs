@@ -87,12 +87,14 @@ impl Block {
             self.qkv.walk(walk);
             walk.attention();
             self.proj.walk(walk);
+            self.attended.walk(walk);
         });
         walk.shortcut(|walk| {
             walk.layer_norm();
             self.fc1.walk(walk);
             walk.gelu();
             self.fc2.walk(walk);
+            self.thought.walk(walk);
         });
     }
 }

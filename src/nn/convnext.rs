@@ -195,6 +195,7 @@ impl Block {
                 walk.gelu();
                 self.fc2.walk(walk);
             });
+            self.residual.walk(walk);
         });
     }
 }

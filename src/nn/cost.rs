@@ -139,11 +139,12 @@ impl Walk {
 
     /// Square patches of maps as maps of that width.
     pub fn patch_maps(&mut self, side: usize, width: usize) {
-        let Extent::Maps([_, height, columns]) = self.at else {
+        let Extent::Maps([channels, height, columns]) = self.at else {
             unreachable!("patches are cut out of maps")
         };
         let to = Extent::Maps([width, height / side, columns / side]);
-        self.multiplies(self.at.numbers() * width as u128);
+        // What is left of images at their ends is not read.
+        self.multiplies(to.numbers() * (channels * side * side) as u128);
         self.is_differentiated(to.numbers());
         self.is_live(self.at.numbers() + to.numbers());
         self.at = to;
@@ -176,12 +177,12 @@ impl Walk {
 
     /// Square patches of images as tokens of that width, and so many tokens before them.
     pub fn patches(&mut self, side: usize, width: usize, before: usize) {
-        let Extent::Maps([_, height, columns]) = self.at else {
+        let Extent::Maps([channels, height, columns]) = self.at else {
             unreachable!("patches are cut out of images")
         };
         let count = (height / side) * (columns / side);
         let to = Extent::Tokens([before + count, width]);
-        self.multiplies(self.at.numbers() * width as u128);
+        self.multiplies((count * width) as u128 * (channels * side * side) as u128);
         self.is_live(2 * to.numbers());
         self.at = to;
     }
@@ -217,6 +218,11 @@ impl Walk {
         self.keeps(self.at.numbers());
         self.keeps(to.numbers());
         self.at = to;
+    }
+
+    /// What is multiplied by learned numbers is kept for their gradient.
+    pub fn scaled(&mut self) {
+        self.keeps(self.at.numbers());
     }
 
     /// What `inner` is given waits until it is added to what that gives.

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use burn::tensor::Tensor;
+
 use super::architecture::{Architecture, Pass};
 use super::cost::Walk;
 use super::layers::{Linear, Prototypes};
@@ -98,15 +100,28 @@ impl Architecture for Sequential {
     fn forward(&self, pass: &mut Pass<'_>, x: Array) -> Array {
         let shape = x.shape();
         let [before @ .., input] = &shape[..] else { panic!("{shape:?} are no features") };
-        // A batch norm takes every position for an example.
-        let x = x.reshape(&[before.iter().product(), *input]);
+        // A batch norm takes every position for an example: those of an example are in one group.
+        let [n, positions] = [x.rows(), before.iter().skip(1).product()];
+        let is_turned = pass.groups > 1 && positions > 1;
+        let turned = |x: Array, [n, positions]: [usize; 2]| {
+            let width = x.len() / (n * positions);
+            let x: Tensor<3> = x.reshape(&[n, positions, width]).into_tensor();
+            Array::from(x.swap_dims(0, 1).reshape([positions * n, width]))
+        };
+        let x = match is_turned {
+            true => turned(x, [n, positions]),
+            false => x.reshape(&[n * positions, *input]),
+        };
         let apply = |x, layer: &Layer| match layer {
             Layer::Linear(linear) => linear.forward(pass, x),
             Layer::Prototypes(prototypes) => prototypes.forward(pass, x),
             Layer::Norm(norm) => norm.forward(pass, x, After::default()),
             Layer::Relu => pass.kernels.relu(x),
         };
-        let output = self.layers.iter().fold(x, apply);
+        let mut output = self.layers.iter().fold(x, apply);
+        if is_turned {
+            output = turned(output, [positions, n]);
+        }
         let width = output.shape().last().copied().unwrap_or_default();
         output.reshape(&[before, &[width]].concat())
     }
@@ -205,6 +220,34 @@ mod tests {
         let y: Tensor<2> = y.constant().into_tensor();
         assert!(y.clone().mean_dim(0).abs().max().into_scalar::<f32>() < 1e-5);
         assert!(((y.clone() * y).mean_dim(0) - 1.0).abs().max().into_scalar::<f32>() < 1e-3);
+    }
+
+    /// Images of different means, two in each of two groups: every position of an image is in its group.
+    #[test]
+    fn groups_are_of_examples_whose_positions_stay_together() {
+        let device = Device::default();
+        let module = mlp(&args("none", "plain", 2, true), Some(4));
+        let params = module.init(Key::root(3), &device).leaves();
+        let value = |place: usize| (place * 5 % 17) as f32 + (place / (3 * 4) % 2) as f32 * 40.0;
+        let x = |images: [usize; 4]| {
+            let of = images.map(|image| (image * 12..(image + 1) * 12).map(value));
+            Array::from_vec(of.into_iter().flatten().collect(), &[4, 3, 4], &device)
+        };
+        let mut updates = Updates::new();
+        let of = |x: Array, groups: usize, updates: &mut Updates| {
+            let mut pass = Pass { groups, ..pass(&params, true, updates) };
+            module.forward(&mut pass, x).constant().to_vec()
+        };
+        let together = of(x([0, 1, 2, 3]), 2, &mut updates);
+        // Twice the same images are normalised as they are once.
+        let [even, odd] = [[0, 2, 0, 2], [1, 3, 1, 3]].map(|own| of(x(own), 1, &mut updates));
+        let image = |of: &[f32], at: usize| of[at * 9..][..9].to_vec();
+        for (at, (alone, own)) in [(&even, 0), (&odd, 0), (&even, 1), (&odd, 1)].iter().enumerate()
+        {
+            for (found, expected) in image(&together, at).iter().zip(image(alone, *own)) {
+                assert!((found - expected).abs() < 1e-4, "{at}: {found} is not {expected}");
+            }
+        }
     }
 
     #[test]

@@ -2,11 +2,14 @@
 
 use burn::tensor::{Device, Tensor};
 
+use crate::device::Array;
+
 /// `[h, w, d]` to `[rows, columns, d]`, bicubic and antialiased where it shrinks, as PyTorch's
 /// `interpolate` and timm's position embeddings. Differentiable.
 pub(super) fn resampled(grid: Tensor<3>, [rows, columns]: [usize; 2]) -> Tensor<3> {
     let [_, width, d] = grid.dims();
-    let device = grid.device();
+    // Of what has no history: there numbers are brought to a GPU without a wait.
+    let device = grid.clone().inner().device();
     // One axis after the other, each the first while it is resampled.
     let first = |x: Tensor<3>, to: usize| {
         let [from, other, d] = x.dims();
@@ -31,7 +34,7 @@ fn weights(from: usize, to: usize, device: &Device) -> Tensor<2> {
         let total: f64 = (low..high).map(own).sum();
         (low..high).for_each(|at| row[at] = (own(at) / total) as f32);
     }
-    Tensor::<1>::from_floats(all.as_slice(), device).reshape([to, from])
+    Array::from_vec(all, &[to, from], device).into_tensor()
 }
 
 /// Keys' cubic of -1/2.

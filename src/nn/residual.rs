@@ -3,6 +3,7 @@
 use burn::tensor::Tensor;
 
 use super::architecture::Pass;
+use super::cost::Walk;
 use super::init::Fill;
 use super::params::{Declared, Layout, Role, Slot};
 use crate::device::{Array, by_rank};
@@ -32,6 +33,12 @@ impl Residual {
             layout.declare(Declared::new(name, vec![width], Role::NormScale, fill))
         });
         Residual { scale, drop, place: place as u64 }
+    }
+
+    pub fn walk(&self, walk: &mut Walk) {
+        if self.scale.is_some() {
+            walk.scaled();
+        }
     }
 
     /// `x` and a branch of it, `[n, …, width]` both.

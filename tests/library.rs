@@ -161,9 +161,8 @@ fn facts_are_those_that_the_checker_knows() {
                 "cuts" | "fits" | "chance" => declaration.is(&fact.name.text),
                 "spreads" | "picks" => kind == "Tensor" && declaration.is(&fact.name.text),
                 "draws" => matches!(kind, "Tensor" | "Labels" | "Index") && declaration.is("draws"),
-                "pads" | "covers" | "deals" | "averages" | "groups" | "freezes" | "orders" => {
-                    parameter(&fact.name.text)
-                }
+                "pads" | "covers" | "deals" | "averages" | "groups" | "freezes" | "orders"
+                | "takes" => parameter(&fact.name.text),
                 "passes" => declaration.named("passes") == Some("all") || parameter("passes"),
                 "reduces" => parameter("reduces") && states_over(declaration),
                 "yields" => declaration.named("yields") == Some("unit"),

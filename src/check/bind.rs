@@ -4,6 +4,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
 
 use super::accept::{accept, satisfies};
+use super::construct::OPEN;
 use super::shape::Shape;
 use super::signature::TypedSignature;
 use super::stages::StageKind;
@@ -25,6 +26,16 @@ pub(super) struct Arguments {
     /// Whether all of them are right. Those that are not are poison, and so are those of a stage that
     /// another name may have been meant for.
     pub are_right: bool,
+}
+
+impl Arguments {
+    /// The whole number that is given for a parameter, where it is known.
+    pub fn number(&self, name: &str) -> Option<i64> {
+        match self.values.get(name).map(|value| &value.kind) {
+            Some(Kind::Int(size)) => size.as_constant(),
+            _ => None,
+        }
+    }
 }
 
 /// What is being bound: it decides the words of the messages.
@@ -318,6 +329,15 @@ impl Checker<'_> {
     ) -> Value {
         let name = &parameter.name.text;
         let value = self.broadcast(value, kind);
+        if let (Some(TypeName::Float | TypeName::Schedule), Kind::Int(size)) =
+            (kind.name(), &value.kind)
+            && size.is_open()
+        {
+            let message = format!("`{name}` is a number, and this is {size}");
+            let error = self.blame_use(findings::TYPE_MISMATCH, &value, message);
+            self.report(error.help(OPEN));
+            return Value::poison(value.span);
+        }
         let Some(value) = accept(&value, kind, solution) else {
             self.mismatch(&value, kind, solution, parameter, what);
             return Value::poison(value.span);
@@ -419,7 +439,8 @@ fn advice(kind: &Type, value: &Value) -> Option<(String, Option<(String, bool)>)
             written(format!("{percent}%"), percent / 100.0 == *share)
         }
         (TypeName::Float, Kind::Percent(Some(percent))) => {
-            written((percent / 100.0).to_string(), true)
+            // Without the digits that the quotient alone brings in.
+            written(((percent * 1e9).round() / 1e11).to_string(), true)
         }
         (TypeName::Split, Kind::Dataset(_)) => {
             ("name a part of it: `.train`, `.test` or `.train.unlabeled`".to_owned(), None)

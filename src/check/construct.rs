@@ -24,6 +24,9 @@ use crate::term::{Call, Part, Term};
 /// Arrays of the devices have as many.
 const MOST_AXES: usize = 5;
 
+/// What sizes that are known in a run alone can be written for.
+pub(super) const OPEN: &str = "sizes of batches and images are for formulas, as in `x / n`";
+
 impl Checker<'_> {
     /// The value that a declared constructor makes: which kind of value, its result says.
     pub(super) fn construct(
@@ -46,7 +49,17 @@ impl Checker<'_> {
         if let Some((parameter, value, size)) = open {
             let message = format!("`{parameter}` of `{name}` is a number, and this is {size}");
             let error = self.blame_use(findings::TYPE_MISMATCH, value, message);
-            self.report(error.help("sizes of batches and images are for formulas, as in `x / n`"));
+            self.report(error.help(OPEN));
+            return Value::poison(span);
+        }
+        if let Some(takes) = declaration.named("takes")
+            && let Some(value) = bound.values.get(takes)
+            && let [Some(take), Some(parts)] = [takes, "parts"].map(|own| bound.number(own))
+            && take >= parts
+        {
+            let message = format!("there is no part {take} of {parts}, counted from 0");
+            let error = self.blame_use(findings::OUT_OF_RANGE, value, message);
+            self.report(error);
             return Value::poison(span);
         }
         let term = args(&bound.values).map(|args| Term::Call(Call { name: name.to_owned(), args }));

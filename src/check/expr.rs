@@ -263,9 +263,23 @@ impl Checker<'_> {
             (Kind::Stage(stage), _) => return self.output(*stage, name),
             _ => &[],
         };
+        let called = match (&value.kind, name.text.as_str()) {
+            (Kind::Split(_), "sample") => {
+                Some("`.sample` is of a share: `.sample(10%)`".to_owned())
+            }
+            (Kind::Split(_), "few") => Some("`.few` is of a number: `.few(5)`".to_owned()),
+            _ => None,
+        };
+        if let Some(message) = called {
+            self.error(findings::UNKNOWN_FIELD, name.span, message);
+            return Kind::Poison;
+        }
         let message = format!("{} has no `{}`", article(&value.describe()), name.text);
         let error = Diagnostic::new(findings::UNKNOWN_FIELD, name.span, message);
+        let is_operation = matches!(value.kind, Kind::Tensor(_))
+            && self.program.prelude().contains_key(name.text.as_str());
         let error = match known {
+            [] if is_operation => error.help(format!("it is an operation: `{}(…)`", name.text)),
             [] => error,
             known => error.help(format!("it has {}", known.join(", "))),
         };

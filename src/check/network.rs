@@ -3,7 +3,7 @@
 use super::Checker;
 use super::objective::{Body, DraftModule, DraftNetwork, DraftNode};
 use super::shape::Shape;
-use super::size::{Relation, Size};
+use super::size::{Known, Relation, Size};
 use super::value::{EncoderValue, HeadValue, Kind, Made, NetworkValue, TensorValue, Value};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::source::Span;
@@ -47,6 +47,10 @@ impl Checker<'_> {
             ),
             _ if module.is_encoder => {
                 (format!("an encoder takes images, not {size} features"), module.span)
+            }
+            _ if size.holds(Known::Batch) || size.holds(Known::Examples) => {
+                let message = format!("this network is given as many features as {size} is");
+                (message, module.span)
             }
             _ => {
                 module.input = Some(size.clone());

@@ -1,5 +1,6 @@
 //! Operators: of numbers, of lengths and of tensors.
 
+use super::construct::OPEN;
 use super::shape::Shape;
 use super::types::{Type, arithmetic};
 use super::value::{Kind, TensorValue, Value, duration, tensor};
@@ -235,8 +236,15 @@ impl Checker<'_> {
             (Kind::Bool(left), Kind::Bool(right)) => {
                 left.zip(*right).map(|(left, right)| left == right)
             }
-            (Kind::Int(left), Kind::Int(right)) => {
-                let numbers = left.as_constant().zip(right.as_constant());
+            (Kind::Int(one), Kind::Int(other)) => {
+                if let Some(open) = [one, other].into_iter().find(|size| size.is_open()) {
+                    let message = format!("`==` compares numbers, and this is {open}");
+                    let place = if one.is_open() { left.span } else { right.span };
+                    let error = Diagnostic::new(findings::TYPE_MISMATCH, place, message);
+                    self.report(error.help(OPEN));
+                    return Kind::Poison;
+                }
+                let numbers = one.as_constant().zip(other.as_constant());
                 numbers.map(|(left, right)| left == right)
             }
             _ => {

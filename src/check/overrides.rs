@@ -6,6 +6,7 @@ use super::pipeline::Selection;
 use super::resolved::Origin;
 use super::types::Type;
 use super::value::Value;
+use crate::diagnostics::suggest::nearest;
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
 use crate::source::{Sources, Span};
 use crate::syntax::parse;
@@ -139,7 +140,6 @@ impl<'a> Checker<'a> {
                 over.span(),
                 format!("nothing is called `{path}`"),
             );
-            let near = self.state.paths.iter().map(String::as_str);
             let is_stage = self
                 .state
                 .stages
@@ -149,7 +149,10 @@ impl<'a> Checker<'a> {
                 true => {
                     error.help(format!("`{path}` is a stage: name a field of it, `{path}.batch`"))
                 }
-                false => error.nearest(&path, near),
+                false => match self.likely(&path) {
+                    Some(likely) => error.help(format!("did you mean `{likely}`?")),
+                    None => error,
+                },
             };
             let error = match (&error.help, self.below(&path)) {
                 (Some(_), _) => error,
@@ -167,6 +170,32 @@ impl<'a> Checker<'a> {
             };
             self.report(error);
         }
+    }
+
+    /// The path that is likely meant: one with the same last name, below the same first one or
+    /// anywhere, or else one beside it whose name is near. What paths have in common before their last
+    /// names would make all of them near.
+    fn likely(&self, path: &str) -> Option<String> {
+        if !self.diagnostics.wants_suggestions() {
+            return None;
+        }
+        let paths = || self.state.paths.iter().map(String::as_str);
+        let Some((within, last)) = path.rsplit_once('.') else {
+            return nearest(path, paths()).map(str::to_owned);
+        };
+        let first = |path: &str| path.split('.').next().map(str::to_owned);
+        let alike = || paths().filter(|own| own.rsplit('.').next() == Some(last));
+        let below: Vec<&str> = alike().filter(|own| first(own) == first(path)).collect();
+        for found in [below, alike().collect()] {
+            match found[..] {
+                [] => {}
+                [one] => return Some(one.to_owned()),
+                _ => return nearest(path, found).map(str::to_owned),
+            }
+        }
+        let beside = paths().filter_map(|own| own.strip_prefix(within)?.strip_prefix('.'));
+        let beside = beside.filter(|own| !own.contains('.'));
+        nearest(last, beside).map(|near| format!("{within}.{near}"))
     }
 
     /// The longest beginning of a path below which there are names, and these.

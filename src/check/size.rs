@@ -231,6 +231,11 @@ impl Size {
                 .any(|own| own.id < Known::COUNT || own.kind == SymbolKind::Side)
     }
 
+    /// Whether it depends on that.
+    pub fn holds(&self, known: Known) -> bool {
+        self.symbols().iter().any(|own| own.id == known as u64)
+    }
+
     /// Whether it is less than one for some batches, examples or views: something is taken away, or
     /// divided.
     pub fn may_be_none(&self) -> bool {

@@ -217,11 +217,28 @@ impl Checker<'_> {
             (Some(given), false) => {
                 let message = format!("`{}` reads labels, and this split has none", objective.name);
                 let error = self.about(findings::LABELS_MISSING, stage, "data", message);
-                self.report(error.also(given, "it reads them here").help("leave out `.unlabeled`"));
+                // Under the name of another split it may be right elsewhere.
+                let help = match stage.fields.get("data") {
+                    Some(value) if value.span != self.written(value) => {
+                        "give it the split without `.unlabeled`"
+                    }
+                    _ => "leave out `.unlabeled`",
+                };
+                self.report(error.also(given, "it reads them here").help(help));
             }
             (None, true) => {
                 let message = format!("`{}` reads no labels, and is handed some", objective.name);
-                let error = self.about(findings::LABELS_UNUSED, stage, "data", message);
+                let mut error = self.about(findings::LABELS_UNUSED, stage, "data", message.clone());
+                // Where the field names a split, others may name it, too.
+                if let Some(value) = stage.fields.get("data")
+                    && Some(value.span) != error.place()
+                    && self.is_postfix(value.span)
+                    && self.origins.is_users(value.span)
+                {
+                    let written = self.written(value);
+                    error = Diagnostic::new(findings::LABELS_UNUSED, value.span, message);
+                    error = error.also(written, "with labels here");
+                }
                 let written = error.place().filter(|place| self.is_postfix(*place));
                 let error = match written {
                     Some(place) => {

@@ -142,11 +142,15 @@ impl<'b> Walk<'b> {
     }
 
     fn size(&self, size: &size::Size) -> Option<Extent> {
-        let size = size.substitute(&|symbol| {
+        self.numbers(size)?.extent()
+    }
+
+    /// With the numbers of what is known in the place of its names.
+    fn numbers(&self, size: &size::Size) -> Option<size::Size> {
+        size.substitute(&|symbol| {
             let (_, number) = self.known.iter().find(|(own, _)| own == symbol)?;
             Some(size::Size::constant(*number))
-        })?;
-        size.extent()
+        })
     }
 
     fn network(&mut self, network: usize) -> Option<usize> {
@@ -176,7 +180,10 @@ impl<'b> Walk<'b> {
     fn module(&mut self, module: usize) -> Option<usize> {
         if self.modules[module].is_none() {
             let built = &self.builder.modules[module];
-            let size = |size: &size::Size| usize::try_from(size.as_constant()?).ok();
+            let size = |size: &size::Size| {
+                let size = self.numbers(size)?;
+                usize::try_from(size.as_constant()?).ok()
+            };
             let input = match &built.input {
                 Some(input) => Some(size(input)?),
                 None => None,

@@ -179,6 +179,7 @@ fn facts_are_those_that_the_checker_knows() {
                     let kept = ["rows", "examples", "mean", "clusters"];
                     declaration.named("keeps").is_some_and(|own| kept.contains(&own))
                 }
+                "counts" => kind == "Labels" && parameter("counts"),
                 "even" => kind == "Dataset" && declaration.is("even"),
                 "judges" => matches!(declaration.named("judges"), Some("features" | "classes")),
                 "measures" => declaration.text("measures").is_some(),

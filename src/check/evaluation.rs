@@ -50,6 +50,14 @@ impl Checker<'_> {
             }
         }
         if let (Some(fit), Some(on)) = (&fit, &on) {
+            let [there, here] = [fit, on].map(|split| &split.dataset.classes);
+            if there.relation(here) == Relation::Different {
+                let message =
+                    format!("{there} classes are fitted, and {here} are there to be told");
+                let error = self.about(findings::SHAPE_MISMATCH, stage, "on", message);
+                self.report(error.also(self.place(stage, "fit"), "fitted on these"));
+                return;
+            }
             self.check_judged(stage, fit, on, call);
         }
     }

@@ -179,6 +179,9 @@ impl Checker<'_> {
             None if is_stage => {
                 error.help(format!("it is a stage: write `{name} … {{ … }}` in a pipeline"))
             }
+            Some(path) if self.state.in_override => {
+                error.help(format!("it can be named here where the file has `use {path}`"))
+            }
             Some(path) => {
                 let mut error = error.help(format!("import it: `use {path}`"));
                 let lossless = &self.program.module(scope.module).lossless;
@@ -250,6 +253,7 @@ impl Checker<'_> {
             (Kind::Encoder(encoder), "width") => return Kind::Int(encoder.features.clone()),
             (Kind::Encoder(encoder), "stride") => return Kind::Int(stride(encoder.made.grid)),
             (Kind::Network(network), "width") => return Kind::Int(network.output.clone()),
+            (Kind::Head(head), "width") => return Kind::Int(head.output.clone()),
             (Kind::Network(network), "encoder") => {
                 let network = network.clone();
                 return self.encoder_in(&network, name);

@@ -5,6 +5,7 @@ use super::declared::taken;
 use super::pipeline::TypedStage;
 use super::value::{Kind, SplitValue, duration};
 use crate::diagnostics::{Diagnostic, findings};
+use crate::resolve::declaration;
 use crate::source::Span;
 use crate::term::{Term, Unit, batches};
 
@@ -108,6 +109,14 @@ pub fn examples(split: &SplitValue) -> Option<usize> {
     let classes = split.dataset.classes.as_constant();
     let classes = classes.and_then(|classes| usize::try_from(classes).ok());
     taken(split.dataset.call.as_ref()?, split.part, classes, split.share?)
+}
+
+/// How many examples of a split a class has at most: of those that are not `even`, all.
+pub fn most_of_a_class(split: &SplitValue) -> Option<usize> {
+    let all = examples(split)?;
+    let classes = usize::try_from(split.dataset.classes.as_constant()?).ok()?;
+    let is_even = declaration(&split.dataset.call.as_ref()?.name)?.is("even");
+    Some(if is_even { all.div_ceil(classes.max(1)) } else { all })
 }
 
 /// The steps of an epoch, by the rule of the run; `None` where the split or the batch is not known

@@ -110,6 +110,9 @@ struct Checker<'a> {
     /// Whether the defines that are checked on their own are given their defaults: what these leave
     /// unread, other arguments may read.
     with_defaults: bool,
+    /// The profile that is checked after its pipeline, by its name and from there to its end: what is
+    /// found only now, its settings bring.
+    profile: Option<(Span, Span)>,
     /// Whether a define is checked on its own: its parameters stand for whatever they may be given.
     is_alone: bool,
     /// Limits that have been reported: what lies beyond them says nothing more.
@@ -168,6 +171,7 @@ impl<'a> Checker<'a> {
             steps: 0,
             depth: 0,
             with_defaults: false,
+            profile: None,
             exceeded: BTreeSet::new(),
             too_large: BTreeSet::new(),
             broken: BTreeSet::new(),
@@ -184,7 +188,12 @@ impl<'a> Checker<'a> {
 
     /// Reports, naming the expansion it happened in.
     fn report(&mut self, diagnostic: Diagnostic) {
-        let diagnostic = self.in_uses(diagnostic);
+        let mut diagnostic = self.in_uses(diagnostic);
+        if let Some((name, whole)) = self.profile
+            && !diagnostic.place().is_some_and(|place| whole.holds(place))
+        {
+            diagnostic = diagnostic.also(name, "with what this profile sets");
+        }
         self.keep(diagnostic);
     }
 

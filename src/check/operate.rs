@@ -147,6 +147,10 @@ impl Checker<'_> {
 
     fn operate_tensors(&mut self, operator: Operator, left: Value, right: Value) -> Value {
         let span = left.span.to(right.span);
+        if matches!(operator, Operator::Divide) && right.number() == Some(0.0) {
+            self.error(findings::OUT_OF_RANGE, span, "this divides by zero");
+            return Value::poison(span);
+        }
         let (Some(left), Some(right)) = (self.as_tensor(left), self.as_tensor(right)) else {
             return Value::poison(span);
         };

@@ -76,9 +76,13 @@ impl<'a> Checker<'a> {
                     if let Member::Profile(profile) = member
                         && !self.is_exhausted()
                     {
-                        let profile = Some(profile.name.text.as_str());
-                        let selection = Selection { profile, ..selection.clone() };
+                        let name = &profile.name;
+                        let end = profile.settings.last().map_or(name.span, |own| own.value.span);
+                        self.profile = Some((name.span, name.span.to(end)));
+                        let selection =
+                            Selection { profile: Some(&name.text), ..selection.clone() };
                         typed.extend(self.one(root, pipeline, selection));
+                        self.profile = None;
                     }
                 }
             }

@@ -1,7 +1,7 @@
 //! Samples of a split: `data.train.sample(10%)`, a share, and `data.train.few(5)`, as many of each
 //! class.
 
-use super::length::examples;
+use super::length::most_of_a_class;
 use super::value::{Kind, SplitValue, Value};
 use super::{Checker, Scope};
 use crate::diagnostics::{Diagnostic, findings};
@@ -110,10 +110,10 @@ impl Checker<'_> {
             return None;
         }
         let each = each.and_then(|each| usize::try_from(each).ok());
-        if let Some((each, all)) = each.zip(examples(split))
-            && each > all
+        if let Some((each, most)) = each.zip(most_of_a_class(split))
+            && each > most
         {
-            let message = format!("there are {all} examples of all classes, not {each} of each");
+            let message = format!("a class has at most {most} examples, not {each}");
             let error = self.blame(findings::OUT_OF_RANGE, taken, message);
             self.report(error.help("without `.few` all of them are taken"));
             return None;

@@ -200,9 +200,7 @@ impl Checker<'_> {
             self.check_encoders(stage, objective, &flow);
             self.check_queues(stage, &objective.builder);
             self.check_orders(&objective.builder);
-            if let Some(data) = &data {
-                self.check_classes(data, &objective.builder);
-            }
+            self.check_classes(data.as_ref(), &objective.builder);
             self.check_groups(stage, &objective.builder);
             self.check_parts(stage, &objective.builder);
             self.check_sizes(stage, &objective.builder);
@@ -252,23 +250,35 @@ impl Checker<'_> {
         }
     }
 
-    /// Labels pick one of as many columns as there are classes, at least.
-    fn check_classes(&mut self, data: &SplitValue, builder: &super::objective::Builder) {
-        let Some(classes) = data.dataset.classes.as_constant() else { return };
+    /// Labels pick one of as many columns as there are classes, at least: those of the data, or what
+    /// an operation counts.
+    fn check_classes(&mut self, data: Option<&SplitValue>, builder: &super::objective::Builder) {
+        let classes = |input: &usize| {
+            let node = &builder.nodes[*input];
+            match &node.op {
+                Op::Labels => data?.dataset.classes.as_constant(),
+                Op::Primitive(name) => {
+                    let counts = declaration(name)?.named("counts")?;
+                    match node.args.as_ref()?.get(counts) {
+                        Some(Term::Int(count)) => Some(*count),
+                        _ => None,
+                    }
+                }
+                _ => None,
+            }
+        };
         for node in &builder.nodes {
             let Op::Primitive(name) = &node.op else { continue };
-            let is_labels = |input: &usize| builder.nodes[*input].op == Op::Labels;
             let picks = declaration(name).is_some_and(|own| own.is("picks"));
-            if !picks || !node.inputs.iter().any(is_labels) {
+            let Some(there) = node.inputs.iter().find_map(classes).filter(|_| picks) else {
                 continue;
-            }
+            };
             // What labels alone are given to makes the columns.
-            let rows = node.inputs.iter().find(|input| !is_labels(input));
+            let rows = node.inputs.iter().find(|input| classes(input).is_none());
             let shape = rows.map_or(&node.shape, |rows| &builder.nodes[*rows].shape);
             let columns = shape.sizes().and_then(|sizes| sizes.last()?.as_constant());
-            let Some(columns) = columns.filter(|columns| *columns < classes) else { continue };
-            let message =
-                format!("`{name}` tells {columns} classes apart, and there are {classes}");
+            let Some(columns) = columns.filter(|own| *own < there) else { continue };
+            let message = format!("`{name}` tells {columns} classes apart, and there are {there}");
             let made = rows.and_then(|rows| builder.maker(*rows));
             let place = match made {
                 Some(module) => builder.modules[module].written.argument("out"),
@@ -279,7 +289,7 @@ impl Checker<'_> {
                 true => error,
                 false => error.also(node.span, "found here"),
             };
-            self.report(error.help(format!("give it {classes}")));
+            self.report(error.help(format!("give it {there}")));
             return;
         }
     }

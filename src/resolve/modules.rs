@@ -360,6 +360,18 @@ impl Loader<'_> {
                 offered.extend(names.map(|(name, _)| name.clone()));
             }
         }
+        let paths = [dotted(&own), dotted(&parent)];
+        let mut beside = paths.iter().filter(|path| !path.is_empty() && !import.relative);
+        if found_module.is_none()
+            && matches!(from, Place::File(_))
+            && beside.any(|path| !self.is_missing(&locate(from, true, path)))
+        {
+            let whole = dotted(&own).join(".");
+            let message = format!("there is no module or definition `{whole}`");
+            let error = Diagnostic::new(findings::IMPORT_NOT_FOUND, span, message);
+            self.diagnostics.push(error.help(format!("of a file beside this one: `use .{whole}`")));
+            return None;
+        }
         if let Some(near) = self.not_found(import, span, found_module, &offered) {
             let name = near.rsplit('.').next().unwrap_or(&near).to_owned();
             self.modules[id.0].missing.insert(name);

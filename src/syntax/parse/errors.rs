@@ -59,6 +59,7 @@ fn at(text: &str, file: FileId, furthest: usize, expected: &BTreeSet<String>) ->
         expected.remove("`(`");
         expected.remove("a name");
     }
+    let is_value = expected.contains("a value");
     let message = format!("{found} does not fit here");
     let error = Diagnostic::new(findings::SYNTAX_ERROR, span, message);
     let error = match list(&expected) {
@@ -68,6 +69,13 @@ fn at(text: &str, file: FileId, furthest: usize, expected: &BTreeSet<String>) ->
     match &text[start..end] {
         own if own.starts_with(char::is_whitespace) => {
             error.help("it looks like a space and is another sign: write a plain space")
+        }
+        "True" | "False" | "None" => {
+            error.help(format!("write `{}`", text[start..end].to_lowercase()))
+        }
+        "=" => error.help("an argument or a field is given by a colon: `lr: 0.1`"),
+        own if is_value && own.starts_with(|c: char| c.is_ascii_uppercase()) => {
+            error.help(format!("names begin with a small letter: `{}`", own.to_lowercase()))
         }
         "<" | ">" | "!" | "&" | "|" | "and" | "or" => error.help(
             "a choice is between what is the same, `==`, and what is not: the branches change places",

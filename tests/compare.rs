@@ -61,6 +61,14 @@ fn leave(folder: &Path, name: &str, (graph, seed): (&str, u64), lr: &str, top1: 
     write("events.jsonl", events.map(|event| event.to_string() + "\n").concat());
 }
 
+/// Writes something else into a file of the record of a run.
+fn change(folder: &Path, run: &str, file: &str, from: &str, to: &str) {
+    let path = folder.join(run).join(file);
+    let text = fs::read_to_string(&path).expect("a file");
+    assert!(text.contains(from), "{text}");
+    fs::write(path, text.replace(from, to)).expect("a file");
+}
+
 #[test]
 fn seeds_are_one_arm_and_others_are_told_apart_by_what_differs() {
     let place = tempfile::tempdir().expect("a folder");
@@ -102,12 +110,7 @@ fn what_cannot_be_compared_is_said_first() {
     leave(folder, "a", ("g", 0), "0.05", 0.5);
     leave(folder, "again", ("g", 0), "0.05", 0.5);
     leave(folder, "other", ("h", 0), "0.05", 0.9);
-    let change = |file: &str, from: &str, to: &str| {
-        let path = folder.join("other").join(file);
-        let text = fs::read_to_string(&path).expect("a file");
-        assert!(text.contains(from), "{text}");
-        fs::write(path, text.replace(from, to)).expect("a file");
-    };
+    let change = |file: &str, from: &str, to: &str| change(folder, "other", file, from, to);
     change("results.json", "40 test", "10,000 test");
     change("values.json", "shapes(test: 40, train: 64)", "cifar10()");
     change("events.jsonl", "run-finished", "run-stopped");
@@ -130,12 +133,7 @@ fn what_was_stopped_gives_way_to_the_run_that_finished_it() {
     leave(folder, "stopped", ("g", 0), "0.05", 0.5);
     leave(folder, "finished", ("g", 0), "0.05", 0.7);
     leave(folder, "other", ("h", 0), "0.1", 0.4);
-    let change = |run: &str, file: &str, from: &str, to: &str| {
-        let path = folder.join(run).join(file);
-        let text = fs::read_to_string(&path).expect("a file");
-        assert!(text.contains(from), "{text}");
-        fs::write(path, text.replace(from, to)).expect("a file");
-    };
+    let change = |run: &str, file: &str, from: &str, to: &str| change(folder, run, file, from, to);
     change("stopped", "events.jsonl", "run-finished", "run-stopped");
     fs::remove_file(folder.join("stopped/results.json")).expect("a file");
     change("finished", "events.jsonl", "stage-started", "stage-resumed");
@@ -163,11 +161,7 @@ fn folders_are_told_apart_and_chosen_penalties_are_not() {
     let folder = place.path();
     leave(folder, "a", ("g", 0), "0.05", 0.5);
     leave(folder, "b", ("h", 0), "0.1", 0.4);
-    let change = |run: &str, file: &str, from: &str, to: &str| {
-        let path = folder.join(run).join(file);
-        let text = fs::read_to_string(&path).expect("a file");
-        fs::write(path, text.replace(from, to)).expect("a file");
-    };
+    let change = |run: &str, file: &str, from: &str, to: &str| change(folder, run, file, from, to);
     for (run, penalty) in [("a", "1e-4"), ("b", "1e-2")] {
         let chosen = format!(
             "linear probe, logistic regression, L2 penalty {penalty}, fitted on 64 (of 5, chosen on 6)"

@@ -187,6 +187,10 @@ fn steps_that_are_not_there_are_answered() {
         (name, help.as_str()),
         ("unknown-parameter", "did you mean `crops.color_jitter.hue`?")
     );
+    // What ends alike is nearer than what begins so.
+    assert_eq!(answered("base.lr=0.2").2, "did you mean `base.optimizer.lr`?");
+    let (_, _, help) = answered("base.optimizer.wd=0.2");
+    assert!(help.starts_with("below `base.optimizer` there are "), "{help}");
     for over in
         ["classifier.views.color_jitter.hue=0.1", "classifier.views.color_jitter=identity()"]
     {

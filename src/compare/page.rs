@@ -281,8 +281,8 @@ fn times(comparison: &Comparison, records: &[Record]) -> String {
     };
     let rows: Vec<_> = stages.iter().map(row).collect();
     format!(
-        "<section>\n<h2>Seconds</h2>\n{}<p>What was taken from a store, and what was taken up where an earlier run \
-         had left it, is not among them.</p>\n</section>\n",
+        "<section>\n<h2>Seconds</h2>\n{}<p>What was taken from a store, and what was taken \
+         up where an earlier run had left it, is not among them.</p>\n</section>\n",
         table(comparison, "stage", &rows)
     )
 }

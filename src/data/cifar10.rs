@@ -93,7 +93,13 @@ pub fn load(source: &Lookup<'_>) -> Result<(Images, Images), DataError> {
 pub fn locate(source: &Lookup<'_>) -> Result<Supply, DataError> {
     Ok(match RELEASE.locate(source)? {
         Some(Found::Folder(path, _) | Found::Archive(path, _)) => Supply::Found(path),
-        None => Supply::Download { bytes: RELEASE.archive.0 },
+        None => {
+            let packed = source.cache.join(Form::Binary.archive());
+            match packed.exists() {
+                true => Supply::Found(packed),
+                false => Supply::Download { bytes: RELEASE.archive.0 },
+            }
+        }
     })
 }
 

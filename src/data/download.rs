@@ -71,8 +71,8 @@ pub fn exclusive(lock: &Path) -> Result<File, DataError> {
     let file = OpenOptions::new().create(true).append(true).open(lock);
     let file = file.map_err(DataError::io("write", lock))?;
     match file.lock() {
-        // There the checksum still tells a mixture from a download, and pictures are compared with
-        // their account before they are used.
+        // There the checksum still tells a mixture from a download; nothing tells two processes that
+        // decode one folder at once.
         Err(cause) if !knows_no_locks(&cause) => Err(DataError::io("lock", lock)(cause)),
         _ => Ok(file),
     }

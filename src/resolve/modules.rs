@@ -360,32 +360,26 @@ impl Loader<'_> {
                 offered.extend(names.map(|(name, _)| name.clone()));
             }
         }
-        let paths = [dotted(&own), dotted(&parent)];
-        let mut beside = paths.iter().filter(|path| !path.is_empty() && !import.relative);
-        if found_module.is_none()
+        let mut paths = [dotted(&own), dotted(&parent)].into_iter().filter(|path| !path.is_empty());
+        let is_beside = !import.relative
             && matches!(from, Place::File(_))
-            && beside.any(|path| !self.is_missing(&locate(from, true, path)))
-        {
-            let whole = dotted(&own).join(".");
-            let message = format!("there is no module or definition `{whole}`");
-            let error = Diagnostic::new(findings::IMPORT_NOT_FOUND, span, message);
-            self.diagnostics.push(error.help(format!("of a file beside this one: `use .{whole}`")));
-            return None;
-        }
-        if let Some(near) = self.not_found(import, span, found_module, &offered) {
+            && paths.any(|path| !self.is_missing(&locate(from, true, &path)));
+        if let Some(near) = self.not_found(import, span, found_module, &offered, is_beside) {
             let name = near.rsplit('.').next().unwrap_or(&near).to_owned();
             self.modules[id.0].missing.insert(name);
         }
         None
     }
 
-    /// Reports an import, and gives the name that is offered in its place.
+    /// Reports an import, and gives the name that is offered in its place. A file that lies beside the
+    /// one with the import wants a dot.
     fn not_found(
         &mut self,
         import: &Use,
         span: Span,
         module: Option<String>,
         offered: &[String],
+        is_beside: bool,
     ) -> Option<String> {
         let path: Vec<&str> = import.module.iter().map(|name| name.text.as_str()).collect();
         let prefix = if import.relative { "." } else { "" };
@@ -419,10 +413,11 @@ impl Loader<'_> {
                 let error = Diagnostic::new(findings::IMPORT_NOT_FOUND, span, message);
                 let known = known.chain(declared.iter().map(String::as_str));
                 let near = match self.diagnostics.wants_suggestions() {
-                    true => crate::diagnostics::suggest::nearest(&whole, known),
+                    _ if is_beside => Some(format!(".{whole}")),
+                    true => crate::diagnostics::suggest::nearest(&whole, known).map(str::to_owned),
                     false => None,
                 };
-                (error, near.map(str::to_owned))
+                (error, near)
             }
         };
         self.diagnostics.push(match &near {

@@ -177,6 +177,32 @@ fn folders_are_told_apart_and_chosen_penalties_are_not() {
     let text = said(&compare(folder, &["a", "b"]));
     assert!(text.contains("! some are of folder(\"cars\"), others folder(\"pets\")"), "{text}");
     assert!(!text.contains(" *"), "{text}");
+    // The same images, wherever they lie.
+    for (run, path) in [("a", "pets"), ("b", "cars")] {
+        let held =
+            format!("{{\"contents\":{{\"folder(classes: 2, path: \\\"{path}\\\")\":\"aa\"}},");
+        change(run, "values.json", "{\"cpipe\"", &(held + "\"cpipe\""));
+    }
+    let text = said(&compare(folder, &["a", "b"]));
+    assert!(text.contains(" *") && !text.contains('!'), "{text}");
+}
+
+/// A folder may hold other images than when another run has read it.
+#[test]
+fn a_folder_that_has_changed_is_other_data() {
+    let place = tempfile::tempdir().expect("a folder");
+    let folder = place.path();
+    for (run, held) in [("a", "aa"), ("b", "bb")] {
+        leave(folder, run, ("g", 0), "0.05", 0.5);
+        let pictures = "folder(\\\"pets\\\", classes: 2)";
+        change(folder, run, "values.json", "shapes(test: 40, train: 64)", pictures);
+        let contents = format!("{{\"contents\":{{\"{pictures}\":\"{held}\"}},\"cpipe\"");
+        change(folder, run, "values.json", "{\"cpipe\"", &contents);
+    }
+    let text = said(&compare(folder, &["a", "b"]));
+    assert!(text.contains("! folder(\"pets\") held other images in some"), "{text}");
+    assert!(text.contains("what folder(\"pets\") holds"), "{text}");
+    assert!(!text.contains(" *"), "{text}");
 }
 
 #[test]

@@ -158,7 +158,7 @@ fn facts_are_those_that_the_checker_knows() {
         };
         for fact in &declaration.tree.facts {
             let is_right = match fact.name.text.as_str() {
-                "cuts" | "fits" | "chance" => declaration.is(&fact.name.text),
+                "cuts" | "fits" | "chance" | "labels" => declaration.is(&fact.name.text),
                 "spreads" | "picks" => kind == "Tensor" && declaration.is(&fact.name.text),
                 "draws" => matches!(kind, "Tensor" | "Labels" | "Index") && declaration.is("draws"),
                 "pads" | "covers" | "deals" | "averages" | "groups" | "freezes" | "orders"

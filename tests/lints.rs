@@ -178,6 +178,27 @@ fn one_slip_gets_one_finding() {
             "same-view",
             "info_nce(p, k, negatives: fifo(k, size: queue), temperature: t)",
         ),
+        (
+            MOCO,
+            "info_nce(p, k, negatives: fifo(k, size: queue), temperature: t)\n         +",
+            "0 - info_nce(p, k, negatives: fifo(k, size: queue), temperature: t)\n         -",
+            "only-repulsion",
+            "info_nce(p, k, negatives: fifo(k, size: queue), temperature: t)",
+        ),
+        (
+            SIMCLR,
+            "minimize nt_xent",
+            "minimize 0.0 - nt_xent",
+            "only-repulsion",
+            "nt_xent(normalize(network(a)), normalize(network(b)), temperature: t)",
+        ),
+        (
+            SIMSIAM,
+            "(cosine_distance(predictor(u), detach(v)) + cosine_distance(predictor(v), detach(u))) / 2",
+            "mean(dot(normalize(predictor(u)), detach(normalize(v))))",
+            "only-repulsion",
+            "dot(normalize(predictor(u)), detach(normalize(v)))",
+        ),
         (SIMCLR, "views a, b", "views a, b, c", "unused-view", "own(backbone)"),
         (
             SIMCLR,
@@ -231,6 +252,13 @@ fn settings_are_judged_together() {
     let one = |name: &'static str, place: &str| vec![(name, place.to_owned())];
     assert_eq!(judged("lr: 0.06", "lr: 60.0"), one("unusual-learning-rate", "60.0"));
     assert_eq!(judged("lr: 0.06", "lr: 1e-5"), one("unusual-learning-rate", "1e-5"));
+    // The most that the schedule makes of it.
+    let scheduled = |schedule: &str| {
+        judged("length: 2 epochs", &format!("schedule: {schedule}, length: 2 epochs"))
+    };
+    assert_eq!(scheduled("cosine(from: 0.001)"), one("unusual-learning-rate", "0.06"));
+    assert_eq!(scheduled("cosine(from: 0.0)"), one("unusual-learning-rate", "cosine(from: 0.0)"));
+    assert_eq!(scheduled("constant(value: 0.5)"), []);
     // The same rate for another batch.
     assert_eq!(judged("lr: 0.06", "lr: 6.0"), []);
     assert_eq!(

@@ -97,7 +97,9 @@ fn check_leaf(leaf: Node<'_>) -> Result<(), String> {
         SyntaxKind::Keyword => KEYWORDS.split_whitespace().any(|keyword| keyword == text),
         SyntaxKind::Name => is_word && starts(|c| c.is_ascii_lowercase() || c == '_'),
         SyntaxKind::TypeName => is_word && starts(|c| c.is_ascii_uppercase()),
-        SyntaxKind::Number => starts(|c| c.is_ascii_digit()) && !text.contains(is_blank),
+        SyntaxKind::Number => {
+            starts(|c| c.is_ascii_digit() || c == '.') && !text.contains(is_blank)
+        }
         SyntaxKind::Unit => text == "%" || is_word,
         SyntaxKind::Text => text.len() > 1 && text.matches('"').count() == 2 && text.ends_with('"'),
         SyntaxKind::Boolean => ["true", "false"].contains(&text),

@@ -363,7 +363,7 @@ pipeline judged() {
   encoder backbone = resnet18(stem: small, width: 4)
   evaluate plain { model: backbone, protocol: rank_me(), on: data.test }
   evaluate middle { model: backbone, protocol: rank_me(), on: data.test, views: center_crop(size: 16) }
-  evaluate same { model: backbone, protocol: rank_me(), on: data.test, views: identity() }
+  evaluate same { model: backbone, protocol: rank_me(), on: data.test.unlabeled, views: identity() }
 }
 ";
     let place = Place::new();

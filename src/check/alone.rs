@@ -30,6 +30,9 @@ impl<'a> Checker<'a> {
         let signature = self.signature(&define.signature);
         define.signature.parameters.iter().for_each(|parameter| self.not_detached(parameter));
         self.report_types(&signature.faults);
+        for (parameter, kind) in signature.parameters() {
+            self.check_bound(parameter, kind);
+        }
         if self.errors() == errors && define.whole {
             let is_objective = signature.result.is(TypeName::Objective);
             // A helper over tensors is checked inside of an objective of its own.

@@ -3,7 +3,8 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashSet};
 
-use super::accept::{accept, satisfies};
+use super::accept::accept;
+use super::bound::holds;
 use super::construct::OPEN;
 use super::shape::Shape;
 use super::signature::TypedSignature;
@@ -15,7 +16,7 @@ use super::{Checker, Scope};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::resolve::ModuleId;
 use crate::source::Span;
-use crate::syntax::tree::{Argument, Bound, Expr, ExprKind, Name, Parameter};
+use crate::syntax::tree::{Argument, Expr, ExprKind, Name, Parameter};
 use crate::term::Term;
 
 /// The arguments of a call, checked, by parameter name.
@@ -342,16 +343,8 @@ impl Checker<'_> {
             self.mismatch(&value, kind, solution, parameter, what);
             return Value::poison(value.span);
         };
-        let holds = |number: &f64| match &parameter.bound {
-            None => true,
-            Some(Bound::Compare(comparison, limit)) => {
-                literal(limit).is_none_or(|limit| satisfies(*number, *comparison, limit))
-            }
-            Some(Bound::In(range)) => {
-                range_of(range).is_none_or(|(low, high)| (low..=high).contains(number))
-            }
-        };
-        if let Some(number) = value.numbers().into_iter().find(|number| !holds(number)) {
+        let bound = parameter.bound.as_ref();
+        if let Some(number) = value.numbers().into_iter().find(|own| !holds(bound, *own)) {
             let found = match &value.kind {
                 Kind::Schedule(Some(Term::Call(_))) => {
                     format!("the schedule is {number} somewhere")
@@ -453,23 +446,4 @@ fn advice(kind: &Type, value: &Value) -> Option<(String, Option<(String, bool)>)
         }
         _ => return None,
     })
-}
-
-/// The number that a bound's expression is.
-fn literal(expr: &Expr) -> Option<f64> {
-    match &expr.kind {
-        ExprKind::Int(value) => Some(*value as f64),
-        ExprKind::Float(value) | ExprKind::Percent(value) | ExprKind::Quantity(value, _) => {
-            Some(*value)
-        }
-        ExprKind::Negate(inner) => literal(inner).map(|value| -value),
-        _ => None,
-    }
-}
-
-fn range_of(expr: &Expr) -> Option<(f64, f64)> {
-    match &expr.kind {
-        ExprKind::Range(low, high) => Some((literal(low)?, literal(high)?)),
-        _ => None,
-    }
 }

@@ -20,7 +20,8 @@ impl Checker<'_> {
             self.check_protocol(stage, call);
         }
         let (fit, on) = (split_of(stage.fields.get("fit")), split_of(stage.fields.get("on")));
-        if let Some(on) = &on {
+        let asks = |own: &Call| declaration(&own.name).is_none_or(|own| own.is("labels"));
+        if let Some(on) = on.as_ref().filter(|_| call.is_none_or(asks)) {
             self.needs_labels(stage, "on", on, "an evaluation");
         }
         let judged = ["model", "beside"];

@@ -5,6 +5,7 @@ mod accept;
 mod again;
 mod alone;
 mod bind;
+mod bound;
 mod call;
 mod chain;
 mod construct;

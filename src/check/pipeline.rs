@@ -140,8 +140,9 @@ impl<'a> Checker<'a> {
         for parameter in &pipeline.parameters {
             self.not_detached(parameter);
             let mut reader = Reader::default();
-            reader.read(&parameter.kind);
+            let kind = reader.read(&parameter.kind);
             self.report_types(&reader.faults);
+            self.check_bound(parameter, &kind);
         }
         if self.compared.is_some() {
             self.compare();

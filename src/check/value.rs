@@ -372,9 +372,12 @@ fn reached(call: &Call) -> Vec<f64> {
         Some(Term::Float(value)) => Some(*value),
         _ => None,
     };
-    let named: Vec<f64> = ["from", "to", "value"].iter().filter_map(float).collect();
+    let mut named: Vec<f64> = ["from", "to", "value"].iter().filter_map(float).collect();
     let rises = matches!(call.args.get("warmup"), Some(Term::Duration(length, _)) if *length > 0.0);
-    let named = if named.is_empty() { vec![1.0] } else { named };
+    if named.is_empty() {
+        // One, and what the first drop makes of it.
+        named.extend([1.0].into_iter().chain(float(&"factor")));
+    }
     rises.then_some(0.0).into_iter().chain(named).collect()
 }
 

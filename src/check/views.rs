@@ -217,13 +217,14 @@ impl Checker<'_> {
         if let Some(ByView { count: Some(count), .. }) = &augment.by_view
             && *count >= builder.views
         {
-            let message = format!(
-                "the objective has {} views, and {count} recipes come before the others",
-                builder.views
-            );
+            let seen = match builder.views {
+                1 => "one view of each image is seen".to_owned(),
+                more => format!("{more} views of each image are seen"),
+            };
+            let message = format!("{seen}, and the first recipe makes {count}: the other, none");
             let place = self.argument(views, "count");
             let error = Diagnostic::new(findings::OUT_OF_RANGE, place, message);
-            self.report(error.help("give the others a view, or leave them out"));
+            self.report(error.help("give the other a view, or name the first recipe alone"));
         }
     }
 }

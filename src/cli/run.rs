@@ -182,10 +182,10 @@ fn start(
     compiled: &Compiled,
     sources: &Sources,
 ) -> Result<(), Failure> {
-    let Compiled { graph, resolved, .. } = compiled;
+    let graph = &compiled.graph;
     let prepared = run.prepare(&options.output)?;
     let folder = RunFolder::create(&options.output, &graph.name, SystemTime::now())?;
-    record::beginning(&folder, graph, resolved, sources, run.seed, &run.device.kind)?;
+    record::beginning(&folder, run, sources)?;
     run.events.add(Box::new(folder.events()?));
     let found = run.execute(prepared, &folder)?;
     let out = io::stdout();

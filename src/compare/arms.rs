@@ -70,17 +70,8 @@ impl Comparison {
         let mut doubts = Vec::new();
         let arms = arms(records, &mut doubts);
         let differences = differences(records, &arms);
-        let data = arms.iter().map(|arm| datasets(&records[arm.runs[0]].made));
-        let data: BTreeSet<BTreeSet<String>> = data.collect();
-        if data.len() > 1 {
-            let names = data.iter().map(|own| {
-                let own: Vec<&str> = own.iter().map(String::as_str).collect();
-                own.join(" and ")
-            });
-            let names = names.collect::<Vec<_>>().join(", others ");
-            doubts.push(format!("some are of {names}: their numbers say nothing of each other"));
-        }
-        let rows = rows(records, &arms, data.len() == 1, &mut doubts);
+        let has_one_dataset = has_one_dataset(records, &arms, &mut doubts);
+        let rows = rows(records, &arms, has_one_dataset, &mut doubts);
         Comparison { arms, differences, rows, doubts }
     }
 }
@@ -91,7 +82,9 @@ fn arms(records: &[Record], doubts: &mut Vec<String>) -> Vec<Arm> {
         let made = &record.made;
         let is_own = |arm: &&mut Arm| {
             let first = &records[arm.runs[0]].made;
-            (&first.graph, &first.device, &first.cpipe) == (&made.graph, &made.device, &made.cpipe)
+            let [first, own] =
+                [first, made].map(|own| (&own.graph, &own.device, &own.cpipe, &own.contents));
+            first == own
         };
         if let Some(arm) = arms.iter_mut().find(is_own) {
             if let Some(same) = arm.seeds.iter().position(|seed| *seed == made.seed) {
@@ -153,6 +146,11 @@ fn differences(records: &[Record], arms: &[Arm]) -> Vec<Difference> {
             ("cpipe", made.cpipe.clone()),
         ];
         let own = own.into_iter().map(|(name, value)| (name.to_owned(), value));
+        let held = made.contents.iter();
+        let held = held.map(|(call, own)| {
+            (format!("what {} holds", named(call)), own.chars().take(12).collect())
+        });
+        let own = own.chain(held);
         let values = made.values.iter().map(|own| (own.name.clone(), own.value.clone()));
         own.chain(values).collect::<Vec<_>>()
     };
@@ -200,18 +198,55 @@ fn outline(value: &str) -> String {
     kept
 }
 
-/// The datasets among the values of a run: by name, and those of a path by that, too.
-fn datasets(made: &Made) -> BTreeSet<String> {
-    let calls = made.values.iter().filter_map(|own| own.value.split_once('('));
-    let is_dataset = |name: &str| {
-        let kind = declaration(name).map(|own| &own.signature().result.kind);
+/// Whether all arms are of the same images; a doubt is added where they are not.
+fn has_one_dataset(records: &[Record], arms: &[Arm], doubts: &mut Vec<String>) -> bool {
+    let data: Vec<Datasets> = arms.iter().map(|arm| datasets(&records[arm.runs[0]].made)).collect();
+    let told: BTreeSet<BTreeSet<&String>> = data.iter().map(|own| own.values().collect()).collect();
+    if told.len() < 2 {
+        return true;
+    }
+    let names: BTreeSet<String> = data
+        .iter()
+        .map(|own| own.keys().map(String::as_str).collect::<Vec<_>>().join(" and "))
+        .collect();
+    let names: Vec<String> = names.into_iter().collect();
+    let what = match names.as_slice() {
+        [same] => format!("{same} held other images in some"),
+        others => format!("some are of {}", others.join(", others ")),
+    };
+    doubts.push(format!("{what}: their numbers say nothing of each other"));
+    false
+}
+
+/// What tells the images of a dataset from others, by its name and, where it has one, its path: the
+/// digest of them, or the name again.
+type Datasets = BTreeMap<String, String>;
+
+/// The datasets among the values of a run.
+fn datasets(made: &Made) -> Datasets {
+    let is_dataset = |text: &&str| {
+        let kind = text.split('(').next().and_then(declaration);
+        let kind = kind.map(|own| &own.signature().result.kind);
         matches!(kind, Some(TypeKind::Named(kind, _)) if kind == TypeName::Dataset.text())
     };
-    let named = |(name, arguments): (&str, &str)| match arguments.split('"').nth(1) {
+    let calls = made.values.iter().map(|own| own.value.as_str());
+    let calls = calls.filter(|text| text.contains('(')).filter(is_dataset);
+    let told = |text| {
+        let name = named(text);
+        let digest = made.contents.iter().find(|(own, _)| named(own) == name);
+        let digest = digest.map(|(_, own)| own.clone());
+        (name.clone(), digest.unwrap_or(name))
+    };
+    calls.map(told).collect()
+}
+
+/// A call by its name and, where it has one, its path.
+fn named(call: &str) -> String {
+    let (name, arguments) = call.split_once('(').unwrap_or((call, ""));
+    match arguments.split('"').nth(1) {
         Some(path) => format!("{name}(\"{path}\")"),
         None => name.to_owned(),
-    };
-    calls.filter(|(name, _)| is_dataset(name)).map(named).collect()
+    }
 }
 
 fn rows(

@@ -34,6 +34,9 @@ pub struct Made {
     pub device: String,
     pub cpipe: String,
     pub values: Vec<Value>,
+    /// The digests of the folders and files that it has read, by the text that names them.
+    #[serde(default)]
+    pub contents: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -16,8 +16,13 @@ pub struct Stamp {
 }
 
 impl Stamp {
+    /// Of what is a file: a pipe of its name would be waited for without end.
     pub fn of(path: &Path) -> io::Result<Self> {
-        Stamp::from(&fs::metadata(path)?)
+        let metadata = fs::metadata(path)?;
+        match metadata.is_file() {
+            true => Stamp::from(&metadata),
+            false => Err(io::Error::other("it is no file")),
+        }
     }
 
     fn from(metadata: &Metadata) -> io::Result<Self> {

@@ -1,6 +1,8 @@
 //! Which machine part computes: `--device` to a backend of burn, and what is computed there.
 
 mod adam;
+#[cfg(feature = "flex")]
+mod arithmetic;
 mod array;
 mod ceilings;
 #[cfg(feature = "flex")]
@@ -71,10 +73,14 @@ impl Selected {
     }
 
     /// What its bits depend on beside this program, as a text: the libtorch that was loaded, the
-    /// instructions of the processor that it uses and its threads, or the GPU. Empty where there is no
-    /// such thing.
+    /// instructions of the processor that it uses and its threads, or the GPU; and how the embedded
+    /// backend computes on this processor, where it does the whole or the protocols.
     pub fn library(&self) -> String {
-        if self.kind.starts_with("libtorch") { libtorch::library(self) } else { String::new() }
+        let own = match self.kind.starts_with("libtorch") {
+            true => libtorch::library(self),
+            false => String::new(),
+        };
+        own + &self.embedded().map(|device| flex::arithmetic(&device)).unwrap_or_default()
     }
 
     fn embedded(&self) -> Option<Device> {
@@ -159,7 +165,13 @@ fn auto() -> Result<Selected, DeviceError> {
 
 #[cfg(not(feature = "flex"))]
 mod flex {
+    use burn::tensor::Device;
+
     use super::{DeviceError, Selected};
+
+    pub fn arithmetic(_: &Device) -> String {
+        String::new()
+    }
 
     pub fn select() -> Result<Selected, DeviceError> {
         let message = "this build of cpipe has no embedded backend".to_owned();

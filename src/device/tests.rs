@@ -65,6 +65,38 @@ fn convolutions_are_those_of_the_fall_back() {
     }
 }
 
+/// Of few rows and of many, which backends may multiply otherwise.
+#[test]
+fn linear_layers_are_those_of_the_fall_back() {
+    for Selected { device, kernels: own, .. } in backends() {
+        for [rows, input, output] in
+            [[1, 1, 1], [5, 3, 4], [2047, 7, 18], [2048, 7, 18], [3001, 33, 16]]
+        {
+            let parts = [
+                noise(1, &[rows, input], &device),
+                noise(2, &[output, input], &device),
+                noise(3, &[output], &device),
+            ];
+            for (tracked, has_bias) in [
+                ([true; 3], true),
+                ([true, true, false], false),
+                ([false, true, true], true),
+                ([true, false, false], true),
+            ] {
+                let of = |kernels: &dyn Kernels| {
+                    gradients(&parts, &tracked, |own| {
+                        let [x, weight, bias] = [0, 1, 2].map(|at: usize| own[at].clone());
+                        kernels.linear(x, weight, has_bias.then_some(bias))
+                    })
+                };
+                for (found, expected) in of(own).iter().zip(of(&FallBack)) {
+                    close(found, &expected, &format!("{rows} {input} {output} {tracked:?}"));
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn convolutions_by_channel_are_those_of_the_fall_back() {
     for Selected { device, kernels: own, .. } in backends() {

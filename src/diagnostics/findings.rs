@@ -159,6 +159,7 @@ findings! {
 
     "doubts":
     ONLY_ATTRACTION "only-attraction" Warning lint "a loss only pulls together, and nothing prevents a collapse";
+    ONLY_REPULSION "only-repulsion" Warning lint "a loss pushes the views of an image apart";
     WHITENED_ALIKE "whitened-alike" Warning lint "whitening makes the same of all rows that a group may hold";
     UNTRAINED_NETWORK "untrained-network" Warning lint "a network that the loss reads keeps its random weights";
     QUEUE_LARGER_THAN_DATA "queue-larger-than-data" Warning lint "a queue reaches back beyond an epoch";

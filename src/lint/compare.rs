@@ -121,6 +121,24 @@ pub(super) fn pushes(graph: &ObjectiveGraph, flow: &Flow) -> bool {
     })
 }
 
+/// A comparison of the same rows of other views that the loss makes less alike, where it makes none
+/// more alike.
+pub(super) fn repelled(graph: &ObjectiveGraph, flow: &Flow) -> Option<usize> {
+    let stems = stems(graph);
+    let mut repelled = None;
+    for (node, sides, likeness) in comparisons(graph, flow) {
+        let [one, other] = sides.map(|side| &stems[side]);
+        if one.is_empty() || other.is_empty() || !one.is_disjoint(other) {
+            continue;
+        }
+        if likeness.falls {
+            return None;
+        }
+        repelled = repelled.or(likeness.rises.then_some(node));
+    }
+    repelled
+}
+
 /// What is compared row by row: the product or difference, its sides, and which way the loss goes
 /// with their likeness.
 fn comparisons(graph: &ObjectiveGraph, flow: &Flow) -> Vec<(usize, [usize; 2], Slope)> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::compare::Pair;
+use super::compare::{Pair, repelled};
 use super::{Objective, Subject, declared};
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
 use crate::graph::flow::Makers;
@@ -19,6 +19,12 @@ pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
         }
     }
     statistics(objective, found);
+    if let Some(node) = repelled(graph, flow) {
+        let place = subject.places.nodes[node].place;
+        let message = "the loss falls as two views of one image become less alike";
+        let warning = Diagnostic::new(findings::ONLY_REPULSION, place, message);
+        found.push(warning.label("compared here").help("turn the sign of what is minimized"));
+    }
     // Two sides of one view are alike whatever the network has learned.
     for pair in objective.pairs.iter().filter(|own| own.is_of_one_view(objective)) {
         let place = subject.places.nodes[pair.nodes[0]].place;

@@ -5,7 +5,7 @@ use crate::diagnostics::{Diagnostic, Diagnostics, findings};
 use crate::graph::flow::Flow;
 use crate::resolve::declaration;
 use crate::term::objective::{NetworkBody, ObjectiveGraph};
-use crate::term::{Args, Term, Unit, batches};
+use crate::term::{Args, Call, Term, Unit, batches};
 
 /// The share of an epoch that may be left out: each example still has its turn in most of them.
 const MOST_LEFT_OUT: f64 = 0.25;
@@ -15,8 +15,14 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Diagnostics) {
     if let Some(Term::Call(optimizer)) = subject.stage.fields.get("optimizer") {
         // A linear classifier on features that stay takes rates of its own: 30 in He et al. 2019,
         // arXiv:1911.05722, section 4.1.
-        if !subject.objective().is_some_and(leaves_the_encoder) {
-            learning_rate(subject, &optimizer.name, &optimizer.args, found);
+        let most = most_of(subject.stage.fields.get("schedule"));
+        if most == 0.0 {
+            let place = subject.places.field("schedule");
+            let message = "the learning rate is zero throughout: nothing is learned";
+            let warning = Diagnostic::new(findings::UNUSUAL_LEARNING_RATE, place, message);
+            found.push(warning.help("the rate of the optimizer is multiplied by it: go from 1.0"));
+        } else if !subject.objective().is_some_and(leaves_the_encoder) {
+            learning_rate(subject, optimizer, most, found);
         }
         weight_decay(subject, &optimizer.name, &optimizer.args, found);
         if let Some(Term::Float(momentum)) = optimizer.args.get("momentum")
@@ -62,10 +68,32 @@ fn leaves_the_encoder(graph: &ObjectiveGraph) -> bool {
 }
 
 /// By the linear rule, for optimizers that follow it. Goyal et al. 2017, arXiv:1706.02677.
-fn learning_rate(subject: &Subject<'_>, name: &str, args: &Args, found: &mut Diagnostics) {
+/// The most that a schedule multiplies a rate by.
+fn most_of(schedule: Option<&Term>) -> f64 {
+    match schedule {
+        Some(Term::Float(value)) => *value,
+        Some(Term::Call(call)) => {
+            let named =
+                ["from", "to", "value"].iter().filter_map(|name| match call.args.get(name) {
+                    Some(Term::Float(value)) => Some(*value),
+                    _ => None,
+                });
+            named.reduce(f64::max).unwrap_or(1.0)
+        }
+        _ => 1.0,
+    }
+}
+
+fn learning_rate(
+    subject: &Subject<'_>,
+    Call { name, args }: &Call,
+    most_of: f64,
+    found: &mut Diagnostics,
+) {
     let (Some(Term::Float(rate)), Some(declaration)) = (args.get("lr"), declaration(name)) else {
         return;
     };
+    let rate = rate * most_of;
     let fact = |fact: &str| declaration.number(fact, args, None)?.ok();
     let (Some(least), Some(most)) = (fact("least_lr"), fact("most_lr")) else { return };
     let scale = match (fact("per_examples"), subject.batch()) {
@@ -73,12 +101,16 @@ fn learning_rate(subject: &Subject<'_>, name: &str, args: &Args, found: &mut Dia
         (Some(_), None) => return,
         (None, _) => 1.0,
     };
-    if (least * scale..=most * scale).contains(rate) {
+    if (least * scale..=most * scale).contains(&rate) {
         return;
     }
     let place = subject.places.argument("optimizer", "lr");
     let message = format!("a learning rate of {rate} is far from any in use with `{name}`");
-    let warning = Diagnostic::new(findings::UNUSUAL_LEARNING_RATE, place, message);
+    let mut warning = Diagnostic::new(findings::UNUSUAL_LEARNING_RATE, place, message);
+    if most_of != 1.0 {
+        let schedule = subject.places.field("schedule");
+        warning = warning.also(schedule, format!("multiplied by {most_of} at the most"));
+    }
     let linear = fact("base_lr").zip(fact("per_examples")).zip(subject.batch());
     found.push(match linear {
         Some(((base, examples), batch)) => warning.help(format!(

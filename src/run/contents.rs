@@ -24,6 +24,16 @@ impl Contents {
         let contents = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         contents.get(&call.to_string()).filter(|own| **own != Content::Fixed).cloned()
     }
+
+    /// The digests of what is read that a text names and does not hold, by that text.
+    pub fn known(&self) -> BTreeMap<String, String> {
+        let contents = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let digest = |(text, own): (&String, &Content)| match own {
+            Content::Known(digest) => Some((text.clone(), digest.clone())),
+            Content::Fixed | Content::Unread => None,
+        };
+        contents.iter().filter_map(digest).collect()
+    }
 }
 
 /// What a stage reads that its text names and does not hold.

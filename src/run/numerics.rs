@@ -14,9 +14,9 @@ const PARTS: [(&str, u32); 7] = [
     ("views", 2),
     ("initialization", 1),
     // Layers, gradients, optimizers, and which examples a step sees.
-    ("steps", 8),
+    ("steps", 9),
     // What objectives are written in.
-    ("operations", 1),
+    ("operations", 2),
     ("schedules", 1),
     ("protocols", 2),
 ];

@@ -3,32 +3,29 @@
 use serde::Serialize;
 use serde_json::json;
 
+use super::Run;
 use super::folder::RunFolder;
 use super::measured::Measured;
 use crate::check::Resolved;
-use crate::graph::{Graph, Stage};
+use crate::graph::Stage;
 use crate::source::Sources;
 use crate::store::Finished;
 use crate::store::error::RunError;
 
-/// The graph, the values and their origins, and what computed them: written before anything runs.
-pub fn beginning(
-    folder: &RunFolder,
-    graph: &Graph,
-    resolved: &[Resolved],
-    sources: &Sources,
-    seed: u64,
-    device: &str,
-) -> Result<(), RunError> {
+/// The graph, the values and their origins, what the files that they name hold, and what computes:
+/// written before anything runs.
+pub fn beginning(folder: &RunFolder, run: &Run<'_>, sources: &Sources) -> Result<(), RunError> {
+    let graph = run.graph;
     folder.write("graph.ron", graph.to_ron().as_bytes())?;
     let value = |resolved: &Resolved| json!({ "name": resolved.path, "value": resolved.value, "from": resolved.origin.show(sources) });
     let record = json!({
         "pipeline": graph.name,
         "graph": graph.hash(),
-        "seed": seed,
-        "device": device,
+        "seed": run.seed,
+        "device": run.device.kind,
         "cpipe": env!("CARGO_PKG_VERSION"),
-        "values": resolved.iter().map(value).collect::<Vec<_>>(),
+        "values": run.values.iter().map(value).collect::<Vec<_>>(),
+        "contents": run.contents.known(),
     });
     folder.write("values.json", pretty(&record).as_bytes())
 }

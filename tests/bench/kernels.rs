@@ -47,6 +47,16 @@ struct Layer(&'static str, (usize, usize, usize, usize, usize));
 #[derive(Clone, Copy)]
 struct Normal(&'static str, (usize, usize));
 
+#[derive(Clone, Copy)]
+struct Linear(&'static str, [usize; 3]);
+
+impl std::fmt::Display for Linear {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Linear(backend, [rows, input, output]) = self;
+        write!(f, "{backend}: {rows} of {input} to {output}")
+    }
+}
+
 impl std::fmt::Display for Layer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Layer(backend, (input, output, side, kernel, stride)) = self;
@@ -233,6 +243,37 @@ fn of_tokens(bencher: Bencher<'_, '_>, on: &Selected, times: usize, f: impl Fn(A
         let given = x.leaf();
         let sum: Array = on.kernels.finish(f(given.clone())).tensor::<3>().sum().into();
         black_box(given.take_gradient(&mut sum.backward()));
+    });
+}
+
+/// Rows, and the numbers of each before and behind the layer: a block of the tiny transformer, and
+/// heads of a batch.
+const LINEAR: [[usize; 3]; 6] = [
+    [BATCH * 65, 192, 576],
+    [BATCH * 65, 192, 192],
+    [BATCH * 65, 192, 768],
+    [BATCH * 65, 768, 192],
+    [BATCH, 512, 128],
+    [BATCH, 2048, 2048],
+];
+
+fn linear_layers() -> Vec<Linear> {
+    backends().flat_map(|backend| LINEAR.map(|own| Linear(backend, own))).collect()
+}
+
+#[divan::bench(args = linear_layers())]
+fn linear_and_gradients(bencher: Bencher<'_, '_>, Linear(backend, own): &Linear) {
+    let [rows, input, output] = *own;
+    let on = selected(backend);
+    let (x, weight) = (noise(&[rows, input], on), noise(&[output, input], on));
+    let x = on.kernels.add(x.clone(), x);
+    bencher.counter(ItemsCount::new(3 * rows * input * output)).bench_local(|| {
+        let (given, weight) = (x.leaf(), weight.leaf());
+        let output = on.kernels.linear(given.clone(), weight.clone(), None);
+        let sum: Array = on.kernels.finish(output).tensor::<2>().square().sum().into();
+        let mut gradients = sum.backward();
+        black_box(given.take_gradient(&mut gradients));
+        black_box(weight.take_gradient(&mut gradients));
     });
 }
 

@@ -244,6 +244,20 @@ fn folders_that_are_laid_out_otherwise_are_refused() {
     }
 }
 
+/// Nor a pipe, for whose bytes the decoding would wait.
+#[test]
+fn a_folder_is_no_picture_whatever_its_name() {
+    let place = Place::new();
+    place.write("val/b/9.jpg/1.jpg", b"");
+    match place.load(SET) {
+        Err(DataError::Io { path, cause, .. }) => {
+            assert!(path.ends_with("val/b/9.jpg"), "{path:?}");
+            assert_eq!(cause.to_string(), "it is no file");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn pictures_that_are_damaged_are_named_or_left_out() {
     let place = Place::new();

@@ -82,13 +82,13 @@ fn tempered(x: &Operands<'_>, is_log: bool) -> Array {
     })
 }
 
-/// `x: [n, k]`. The scale of all cancels at the first division, and so its largest is taken out
-/// before the exponential.
+/// `x: [n, k]`. The first division of columns and of rows is one of logarithms, as where `epsilon` is
+/// small the exponentials of whole rows are zero. After it no sum is below one by the number of rows or
+/// of columns.
 fn sinkhorn(x: Tensor<2>, epsilon: f64, iterations: usize) -> Tensor<2> {
-    let scaled = x / epsilon;
-    let max = scaled.clone().max().reshape([1, 1]);
-    let mut assigned = (scaled - max).exp();
-    for _ in 0..iterations {
+    let columns = activation::log_softmax(x / epsilon, 0);
+    let mut assigned = activation::softmax(columns, 1);
+    for _ in 1..iterations {
         let columns = assigned.clone().sum_dim(0);
         assigned = assigned / columns;
         let rows = assigned.clone().sum_dim(1);

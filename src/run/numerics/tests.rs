@@ -30,48 +30,54 @@ use crate::{Request, compile};
 
 /// What each part gives at a version, on each kind of machine. Where one is missing, the test says
 /// what it has found there.
-const DIGESTS: [(&str, u32, &str, &str); 16] = [
+const DIGESTS: [(&str, u32, &str, &str); 17] = [
     ("images", 1, ANY, "6a60d3c6d514470b8eb38e918f7c7cbed3075c08ce292104d15e0d96dd41300c"),
     ("views", 2, ANY, "19bc942d1f453f274e986e7345b7ca5029419e5a07840b8031760faff58eae24"),
     ("initialization", 1, ANY, "a943d98ec9efdf5420f4d3f3df3e7dddd25ed4f908d47b9e8b3c18f06b9e615e"),
     ("schedules", 1, ANY, "a26e1f28f44197224c25dbac552beaca1a06df2b65020d17e2c08493a62909f9"),
-    ("steps", 8, "flex, avx2", "0d209d7507fc267f27ed0ce634863b50cefc564b6d3b5ea0b84ee9693542496b"),
+    ("steps", 9, "flex, avx2", "0d209d7507fc267f27ed0ce634863b50cefc564b6d3b5ea0b84ee9693542496b"),
     (
         "steps",
-        8,
+        9,
         "libtorch-cpu, avx2 of AuthenticAMD",
         "5ecc2842931375b0239b3e10987d696f7d8298dc879b255a641aaffc4bd88b0f",
     ),
     (
         "steps",
-        8,
+        9,
         "flex, avx512",
         "0395a1000b63ac24424de156e76e720fcde43820672e8f8c7292c22ae0a5b7ea",
     ),
     (
         "steps",
-        8,
+        9,
         "libtorch-cpu, avx512 of AuthenticAMD",
         "5ecc2842931375b0239b3e10987d696f7d8298dc879b255a641aaffc4bd88b0f",
     ),
     (
         "steps",
-        8,
+        9,
         "kernels, fma",
         "5642cf15b8444c731e538b3771081aad72db90e1ff63badb439c18620d48b435",
     ),
-    ("steps", 8, "tokens, fma", "529a77679bef16f919c3b86f6e8d3833c7335d850fdf96f2a2a5fa55bf68c6a4"),
+    ("steps", 9, "tokens, fma", "529a77679bef16f919c3b86f6e8d3833c7335d850fdf96f2a2a5fa55bf68c6a4"),
     (
-        "operations",
-        1,
-        "flex, avx512",
-        "06b1787dff1ec83b947bdf7d352001bdc08f2d152d30357288e93ab900aea397",
+        "steps",
+        9,
+        "libtorch-cpu, avx512 of GenuineIntel",
+        "c4c52fb945b30489348a5754d0798eb425bd82fb80d7ff5970f8087e5562e45e",
     ),
     (
         "operations",
-        1,
-        "libtorch-cpu, avx512 of AuthenticAMD",
-        "4dfb7001f6b787439c5528a365148149f1f602bfdb7714b3b6bb7e1edaadb852",
+        2,
+        "flex, avx512",
+        "66a283428731f14d2185161e8cc202ff57cf0ba49266c4904c7e2fd94e6aea29",
+    ),
+    (
+        "operations",
+        2,
+        "libtorch-cpu, avx512 of GenuineIntel",
+        "6293e7b12e08b519a981e759910e497f91b3354d7775b502a2de72422e587ad3",
     ),
     (
         "protocols",

@@ -113,6 +113,11 @@ impl Lower<'_> {
         if !value.is_finite() {
             return self.too_large(number.span());
         }
+        if let Some((before, after)) = digits.split_once('.')
+            && (before.is_empty() || !after.starts_with(|c: char| c.is_ascii_digit()))
+        {
+            self.half_a_point(number);
+        }
         let whole = digits.bytes().all(|byte| byte.is_ascii_digit());
         match own.next() {
             None if whole => match digits.parse() {
@@ -123,6 +128,19 @@ impl Lower<'_> {
             Some(unit) if unit.text() == "%" => ExprKind::Percent(value),
             Some(unit) => ExprKind::Quantity(value, name(unit)),
         }
+    }
+
+    /// Reports a number such as `1.` or `.5`.
+    fn half_a_point(&mut self, number: Node<'_>) {
+        let written = number.text();
+        let (side, right) = match written.starts_with('.') {
+            true => ("before", format!("0{written}")),
+            false => ("behind", written.replacen('.', ".0", 1)),
+        };
+        let message = format!("`{written}` lacks a digit {side} its point");
+        let error = Diagnostic::new(findings::SYNTAX_ERROR, number.span(), message);
+        let error = error.help(format!("write `{right}`"));
+        self.diagnostics.push(error.safe_edit(number.span(), right));
     }
 
     fn too_large(&mut self, number: Span) -> ExprKind {

@@ -203,6 +203,17 @@ fn a_folder_that_has_changed_is_other_data() {
     assert!(text.contains("! folder(\"pets\") held other images in some"), "{text}");
     assert!(text.contains("what folder(\"pets\") holds"), "{text}");
     assert!(!text.contains(" *"), "{text}");
+    // Of a record without it nothing is known: it is one of another seed.
+    change(
+        folder,
+        "b",
+        "values.json",
+        "\"contents\":{\"folder(\\\"pets\\\", classes: 2)\":\"bb\"},",
+        "",
+    );
+    change(folder, "b", "values.json", "\"seed\":0", "\"seed\":1");
+    let text = said(&compare(folder, &["a", "b"]));
+    assert!(text.contains("seeds 0 and 1") && !text.contains('!'), "{text}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use cpipe::diagnostics::Severity;
 use cpipe::{Request, compile};
 
 use crate::support::{names, root, text};
@@ -139,6 +140,41 @@ fn shipped_pipelines_get_no_finding() {
     }
 }
 
+/// What may be pushed apart beside what is made alike in a way that is not seen, as rows of other
+/// images, or as two answers about one view.
+#[test]
+fn what_is_to_differ_has_no_lost_sign() {
+    let minimized =
+        "minimize nt_xent(normalize(network(a)), normalize(network(b)), temperature: t)";
+    let rolled = SIMCLR.replace("given views a, b", "given views a, b and index i").replace(
+        minimized,
+        "let p = normalize(network(a))
+  let q = normalize(network(b))
+  let other = concat(last_rows(q, count: 1), but_last_rows(q, count: 1))
+  minimize pick(similarity(q / t, bank(p, index: i)), rows: i) + mean(relu(dot(p, other) - t))",
+    );
+    let parted = SIMCLR.replace(
+        minimized,
+        "let other = encoder >> mlp(hidden: 64, out: 32)
+  minimize mean(relu(dot(normalize(other(a)), normalize(network(a)))))
+         + mean(log_sum_exp(similarity(normalize(network(a)) / t, normalize(network(b)))))",
+    );
+    let labelled = SIMCLR.replace("given views a, b", "given views a, b and label y").replace(
+        minimized,
+        "let tell = linear(out: 10)
+  minimize cross_entropy(tell(network(a)), y)
+         + t * mean(relu(dot(normalize(network(a)), normalize(network(b)))))",
+    );
+    let labelled = training(&labelled, "own(backbone)").replace(".unlabeled", "");
+    let programs = [rolled, parted].map(|own| training(&own, "own(backbone)"));
+    for program in programs.into_iter().chain([labelled]) {
+        let found = text(&program);
+        let is_right = found.diagnostics.iter().all(|own| own.severity() != Severity::Error);
+        assert!(is_right, "{program}: {:?}", names(&found));
+        assert!(!names(&found).contains(&"only-repulsion"), "{program}");
+    }
+}
+
 /// A slip in an objective, and what is found at which text.
 #[test]
 fn one_slip_gets_one_finding() {
@@ -256,7 +292,10 @@ fn settings_are_judged_together() {
     let scheduled = |schedule: &str| {
         judged("length: 2 epochs", &format!("schedule: {schedule}, length: 2 epochs"))
     };
-    assert_eq!(scheduled("cosine(from: 0.001)"), one("unusual-learning-rate", "0.06"));
+    assert_eq!(
+        scheduled("cosine(from: 0.001)"),
+        one("unusual-learning-rate", "cosine(from: 0.001)")
+    );
     assert_eq!(scheduled("cosine(from: 0.0)"), one("unusual-learning-rate", "cosine(from: 0.0)"));
     assert_eq!(scheduled("constant(value: 0.5)"), []);
     // The same rate for another batch.

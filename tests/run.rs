@@ -581,3 +581,36 @@ fn a_batch_that_does_not_fit_is_refused_with_what_would() {
     // What that is, if there is anything, hangs on the machine.
     assert!(help.contains("batch"), "{help}");
 }
+
+/// Before the training that it would judge.
+#[cfg(target_os = "linux")]
+#[test]
+fn an_evaluation_that_does_not_fit_is_refused_before_anything_runs() {
+    let source = "\
+use std.augment.{resize, simclr_crops}
+use std.datasets.shapes
+use std.encoders.convnet
+use std.objectives.simclr
+
+pipeline judged() {
+  dataset data     = shapes(train: 600, test: 40)
+  encoder backbone = convnet(width: 64)
+  pretrain base {
+    data: data.train.unlabeled, views: simclr_crops(size: 32), objective: simclr(backbone)
+    optimizer: sgd(lr: 0.01), length: 1 epochs, batch: 64
+  }
+  evaluate near {
+    model: base.encoder, protocol: knn(k: 3), fit: data.train, on: data.test
+    views: resize(size: 4096)
+  }
+}
+";
+    let place = Place::new();
+    let (events, result) = place.run(source, &[], "store", "auto", Stop::Never);
+    let failure = result.expect_err("hardly a machine has 2 TiB free");
+    assert_eq!(failure.cause.finding().name, "memory-too-small");
+    let message = failure.cause.message();
+    assert!(message.contains("`near` takes about") && !message.contains("batch"), "{message}");
+    assert!(failure.cause.help().expect("a help").contains("smaller network"));
+    assert!(events.is_empty(), "{events:?}");
+}

@@ -344,7 +344,7 @@ impl Checker<'_> {
             return Value::poison(value.span);
         };
         let bound = parameter.bound.as_ref();
-        if let Some(number) = value.numbers().into_iter().find(|own| !holds(bound, *own)) {
+        if let Some(number) = value.numbers().into_iter().find(|own| !holds(bound, kind, *own)) {
             let found = match &value.kind {
                 Kind::Schedule(Some(Term::Call(_))) => {
                     format!("the schedule is {number} somewhere")

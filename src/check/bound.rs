@@ -6,17 +6,18 @@ use super::types::{Type, TypeName};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::syntax::tree::{Bound, Expr, ExprKind, Parameter};
 
-/// Whether a number lies in a declared range. One that could not be read is reported where it
-/// stands.
-pub(super) fn holds(bound: Option<&Bound>, number: f64) -> bool {
+/// Whether a number lies in the range of a parameter of that type. A limit that is none holds
+/// nothing back: it is reported where it stands.
+pub(super) fn holds(bound: Option<&Bound>, kind: &Type, number: f64) -> bool {
+    let limit = |own: &Expr| limit(own, ordered(kind)?).ok();
     match bound {
         None => true,
-        Some(Bound::Compare(comparison, limit)) => {
-            literal(limit).is_none_or(|limit| satisfies(number, *comparison, limit))
+        Some(Bound::Compare(comparison, own)) => {
+            limit(own).is_none_or(|limit| satisfies(number, *comparison, limit))
         }
-        Some(Bound::In(range)) => {
-            ends(range).is_none_or(|(low, high)| (low..=high).contains(&number))
-        }
+        Some(Bound::In(range)) => ends(range)
+            .and_then(|[low, high]| Some(limit(low)?..=limit(high)?))
+            .is_none_or(|range| range.is_empty() || range.contains(&number)),
     }
 }
 
@@ -26,9 +27,9 @@ impl Checker<'_> {
         let written = match &parameter.bound {
             None => return,
             Some(Bound::Compare(_, limit)) => vec![limit],
-            Some(Bound::In(range)) => match &range.kind {
-                ExprKind::Range(low, high) => vec![&**low, &**high],
-                _ => {
+            Some(Bound::In(range)) => match ends(range) {
+                Some(ends) => ends.to_vec(),
+                None => {
                     let message = "`in` wants both ends of a range";
                     let error = Diagnostic::new(findings::TYPE_MISMATCH, range.span, message);
                     self.report(error.help("such as `in 0..=1`; one end alone is `> 0` or `<= 1`"));
@@ -36,19 +37,26 @@ impl Checker<'_> {
                 }
             },
         };
-        let fault = match ordered(kind) {
-            Some(name) => written.iter().find_map(|own| Some((own.span, fault(own, name)?))),
-            None if matches!(kind, Type::Unknown) => None,
-            None => Some((
-                written[0].span,
-                (format!("{kind} has no range"), "numbers have one, and what is made of them"),
-            )),
+        let Some(name) = ordered(kind) else {
+            if !matches!(kind, Type::Unknown) {
+                let message = format!("{kind} has no range");
+                let error = Diagnostic::new(findings::TYPE_MISMATCH, written[0].span, message);
+                self.report(error.help("numbers have one, and what is made of them"));
+            }
+            return;
         };
-        if let Some((span, (message, help))) = fault {
-            let error = Diagnostic::new(findings::TYPE_MISMATCH, span, message);
-            self.report(error.help(help));
-        } else if let Some(Bound::In(range)) = &parameter.bound
-            && let Some((low, high)) = ends(range)
+        let mut limits = Vec::new();
+        for own in written {
+            match limit(own, name) {
+                Ok(limit) => limits.push(limit),
+                Err((message, help)) => {
+                    let error = Diagnostic::new(findings::TYPE_MISMATCH, own.span, message);
+                    self.report(error.help(help));
+                    return;
+                }
+            }
+        }
+        if let (Some(Bound::In(range)), [low, high]) = (&parameter.bound, &limits[..])
             && low > high
         {
             let message = "no number lies between these ends";
@@ -64,49 +72,42 @@ fn ordered(kind: &Type) -> Option<TypeName> {
     kind.name().filter(|own| [Duration, Float, Int, Percent, Range, Schedule].contains(own))
 }
 
-/// Why a limit is none for that type, and what would be one.
-fn fault(limit: &Expr, name: TypeName) -> Option<(String, &'static str)> {
-    let number = match &limit.kind {
-        ExprKind::Negate(inner) => inner,
-        _ => limit,
-    };
-    match (&number.kind, name) {
-        (ExprKind::Percent(_), TypeName::Percent) => None,
-        (_, TypeName::Percent) => Some((
-            "the limit of a Percent is a percentage".to_owned(),
+/// The number that a limit of a parameter of that type is, or why it is none and what would be one.
+fn limit(written: &Expr, name: TypeName) -> Result<f64, (String, &'static str)> {
+    let no_limit = |message: &str, help| Err((message.to_owned(), help));
+    match (&written.kind, name) {
+        (ExprKind::Negate(inner), _) => limit(inner, name).map(|value| -value),
+        (ExprKind::Percent(value), TypeName::Percent) => Ok(*value),
+        (ExprKind::Int(0), TypeName::Percent | TypeName::Duration) => Ok(0.0),
+        (ExprKind::Float(0.0), TypeName::Percent | TypeName::Duration) => Ok(0.0),
+        (ExprKind::Quantity(0.0, unit), TypeName::Duration)
+            if ["epochs", "epoch", "steps", "step"].contains(&unit.text.as_str()) =>
+        {
+            Ok(0.0)
+        }
+        (_, TypeName::Percent) => no_limit(
+            "the limit of a Percent is a percentage",
             "write it with its sign: `in 0%..=100%`",
-        )),
-        (ExprKind::Percent(_), _) => {
-            Some((format!("{} is not counted in percent", name.text()), "write 0.1 for 10%"))
-        }
-        (ExprKind::Int(0) | ExprKind::Quantity(0.0, _), TypeName::Duration) => None,
-        (_, TypeName::Duration) => Some((
-            "a Duration has no other limit than 0".to_owned(),
+        ),
+        (_, TypeName::Duration) => no_limit(
+            "a Duration has no other limit than 0",
             "how long an epoch is in steps depends on the data",
-        )),
-        (ExprKind::Int(_) | ExprKind::Float(_), _) => None,
-        _ => Some((
-            "the limit of a range is a number as it is written".to_owned(),
-            "names and arithmetic are none, as a range holds wherever the signature is used",
-        )),
-    }
-}
-
-/// The number that a limit is.
-fn literal(limit: &Expr) -> Option<f64> {
-    match &limit.kind {
-        ExprKind::Int(value) => Some(*value as f64),
-        ExprKind::Float(value) | ExprKind::Percent(value) | ExprKind::Quantity(value, _) => {
-            Some(*value)
+        ),
+        (ExprKind::Int(value), _) => Ok(*value as f64),
+        (ExprKind::Float(value), _) => Ok(*value),
+        (ExprKind::Percent(_) | ExprKind::Quantity(..), _) => {
+            Err((format!("{} has no unit", name.text()), "write the number alone"))
         }
-        ExprKind::Negate(inner) => literal(inner).map(|value| -value),
-        _ => None,
+        _ => no_limit(
+            "the limit of a range is a number as it is written",
+            "names and arithmetic are none, as a range holds wherever the signature is used",
+        ),
     }
 }
 
-fn ends(range: &Expr) -> Option<(f64, f64)> {
+fn ends(range: &Expr) -> Option<[&Expr; 2]> {
     match &range.kind {
-        ExprKind::Range(low, high) => Some((literal(low)?, literal(high)?)),
+        ExprKind::Range(low, high) => Some([low, high]),
         _ => None,
     }
 }

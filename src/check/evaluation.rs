@@ -20,8 +20,9 @@ impl Checker<'_> {
             self.check_protocol(stage, call);
         }
         let (fit, on) = (split_of(stage.fields.get("fit")), split_of(stage.fields.get("on")));
-        let asks = |own: &Call| declaration(&own.name).is_none_or(|own| own.is("labels"));
-        if let Some(on) = on.as_ref().filter(|_| call.is_none_or(asks)) {
+        let declared = call.and_then(|own| declaration(&own.name));
+        let asks = declared.is_none_or(|own| own.is("labels"));
+        if let Some(on) = on.as_ref().filter(|_| asks) {
             self.needs_labels(stage, "on", on, "an evaluation");
         }
         let judged = ["model", "beside"];
@@ -44,7 +45,9 @@ impl Checker<'_> {
             self.report(error.help("judge it on the classes that it was tuned on"));
         }
         if let Some(fit) = &fit {
-            self.needs_labels(stage, "fit", fit, "a protocol");
+            if asks {
+                self.needs_labels(stage, "fit", fit, "a protocol");
+            }
             self.trains_on(stage, "fit", fit);
             if let Some(call) = call {
                 self.check_enough(stage, fit, call);
@@ -127,6 +130,16 @@ impl Checker<'_> {
         {
             let message = format!("{k} neighbours of only {examples} examples");
             self.error(findings::OUT_OF_RANGE, self.argument(protocol, "k"), message);
+        }
+        if let (Some(_), Some(Term::Float(0.0)), Some(protocol)) =
+            (call.args.get("held_out"), call.args.get("l2"), stage.fields.get("protocol"))
+        {
+            let message = "no penalty is chosen around zero: all that are tried are zero";
+            let error =
+                Diagnostic::new(findings::OUT_OF_RANGE, self.argument(protocol, "l2"), message);
+            self.report(
+                error.help("give `l2` the middle of those to try, or leave out `held_out`"),
+            );
         }
         let classes = fit.dataset.classes.as_constant();
         let classes = classes.and_then(|classes| usize::try_from(classes).ok());

@@ -8,6 +8,12 @@ use crate::diagnostics::{Diagnostic, findings};
 use crate::syntax::tree::{Binding, Name};
 use crate::term::objective::ENCODER;
 
+/// Names that files and outputs of stages have, which an export would be taken for.
+const TAKEN: [(&str, &str); 2] = [
+    ("model", "the tuned classifier of a `finetune` stage"),
+    ("checkpoint", "the file that a stage goes on from"),
+];
+
 impl Checker<'_> {
     /// `export name = value`: an encoder, or a network that is nothing else.
     pub(super) fn export(&mut self, binding: &Binding, scope: &Scope) {
@@ -22,6 +28,12 @@ impl Checker<'_> {
         }
         if name.text != ENCODER && StageKind::Pretrain.outputs().contains(&name.text.as_str()) {
             let message = format!("every `pretrain` stage has a `{}` of its own", name.text);
+            let error = Diagnostic::new(findings::DUPLICATE_NAME, name.span, message);
+            self.report(error.help("give what is exported another name"));
+            return;
+        }
+        if let Some((_, what)) = TAKEN.iter().find(|(taken, _)| *taken == name.text) {
+            let message = format!("`{}` is what {what} is called", name.text);
             let error = Diagnostic::new(findings::DUPLICATE_NAME, name.span, message);
             self.report(error.help("give what is exported another name"));
             return;

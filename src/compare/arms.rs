@@ -82,9 +82,8 @@ fn arms(records: &[Record], doubts: &mut Vec<String>) -> Vec<Arm> {
         let made = &record.made;
         let is_own = |arm: &&mut Arm| {
             let first = &records[arm.runs[0]].made;
-            let [first, own] =
-                [first, made].map(|own| (&own.graph, &own.device, &own.cpipe, &own.contents));
-            first == own
+            (&first.graph, &first.device, &first.cpipe) == (&made.graph, &made.device, &made.cpipe)
+                && reads_the_same(first, made)
         };
         if let Some(arm) = arms.iter_mut().find(is_own) {
             if let Some(same) = arm.seeds.iter().position(|seed| *seed == made.seed) {
@@ -134,6 +133,12 @@ fn name(place: usize) -> String {
         0 => letter.to_string(),
         more => name(more - 1) + &letter.to_string(),
     }
+}
+
+/// Whether no folder or file that both have read is known to have been another one.
+fn reads_the_same(one: &Made, other: &Made) -> bool {
+    let is_same = |(text, own)| other.contents.get(text).is_none_or(|other| other == own);
+    one.contents.iter().all(is_same)
 }
 
 /// In the order in which the first arm that has a value names it.
@@ -201,14 +206,11 @@ fn outline(value: &str) -> String {
 /// Whether all arms are of the same images; a doubt is added where they are not.
 fn has_one_dataset(records: &[Record], arms: &[Arm], doubts: &mut Vec<String>) -> bool {
     let data: Vec<Datasets> = arms.iter().map(|arm| datasets(&records[arm.runs[0]].made)).collect();
-    let told: BTreeSet<BTreeSet<&String>> = data.iter().map(|own| own.values().collect()).collect();
-    if told.len() < 2 {
+    if data.iter().all(|own| are_the_same(&data[0], own)) {
         return true;
     }
-    let names: BTreeSet<String> = data
-        .iter()
-        .map(|own| own.keys().map(String::as_str).collect::<Vec<_>>().join(" and "))
-        .collect();
+    let names = data.iter().map(|own| own.keys().map(String::as_str).collect::<Vec<_>>());
+    let names: BTreeSet<String> = names.map(|own| own.join(" and ")).collect();
     let names: Vec<String> = names.into_iter().collect();
     let what = match names.as_slice() {
         [same] => format!("{same} held other images in some"),
@@ -218,9 +220,17 @@ fn has_one_dataset(records: &[Record], arms: &[Arm], doubts: &mut Vec<String>) -
     false
 }
 
-/// What tells the images of a dataset from others, by its name and, where it has one, its path: the
-/// digest of them, or the name again.
-type Datasets = BTreeMap<String, String>;
+/// The digest of a dataset's images, where it is known, by its name and, where it has one, its path.
+type Datasets = BTreeMap<String, Option<String>>;
+
+/// Images are the same by their digests, and by their names where a digest is not known.
+fn are_the_same(ones: &Datasets, others: &Datasets) -> bool {
+    let is_same = |(name, own): (&String, &Option<String>)| match own {
+        Some(own) if others.values().flatten().any(|other| other == own) => true,
+        _ => others.get(name).is_some_and(|other| own.is_none() || other.is_none()),
+    };
+    ones.len() == others.len() && ones.iter().all(is_same)
+}
 
 /// The datasets among the values of a run.
 fn datasets(made: &Made) -> Datasets {
@@ -234,8 +244,7 @@ fn datasets(made: &Made) -> Datasets {
     let told = |text| {
         let name = named(text);
         let digest = made.contents.iter().find(|(own, _)| named(own) == name);
-        let digest = digest.map(|(_, own)| own.clone());
-        (name.clone(), digest.unwrap_or(name))
+        (name, digest.map(|(_, own)| own.clone()))
     };
     calls.map(told).collect()
 }

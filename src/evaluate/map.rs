@@ -42,10 +42,16 @@ const STYLE: &str = ".map image,.map .of{visibility:hidden;pointer-events:none}\
 /// components of their features at length one, and below, where t-SNE puts it; where somebody points
 /// at either, the other and the image are seen.
 ///
-/// `indices` are the places of the examples among the images, as `features` has them.
+/// `indices` are the places of the examples among the images, as `features` has them. Of so many
+/// `classes` each has a colour; where there are none, nothing tells of labels.
 ///
 /// Principal components: Hotelling 1933; of as few examples as are shown.
-pub fn map(features: &Features, shown: &Shown<'_>, indices: &[u32], classes: usize) -> String {
+pub fn map(
+    features: &Features,
+    shown: &Shown<'_>,
+    indices: &[u32],
+    classes: Option<usize>,
+) -> String {
     let count = features.len().min(MOST);
     let chosen: Vec<usize> = (0..count).map(|own| own * features.len() / count).collect();
     let rows: Vec<Vec<f64>> = chosen.iter().map(|own| unit(features.row(*own))).collect();
@@ -59,7 +65,7 @@ pub fn map(features: &Features, shown: &Shown<'_>, indices: &[u32], classes: usi
     .flatten()
     .unzip();
     let height = panels.len() as f64 * SIDE + BETWEEN;
-    let colour = |label: u32| 360 * label as usize / classes.max(1);
+    let colour = |label: u32| 360 * label as usize / classes.unwrap_or(1).max(1);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"map\" viewBox=\"0 0 {SIDE} {height}\" \
          role=\"img\" aria-label=\"{count} images by their features: {}\">\n\
@@ -72,8 +78,11 @@ pub fn map(features: &Features, shown: &Shown<'_>, indices: &[u32], classes: usi
     }
     let strip = SIDE + (BETWEEN - IMAGE) / 2.0;
     for (at, own) in chosen.iter().enumerate() {
-        let (label, index) = (features.labels[*own], indices[*own]);
-        let name = format!("class {label}, example {index}");
+        let index = indices[*own];
+        let (label, name) = match classes.map(|_| features.labels[*own]) {
+            Some(label) => (label, format!("class {label}, example {index}")),
+            None => (0, format!("example {index}")),
+        };
         let _ = write!(svg, "<g><title>{name}</title>");
         for [x, y] in panels.iter().map(|places| places[at]) {
             let _ = write!(
@@ -93,7 +102,7 @@ pub fn map(features: &Features, shown: &Shown<'_>, indices: &[u32], classes: usi
         );
     }
     // More than these would not be told apart.
-    if classes <= 20 {
+    if let Some(classes) = classes.filter(|own| *own <= 20) {
         let step = (SIDE - IMAGE - RIM) / classes.max(1) as f64;
         for class in 0..classes {
             let x = RIM / 2.0 + class as f64 * step;
@@ -155,7 +164,7 @@ mod tests {
             recipe: &Augmentation::none(),
             normalization: &Normalization { mean: [0.0; 3], std: [1.0; 3] },
         };
-        let svg = map(&features, &shown, &indices, 3);
+        let svg = map(&features, &shown, &indices, Some(3));
         assert_eq!(svg.matches("<image ").count(), MOST);
         // In both panels, and three of the legend.
         assert_eq!(svg.matches("<circle ").count(), 2 * MOST + 3);
@@ -165,7 +174,12 @@ mod tests {
             let x: f64 = part.split('"').next().unwrap().parse().unwrap();
             assert!((0.0..=SIDE).contains(&x), "{x}");
         }
-        assert_eq!(svg, map(&features, &shown, &indices, 3));
+        assert_eq!(svg, map(&features, &shown, &indices, Some(3)));
+        // Of a split without labels nothing tells of them.
+        let plain = map(&features, &shown, &indices, None);
+        assert_eq!(plain.matches("<image ").count(), svg.matches("<image ").count());
+        assert!(svg.contains("class 2") && !plain.contains("class 2"), "{plain}");
+        assert_eq!(plain.matches("hsl(").count(), plain.matches("hsl(0 ").count());
         assert!(svg.len() as u128 > map_bytes(450), "{}", svg.len());
     }
 }

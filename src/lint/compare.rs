@@ -1,13 +1,13 @@
 //! What an objective compares with what, found in its operations: what a user has written by hand is
 //! a comparison like those of the library.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::declared;
 use super::operations::{
     Stems, bare, is, is_among, named, over, passed, representations, scaled, stems, unscaled,
 };
-use crate::graph::flow::Flow;
+use crate::graph::flow::{Flow, Makers};
 use crate::term::objective::{ObjectiveGraph, Op};
 
 /// Rows that the loss makes like the same rows of another tensor, by a dot product or a distance.
@@ -121,22 +121,43 @@ pub(super) fn pushes(graph: &ObjectiveGraph, flow: &Flow) -> bool {
     })
 }
 
-/// A comparison of the same rows of other views that the loss makes less alike, where it makes none
-/// more alike.
+/// A comparison of the same rows of two views that the loss makes less alike, where it makes nothing
+/// alike that is seen here, and reads no labels or places, by which it may.
 pub(super) fn repelled(graph: &ObjectiveGraph, flow: &Flow) -> Option<usize> {
-    let stems = stems(graph);
-    let mut repelled = None;
-    for (node, sides, likeness) in comparisons(graph, flow) {
-        let [one, other] = sides.map(|side| &stems[side]);
-        if one.is_empty() || other.is_empty() || !one.is_disjoint(other) {
+    let mut needed = (0..graph.nodes.len()).filter(|index| flow.reaches_loss[*index]);
+    let all = comparisons(graph, flow);
+    if needed.any(|index| is_among(graph, index, named::TARGETS))
+        || all.iter().any(|(.., likeness)| likeness.falls)
+    {
+        return None;
+    }
+    let is_of_two_views = |sides: [usize; 2]| {
+        let [one, other] = sides.map(|side| Makers::of(graph, side).views);
+        !one.is_empty() && !other.is_empty() && !one.iter().any(|view| other.contains(view))
+    };
+    let mut rising = all.into_iter().filter(|(.., likeness)| likeness.rises);
+    let found = rising.find(|(_, sides, _)| {
+        sides.iter().all(|side| keeps_rows(graph, *side)) && is_of_two_views(*sides)
+    });
+    found.map(|(node, ..)| node)
+}
+
+/// Whether its rows are those of networks' outputs, in their places.
+fn keeps_rows(graph: &ObjectiveGraph, side: usize) -> bool {
+    let (mut waiting, mut seen) = (vec![side], BTreeSet::new());
+    let mut has_output = false;
+    while let Some(index) = waiting.pop() {
+        let node = &graph.nodes[index];
+        if matches!(node.op, Op::Apply(_)) {
+            has_output = true;
             continue;
         }
-        if likeness.falls {
-            return None;
+        if !passed(graph, index).is_empty() && !is(graph, index, named::DETACH) {
+            return false;
         }
-        repelled = repelled.or(likeness.rises.then_some(node));
+        waiting.extend(node.inputs.iter().filter(|input| seen.insert(**input)));
     }
-    repelled
+    has_output
 }
 
 /// What is compared row by row: the product or difference, its sides, and which way the loss goes

@@ -14,6 +14,7 @@ pub(super) mod named {
     pub const TRANSPOSE: &str = "transpose";
     pub const DIAGONAL: &str = "diagonal";
     pub const WHITEN: &str = "whiten";
+    pub const DETACH: &str = "detach";
     pub const SUMS: &[&str] = &["sum", "mean"];
     /// What makes a distance of a difference.
     pub const DISTANCES: &[&str] = &["square", "abs"];
@@ -33,6 +34,9 @@ pub(super) mod named {
         "cross_entropy",
         "pick",
     ];
+    /// What reads labels, or the places of examples.
+    pub const TARGETS: &[&str] =
+        &["cross_entropy", "pick", "one_hot", "same_label", "same_example"];
     /// What tells one of a row from the others of it.
     pub const CHOICES: &[&str] = &["log_sum_exp", "log_softmax", "cross_entropy", "pick"];
 }
@@ -196,9 +200,11 @@ mod tests {
             named::RISING,
             named::PROBABILITIES,
             named::EXPONENTIALS,
+            named::TARGETS,
             named::CHOICES,
         ];
-        let single = [named::MATMUL, named::TRANSPOSE, named::DIAGONAL, named::WHITEN];
+        let single =
+            [named::MATMUL, named::TRANSPOSE, named::DIAGONAL, named::WHITEN, named::DETACH];
         for name in lists.concat().iter().chain(&single) {
             assert!(declaration(name).is_some(), "`{name}` is declared nowhere");
         }

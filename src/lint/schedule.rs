@@ -67,7 +67,6 @@ fn leaves_the_encoder(graph: &ObjectiveGraph) -> bool {
     !graph.modules.iter().zip(trained).any(|(module, trained)| module.encoder && trained)
 }
 
-/// By the linear rule, for optimizers that follow it. Goyal et al. 2017, arXiv:1706.02677.
 /// The most that a schedule multiplies a rate by.
 fn most_of(schedule: Option<&Term>) -> f64 {
     match schedule {
@@ -84,6 +83,7 @@ fn most_of(schedule: Option<&Term>) -> f64 {
     }
 }
 
+/// By the linear rule, for optimizers that follow it. Goyal et al. 2017, arXiv:1706.02677.
 fn learning_rate(
     subject: &Subject<'_>,
     Call { name, args }: &Call,
@@ -104,12 +104,18 @@ fn learning_rate(
     if (least * scale..=most * scale).contains(&rate) {
         return;
     }
-    let place = subject.places.argument("optimizer", "lr");
+    let place = match most_of == 1.0 {
+        true => subject.places.argument("optimizer", "lr"),
+        false => subject.places.field("schedule"),
+    };
+    // Without the digits that the product alone brings in.
+    let rate = (rate * 1e12).round() / 1e12;
     let message = format!("a learning rate of {rate} is far from any in use with `{name}`");
-    let mut warning = Diagnostic::new(findings::UNUSUAL_LEARNING_RATE, place, message);
+    let warning = Diagnostic::new(findings::UNUSUAL_LEARNING_RATE, place, message);
     if most_of != 1.0 {
-        let schedule = subject.places.field("schedule");
-        warning = warning.also(schedule, format!("multiplied by {most_of} at the most"));
+        let help = "the rate of the optimizer is multiplied by its schedule: go from 1.0";
+        found.push(warning.help(help));
+        return;
     }
     let linear = fact("base_lr").zip(fact("per_examples")).zip(subject.batch());
     found.push(match linear {

@@ -10,6 +10,7 @@ use super::slot::{Slot, Start, keeping};
 use crate::graph::flow::Flow;
 use crate::nn::{self, Architecture, Params, Role};
 use crate::random::Key;
+use crate::resolve::is_encoder;
 use crate::term::Term;
 use crate::term::objective::{ENCODER, NetworkBody, ObjectiveGraph, Op, Section};
 
@@ -234,7 +235,7 @@ impl Learner {
                     "{groups} groups cannot be made of {rows} rows: their number has to divide it"
                 )));
             }
-            let is_encoder = |module: &usize| self.graph.modules[*module].encoder;
+            let is_encoder = |module: &usize| is_encoder(&self.graph.modules[*module].term);
             if !self.networks[network].chain.first().is_some_and(is_encoder) {
                 continue;
             }

@@ -13,6 +13,7 @@ use super::slot::keeping;
 use crate::device::{Array, by_rank};
 use crate::nn::{Params, Pass, Updates};
 use crate::random::Key;
+use crate::resolve::is_encoder;
 use crate::schedule;
 use crate::term::objective::{NetworkBody, Op, Section};
 
@@ -187,12 +188,18 @@ impl Learner {
             };
             let params = self.weights(network, module);
             let leaf = leaves.get(module).and_then(Option::as_ref).filter(|_| !is_constant);
-            let updates = statistics.entry(owner).or_default();
+            // What is frozen sees nothing that the same step has moved.
+            let mut none = Updates::new();
+            let updates = match own.is_frozen {
+                true => &mut none,
+                false => statistics.entry(owner).or_default(),
+            };
             let (kernels, training, groups) = (context.kernels, !own.is_frozen, own.groups);
             // What teaches sees everything.
             let chance = (!is_constant).then(|| context.key.named("drop").fold(node as u64));
             let mut pass = Pass { kernels, params, training, chance, groups, updates };
-            let in_parts = self.parts > 1 && self.graph.modules[module].encoder && has_rows;
+            let is_encoder = is_encoder(&self.graph.modules[module].term);
+            let in_parts = self.parts > 1 && is_encoder && has_rows;
             let part = Applied { module, section };
             // What is given with a history is differentiated by, too, and passes as a whole.
             x = match in_parts && !x.is_tracked() {

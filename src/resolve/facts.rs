@@ -40,6 +40,18 @@ pub fn architecture(module: &Term) -> &Term {
     into.map_or(module, architecture)
 }
 
+/// Whether a module is an encoder: made by a constructor of some, or by another stage.
+pub fn is_encoder(module: &Term) -> bool {
+    match architecture(module) {
+        Term::Output(_) => true,
+        Term::Call(call) => declaration(&call.name).is_some_and(|own| {
+            let made = &own.signature().result.kind;
+            matches!(made, TypeKind::Named(name, _) if name == "Encoder")
+        }),
+        _ => false,
+    }
+}
+
 /// The call that takes the weights of a module from a file: the fact `loads` names the parameter
 /// that says which.
 pub fn loaded(module: &Term) -> Option<&Call> {

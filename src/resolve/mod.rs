@@ -8,7 +8,7 @@ mod library;
 mod modules;
 
 pub use elsewhere::here;
-pub use facts::{architecture, examples, learned, loaded};
+pub use facts::{architecture, examples, is_encoder, learned, loaded};
 pub use library::{Declaration, constructor, declaration, declarations, path_of};
 pub use modules::{Item, Module, ModuleId, Program, load, read};
 

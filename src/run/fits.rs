@@ -17,31 +17,43 @@ use crate::term::objective::NetworkBody;
 const AT_LEAST: [u128; 2] = [5, 6];
 
 impl Run<'_> {
-    /// Makes sure that the trainings that are to be computed fit into what is free, beside what
-    /// their `datasets` take.
+    /// Makes sure that what is to be computed fits into what is free, beside what the `datasets`
+    /// take.
     pub(super) fn check_steps(&self, lookups: &Lookups, datasets: u128) -> Result<(), RunError> {
-        let trainings =
-            self.needed(lookups).filter(|stage| stage.kind != StageKind::Evaluate).map(Fields);
-        for fields in trainings {
-            self.check_step(&fields, datasets)?;
+        for stage in self.needed(lookups) {
+            match stage.kind {
+                StageKind::Evaluate => self.check_passes(stage, datasets)?,
+                _ => self.check_step(&Fields(stage), datasets)?,
+            }
         }
         Ok(())
     }
 
-    /// The same of one training.
+    /// The same of an evaluation.
+    fn check_passes(&self, stage: &Stage, datasets: u128) -> Result<(), RunError> {
+        let Some(free) = free_memory().filter(|_| self.device.is_host()) else { return Ok(()) };
+        let Some(work) = self.work(stage, &[]) else { return Ok(()) };
+        let needed = work.memory.saturating_add(datasets);
+        if fits_in(needed, free) {
+            return Ok(());
+        }
+        let (stage, needed) = (stage.name.clone(), bytes(needed));
+        Err(RunError::StepTooLarge { stage, batch: None, needed, free, fits: Vec::new() })
+    }
+
+    /// The same of a training.
     pub(super) fn check_step(&self, fields: &Fields<'_>, datasets: u128) -> Result<(), RunError> {
         let Some(free) = free_memory().filter(|_| self.device.is_host()) else { return Ok(()) };
         let (batch, parts) = (fields.args().size("batch"), fields.parts());
         let Some(needed) = self.step_memory(fields, [batch, parts], datasets) else {
             return Ok(());
         };
-        let [share, of] = AT_LEAST;
-        if needed / of * share <= u128::from(free) {
+        if fits_in(needed, free) {
             return Ok(());
         }
         Err(RunError::StepTooLarge {
             stage: fields.0.name.clone(),
-            batch,
+            batch: Some(batch),
             needed: bytes(needed),
             free,
             fits: self.fits(fields, datasets, Some(free)),
@@ -107,6 +119,11 @@ impl Run<'_> {
         let besides = datasets.saturating_add(self.judging_memory(fields.0));
         Some(self.training_work(fields, batch, parts)?.memory.saturating_add(besides))
     }
+}
+
+fn fits_in(needed: u128, free: u64) -> bool {
+    let [share, of] = AT_LEAST;
+    needed / of * share <= u128::from(free)
 }
 
 /// In how many groups the batch norms of networks see a batch.

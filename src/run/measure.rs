@@ -31,8 +31,12 @@ use crate::watch::Watch;
 impl Run<'_> {
     /// Begins every stage of a plan that is to run, tells of each by its name, and notes how long
     /// it would take and how much memory the process has needed. Nothing is downloaded: where a
-    /// dataset is missing, the stages that read it are left out.
+    /// dataset is missing, the stages that read it are left out; pictures are decoded into the cache.
+    /// Where `run` would end before it begins, so does this.
     pub fn measure(&self, plan: &mut Plan<'_>, tell: &dyn Fn(&str)) -> Result<(), Failure> {
+        if plan.too_small.is_some() {
+            return Ok(());
+        }
         let scratch = tempfile::tempdir()
             .map_err(|cause| RunError::StoreUnwritable { path: std::env::temp_dir(), cause })?;
         let mut state = State {

@@ -108,12 +108,12 @@ impl Run<'_> {
     ) -> Result<String, Cause> {
         let Judging { on, classes, .. } = judging;
         let features = self.features(state, stage, judging, candidate, on)?;
-        let Examples { images, indices, .. } = &on.0;
+        let (Examples { images, indices, .. }, split) = on;
         let first = Fields(stage).recipes().swap_remove(0);
         let recipe = first.within(THUMBNAIL, [images.height, images.width]);
         let normalization = &Normalization { mean: [0.0; 3], std: [1.0; 3] };
         let shown = Shown { images, recipe: &recipe, normalization };
-        Ok(map(&features, &shown, indices, *classes))
+        Ok(map(&features, &shown, indices, split.labeled.then_some(*classes)))
     }
 
     /// The features of a split, read where they are not at hand.

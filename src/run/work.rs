@@ -15,7 +15,7 @@ use crate::evaluate;
 use crate::graph::Stage;
 use crate::graph::flow::{Flow, chain, is_trained, section};
 use crate::nn::{self, Walk};
-use crate::resolve::{Declaration, declaration, learned};
+use crate::resolve::{Declaration, declaration, is_encoder, learned};
 use crate::syntax::tree::TypeKind;
 use crate::term::objective::{Extent, ObjectiveGraph, Op, TensorNode};
 use crate::term::{Call, Split, Term};
@@ -130,7 +130,7 @@ impl Run<'_> {
                             of_parameters: flow.trained[*module],
                             of_input: position > 0 || is_given,
                         });
-                        match parts > 1 && own.encoder && !is_given {
+                        match parts > 1 && is_encoder(&own.term) && !is_given {
                             true => passes.add_in_parts(walk.cost, rows, parts, gradient),
                             false => passes.add(walk.cost, rows, gradient),
                         }

@@ -29,8 +29,9 @@ pub enum RunError {
     DiskTooSmall { path: PathBuf, needed: u64, free: u64 },
     /// The run needs more memory than is free.
     MemoryTooSmall { needed: u64, free: u64 },
-    /// The steps of a training are expected to take more memory than is free.
-    StepTooLarge { stage: String, batch: usize, needed: u64, free: u64, fits: Vec<Fit> },
+    /// The steps of a training, of such a batch, or an evaluation are expected to take more memory
+    /// than is free.
+    StepTooLarge { stage: String, batch: Option<usize>, needed: u64, free: u64, fits: Vec<Fit> },
     /// The device had no room for a step of a training, of such a batch, or for an evaluation, and
     /// said so.
     DeviceFull { stage: String, batch: Option<usize>, said: String, fits: Vec<Fit> },
@@ -124,10 +125,8 @@ impl RunError {
             RunError::PrecisionUnavailable(error) => error.message.clone(),
             RunError::StepTooLarge { stage, batch, needed, free, .. } => {
                 let [needed, free] = [needed, free].map(|bytes| amount(u128::from(*bytes)));
-                format!(
-                    "`{stage}` takes about {needed} of memory with a batch of {batch}, and {free} \
-                     are free"
-                )
+                let of = batch.map(|own| format!(" with a batch of {own}")).unwrap_or_default();
+                format!("`{stage}` takes about {needed} of memory{of}, and {free} are free")
             }
             RunError::DeviceFull { stage, batch: Some(batch), said, .. } => {
                 format!("there is no room for a step of `{stage}` with a batch of {batch}: {said}")
@@ -185,7 +184,8 @@ impl RunError {
                 Some("end other programs, or take a smaller network or dataset".into())
             }
             RunError::PrecisionUnavailable(error) => Some(error.help.clone()),
-            RunError::DeviceFull { batch: None, .. } => {
+            RunError::DeviceFull { batch: None, .. }
+            | RunError::StepTooLarge { batch: None, .. } => {
                 Some("end other programs on the device, or judge a smaller network".into())
             }
             RunError::StepTooLarge { fits, .. } | RunError::DeviceFull { fits, .. }

@@ -140,6 +140,12 @@ fn what_is_frozen_stays() {
     // An image alone is seen as in its batch.
     let x = noise(0, BATCH, 8, &device()).views[0].clone();
     let (whole, _) = applied(&program, 1, &x, 0);
+    // Nor does it see what a pass that learns has moved in the same step.
+    let (_, mut statistics) = applied(&program, 0, &x, 0);
+    assert!(!statistics.is_empty());
+    let encoded = &mut Vec::new();
+    let with = Applying { node: 0, leaves: &[], statistics: &mut statistics, encoded };
+    close(&program.apply(1, x.clone(), with, &context()).to_vec(), &whole.to_vec());
     close(
         &applied(&program, 1, &part(&x, 1, BATCH), 0).0.to_vec(),
         &part(&whole, 1, BATCH).to_vec(),
@@ -472,6 +478,25 @@ fn parts_are_groups_that_keep_nothing() {
             }
         }
     }
+}
+
+/// Whichever encoder a stage hands on: of two that are trained both pass in parts.
+#[test]
+fn every_encoder_passes_in_parts() {
+    let mut nodes = Nodes::default();
+    let [.., one] = nodes.project(0, 0);
+    let [.., other] = nodes.project(1, 1);
+    let likeness = nodes.dot(one, other);
+    let second = ModuleNode { encoder: false, ..encoder() };
+    let graph =
+        minimizing(vec![chain(&[0]), chain(&[1])], vec![encoder(), second], nodes, likeness);
+    let program = learner(&graph).in_parts(2).unwrap();
+    let output = program.forward(&noise(0, BATCH, 8, &device()), context());
+    assert_eq!(output.encoded.len(), 2);
+    let StepOutput { loss, leaves, encoded, .. } = output;
+    let found = program.gradients(&loss, leaves, encoded, &context());
+    let is_reached = |own: &Option<Vec<Option<Array>>>| own.iter().flatten().any(Option::is_some);
+    assert!(found.len() == 2 && found.iter().all(is_reached));
 }
 
 /// Within a thousandth of the largest.

@@ -30,7 +30,7 @@ use crate::{Request, compile};
 
 /// What each part gives at a version, on each kind of machine. Where one is missing, the test says
 /// what it has found there.
-const DIGESTS: [(&str, u32, &str, &str); 17] = [
+const DIGESTS: [(&str, u32, &str, &str); 18] = [
     ("images", 1, ANY, "6a60d3c6d514470b8eb38e918f7c7cbed3075c08ce292104d15e0d96dd41300c"),
     ("views", 2, ANY, "19bc942d1f453f274e986e7345b7ca5029419e5a07840b8031760faff58eae24"),
     ("initialization", 1, ANY, "a943d98ec9efdf5420f4d3f3df3e7dddd25ed4f908d47b9e8b3c18f06b9e615e"),
@@ -60,6 +60,7 @@ const DIGESTS: [(&str, u32, &str, &str); 17] = [
         "kernels, fma",
         "5642cf15b8444c731e538b3771081aad72db90e1ff63badb439c18620d48b435",
     ),
+    ("steps", 9, "rows, fma", "6b43bf5259517432ef254d8ce4f1858f461111700776ffe5ee23d075b51e03a8"),
     ("steps", 9, "tokens, fma", "529a77679bef16f919c3b86f6e8d3833c7335d850fdf96f2a2a5fa55bf68c6a4"),
     (
         "steps",
@@ -376,6 +377,28 @@ fn kernels(on: &Selected) -> String {
     hasher.finalize().to_string()
 }
 
+/// A linear layer of as many rows as tokens are, with its gradients.
+fn rows(on: &Selected) -> String {
+    let noise = |name: &str, shape: &[usize]| {
+        let mut stream = Key::root(0).named(name).stream();
+        let values = (0..shape.iter().product()).map(|_| stream.uniform_in(-3.0, 3.0)).collect();
+        Array::from_vec(values, shape, &on.device).leaf()
+    };
+    let given = [noise("x", &[2500, 70]), noise("weight", &[90, 70]), noise("bias", &[90])];
+    let [x, weight, bias] = given.clone();
+    let output = on.kernels.linear(x, weight, Some(bias));
+    let mut hasher = blake3::Hasher::new();
+    floats(&mut hasher, &output.to_vec());
+    let along = noise("along", &output.shape()).constant().tensor::<2>().autodiff();
+    let mut gradients = (output.into_tensor::<2>() * along).sum().backward();
+    // That by the bias is a sum of burn's.
+    for own in &given[..2] {
+        let gradient = own.take_gradient(&mut gradients).expect("it is tracked");
+        floats(&mut hasher, &gradient.to_vec());
+    }
+    hasher.finalize().to_string()
+}
+
 /// What transformers are made of, with its gradients.
 fn tokens(on: &Selected) -> String {
     let noise = |name: &str, shape: &[usize]| {
@@ -420,6 +443,9 @@ fn numerics_change_with_their_versions_only() {
         if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
             found.push(("steps", "kernels, fma".to_owned(), kernels(&backend)));
             found.push(("steps", "tokens, fma".to_owned(), tokens(&backend)));
+            if backend.kind == "flex" {
+                found.push(("steps", "rows, fma".to_owned(), rows(&backend)));
+            }
         }
         found.push(("steps", machine(&backend.kind), steps(backend)));
     }

@@ -133,14 +133,19 @@ impl Lower<'_> {
     /// Reports a number such as `1.` or `.5`.
     fn half_a_point(&mut self, number: Node<'_>) {
         let written = number.text();
-        let (side, right) = match written.starts_with('.') {
-            true => ("before", format!("0{written}")),
-            false => ("behind", written.replacen('.', ".0", 1)),
+        let (side, right, or) = match written.strip_suffix('.') {
+            _ if written.starts_with('.') => ("before", format!("0{written}"), String::new()),
+            Some(whole) => ("behind", format!("{whole}.0"), format!(", or `{whole}` of a count")),
+            None => ("behind", written.replacen('.', ".0", 1), String::new()),
         };
         let message = format!("`{written}` lacks a digit {side} its point");
         let error = Diagnostic::new(findings::SYNTAX_ERROR, number.span(), message);
-        let error = error.help(format!("write `{right}`"));
-        self.diagnostics.push(error.safe_edit(number.span(), right));
+        let error = error.help(format!("write `{right}`{or}"));
+        // A count with a point would be another mistake.
+        self.diagnostics.push(match or.is_empty() {
+            true => error.safe_edit(number.span(), right),
+            false => error.likely_edit(number.span(), right),
+        });
     }
 
     fn too_large(&mut self, number: Span) -> ExprKind {

@@ -483,3 +483,28 @@ fn fix_keeps_links_and_permissions() {
     assert_eq!(mode & 0o777, 0o640);
     assert_eq!(fs::read_dir(folder.0.path()).expect("a folder").count(), 2, "nothing else is left");
 }
+
+/// What is too large in a branch that another profile takes is told of that profile.
+#[test]
+fn a_branch_that_is_not_taken_hides_nothing() {
+    let source = "\
+use std.datasets.shapes
+use std.encoders.convnet
+
+pipeline p(width: Int, deep: Bool = true) {
+  encoder small = if deep { convnet(width: width) } else { convnet(width: 10000000) }
+
+  evaluate near {
+    model: small, protocol: knn(k: 3), fit: shapes().train, on: shapes().test
+  }
+
+  profile right { width: 8 }
+  profile large { width: 8, deep: false }
+}
+";
+    let found = crate::support::text(source);
+    assert_eq!(crate::support::names(&found), ["too-large"]);
+    // That a parameter has no value but in profiles is no mistake of the file.
+    let right = source.replace("  profile large { width: 8, deep: false }\n", "");
+    assert_eq!(crate::support::names(&crate::support::text(&right)), [""; 0]);
+}

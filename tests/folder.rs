@@ -139,6 +139,21 @@ fn a_folder_is_looked_at_before_anything_is_begun() {
     wrong(&user, &[]).says("dataset-missing").says("there is no folder `pets`");
 }
 
+/// How many a sample of a folder holds, only its labels tell: they are looked at before the training.
+#[test]
+fn samples_of_a_folder_are_counted_before_anything_is_begun() {
+    let user = user();
+    for (from, to, said) in [
+        ("data.train.unlabeled", "data.train.few(1).unlabeled", "2 examples in batches of 4"),
+        ("fit: data.train,", "fit: data.train.few(1),", "knn asks for 3 neighbours of 2 examples"),
+    ] {
+        let text = PETS.replace(from, to);
+        assert_ne!(text, PETS);
+        fs::write(user.path("p.cpipe"), text).expect("a folder to write to");
+        wrong(&user, &[]).says(said);
+    }
+}
+
 #[test]
 fn a_run_says_how_many_pictures_it_leaves_out() {
     let user = user();

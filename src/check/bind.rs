@@ -424,7 +424,9 @@ fn advice(kind: &Type, value: &Value) -> Option<(String, Option<(String, bool)>)
             (help, Some((format!("{number} epochs"), false)))
         }
         (TypeName::Percent, Kind::Int(_)) => {
-            written(format!("{}%", value.number().unwrap_or(10.0)), false)
+            // A share of one is all.
+            let number = value.number().map(|own| if own == 1.0 { 100.0 } else { own });
+            written(format!("{}%", number.unwrap_or(10.0)), false)
         }
         (TypeName::Percent, Kind::Float(Some(share))) => {
             // Without the digits that the product alone brings in.

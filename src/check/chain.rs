@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use super::groups::grouping;
 use super::objective::{Body, DraftNetwork};
 use super::value::{AugmentValue, Kind, NetworkValue, Value};
 use super::{Checker, Scope};
@@ -79,8 +80,11 @@ impl Checker<'_> {
             }
             ExprKind::If(condition, yes, no) => {
                 match self.eval(condition, scope, None, None).kind {
-                    Kind::Bool(Some(true)) => self.collect_steps(yes, scope, steps),
-                    Kind::Bool(Some(false)) => self.collect_steps(no, scope, steps),
+                    Kind::Bool(Some(is_first)) => {
+                        let (taken, other) = if is_first { (yes, no) } else { (no, yes) };
+                        self.not_taken(other, scope, None, &Value::poison(other.span));
+                        self.collect_steps(taken, scope, steps);
+                    }
                     // Wrong: what is wrong with it is said when the step is evaluated.
                     _ => steps.push(part),
                 }
@@ -215,6 +219,14 @@ impl Checker<'_> {
                 ),
             };
             let error = Diagnostic::new(findings::TYPE_MISMATCH, span, message);
+            self.report(error.help(help));
+            return Kind::Poison;
+        }
+        if [first, second].iter().any(|own| grouping(builder, own.network).is_some()) {
+            let message = "a network whose norms see groups cannot be extended";
+            let error = Diagnostic::new(findings::TYPE_MISMATCH, span, message);
+            let help = "join the networks first and group the whole: \
+                        `grouped_norm(encoder >> mlp(…), groups: …)`";
             self.report(error.help(help));
             return Kind::Poison;
         }

@@ -18,6 +18,7 @@ use super::{Checker, memory};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::resolve::{Declaration, examples, learned};
 use crate::source::Span;
+use crate::syntax::tree::TypeKind;
 use crate::term::objective::Op;
 use crate::term::{Call, Part, Term};
 
@@ -353,7 +354,14 @@ impl Checker<'_> {
             }
         }
         // What holds whole batches takes them one at a time; a queue of known size is kept whole.
-        if let Some(numbers) = shape.sizes().and_then(memory::product) {
+        // Of places only they are held, and not among how many they are.
+        let is_index =
+            matches!(&signature.result.kind, TypeKind::Named(name, _) if name == "Index");
+        let held = shape.sizes().map(|sizes| match is_index {
+            true => sizes.into_iter().take(1).collect(),
+            false => sizes,
+        });
+        if let Some(numbers) = held.and_then(memory::product) {
             let bytes = numbers.saturating_mul(memory::NUMBER);
             let place = self.widest(bound, &shape, &inputs, span);
             let shown = super::value::tensor(&shape);
@@ -405,7 +413,11 @@ impl Checker<'_> {
         };
         let body = if declaration.named("averages").is_some() {
             if !builder.is_trained(of) {
-                self.error(findings::TYPE_MISMATCH, span, "this network is an average already");
+                let message = match builder.networks[of].body {
+                    Body::Frozen { .. } => "what is frozen stays, and so would its average",
+                    _ => "this network is an average already",
+                };
+                self.error(findings::TYPE_MISMATCH, span, message);
                 return Value::poison(span);
             }
             Body::Ema { of, momentum: bound.values.get("momentum").and_then(Value::term) }

@@ -118,6 +118,10 @@ impl<'a> Checker<'a> {
                     let origin = Origin::Text(value.span);
                     (value, origin)
                 }
+                None if self.state.left_to_profiles.contains(name) => {
+                    self.silent += 1;
+                    return Value::poison(parameter.span);
+                }
                 None => {
                     let message = format!("the parameter `{name}` has no value");
                     let error =

@@ -18,6 +18,17 @@ pub fn examples_of(split: &Split) -> Option<usize> {
     taken(&split.dataset, split.part, declared_size(&split.dataset, "Label"), split.share())
 }
 
+/// The same, or where only labels tell it, a number that it is not above and near to.
+pub fn examples_at_most(split: &Split) -> Option<usize> {
+    examples_of(split).or_else(|| {
+        let all = resolve::examples(&split.dataset, split.part)?;
+        let classes = declared_size(&split.dataset, "Label")?;
+        let Share { percent, each } = split.share();
+        let of_all = (all as f64 * percent / 100.0).ceil() as usize + classes;
+        Some(each.map_or(of_all, |each| each.saturating_mul(classes)).min(all))
+    })
+}
+
 /// How many examples a share takes of a part of a dataset of so many classes. Of a sample it is known
 /// where all classes have as many: the fact `even`.
 pub(super) fn taken(

@@ -1,5 +1,7 @@
 //! Expressions to values.
 
+use std::collections::BTreeSet;
+
 use super::size::Size;
 use super::tokens::stride;
 use super::types::Type;
@@ -8,7 +10,7 @@ use super::{Checker, Scope};
 use crate::diagnostics::{Diagnostic, Finding, findings};
 use crate::resolve::{self, Item};
 use crate::source::Span;
-use crate::syntax::tree::{Expr, ExprKind, Name, Operator, TypeKind};
+use crate::syntax::tree::{self, Expr, ExprKind, Name, Operator, TypeKind};
 use crate::term::objective::Section;
 use crate::term::{Part, Share, Unit};
 
@@ -336,20 +338,32 @@ impl Checker<'_> {
 
     /// Reports what is wrong with a branch that is not taken, whatever its numbers are: an override
     /// may take it. In an objective it would add to the graph.
-    fn not_taken(&mut self, branch: &Expr, scope: &Scope, wanted: Option<&Type>, taken: &Value) {
+    pub(super) fn not_taken(
+        &mut self,
+        branch: &Expr,
+        scope: &Scope,
+        wanted: Option<&Type>,
+        taken: &Value,
+    ) {
         if self.builder.is_some() {
             return;
         }
+        // What it names is judged by itself, whoever names it first.
+        let mut names = BTreeSet::new();
+        tree::names(branch, &mut names);
+        for name in names.into_iter().filter(|_| scope.in_pipeline) {
+            if let Some(&index) = self.state.positions.get(name) {
+                self.evaluate(index);
+            }
+        }
         let (before, silent) = (std::mem::take(&mut self.diagnostics), self.silent);
+        let known = (self.too_large.clone(), self.exceeded.clone());
         let value = self.eval(branch, scope, wanted, None);
         let found = std::mem::replace(&mut self.diagnostics, before);
         self.silent = silent;
-        for own in found.iter() {
-            // What it names may be found wrong here first.
-            let is_inside = own.place().is_some_and(|place| branch.span.holds(place));
-            if !is_inside || WHATEVER_ITS_NUMBERS.contains(&own.finding) {
-                self.keep(own.clone());
-            }
+        (self.too_large, self.exceeded) = known;
+        for own in found.iter().filter(|own| WHATEVER_ITS_NUMBERS.contains(&own.finding)) {
+            self.keep(own.clone());
         }
         self.same_kind(taken, &value);
     }

@@ -83,7 +83,7 @@ pub(super) fn whole<'s>(stage: &'s TypedStage, field: &str) -> Option<(&'s Value
 
 /// In how many groups a network sees its batch, and which network says so. An average or a frozen
 /// form of a grouped one sees it as a whole; an encoder, or a section of one, as what begins with it.
-fn grouping(builder: &Builder, network: usize) -> Option<(usize, usize)> {
+pub(super) fn grouping(builder: &Builder, network: usize) -> Option<(usize, usize)> {
     match builder.networks[network].body {
         Body::Grouped { groups, .. } => groups.map(|groups| (network, groups.max(1))),
         Body::Encoder { of } => grouping(builder, of),

@@ -47,7 +47,7 @@ pub mod value;
 mod views;
 
 pub use again::{Again, Fields};
-pub use declared::{declared_size, declared_sizes, examples_of};
+pub use declared::{declared_size, declared_sizes, examples_at_most, examples_of};
 pub use helper::helper;
 pub use overrides::{Override, parse as parse_override};
 pub use pipeline::{Selection, TypedPipeline, TypedStage};

@@ -133,7 +133,23 @@ impl<'a> Checker<'a> {
     ) -> Option<TypedPipeline> {
         let errors = self.errors();
         let is_partial = !pipeline.whole;
-        self.state = State { module: Some(module), is_partial, ..State::default() };
+        let profiles = pipeline.members.iter().filter_map(|member| match member {
+            Member::Profile(profile) => Some(profile),
+            _ => None,
+        });
+        let is_left = selection.profile.is_none() && !selection.required;
+        let given = profiles.clone().flat_map(|profile| &profile.settings).filter(|_| is_left);
+        let left_to_profiles = given.filter_map(|own| match own.path.as_slice() {
+            [name] => Some(name.text.as_str()),
+            _ => None,
+        });
+        self.state = State {
+            module: Some(module),
+            is_partial,
+            left_to_profiles: left_to_profiles.collect(),
+            has_profiles: profiles.count() > 0,
+            ..State::default()
+        };
         self.declare(pipeline);
         let profile = selection.profile.map(str::to_owned);
         self.collect_overrides(pipeline, selection);

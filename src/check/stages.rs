@@ -238,10 +238,10 @@ impl Checker<'_> {
                     error = error.also(written, "with labels here");
                 }
                 let written = error.place().filter(|place| self.is_postfix(*place));
-                let error = match written {
-                    Some(place) => {
-                        error.safe_edit(Span { start: place.end, ..place }, ".unlabeled")
-                    }
+                let error = match written.map(|place| Span { start: place.end, ..place }) {
+                    // By another profile the objective may be one that reads them.
+                    Some(end) if self.state.has_profiles => error.likely_edit(end, ".unlabeled"),
+                    Some(end) => error.safe_edit(end, ".unlabeled"),
                     None => error,
                 };
                 self.report(error.help("write `.unlabeled`, so that no label can reach it"));

@@ -34,6 +34,9 @@ pub(super) struct State<'a> {
     /// The texts of `-o`, as far as they have been evaluated.
     pub override_texts: BTreeSet<FileId>,
     pub in_override: bool,
+    /// Parameters to which a profile gives a value, where none is chosen and nothing is to run.
+    pub left_to_profiles: BTreeSet<&'a str>,
+    pub has_profiles: bool,
 }
 
 pub(super) struct Declared<'a> {

@@ -159,7 +159,7 @@ fn label(tick: f64) -> String {
     // What is left of a sum of tenths is no digit of it.
     let rounded = (tick * 1e9).round() / 1e9 + 0.0;
     match rounded.abs() {
-        size if size >= 1e6 => format!("{rounded:.0e}"),
+        size if size >= 1e6 => format!("{rounded:e}"),
         _ => rounded.to_string(),
     }
 }
@@ -177,6 +177,7 @@ mod tests {
         let labels: Vec<String> = ticks([-0.31, 0.3]).into_iter().map(label).collect();
         assert_eq!(labels, ["-0.2", "0", "0.2"]);
         assert_eq!(label(2e7), "2e7");
+        assert_eq!([label(1.5e6), label(-2.5e6)], ["1.5e6", "-2.5e6"]);
     }
 
     #[test]

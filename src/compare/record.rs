@@ -177,7 +177,10 @@ impl Record {
                 && let Ok(drawn) = std::fs::read_to_string(folder.join(&file))
             {
                 // What was broken off would break the page.
-                if drawn.starts_with("<svg ") && drawn.trim_end().ends_with("</svg>") {
+                if drawn.starts_with("<svg ")
+                    && drawn.trim_end().ends_with("</svg>")
+                    && is_drawn(&drawn)
+                {
                     maps.insert(stage.clone(), drawn);
                 }
             }
@@ -186,6 +189,20 @@ impl Record {
         let place = place.to_owned();
         Ok(Record { place, made, numbers, curves, maps, seconds, has_finished })
     }
+}
+
+/// Whether all of its elements are such as maps are drawn of, and nothing in them leads elsewhere: a
+/// record may be somebody else's.
+fn is_drawn(map: &str) -> bool {
+    const ELEMENTS: [&str; 7] = ["svg", "style", "text", "g", "title", "circle", "image"];
+    let elements = map.split('<').skip(1).all(|own| {
+        let own = own.strip_prefix('/').unwrap_or(own);
+        let name = own.split(|c: char| !c.is_ascii_alphanumeric()).next();
+        name.is_some_and(|name| ELEMENTS.contains(&name))
+    });
+    let images = map.split("href=").skip(1).all(|own| own.starts_with("\"data:image/jpeg;base64,"));
+    let closing = map.find("</svg>").is_some_and(|at| map[at..].trim_end() == "</svg>");
+    elements && images && closing
 }
 
 fn text(place: &str, file: &str) -> Result<String, Box<Diagnostic>> {

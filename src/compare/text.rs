@@ -33,7 +33,8 @@ pub fn render(comparison: &Comparison, style: Style, width: usize) -> String {
         let heading: Vec<_> =
             [("what differs", Align::Left)].into_iter().chain(names.clone()).collect();
         let rows = comparison.differences.iter().map(|own| {
-            let values = own.values.iter().map(|value| cut(value.as_deref().unwrap_or(none)));
+            let values =
+                own.values.iter().map(|value| cut(value.as_deref().unwrap_or(none), style));
             let cells = [own.name.clone()].into_iter().chain(values);
             cells.map(|cell| visible(&cell).into_owned()).collect::<Vec<_>>()
         });
@@ -81,10 +82,11 @@ pub fn render(comparison: &Comparison, style: Style, width: usize) -> String {
 }
 
 /// A value, as much of it as a column of several takes.
-fn cut(value: &str) -> String {
+fn cut(value: &str, style: Style) -> String {
+    let more = if style == Style::Ascii { "..." } else { "…" };
     match value.char_indices().nth(LONGEST) {
         None => value.to_owned(),
-        Some((end, _)) => format!("{}…", value[..end].trim_end()),
+        Some((end, _)) => value[..end].trim_end().to_owned() + more,
     }
 }
 

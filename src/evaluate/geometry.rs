@@ -28,7 +28,7 @@ const SWEEPS: usize = 100;
 ///
 /// Where the split has no examples, or values are not finite.
 pub fn rank_me(problem: &Problem<'_>) -> Result<Judged, EvaluateError> {
-    let Problem { on, classes, device, .. } = *problem;
+    let Problem { on, classes, device, watch, .. } = *problem;
     on.check(classes)?;
     let d = on.dim;
     let products = |stretch: &[f32]| {
@@ -45,6 +45,7 @@ pub fn rank_me(problem: &Problem<'_>) -> Result<Judged, EvaluateError> {
     let mut gram = vec![0.0_f64; d * d];
     // As many at once as there are threads to sum them.
     for stretches in on.values.chunks(STRETCH * d * rayon::current_num_threads().max(1)) {
+        watch.check()?;
         let parts: Vec<Vec<f64>> = stretches.par_chunks(STRETCH * d).map(products).collect();
         for part in parts {
             gram.iter_mut().zip(part).for_each(|(sum, own)| *sum += own);

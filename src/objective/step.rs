@@ -112,7 +112,7 @@ impl Learner {
                 Op::Constant(number) => Array::number(*number, &self.device),
                 Op::Count(size) => {
                     let [batch, examples] = self.sizes;
-                    Array::number(size.number(batch, examples) as f64, &self.device)
+                    Array::number(size.signed(batch, examples) as f64, &self.device)
                 }
                 Op::Scheduled(term) => {
                     Array::number(schedule::value(term, context.progress), &self.device)

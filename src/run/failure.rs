@@ -74,7 +74,9 @@ impl Cause {
         };
         match self {
             Cause::Data(error) => data(error),
-            Cause::File(_) => true,
+            Cause::File(_)
+            | Cause::Empty(_)
+            | Cause::Evaluate(EvaluateError::TooFewNeighbours { .. }) => true,
             Cause::Run(error) => matches!(error, RunError::PrecisionUnavailable(_)),
             _ => false,
         }

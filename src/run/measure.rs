@@ -34,7 +34,7 @@ impl Run<'_> {
     /// dataset is missing, the stages that read it are left out; pictures are decoded into the cache.
     /// Where `run` would end before it begins, so does this.
     pub fn measure(&self, plan: &mut Plan<'_>, tell: &dyn Fn(&str)) -> Result<(), Failure> {
-        if plan.too_small.is_some() {
+        if plan.obstacle().is_some() {
             return Ok(());
         }
         let scratch = tempfile::tempdir()
@@ -67,7 +67,14 @@ impl Run<'_> {
             let trial = self.trial(scratch.path())?;
             let seconds = trial
                 .unless_full(own.stage, || trial.seconds(&mut state, own, done, &self.interrupt));
-            own.seconds = Some(seconds.map_err(|cause| Failure::of(own.stage, cause))?);
+            match seconds {
+                Ok(seconds) => own.seconds = Some(seconds),
+                Err(cause) if cause.is_interrupt() => return Err(Failure::of(own.stage, cause)),
+                Err(cause) => {
+                    is_whole = false;
+                    tell(&format!("{}, which cannot be: {}", own.stage.name, cause.message()));
+                }
+            }
         }
         plan.room.measured =
             most_memory().filter(|_| is_whole && self.device.is_host()).map(u128::from);

@@ -47,6 +47,9 @@ impl Run<'_> {
             if model.output != "history" || of != Some(&training.name) {
                 continue;
             }
+            if self.interrupt.check().is_err() {
+                break;
+            }
             let architecture = self.architecture(model);
             let module = nn::build(&architecture, None);
             let template = module.init(state.key, &self.device.device);

@@ -7,11 +7,15 @@ use std::path::Path;
 use super::failure::Failure;
 use super::fields::Fields;
 use super::inputs::Datasets;
+use super::stages::no_step;
 use super::weights;
 use super::{Run, State};
+use crate::check::{StageKind, examples_of};
 use crate::data::{DataError, PictureError};
 use crate::device::DeviceError;
+use crate::evaluate::EvaluateError;
 use crate::graph::Stage;
+use crate::random::Key;
 use crate::store::Lookup;
 use crate::store::error::RunError;
 use crate::term::{Call, Term};
@@ -51,7 +55,43 @@ impl Run<'_> {
                 return Err(Failure::of(stage, DataError::from(error).into()));
             }
         }
+        self.check_samples(&lookups, &mut datasets)?;
         Ok(Prepared { state: State::new(self.seed, datasets), lookups })
+    }
+
+    /// Makes sure that samples whose size only the labels tell are enough for what reads them: the
+    /// checker has looked at all others.
+    fn check_samples(&self, lookups: &Lookups, datasets: &mut Datasets<'_>) -> Result<(), Failure> {
+        for stage in self.needed(lookups) {
+            let fields = Fields(stage);
+            let field = if stage.kind == StageKind::Evaluate { "fit" } else { "data" };
+            let Some(Term::Split(split)) = stage.fields.get(field) else { continue };
+            if examples_of(split).is_some() {
+                continue;
+            }
+            let found = self.watched(|watch| datasets.split(split, Key::root(self.seed), watch));
+            let found = found.map_err(|error| Failure::of(stage, error.into()))?;
+            let examples = found.indices.len();
+            let too_few = match (stage.kind, fields.0.fields.get("protocol")) {
+                (StageKind::Evaluate, Some(Term::Call(protocol))) => {
+                    match protocol.args.get("k").map(|_| protocol.args.size("k")) {
+                        Some(k) if k > examples => {
+                            Some(EvaluateError::TooFewNeighbours { k, examples }.into())
+                        }
+                        _ => None,
+                    }
+                }
+                (StageKind::Evaluate, _) => None,
+                _ => {
+                    let batch = fields.args().size("batch");
+                    (batch > examples).then(|| no_step(stage, examples, batch))
+                }
+            };
+            if let Some(cause) = too_few {
+                return Err(Failure::of(stage, cause));
+            }
+        }
+        Ok(())
     }
 
     /// Makes sure that the device computes in the precision of the stages that are to be computed.

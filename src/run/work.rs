@@ -9,7 +9,7 @@ use super::networks::head;
 use super::passes::{Gradient, Passes};
 use super::plan::Plan;
 use crate::augment::Augmentation;
-use crate::check::{StageKind, declared_size, declared_sizes, examples_of as examples};
+use crate::check::{StageKind, declared_size, declared_sizes, examples_at_most as examples};
 use crate::data::ahead::batches_held;
 use crate::evaluate;
 use crate::graph::Stage;

@@ -233,15 +233,20 @@ impl Extent {
         (is_batches && rest.iter().all(is_less)).then_some(count)
     }
 
-    /// The number that it is for a batch of so many of so many examples.
+    /// The number that it is for a batch of so many of so many examples: none is below zero.
     pub fn number(&self, batch: usize, examples: usize) -> usize {
+        let total = self.signed(batch, examples);
+        usize::try_from(total).unwrap_or(if total < 0 { 0 } else { usize::MAX })
+    }
+
+    /// The same in a formula, which may be below zero.
+    pub fn signed(&self, batch: usize, examples: usize) -> i128 {
         let product = |own: &Product| {
             let power = |size: usize, power| (size as i128).saturating_pow(power);
             let sizes = power(batch, own.batch).saturating_mul(power(examples, own.examples));
             sizes.saturating_mul(i128::from(own.factor))
         };
-        let total = self.0.iter().map(product).fold(0, i128::saturating_add);
-        usize::try_from(total).unwrap_or(if total < 0 { 0 } else { usize::MAX })
+        self.0.iter().map(product).fold(0, i128::saturating_add)
     }
 }
 

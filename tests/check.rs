@@ -507,4 +507,24 @@ pipeline p(width: Int, deep: Bool = true) {
     // That a parameter has no value but in profiles is no mistake of the file.
     let right = source.replace("  profile large { width: 8, deep: false }\n", "");
     assert_eq!(crate::support::names(&crate::support::text(&right)), [""; 0]);
+    // A choice of a constructor is no stage that is called so.
+    let chosen = "\
+use std.augment.simclr_crops
+use std.datasets.shapes
+use std.encoders.{convnet, resnet18}
+use std.objectives.simclr
+
+pipeline p(deep: Bool = false) {
+  encoder backbone = if deep { resnet18(stem: small) } else { convnet(width: 8) }
+
+  pretrain small {
+    data: shapes().train.unlabeled, views: simclr_crops(size: 32), objective: simclr(backbone)
+    optimizer: sgd(lr: 0.03), length: 1 epochs, batch: 128
+  }
+}
+";
+    assert_eq!(crate::support::names(&crate::support::text(chosen)), [""; 0]);
+    // What a profile gives leaves what nobody reads to be told.
+    let unread = right.replace("deep: Bool = true)", "deep: Bool = true, extra: Int = 3)");
+    assert_eq!(crate::support::names(&crate::support::text(&unread)), ["unused-name"]);
 }

@@ -244,11 +244,23 @@ fn the_page_is_whole_and_loads_nothing() {
     }
     // A map an arm; one that was broken off is left out.
     assert_eq!(html.matches("<svg class=\"map\">").count(), 2);
-    fs::write(folder.join("c/neighbours.map.svg"), "<svg class=\"map\"><g>").expect("a file");
-    said(&compare(folder, &["a <b>&\"", "c", "--html", "other.html"]));
-    let other = fs::read_to_string(folder.join("other.html")).expect("a page");
-    is_well_formed(&other);
-    assert_eq!(other.matches("<svg class=\"map\">").count(), 1);
+    // So is one that is no drawing of a map alone.
+    for other in [
+        "<g>",
+        "<circle onclick=\"x\"></circle></svg>",
+        "<circle HREF=\"http://a\"></circle></svg>",
+        "<image href=\"http://a\"></image></svg>",
+        "<style>body{display:none}</style></svg>",
+        "<style>.map{fill:url(http://a)}</style></svg>",
+        "</svg><meta http-equiv=\"refresh\"><svg></svg>",
+    ] {
+        let drawn = format!("<svg class=\"map\">{other}");
+        fs::write(folder.join("c/neighbours.map.svg"), drawn).expect("a file");
+        said(&compare(folder, &["a <b>&\"", "c", "--html", "other.html"]));
+        let page = fs::read_to_string(folder.join("other.html")).expect("a page");
+        is_well_formed(&page);
+        assert_eq!(page.matches("<svg class=\"map\">").count(), 1, "{other}");
+    }
     // A line an arm in each of two drawings, of 240 points or fewer.
     assert_eq!(html.matches("class=\"line ").count(), 4);
     let longest = html.lines().filter(|line| line.contains("class=\"line ")).map(str::len).max();

@@ -5,6 +5,7 @@ use cpipe::term::Term;
 use cpipe::term::objective::NetworkBody;
 use cpipe::{Request, compile};
 
+use crate::lints::training;
 use crate::support::{SMALL, hash, names, text, with};
 
 // ---------------------------------------------------------------- the canonical form
@@ -311,6 +312,21 @@ fn a_division_in_a_define_is_made_where_it_is_used() {
     let (right, wrong): (Vec<&str>, Vec<&str>) = (alone("3"), alone("0"));
     assert_eq!(right, [""; 0]);
     assert_eq!(wrong, ["out-of-range"]);
+}
+
+/// What a schedule is, is a number of each step.
+#[test]
+fn schedules_combine_with_numbers_in_an_objective() {
+    let define =
+        "define own(encoder: Encoder, w: Schedule in 0..=1 = cosine(from: 0.9)) -> Objective {
+  let f = encoder >> mlp(hidden: 8, out: 8)
+  given views a, b
+  minimize w * nt_xent(normalize(f(a)), normalize(f(b))) + (1.0 - w) * mean_squared(f(a), f(b))
+}";
+    for written in ["(1.0 - w)", "(2 - w / 2)", "(w + w)"] {
+        let define = define.replace("(1.0 - w)", written);
+        assert_eq!(names(&text(&training(&define, "own(backbone)"))), [""; 0], "{define}");
+    }
 }
 
 #[test]

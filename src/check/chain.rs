@@ -82,7 +82,10 @@ impl Checker<'_> {
                 match self.eval(condition, scope, None, None).kind {
                     Kind::Bool(Some(is_first)) => {
                         let (taken, other) = if is_first { (yes, no) } else { (no, yes) };
-                        self.not_taken(other, scope, None, &Value::poison(other.span));
+                        // Outside of objectives nothing else is joined.
+                        let view = AugmentValue { term: None, sizes: Vec::new(), by_view: None };
+                        let view = Value::new(Kind::Augment(Rc::new(view)), other.span);
+                        self.not_taken(other, scope, None, &view);
                         self.collect_steps(taken, scope, steps);
                     }
                     // Wrong: what is wrong with it is said when the step is evaluated.
@@ -222,7 +225,10 @@ impl Checker<'_> {
             self.report(error.help(help));
             return Kind::Poison;
         }
-        if [first, second].iter().any(|own| grouping(builder, own.network).is_some()) {
+        let has_groups = |own: &&NetworkValue| {
+            grouping(builder, own.network).is_some_and(|(_, groups)| groups > 1)
+        };
+        if [first, second].iter().any(has_groups) {
             let message = "a network whose norms see groups cannot be extended";
             let error = Diagnostic::new(findings::TYPE_MISMATCH, span, message);
             let help = "join the networks first and group the whole: \

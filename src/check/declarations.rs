@@ -91,13 +91,15 @@ impl<'a> Checker<'a> {
         let member = self.state.declarations[index].member;
         // The text of the file, although an override names it first.
         let in_override = std::mem::take(&mut self.state.in_override);
-        let value = match member {
-            DeclaredAs::Parameter(parameter) => self.parameter(parameter),
-            DeclaredAs::Value(value) => self.value_declaration(value),
-            DeclaredAs::Stage(stage) => self.stage_declaration(stage, index),
-        };
+        self.for_all(|checker| {
+            let value = match member {
+                DeclaredAs::Parameter(parameter) => checker.parameter(parameter),
+                DeclaredAs::Value(value) => checker.value_declaration(value),
+                DeclaredAs::Stage(stage) => checker.stage_declaration(stage, index),
+            };
+            checker.state.declarations[index].progress = Phase::Done(Box::new(value));
+        });
         self.state.in_override = in_override;
-        self.state.declarations[index].progress = Phase::Done(Box::new(value));
     }
 
     pub(super) fn root_scope(&self) -> Scope {
@@ -119,7 +121,7 @@ impl<'a> Checker<'a> {
                     (value, origin)
                 }
                 None if self.state.left_to_profiles.contains(name) => {
-                    self.silent += 1;
+                    self.state.is_left_to_profiles = true;
                     return Value::poison(parameter.span);
                 }
                 None => {

@@ -1,7 +1,5 @@
 //! Expressions to values.
 
-use std::collections::BTreeSet;
-
 use super::size::Size;
 use super::tokens::stride;
 use super::types::Type;
@@ -10,7 +8,7 @@ use super::{Checker, Scope};
 use crate::diagnostics::{Diagnostic, Finding, findings};
 use crate::resolve::{self, Item};
 use crate::source::Span;
-use crate::syntax::tree::{self, Expr, ExprKind, Name, Operator, TypeKind};
+use crate::syntax::tree::{Expr, ExprKind, Name, Operator, TypeKind};
 use crate::term::objective::Section;
 use crate::term::{Part, Share, Unit};
 
@@ -348,20 +346,9 @@ impl Checker<'_> {
         if self.builder.is_some() {
             return;
         }
-        // What it names is judged by itself, whoever names it first.
-        let mut names = BTreeSet::new();
-        tree::names(branch, &mut names);
-        for name in names.into_iter().filter(|_| scope.in_pipeline) {
-            if let Some(&index) = self.state.positions.get(name) {
-                self.evaluate(index);
-            }
-        }
-        let (before, silent) = (std::mem::take(&mut self.diagnostics), self.silent);
-        let known = (self.too_large.clone(), self.exceeded.clone());
+        self.set_aside();
         let value = self.eval(branch, scope, wanted, None);
-        let found = std::mem::replace(&mut self.diagnostics, before);
-        self.silent = silent;
-        (self.too_large, self.exceeded) = known;
+        let found = self.take_up();
         for own in found.iter().filter(|own| WHATEVER_ITS_NUMBERS.contains(&own.finding)) {
             self.keep(own.clone());
         }
@@ -370,13 +357,14 @@ impl Checker<'_> {
 }
 
 /// What is wrong with a text whatever the numbers in it are.
-const WHATEVER_ITS_NUMBERS: [&Finding; 6] = [
+const WHATEVER_ITS_NUMBERS: [&Finding; 7] = [
     findings::UNKNOWN_NAME,
     findings::UNKNOWN_ARGUMENT,
     findings::UNKNOWN_FIELD,
     findings::UNKNOWN_UNIT,
     findings::MISSING_ARGUMENT,
     findings::TYPE_MISMATCH,
+    findings::REFERENCE_CYCLE,
 ];
 
 /// "a Split", "an Encoder"

@@ -33,6 +33,12 @@ impl Checker<'_> {
         builder.groups.push(group);
         builder.labels = builder.labels.or(given.labels.first().map(|name| name.span));
         builder.index = builder.index.or(given.indices.first().map(|name| name.span));
+        // A define on its own is given encoders of any.
+        let channels = scope.locals.values().find_map(|own| match &own.kind {
+            Kind::Encoder(encoder) => encoder.channels.clone().filter(|own| !own.is_open()),
+            _ => None,
+        });
+        let channels = channels.unwrap_or_else(|| Known::Channels.size());
         let mut next = first;
         for (views, count) in given.views.iter().zip(&counts) {
             let (first, number) = (next, number(count));
@@ -46,7 +52,7 @@ impl Checker<'_> {
                 count => Op::Views { first, count },
             };
             let rows = rows.unwrap_or_else(Size::batch);
-            let sizes = [rows, Known::Channels.size()].into_iter().chain(sides.clone());
+            let sizes = [rows, channels.clone()].into_iter().chain(sides.clone());
             self.input(scope, &views.name, op, Shape::of(sizes), Kind::Tensor);
         }
         for name in &given.labels {

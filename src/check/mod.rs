@@ -116,6 +116,8 @@ struct Checker<'a> {
     profile: Option<(Span, Span)>,
     /// Whether a define is checked on its own: its parameters stand for whatever they may be given.
     is_alone: bool,
+    /// What was found before each branch that is looked at and not taken, one in the other.
+    aside: Vec<Found>,
     /// Limits that have been reported: what lies beyond them says nothing more.
     exceeded: BTreeSet<&'static str>,
     /// What was found to be too large for the machine.
@@ -132,6 +134,15 @@ struct Checker<'a> {
     signatures: Signatures<'a>,
     /// What the fields of the stages are compared with, where only that is asked.
     compared: Option<again::Compared>,
+}
+
+/// What has been found, and what keeps it from being told again.
+#[derive(Default)]
+struct Found {
+    diagnostics: Diagnostics,
+    silent: usize,
+    exceeded: BTreeSet<&'static str>,
+    too_large: BTreeSet<Span>,
 }
 
 /// Those read so far, by the place of their trees.
@@ -184,7 +195,50 @@ impl<'a> Checker<'a> {
             signatures: HashMap::new(),
             compared: None,
             is_alone: false,
+            aside: Vec::new(),
         }
+    }
+
+    /// Puts aside what has been found, and begins with nothing.
+    fn set_aside(&mut self) {
+        let found = Found {
+            diagnostics: std::mem::take(&mut self.diagnostics),
+            silent: self.silent,
+            exceeded: self.exceeded.clone(),
+            too_large: self.too_large.clone(),
+        };
+        self.aside.push(found);
+    }
+
+    /// Takes up again what was put aside last, and gives what has been found since.
+    fn take_up(&mut self) -> Diagnostics {
+        let Some(before) = self.aside.pop() else { return Diagnostics::default() };
+        self.exchange(before).diagnostics
+    }
+
+    /// Puts what was found in the place of what is there, and gives that.
+    fn exchange(&mut self, found: Found) -> Found {
+        let Found { diagnostics, silent, exceeded, too_large } = found;
+        Found {
+            diagnostics: std::mem::replace(&mut self.diagnostics, diagnostics),
+            silent: std::mem::replace(&mut self.silent, silent),
+            exceeded: std::mem::replace(&mut self.exceeded, exceeded),
+            too_large: std::mem::replace(&mut self.too_large, too_large),
+        }
+    }
+
+    /// Does what belongs to the program, whoever asks for it first: what it finds is not put aside.
+    fn for_all(&mut self, work: impl FnOnce(&mut Self)) {
+        let mut aside = std::mem::take(&mut self.aside);
+        if let Some(first) = aside.first_mut() {
+            let outer = std::mem::take(first);
+            let inner = self.exchange(outer);
+            work(self);
+            *first = self.exchange(inner);
+        } else {
+            work(self);
+        }
+        self.aside = aside;
     }
 
     /// Reports, naming the expansion it happened in.

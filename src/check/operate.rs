@@ -126,6 +126,13 @@ impl Checker<'_> {
             | (Kind::Int(_) | Kind::Float(_) | Kind::Schedule(_), Kind::Tensor(_)) => {
                 return self.operate_tensors(operator, left, right);
             }
+            // What a schedule is, each step of an objective tells.
+            (Kind::Schedule(_), Kind::Int(_) | Kind::Float(_) | Kind::Schedule(_))
+            | (Kind::Int(_) | Kind::Float(_), Kind::Schedule(_))
+                if self.builder.is_some() =>
+            {
+                return self.operate_tensors(operator, left, right);
+            }
             _ => {
                 let sign = match operator {
                     Operator::Add => '+',

@@ -178,7 +178,7 @@ impl<'a> Checker<'a> {
             );
             self.report(error.help("add a `pretrain`, `evaluate` or `finetune` block"));
         }
-        if self.errors() > errors {
+        if self.errors() > errors || self.state.is_left_to_profiles {
             return None;
         }
         let mut stages: Vec<(usize, TypedStage)> = Vec::new();

@@ -36,6 +36,8 @@ pub(super) struct State<'a> {
     pub in_override: bool,
     /// Parameters to which a profile gives a value, where none is chosen and nothing is to run.
     pub left_to_profiles: BTreeSet<&'a str>,
+    /// Whether one of them has no other: without a profile it is no program.
+    pub is_left_to_profiles: bool,
     pub has_profiles: bool,
 }
 

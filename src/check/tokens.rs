@@ -128,6 +128,16 @@ impl Checker<'_> {
                 _ => "the encoder".to_owned(),
             };
             let place = module.written.place;
+            if let (Some(channels), Some([_, found, _, _])) =
+                (module.channels.as_ref(), given.shape.sizes().as_deref())
+                && found.relation(channels) == Relation::Different
+            {
+                let shape = tensor(&given.shape);
+                let message = format!("an encoder of {channels} channels is given {shape}");
+                let error = Diagnostic::new(findings::SHAPE_MISMATCH, span, message);
+                self.report(error.help("images are Tensor[n, channels, height, width]"));
+                return None;
+            }
             if let (Some(grid), Some([_, _, height, across])) =
                 (grid.filter(|grid| grid.tiles), given.shape.sizes().as_deref())
                 && let Some(size) = grid.positions(height, across)

@@ -191,18 +191,58 @@ impl Record {
     }
 }
 
-/// Whether all of its elements are such as maps are drawn of, and nothing in them leads elsewhere: a
-/// record may be somebody else's.
+/// Elements and attributes that maps are drawn of.
+const ELEMENTS: [&str; 7] = ["svg", "style", "text", "g", "title", "circle", "image"];
+const ATTRIBUTES: [&str; 15] = [
+    "xmlns=",
+    "class=",
+    "viewBox=",
+    "role=",
+    "aria-label=",
+    "x=",
+    "y=",
+    "cx=",
+    "cy=",
+    "r=",
+    "fill=",
+    "text-anchor=",
+    "href=",
+    "width=",
+    "height=",
+];
+
+/// Whether a map is drawn of nothing else, and its style is that of maps alone: a record may be
+/// somebody else's.
 fn is_drawn(map: &str) -> bool {
-    const ELEMENTS: [&str; 7] = ["svg", "style", "text", "g", "title", "circle", "image"];
-    let elements = map.split('<').skip(1).all(|own| {
-        let own = own.strip_prefix('/').unwrap_or(own);
-        let name = own.split(|c: char| !c.is_ascii_alphanumeric()).next();
-        name.is_some_and(|name| ELEMENTS.contains(&name))
-    });
-    let images = map.split("href=").skip(1).all(|own| own.starts_with("\"data:image/jpeg;base64,"));
-    let closing = map.find("</svg>").is_some_and(|at| map[at..].trim_end() == "</svg>");
-    elements && images && closing
+    map.split('<').skip(1).all(is_element)
+}
+
+/// Of the text behind a `<`, up to the next.
+fn is_element(own: &str) -> bool {
+    let Some((tag, text)) = own.split_once('>') else { return false };
+    // Between quotes are values, and around them names.
+    let (names, values): (Vec<_>, Vec<_>) =
+        tag.split('"').enumerate().partition(|(at, _)| at % 2 == 0);
+    let mut names = names.iter().flat_map(|(_, own)| own.split_whitespace());
+    let name = names.next().unwrap_or_default();
+    let name = name.strip_prefix('/').unwrap_or(name);
+    let names: Vec<&str> = names.collect();
+    let is_image = |(name, (_, value)): (&&str, &(usize, &str))| {
+        *name != "href=" || value.starts_with("data:image/jpeg;base64,")
+    };
+    let is_of_maps = |rule: &str| {
+        let selectors = rule.split('{').next().unwrap_or_default();
+        selectors.split(',').all(|own| own.trim().starts_with(".map"))
+    };
+    let is_style = || {
+        let mut rules = text.split('}').filter(|rule| !rule.trim().is_empty());
+        !text.contains(['@', '\\']) && !text.contains("url(") && rules.all(is_of_maps)
+    };
+    ELEMENTS.contains(&name)
+        && names.len() == values.len()
+        && names.iter().all(|own| ATTRIBUTES.contains(own))
+        && names.iter().zip(&values).all(is_image)
+        && (name != "style" || is_style())
 }
 
 fn text(place: &str, file: &str) -> Result<String, Box<Diagnostic>> {

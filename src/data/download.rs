@@ -5,7 +5,7 @@
 //! target's name.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -63,18 +63,29 @@ pub fn remove_left(folder: &Path, beginning: &str) {
     }
 }
 
+/// How often somebody who waits for a lock looks whether it is free, or whether he is to stop.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
 /// Waits until no other process holds this lock, and holds it as long as the result lives.
-pub fn exclusive(lock: &Path) -> Result<File, DataError> {
+pub fn exclusive(lock: &Path, watch: Watch<'_>) -> Result<File, DataError> {
     if let Some(folder) = lock.parent() {
         fs::create_dir_all(folder).map_err(DataError::io("create", folder))?;
     }
     let file = OpenOptions::new().create(true).append(true).open(lock);
     let file = file.map_err(DataError::io("write", lock))?;
-    match file.lock() {
-        // There the checksum still tells a mixture from a download; nothing tells two processes that
-        // decode one folder at once.
-        Err(cause) if !knows_no_locks(&cause) => Err(DataError::io("lock", lock)(cause)),
-        _ => Ok(file),
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => {
+                watch.check()?;
+                thread::sleep(LOOK_EVERY);
+            }
+            // There the checksum still tells a mixture from a download; nothing tells two processes
+            // that decode one folder at once.
+            Err(TryLockError::Error(cause)) if !knows_no_locks(&cause) => {
+                return Err(DataError::io("lock", lock)(cause));
+            }
+            _ => return Ok(file),
+        }
     }
 }
 

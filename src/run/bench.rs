@@ -122,6 +122,7 @@ impl Run<'_> {
         let mut state =
             State { stand_ins: true, ..State::new(self.seed, Datasets::new(&self.locations)) };
         let (split, views) = (fields.split("data"), fields.objective().views);
+        self.check_dataset(&split.dataset)?;
         let examples = self.watched(|watch| state.datasets.split(split, state.key, watch))?;
         self.check_step(&fields, 0)?;
         let begun = Instant::now();

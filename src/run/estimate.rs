@@ -111,6 +111,18 @@ impl Run<'_> {
         wanted.try_for_each(|(_, call)| self.check_cache(call))
     }
 
+    /// Makes sure that there is room for a dataset that is read alone: in memory, or in the cache.
+    pub(super) fn check_dataset(&self, dataset: &Call) -> Result<(), RunError> {
+        let needed = if data::in_memory(dataset) { pixels(dataset) } else { 0 };
+        match free_memory().filter(|free| needed > u128::from(*free)) {
+            Some(free) => {
+                let needed = needed.try_into().unwrap_or(u64::MAX);
+                Err(RunError::MemoryTooSmall { needed, free })
+            }
+            None => self.check_cache(dataset),
+        }
+    }
+
     /// Makes sure that the disk of the cache holds the pixels of a dataset that lie in a file.
     pub(super) fn check_cache(&self, dataset: &Call) -> Result<(), RunError> {
         let sources = Datasets::new(&self.locations);

@@ -76,7 +76,9 @@ impl Cause {
             Cause::Data(error) => data(error),
             Cause::File(_)
             | Cause::Empty(_)
-            | Cause::Evaluate(EvaluateError::TooFewNeighbours { .. }) => true,
+            | Cause::Evaluate(
+                EvaluateError::TooFewNeighbours { .. } | EvaluateError::NoneHeldOut,
+            ) => true,
             Cause::Run(error) => matches!(error, RunError::PrecisionUnavailable(_)),
             _ => false,
         }

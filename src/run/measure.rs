@@ -69,11 +69,12 @@ impl Run<'_> {
                 .unless_full(own.stage, || trial.seconds(&mut state, own, done, &self.interrupt));
             match seconds {
                 Ok(seconds) => own.seconds = Some(seconds),
-                Err(cause) if cause.is_interrupt() => return Err(Failure::of(own.stage, cause)),
-                Err(cause) => {
+                // What is asked of it cannot be had of these examples.
+                Err(cause @ (Cause::Empty(_) | Cause::Evaluate(_))) if !cause.is_interrupt() => {
                     is_whole = false;
                     tell(&format!("{}, which cannot be: {}", own.stage.name, cause.message()));
                 }
+                Err(cause) => return Err(Failure::of(own.stage, cause)),
             }
         }
         plan.room.measured =

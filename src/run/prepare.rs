@@ -1,12 +1,12 @@
 //! What is found out before anything is computed or written: what the store holds, and whether
 //! everything that the other stages need is there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::failure::Failure;
 use super::fields::Fields;
-use super::inputs::Datasets;
+use super::inputs::{Datasets, Examples};
 use super::stages::no_step;
 use super::weights;
 use super::{Run, State};
@@ -18,7 +18,8 @@ use crate::graph::Stage;
 use crate::random::Key;
 use crate::store::Lookup;
 use crate::store::error::RunError;
-use crate::term::{Call, Term};
+use crate::term::{Call, Term, batches};
+use crate::train::steps;
 
 /// What the store holds of each stage, by position in the graph.
 pub(super) type Lookups = BTreeMap<usize, Lookup>;
@@ -74,17 +75,21 @@ impl Run<'_> {
             let examples = found.indices.len();
             let too_few = match (stage.kind, fields.0.fields.get("protocol")) {
                 (StageKind::Evaluate, Some(Term::Call(protocol))) => {
-                    match protocol.args.get("k").map(|_| protocol.args.size("k")) {
-                        Some(k) if k > examples => {
-                            Some(EvaluateError::TooFewNeighbours { k, examples }.into())
+                    let k = protocol.args.get("k").map(|_| protocol.args.size("k"));
+                    match k.filter(|k| *k > examples) {
+                        Some(k) => Some(EvaluateError::TooFewNeighbours { k, examples }.into()),
+                        None if protocol.args.get("held_out").is_some() && has_no_two(&found) => {
+                            Some(EvaluateError::NoneHeldOut.into())
                         }
-                        _ => None,
+                        None => None,
                     }
                 }
                 (StageKind::Evaluate, _) => None,
                 _ => {
                     let batch = fields.args().size("batch");
-                    (batch > examples).then(|| no_step(stage, examples, batch))
+                    let length = fields.args().duration("length");
+                    let steps = steps(length, batches(examples, batch) as u64);
+                    (batch > examples || steps == 0).then(|| no_step(stage, examples, batch))
                 }
             };
             if let Some(cause) = too_few {
@@ -130,6 +135,13 @@ impl Run<'_> {
     pub(super) fn wanted(&self, lookups: &Lookups) -> impl Iterator<Item = (&Stage, &Call)> {
         self.needed(lookups).flat_map(|stage| datasets(stage).map(move |dataset| (stage, dataset)))
     }
+}
+
+/// Whether no class has two examples.
+fn has_no_two(examples: &Examples) -> bool {
+    let mut seen = BTreeSet::new();
+    let labels = examples.indices.iter().map(|index| examples.images.labels[*index as usize]);
+    { labels }.all(|label| seen.insert(label))
 }
 
 /// The datasets that a stage reads.

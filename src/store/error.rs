@@ -186,7 +186,8 @@ impl RunError {
             RunError::PrecisionUnavailable(error) => Some(error.help.clone()),
             RunError::DeviceFull { batch: None, .. }
             | RunError::StepTooLarge { batch: None, .. } => {
-                Some("end other programs on the device, or judge a smaller network".into())
+                let smaller = "a smaller network, fewer examples or smaller `views`";
+                Some(format!("end other programs on the device, or judge {smaller}"))
             }
             RunError::StepTooLarge { fits, .. } | RunError::DeviceFull { fits, .. }
                 if fits.is_empty() =>

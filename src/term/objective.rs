@@ -363,6 +363,9 @@ mod tests {
         let number = |text: &str| Extent::try_from(text.to_owned()).unwrap().number(4, 100);
         let sizes = ["2 batch - 1", "examples", "batch^2 - batch", "12"].map(number);
         assert_eq!(sizes, [7, 100, 12, 12]);
+        // In a formula one may be below zero.
+        let below = Extent::try_from("-batch + 1".to_owned()).unwrap();
+        assert_eq!((below.number(4, 100), below.signed(4, 100)), (0, -3));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::*;
 use crate::data::testing::{Server, answer};
 use crate::interrupt::Interrupt;
 use crate::watch::Work;
+use crate::watch::testing::unwatched;
 
 const BODY: &[u8] = b"the bytes that were published";
 
@@ -210,9 +211,14 @@ fn nobody_there_is_told_at_once() {
 fn one_at_a_time() {
     let folder = tempfile::tempdir().expect("a folder");
     let lock = folder.path().join("sub/lock");
-    let held = exclusive(&lock).expect("a lock");
+    let held = exclusive(&lock, unwatched()).expect("a lock");
     let other = File::open(&lock).expect("the lock's file");
     assert!(other.try_lock().is_err());
+    // Who is asked to stop does not wait for it.
+    let asked = Interrupt::default();
+    asked.request();
+    let waited = exclusive(&lock, Watch::new(&asked, &|_| {}));
+    assert!(matches!(waited, Err(DataError::Interrupted)), "{waited:?}");
     drop(held);
     assert!(other.try_lock().is_ok());
 }

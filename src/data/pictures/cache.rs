@@ -119,7 +119,7 @@ impl Cache {
         watch: Watch<'_>,
         compare: &dyn Fn(Counts) -> Result<(), DataError>,
     ) -> Result<Index<L>, DataError> {
-        let _lock = exclusive(&self.folder.join("lock"))?;
+        let _lock = exclusive(&self.folder.join("lock"), watch)?;
         if let Some(index) = self.current(&layout) {
             return Ok(index);
         }
@@ -128,7 +128,7 @@ impl Cache {
         let classes = train.iter().chain(&test).map(|own| own.class as usize + 1).max();
         let (classes, all) = (classes.unwrap_or(0), (train.len() + test.len()) as u64);
         compare(Counts { classes, train: train.len(), test: test.len() })?;
-        let _making = exclusive(&self.unfinished.join("lock"))?;
+        let _making = exclusive(&self.unfinished.join("lock"), watch)?;
         let mut unfinished = Unfinished::open(&self.unfinished, &layout, self.image())?;
         let name = root.file_name().unwrap_or_default().to_string_lossy();
         let (what, done) = (format!("decoding {name}"), unfinished.count() as u64);

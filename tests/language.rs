@@ -323,7 +323,7 @@ fn schedules_combine_with_numbers_in_an_objective() {
   given views a, b
   minimize w * nt_xent(normalize(f(a)), normalize(f(b))) + (1.0 - w) * mean_squared(f(a), f(b))
 }";
-    for written in ["(1.0 - w)", "(2 - w / 2)", "(w + w)"] {
+    for written in ["(1.0 - w)", "(2 - w / 2)", "(w + w)", "(1 + -w)"] {
         let define = define.replace("(1.0 - w)", written);
         assert_eq!(names(&text(&training(&define, "own(backbone)"))), [""; 0], "{define}");
     }

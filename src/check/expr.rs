@@ -1,6 +1,7 @@
 //! Expressions to values.
 
 use super::size::Size;
+use super::state::{Declared, Phase};
 use super::tokens::stride;
 use super::types::Type;
 use super::value::{Kind, SplitValue, Value};
@@ -346,10 +347,19 @@ impl Checker<'_> {
         if self.builder.is_some() {
             return;
         }
+        let is_open = |own: &Declared<'_>| matches!(own.progress, Phase::Running) && !own.hides;
+        let open: Vec<bool> = self.state.declarations.iter().map(is_open).collect();
         self.set_aside();
         let value = self.eval(branch, scope, wanted, None);
         let found = self.take_up();
+        // A circle that only this branch closes is none, and where it hides something is told again.
+        for (own, was_open) in self.state.declarations.iter_mut().zip(open) {
+            own.hides &= !was_open;
+        }
         for own in found.iter().filter(|own| WHATEVER_ITS_NUMBERS.contains(&own.finding)) {
+            if [findings::TOO_MANY_STEPS, findings::TOO_MANY_EXPANSIONS].contains(&own.finding) {
+                self.exceeded.insert(own.finding.name);
+            }
             self.keep(own.clone());
         }
         self.same_kind(taken, &value);
@@ -357,14 +367,16 @@ impl Checker<'_> {
 }
 
 /// What is wrong with a text whatever the numbers in it are.
-const WHATEVER_ITS_NUMBERS: [&Finding; 7] = [
+const WHATEVER_ITS_NUMBERS: [&Finding; 8] = [
     findings::UNKNOWN_NAME,
     findings::UNKNOWN_ARGUMENT,
     findings::UNKNOWN_FIELD,
     findings::UNKNOWN_UNIT,
     findings::MISSING_ARGUMENT,
     findings::TYPE_MISMATCH,
-    findings::REFERENCE_CYCLE,
+    // Nothing behind it is looked at any more.
+    findings::TOO_MANY_STEPS,
+    findings::TOO_MANY_EXPANSIONS,
 ];
 
 /// "a Split", "an Encoder"

@@ -46,6 +46,7 @@ impl Checker<'_> {
     pub(super) fn negatable(&mut self, inner: &Value, span: Span) -> bool {
         match &inner.kind {
             Kind::Poison | Kind::Int(_) | Kind::Float(_) | Kind::Tensor(_) => return true,
+            Kind::Schedule(_) if self.builder.is_some() => return true,
             Kind::Duration(Some(length)) => {
                 let length = duration(*length);
                 let error =

@@ -131,6 +131,8 @@ impl Checker<'_> {
             if let (Some(channels), Some([_, found, _, _])) =
                 (module.channels.as_ref(), given.shape.sizes().as_deref())
                 && found.relation(channels) == Relation::Different
+                // What a size stands for in a define on its own, its uses tell.
+                && !(self.is_alone && found.as_constant().is_none())
             {
                 let shape = tensor(&given.shape);
                 let message = format!("an encoder of {channels} channels is given {shape}");

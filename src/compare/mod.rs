@@ -3,7 +3,7 @@
 mod arms;
 mod curves;
 mod page;
-mod record;
+pub mod record;
 mod text;
 
 pub use arms::Comparison;

@@ -191,6 +191,12 @@ impl Record {
     }
 }
 
+/// The style of maps: of where images lie by their features.
+pub const MAP_STYLE: &str = ".map image,.map .of{visibility:hidden;pointer-events:none}\
+    .map g:hover image,.map g:hover .of{visibility:visible}\
+    .map:hover g circle{opacity:.3}.map g:hover circle{opacity:1}\
+    .map text{font:18px system-ui,sans-serif;fill:#808080}";
+
 /// Elements and attributes that maps are drawn of.
 const ELEMENTS: [&str; 7] = ["svg", "style", "text", "g", "title", "circle", "image"];
 const ATTRIBUTES: [&str; 15] = [
@@ -211,10 +217,12 @@ const ATTRIBUTES: [&str; 15] = [
     "height=",
 ];
 
-/// Whether a map is drawn of nothing else, and its style is that of maps alone: a record may be
-/// somebody else's.
+/// Whether a map is drawn of nothing else, in the style of maps: a record may be somebody else's.
 fn is_drawn(map: &str) -> bool {
-    map.split('<').skip(1).all(is_element)
+    let is_closing = |own: &&str| own.starts_with('/');
+    let (closing, open): (Vec<&str>, Vec<&str>) = map.split('<').skip(1).partition(is_closing);
+    let ends = map.matches("</svg>").count() == 1 && map.matches("<svg").count() == 1;
+    ends && closing.len() == open.len() && closing.into_iter().chain(open).all(is_element)
 }
 
 /// Of the text behind a `<`, up to the next.
@@ -227,22 +235,16 @@ fn is_element(own: &str) -> bool {
     let name = names.next().unwrap_or_default();
     let name = name.strip_prefix('/').unwrap_or(name);
     let names: Vec<&str> = names.collect();
-    let is_image = |(name, (_, value)): (&&str, &(usize, &str))| {
-        *name != "href=" || value.starts_with("data:image/jpeg;base64,")
-    };
-    let is_of_maps = |rule: &str| {
-        let selectors = rule.split('{').next().unwrap_or_default();
-        selectors.split(',').all(|own| own.trim().starts_with(".map"))
-    };
-    let is_style = || {
-        let mut rules = text.split('}').filter(|rule| !rule.trim().is_empty());
-        !text.contains(['@', '\\']) && !text.contains("url(") && rules.all(is_of_maps)
+    let is_own = |(name, (_, value)): (&&str, &(usize, &str))| match *name {
+        "href=" => value.starts_with("data:image/jpeg;base64,"),
+        "fill=" => value.starts_with("hsl("),
+        _ => true,
     };
     ELEMENTS.contains(&name)
         && names.len() == values.len()
         && names.iter().all(|own| ATTRIBUTES.contains(own))
-        && names.iter().zip(&values).all(is_image)
-        && (name != "style" || is_style())
+        && names.iter().zip(&values).all(is_own)
+        && (!tag.starts_with("style") || text == MAP_STYLE)
 }
 
 fn text(place: &str, file: &str) -> Result<String, Box<Diagnostic>> {

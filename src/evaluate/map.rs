@@ -9,6 +9,7 @@ use image::codecs::jpeg::JpegEncoder;
 
 use super::places::{components, neighbourhoods, unit};
 use super::{Features, Shown};
+use crate::compare::record::MAP_STYLE;
 
 /// The images in a picture at most: enough to see what lies together.
 const MOST: usize = 200;
@@ -32,11 +33,6 @@ const BETWEEN: f64 = 128.0;
 const IMAGE: f64 = 112.0;
 
 const QUALITY: u8 = 80;
-
-const STYLE: &str = ".map image,.map .of{visibility:hidden;pointer-events:none}\
-                     .map g:hover image,.map g:hover .of{visibility:visible}\
-                     .map:hover g circle{opacity:.3}.map g:hover circle{opacity:1}\
-                     .map text{font:18px system-ui,sans-serif;fill:#808080}";
 
 /// As SVG: a point for each of some images, in the colour of its class, at the two first principal
 /// components of their features at length one, and below, where t-SNE puts it; where somebody points
@@ -69,7 +65,7 @@ pub fn map(
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"map\" viewBox=\"0 0 {SIDE} {height}\" \
          role=\"img\" aria-label=\"{count} images by their features: {}\">\n\
-         <style>{STYLE}</style>\n",
+         <style>{MAP_STYLE}</style>\n",
         titles.join(", ")
     );
     for (panel, title) in titles.iter().enumerate() {

@@ -119,7 +119,15 @@ impl Run<'_> {
                 let needed = needed.try_into().unwrap_or(u64::MAX);
                 Err(RunError::MemoryTooSmall { needed, free })
             }
-            None => self.check_cache(dataset),
+            None => {
+                let sources = Datasets::new(&self.locations);
+                let known = self.watched(|watch| sources.content(dataset, watch));
+                // What cannot be had is said when it is read.
+                if known.is_ok_and(|own| own == Content::Unread) {
+                    self.check_cache(dataset)?;
+                }
+                Ok(())
+            }
         }
     }
 

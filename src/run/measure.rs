@@ -69,10 +69,17 @@ impl Run<'_> {
                 .unless_full(own.stage, || trial.seconds(&mut state, own, done, &self.interrupt));
             match seconds {
                 Ok(seconds) => own.seconds = Some(seconds),
-                // What is asked of it cannot be had of these examples.
-                Err(cause @ (Cause::Empty(_) | Cause::Evaluate(_))) if !cause.is_interrupt() => {
+                // Where others can be measured, so they are.
+                Err(
+                    cause @ (Cause::Empty(_)
+                    | Cause::Evaluate(_)
+                    | Cause::Train(TrainError::NotFinite(_))
+                    | Cause::Run(RunError::DeviceFull { .. })),
+                ) if !cause.is_interrupt() => {
                     is_whole = false;
-                    tell(&format!("{}, which cannot be: {}", own.stage.name, cause.message()));
+                    let help = cause.help().map(|help| format!(" ({help})")).unwrap_or_default();
+                    let (name, message) = (&own.stage.name, cause.message());
+                    tell(&format!("{name}, which cannot be: {message}{help}"));
                 }
                 Err(cause) => return Err(Failure::of(own.stage, cause)),
             }

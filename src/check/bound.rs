@@ -5,6 +5,7 @@ use super::accept::satisfies;
 use super::types::{Type, TypeName};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::syntax::tree::{Bound, Expr, ExprKind, Parameter};
+use crate::term::Unit;
 
 /// Whether a number lies in the range of a parameter of that type. A limit that is none holds
 /// nothing back: it is reported where it stands.
@@ -81,7 +82,7 @@ fn limit(written: &Expr, name: TypeName) -> Result<f64, (String, &'static str)> 
         (ExprKind::Int(0), TypeName::Percent | TypeName::Duration) => Ok(0.0),
         (ExprKind::Float(0.0), TypeName::Percent | TypeName::Duration) => Ok(0.0),
         (ExprKind::Quantity(0.0, unit), TypeName::Duration)
-            if ["epochs", "epoch", "steps", "step"].contains(&unit.text.as_str()) =>
+            if Unit::named(&unit.text).is_some() =>
         {
             Ok(0.0)
         }

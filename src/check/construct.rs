@@ -18,7 +18,6 @@ use super::{Checker, memory};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::resolve::{Declaration, examples, learned};
 use crate::source::Span;
-use crate::syntax::tree::TypeKind;
 use crate::term::objective::Op;
 use crate::term::{Call, Part, Term};
 
@@ -355,8 +354,7 @@ impl Checker<'_> {
         }
         // What holds whole batches takes them one at a time; a queue of known size is kept whole.
         // Of places only they are held, and not among how many they are.
-        let is_index =
-            matches!(&signature.result.kind, TypeKind::Named(name, _) if name == "Index");
+        let is_index = declaration.makes(TypeName::Index.text());
         let held = shape.sizes().map(|sizes| match is_index {
             true => sizes.into_iter().take(1).collect(),
             false => sizes,

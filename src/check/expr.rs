@@ -84,10 +84,10 @@ impl Checker<'_> {
     }
 
     fn quantity(&mut self, value: f64, unit: &Name, span: Span) -> Kind {
-        match unit.text.as_str() {
-            "epochs" | "epoch" => self.length(value, Unit::Epochs, span),
-            "steps" | "step" => self.length(value, Unit::Steps, span),
-            other => {
+        let other = unit.text.as_str();
+        match Unit::named(other) {
+            Some(unit) => self.length(value, unit, span),
+            None => {
                 let error = Diagnostic::new(
                     findings::UNKNOWN_UNIT,
                     unit.span,

@@ -368,15 +368,15 @@ impl Value {
 /// The numbers that a schedule comes from and goes to: zero, where it rises, and one of those that
 /// name none.
 fn reached(call: &Call) -> Vec<f64> {
-    let float = |name: &&str| match call.args.get(name) {
-        Some(Term::Float(value)) => Some(*value),
-        _ => None,
-    };
-    let mut named: Vec<f64> = ["from", "to", "value"].iter().filter_map(float).collect();
+    let mut named = call.scheduled();
     let rises = matches!(call.args.get("warmup"), Some(Term::Duration(length, _)) if *length > 0.0);
     if named.is_empty() {
         // One, and what the first drop makes of it.
-        named.extend([1.0].into_iter().chain(float(&"factor")));
+        let factor = match call.args.get("factor") {
+            Some(Term::Float(factor)) => Some(*factor),
+            _ => None,
+        };
+        named.extend([1.0].into_iter().chain(factor));
     }
     rises.then_some(0.0).into_iter().chain(named).collect()
 }

@@ -8,7 +8,6 @@ use serde::Serialize;
 use super::record::{Made, Number, Record};
 use crate::check::types::TypeName;
 use crate::resolve::declaration;
-use crate::syntax::tree::TypeKind;
 
 /// What a comparison says.
 #[derive(Debug, Serialize)]
@@ -235,9 +234,8 @@ fn are_the_same(ones: &Datasets, others: &Datasets) -> bool {
 /// The datasets among the values of a run.
 fn datasets(made: &Made) -> Datasets {
     let is_dataset = |text: &&str| {
-        let kind = text.split('(').next().and_then(declaration);
-        let kind = kind.map(|own| &own.signature().result.kind);
-        matches!(kind, Some(TypeKind::Named(kind, _)) if kind == TypeName::Dataset.text())
+        let made_by = text.split('(').next().and_then(declaration);
+        made_by.is_some_and(|own| own.makes(TypeName::Dataset.text()))
     };
     let calls = made.values.iter().map(|own| own.value.as_str());
     let calls = calls.filter(|text| text.contains('(')).filter(is_dataset);

@@ -218,7 +218,7 @@ const ATTRIBUTES: [&str; 15] = [
 ];
 
 /// Whether a map is drawn of nothing else, in the style of maps: a record may be somebody else's.
-fn is_drawn(map: &str) -> bool {
+pub fn is_drawn(map: &str) -> bool {
     let is_closing = |own: &&str| own.starts_with('/');
     let (closing, open): (Vec<&str>, Vec<&str>) = map.split('<').skip(1).partition(is_closing);
     let ends = map.matches("</svg>").count() == 1 && map.matches("<svg").count() == 1;

@@ -143,6 +143,7 @@ fn jpeg(shown: &Shown<'_>, index: u32) -> Vec<u8> {
 mod tests {
     use super::*;
     use crate::augment::{Augmentation, Normalization};
+    use crate::compare::record::is_drawn;
     use crate::data::Images;
     use crate::term::Part;
 
@@ -171,6 +172,8 @@ mod tests {
             assert!((0.0..=SIDE).contains(&x), "{x}");
         }
         assert_eq!(svg, map(&features, &shown, &indices, Some(3)));
+        // A comparison shows it.
+        assert!(is_drawn(&svg), "{svg}");
         // Of a split without labels nothing tells of them.
         let plain = map(&features, &shown, &indices, None);
         assert_eq!(plain.matches("<image ").count(), svg.matches("<image ").count());

@@ -71,14 +71,7 @@ fn leaves_the_encoder(graph: &ObjectiveGraph) -> bool {
 fn most_of(schedule: Option<&Term>) -> f64 {
     match schedule {
         Some(Term::Float(value)) => *value,
-        Some(Term::Call(call)) => {
-            let named =
-                ["from", "to", "value"].iter().filter_map(|name| match call.args.get(name) {
-                    Some(Term::Float(value)) => Some(*value),
-                    _ => None,
-                });
-            named.reduce(f64::max).unwrap_or(1.0)
-        }
+        Some(Term::Call(call)) => call.scheduled().into_iter().reduce(f64::max).unwrap_or(1.0),
         _ => 1.0,
     }
 }

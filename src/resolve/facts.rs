@@ -44,10 +44,7 @@ pub fn architecture(module: &Term) -> &Term {
 pub fn is_encoder(module: &Term) -> bool {
     match architecture(module) {
         Term::Output(_) => true,
-        Term::Call(call) => declaration(&call.name).is_some_and(|own| {
-            let made = &own.signature().result.kind;
-            matches!(made, TypeKind::Named(name, _) if name == "Encoder")
-        }),
+        Term::Call(call) => declaration(&call.name).is_some_and(|own| own.makes("Encoder")),
         _ => false,
     }
 }

@@ -27,6 +27,11 @@ impl Declaration {
         &self.tree.signature
     }
 
+    /// Whether what it makes is of that type.
+    pub fn makes(&self, name: &str) -> bool {
+        matches!(&self.signature().result.kind, TypeKind::Named(made, _) if made == name)
+    }
+
     /// Whether it is declared as `{ fact: true }`.
     pub fn is(&self, fact: &str) -> bool {
         matches!(self.fact(fact), Some(ExprKind::Bool(true)))

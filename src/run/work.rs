@@ -16,7 +16,6 @@ use crate::graph::Stage;
 use crate::graph::flow::{Flow, chain, is_trained, section};
 use crate::nn::{self, Walk};
 use crate::resolve::{Declaration, declaration, is_encoder, learned};
-use crate::syntax::tree::TypeKind;
 use crate::term::objective::{Extent, ObjectiveGraph, Op, TensorNode};
 use crate::term::{Call, Split, Term};
 use crate::train::build_optimizer;
@@ -229,13 +228,9 @@ fn batches(views: &[nn::Extent], batch: usize) -> u128 {
 
 /// Whether it is places among rows, whose shape says how many rows there are.
 fn is_places(node: &TensorNode) -> bool {
-    let yields = |name| {
-        let result = &declaration(name).map(|own| &own.signature().result.kind);
-        matches!(result, Some(TypeKind::Named(name, _)) if name == "Index")
-    };
     match &node.op {
         Op::Index => true,
-        Op::Primitive(name) => yields(name),
+        Op::Primitive(name) => declaration(name).is_some_and(|own| own.makes("Index")),
         _ => false,
     }
 }

@@ -40,6 +40,17 @@ pub enum Unit {
     Steps,
 }
 
+impl Unit {
+    /// The unit that is written so, of one or of several.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "epochs" | "epoch" => Some(Unit::Epochs),
+            "steps" | "step" => Some(Unit::Steps),
+            _ => None,
+        }
+    }
+}
+
 /// A declared constructor with every argument present, defaults included.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Call {
@@ -48,6 +59,16 @@ pub struct Call {
 }
 
 impl Call {
+    /// The values that a schedule names: those that it goes between, or stays at. One that names none
+    /// begins at one.
+    pub fn scheduled(&self) -> Vec<f64> {
+        let value = |name: &&str| match self.args.get(name) {
+            Some(Term::Float(value)) => Some(*value),
+            _ => None,
+        };
+        ["from", "to", "value"].iter().filter_map(value).collect()
+    }
+
     /// What implements it, in the table of `what` by the names that the library declares.
     ///
     /// # Panics

@@ -12,7 +12,7 @@ use crate::data::loader::Loader;
 use crate::data::{self, Dataset, Lookup, stratified};
 use crate::device::Processes;
 use crate::device::testing::{backends, device};
-use crate::device::{After, Array, Selected};
+use crate::device::{After, Array, Selected, by_rank};
 use crate::evaluate::{Accuracy, Features, Probe, Problem, knn, linear_probe};
 use crate::graph::{Graph, Stage};
 use crate::interrupt::Interrupt;
@@ -351,14 +351,32 @@ fn machine(backend: &str) -> String {
     format!("{backend}, {}", std::env::consts::ARCH)
 }
 
+/// Numbers up to so many, below and above zero.
+fn noise(on: &Selected, most: f32, name: &str, shape: &[usize]) -> Array {
+    let mut stream = Key::root(0).named(name).stream();
+    let values = (0..shape.iter().product()).map(|_| stream.uniform_in(-most, most)).collect();
+    Array::from_vec(values, shape, &on.device).leaf()
+}
+
+/// The digest of an output, and of the gradients of a weighted sum of it by what it is made of.
+fn differentiated(along: Array, output: Array, given: &[Array]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    floats(&mut hasher, &output.to_vec());
+    let mut gradients = by_rank!(output.rank(), D => {
+        let along = along.constant().tensor::<D>().autodiff();
+        (output.into_tensor::<D>() * along).sum().backward()
+    });
+    for own in given {
+        let gradient = own.take_gradient(&mut gradients).expect("it is tracked");
+        floats(&mut hasher, &gradient.to_vec());
+    }
+    hasher.finalize().to_string()
+}
+
 /// A convolution wide enough for tiles and the batch norm behind it, with their gradients: the kernels
 /// of this crate, whose bits are those of every processor that multiplies and adds at once.
 fn kernels(on: &Selected) -> String {
-    let noise = |name: &str, shape: &[usize]| {
-        let mut stream = Key::root(0).named(name).stream();
-        let values = (0..shape.iter().product()).map(|_| stream.uniform_in(-1.0, 1.0)).collect();
-        Array::from_vec(values, shape, &on.device).leaf()
-    };
+    let noise = |name: &str, shape: &[usize]| noise(on, 1.0, name, shape);
     let given =
         [noise("x", &[3, 32, 6, 5]), noise("weight", &[48, 32, 3, 3]), noise("scale", &[48])];
     let [x, weight, scale] = given.clone();
@@ -366,59 +384,26 @@ fn kernels(on: &Selected) -> String {
     let maps = on.kernels.conv2d(x, weight, 1, 1);
     let after = After { relu: true, ..After::default() };
     let output = on.kernels.batch_norm(maps, [scale, shift], (1, 1e-5), after).output;
-    let mut hasher = blake3::Hasher::new();
-    floats(&mut hasher, &output.to_vec());
-    let along = noise("along", &output.shape()).constant().tensor::<4>().autodiff();
-    let mut gradients = (output.into_tensor::<4>() * along).sum().backward();
-    for own in given {
-        let gradient = own.take_gradient(&mut gradients).expect("it is tracked");
-        floats(&mut hasher, &gradient.to_vec());
-    }
-    hasher.finalize().to_string()
+    differentiated(noise("along", &output.shape()), output, &given)
 }
 
 /// A linear layer of as many rows as tokens are, with its gradients.
 fn rows(on: &Selected) -> String {
-    let noise = |name: &str, shape: &[usize]| {
-        let mut stream = Key::root(0).named(name).stream();
-        let values = (0..shape.iter().product()).map(|_| stream.uniform_in(-3.0, 3.0)).collect();
-        Array::from_vec(values, shape, &on.device).leaf()
-    };
-    let given = [noise("x", &[2500, 70]), noise("weight", &[90, 70]), noise("bias", &[90])];
-    let [x, weight, bias] = given.clone();
-    let output = on.kernels.linear(x, weight, Some(bias));
-    let mut hasher = blake3::Hasher::new();
-    floats(&mut hasher, &output.to_vec());
-    let along = noise("along", &output.shape()).constant().tensor::<2>().autodiff();
-    let mut gradients = (output.into_tensor::<2>() * along).sum().backward();
-    // That by the bias is a sum of burn's.
-    for own in &given[..2] {
-        let gradient = own.take_gradient(&mut gradients).expect("it is tracked");
-        floats(&mut hasher, &gradient.to_vec());
-    }
-    hasher.finalize().to_string()
+    let noise = |name: &str, shape: &[usize]| noise(on, 3.0, name, shape);
+    let given = [noise("x", &[2500, 70]), noise("weight", &[90, 70])];
+    let [x, weight] = given.clone();
+    let output = on.kernels.linear(x, weight, Some(noise("bias", &[90])));
+    differentiated(noise("along", &output.shape()), output, &given)
 }
 
 /// What transformers are made of, with its gradients.
 fn tokens(on: &Selected) -> String {
-    let noise = |name: &str, shape: &[usize]| {
-        let mut stream = Key::root(0).named(name).stream();
-        let values = (0..shape.iter().product()).map(|_| stream.uniform_in(-3.0, 3.0)).collect();
-        Array::from_vec(values, shape, &on.device).leaf()
-    };
+    let noise = |name: &str, shape: &[usize]| noise(on, 3.0, name, shape);
     let given = [noise("x", &[5, 19, 120]), noise("scale", &[120]), noise("shift", &[120])];
     let [x, scale, shift] = given.clone();
     let qkv = on.kernels.gelu(on.kernels.layer_norm(x, [scale, shift], 1e-6));
     let output = on.kernels.attention(qkv, 2, true);
-    let mut hasher = blake3::Hasher::new();
-    floats(&mut hasher, &output.to_vec());
-    let along = noise("along", &output.shape()).constant().tensor::<3>().autodiff();
-    let mut gradients = (output.into_tensor::<3>() * along).sum().backward();
-    for own in given {
-        let gradient = own.take_gradient(&mut gradients).expect("it is tracked");
-        floats(&mut hasher, &gradient.to_vec());
-    }
-    hasher.finalize().to_string()
+    differentiated(noise("along", &output.shape()), output, &given)
 }
 
 #[test]

@@ -144,13 +144,19 @@ fn a_folder_is_looked_at_before_anything_is_begun() {
 fn samples_of_a_folder_are_counted_before_anything_is_begun() {
     let user = user();
     for (from, to, said) in [
-        ("data.train.unlabeled", "data.train.few(1).unlabeled", "2 examples in batches of 4"),
+        ("data.train.unlabeled", "data.train.few(1).unlabeled", "2 examples make no batch of 4"),
         ("fit: data.train,", "fit: data.train.few(1),", "knn asks for 3 neighbours of 2 examples"),
     ] {
         let text = PETS.replace(from, to);
         assert_ne!(text, PETS);
         fs::write(user.path("p.cpipe"), text).expect("a folder to write to");
         wrong(&user, &[]).says(said);
+        // The pictures are decoded now, so that a plan knows as much.
+        let command = user.command(&["plan", "p.cpipe", "--json", "--offline"]);
+        let plan = Process::start(command).end().with(0).out;
+        let plan: serde_json::Value = serde_json::from_str(&plan).expect("JSON");
+        let obstacle = plan["obstacle"].as_str().unwrap_or_default();
+        assert!(obstacle.contains(said), "{plan}");
     }
 }
 

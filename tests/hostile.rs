@@ -191,9 +191,13 @@ fn larger_than_the_machine() {
     let examples = "1000000000000000";
     let source = training(&format!("shapes(train: {examples})"), RESNET, QUEUE, VIEWS);
     assert_eq!(only_error(&source), ("too-large", examples.to_owned()));
-    for (queue, dim) in [("1600000000000000", "128"), ("9223372036854775792", "2147483648")] {
+    for (queue, dim, finding) in [
+        ("16777216", "1048576", "too-large"),
+        ("1600000000000000", "128", "out-of-range"),
+        ("9223372036854775792", "2147483648", "out-of-range"),
+    ] {
         let source = training(SHAPES, RESNET, &format!("queue: {queue}, dim: {dim}"), VIEWS);
-        assert_eq!(only_error(&source), ("too-large", queue.to_owned()));
+        assert_eq!(only_error(&source), (finding, queue.to_owned()));
     }
 }
 

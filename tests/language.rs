@@ -582,6 +582,9 @@ fn a_choice_is_compared_with_its_own_names() {
     let sized =
         "define sized(stem: small | imagenet) -> Int {\n  if stem == small { 1 } else { 2 }\n}\n";
     assert_eq!(names(&text(sized)), [] as [&str; 0]);
+    let turned = sized.replace("stem == small", "small == stem");
+    assert_eq!(names(&text(&turned)), [] as [&str; 0]);
+    assert_eq!(names(&text(&turned.replace("small ==", "smal =="))), ["unknown-name"]);
     assert_eq!(names(&text(&sized.replace("== small", "== smal"))), ["unknown-name"]);
     assert_eq!(names(&text(&sized.replace("== small", "== 1"))), ["type-mismatch"]);
 }
@@ -638,4 +641,36 @@ fn sizes_and_fractions_are_combined_by_the_run() {
     }
     let whole = text(&objective("mean(a) * (n / 2)"));
     assert!(names(&whole).contains(&"type-mismatch"));
+}
+
+/// The views tell them, and the encoder its own, wherever the formula stands.
+#[test]
+fn sizes_of_images_and_features_stand_in_formulas() {
+    let program = "use std.augment.simclr_crops
+use std.datasets.shapes
+use std.encoders.convnet
+
+define halves(x: Tensor[n, c, h, w]) -> Tensor[] { sum(x) / (n * c * h * (w / 2)) }
+define area(x: Tensor[n, c, h, w]) -> Tensor[] { sum(x) / (h * w) }
+define features(x: Tensor[n, d]) -> Tensor[] { sum(x) / (n * d) }
+
+define own(encoder: Encoder) -> Objective {
+  given view a
+  minimize features(encoder(a)) - halves(a) - area(a)
+}
+
+pipeline p {
+  pretrain base {
+    data: shapes().train.unlabeled, views: simclr_crops(size: 32)
+    objective: own(convnet(width: 4)), optimizer: sgd(lr: 0.03)
+    length: 1 epochs, batch: 64
+  }
+}
+";
+    let compilation = text(program);
+    assert_eq!(names(&compilation), [] as [&str; 0]);
+    let graph = compilation.compiled.expect("a right program").graph.to_ron();
+    for part in ["Count(\"1536 batch\")", "Constant(1024.0)", "Count(\"32 batch\")"] {
+        assert!(graph.contains(part), "no {part} in {graph}");
+    }
 }

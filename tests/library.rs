@@ -162,10 +162,10 @@ fn facts_are_those_that_the_checker_knows() {
                 "spreads" | "picks" => kind == "Tensor" && declaration.is(&fact.name.text),
                 "draws" => matches!(kind, "Tensor" | "Labels" | "Index") && declaration.is("draws"),
                 "pads" | "covers" | "deals" | "averages" | "groups" | "freezes" | "orders"
-                | "takes" => parameter(&fact.name.text),
+                | "takes" | "follows" => parameter(&fact.name.text),
                 "passes" => declaration.named("passes") == Some("all") || parameter("passes"),
                 "reduces" => parameter("reduces") && states_over(declaration),
-                "yields" => declaration.named("yields") == Some("unit"),
+                "yields" => matches!(declaration.named("yields"), Some("unit" | "order")),
                 "attends" => kind == "Network" && declaration.is("attends"),
                 "leads" | "blocks" => kind == "Encoder",
                 "loads" | "into" => kind == "Encoder" && parameter(&fact.name.text),

@@ -74,7 +74,7 @@ const MOCO_V3: &str = "define own(encoder: Encoder, t: Float > 0 = 0.2) -> Objec
   let q = normalize(predictor(query(b)))
   let k = normalize(key(b))
   let l = normalize(key(a))
-  minimize 2 * t * (info_nce(p, k, negatives: k, temperature: t) + info_nce(q, l, negatives: l, temperature: t))
+  minimize 2 * t * (batch_info_nce(p, k, temperature: t) + batch_info_nce(q, l, temperature: t))
 }";
 
 /// A queue in the place of the batch, and nothing that averages: the keys come from the same network
@@ -95,6 +95,36 @@ const TWO_ENCODERS: &str = "define own(encoder: Encoder) -> Objective {
   minimize nt_xent(normalize(left(a)), normalize(right(b)), temperature: 0.2)
 }";
 
+/// Distances of the middles of two views, as in Wang et al. 2022, arXiv:2110.06848: lengths count.
+const UNIFORM: &str = "define own(encoder: Encoder) -> Objective {
+  let network = encoder >> mlp(hidden: 64, out: 32)
+  given views a, b
+  let middle = (normalize(network(a)) + normalize(network(b))) / 2
+  let length = sum(square(middle), over: last)
+  let far    = transpose(length - 2 * similarity(middle, middle)) + length
+  minimize log(mean(exp(-2 * off_diagonal(far))))
+}";
+
+/// Distances to the middles of classes, as in Snell et al. 2017, arXiv:1703.05175: to tell one of
+/// ten is no contrast with few.
+const CLASSES: &str = "define own(encoder: Encoder) -> Objective {
+  let network = encoder >> mlp(hidden: 64, out: 32)
+  given view a and label y
+  let f      = network(a)
+  let middle = matmul(transpose(one_hot(y, classes: 10)), f) / 26
+  minimize cross_entropy(2 * similarity(f, middle) - sum(square(middle), over: last), y)
+}";
+
+/// Of one view by one network: what rows are to columns, columns are to rows.
+const WITHIN: &str = "define own(encoder: Encoder) -> Objective {
+  let network = encoder >> mlp(hidden: 64, out: 32)
+  given views a, b
+  let u = normalize(network(a))
+  let v = normalize(network(b))
+  let w = exp(similarity(u, u))
+  minimize mean(log(w / sum(w, over: last))) - mean(dot(u, v)) - nuclear_norm(u + v) / 256
+}";
+
 const BELOW: &str = "define own(encoder: Encoder) -> Objective {
   let network = encoder >> linear(out: 32)
   let predict = linear(out: 32)
@@ -111,9 +141,13 @@ fn the_literature_gets_no_finding() {
         .replace("given views a, b", "given views a, b and label y")
         .replace("nt_xent(", "sup_con(")
         .replace(", temperature: t)", ", y, temperature: t)");
-    let supervised = training(&labels, "own(backbone)").replace(".unlabeled", "");
-    assert_eq!(names(&text(&supervised)), [""; 0], "SupCon");
-    for define in [BYOL, SIMSIAM, MOCO, MOCO_V3, SIMCLR, SIAMESE_QUEUE, TWO_ENCODERS, BELOW] {
+    for labelled in [&labels, CLASSES] {
+        let supervised = training(labelled, "own(backbone)").replace(".unlabeled", "");
+        assert_eq!(names(&text(&supervised)), [""; 0], "{labelled}");
+    }
+    for define in
+        [BYOL, SIMSIAM, MOCO, MOCO_V3, SIMCLR, SIAMESE_QUEUE, TWO_ENCODERS, UNIFORM, WITHIN, BELOW]
+    {
         assert_eq!(names(&text(&training(define, "own(backbone)"))), [""; 0], "{define}");
     }
     // What another stage has trained is a target that may stay.
@@ -249,6 +283,30 @@ fn one_slip_gets_one_finding() {
             "last_rows(rows, count: 1)",
             "same-view",
             "dot(told / 0.2, below)",
+        ),
+        (
+            MOCO,
+            "fifo(k, size: queue)",
+            "concat(fifo(k, size: queue), detach(k))",
+            "positive-among-negatives",
+            "info_nce(p, k, negatives: concat(fifo(k, size: queue), detach(k)), temperature: t)",
+        ),
+        (
+            SIMCLR,
+            "nt_xent(normalize(network(a)), normalize(network(b)), temperature: t)",
+            "mean(row_loss(similarity(normalize(network(a)), normalize(network(b))) / t))
+}
+define row_loss(s: Tensor[n, n]) -> Tensor[n] {
+  0.0 - diagonal(s - log(sum(exp(s), over: last)))",
+            "rows-for-columns",
+            "s - log(sum(exp(s), over: last))",
+        ),
+        (
+            SIMCLR,
+            "nt_xent(normalize(network(a)), normalize(network(b)), temperature: t)",
+            "soft_cross_entropy(softmax(network(a)), softmax(network(b), temperature: t))",
+            "softmax-twice",
+            "soft_cross_entropy(softmax(network(a)), softmax(network(b), temperature: t))",
         ),
         (
             TWO_ENCODERS,

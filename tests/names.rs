@@ -55,13 +55,19 @@ fn doc_shows_signature_place_and_text() {
         assert!(doc.starts_with(&format!("{}\n\n", name.text())), "{doc}");
         assert!(doc.contains("`cpipe doc guide.language` says more"), "{doc}");
     }
-    assert!(shown(&["doc", "std.datasets"]).contains("It has cifar10, folder, shards, shapes."));
+    assert!(shown(&["doc", "std.datasets"]).contains("\nfolder   "));
+    let methods = shown(&["doc", "std.objectives"]);
+    assert!(methods.starts_with("std.objectives\n\nstd.objectives.all4one "), "{methods}");
+    let text = shown(&["doc", "moco_v2", "--text"]);
+    assert!(text.starts_with("define moco_v2(") && text.contains("  minimize info_nce("), "{text}");
     assert!(shown(&["doc"]).contains("\nstd.prelude.state "));
     for entry in catalog::entries() {
         let page = shown(&["doc", &format!("{}.{}", entry.module, entry.named.name)]);
         assert!(page.starts_with(entry.named.name), "{page}");
         assert!(!entry.named.doc.is_empty(), "`{}` says nothing of itself", entry.named.name);
     }
+    let errors = cpipe(&["doc", "topk"]).stderr;
+    assert!(String::from_utf8_lossy(&errors).contains("elsewhere there is `neighbours("));
     let output = cpipe(&["doc", "info_nec"]);
     assert_eq!(output.status.code(), Some(2));
     let errors = String::from_utf8_lossy(&output.stderr);

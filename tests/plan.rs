@@ -408,8 +408,9 @@ mod stopped {
         let reason = stage(&held, "base")["reason"].as_str().expect("a reason").to_owned();
         let holder = format!("process {}, recorded in ", process.id());
         assert!(reason.starts_with(&holder) && reason.ends_with("computes it"), "{reason}");
-        process.signal(SIGCONT);
-        process.stop(SIGINT).with(130);
+        // It finds the second as it goes on, and does not reach its end before.
+        process.signal(SIGINT);
+        process.stop(SIGCONT).with(130);
 
         let left = json(&user, &EPOCHS);
         let step = stage(&left, "base")["from_step"].as_u64().expect("a step");

@@ -443,6 +443,13 @@ fn advice(kind: &Type, value: &Value) -> Option<(String, Option<(String, bool)>)
         (TypeName::Tensor, Kind::Network(_) | Kind::Encoder(_)) => {
             ("apply it to a view first: `query(a)`".to_owned(), None)
         }
+        (TypeName::Schedule | TypeName::Float | TypeName::Int, Kind::Tensor(_)) => {
+            let help =
+                "what an objective computes is a tensor, and this is given as it is: a number";
+            let or_more =
+                if kind.name() == Some(TypeName::Schedule) { ", or a schedule" } else { "" };
+            (format!("{help}{or_more}"), None)
+        }
         (TypeName::Model | TypeName::Encoder, Kind::Stage(_)) => {
             ("name an output of the stage, such as `.encoder`".to_owned(), None)
         }

@@ -14,7 +14,9 @@ use super::{Checker, Frame, MOST_EXPANSIONS, Scope};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::resolve::ModuleId;
 use crate::source::Span;
-use crate::syntax::tree::{Binding, Define, Expr, Given, Statement, TypeKind};
+use crate::syntax::tree::{
+    Binding, Define, Expr, ExprKind, Given, Parameter, Statement, TypeArgument, TypeExpr, TypeKind,
+};
 
 impl Checker<'_> {
     /// The value of a define's body for the given arguments.
@@ -92,10 +94,10 @@ impl Checker<'_> {
                         expr.span,
                         "this value goes nowhere",
                     );
-                    self.report(
-                        error
-                            .help("the last line is the value of a define; name others with `let`"),
-                    );
+                    self.report(error.help(match is_return(expr) {
+                        true => "the last line is the value of a define: leave `return` out",
+                        false => "the last line is the value of a define; name others with `let`",
+                    }));
                 }
                 Statement::Given(Given { span, .. }) => self.objective_only("given", *span),
                 Statement::Minimize(expr) => self.objective_only("minimize", expr.span),
@@ -274,6 +276,7 @@ impl Checker<'_> {
         match value.kind {
             Kind::Poison => None,
             Kind::Tensor(tensor) if tensor.shape.is_scalar() => Some(tensor),
+            Kind::Int(_) | Kind::Float(_) | Kind::Schedule(_) => self.as_tensor(value),
             _ => {
                 let found = value.describe();
                 let message = format!("{what} is a single number, Tensor[], not {found}");
@@ -290,7 +293,15 @@ impl Checker<'_> {
             return;
         }
         let used = scope.used.borrow();
-        let parameters = define.signature.parameters.iter().map(|parameter| &parameter.name);
+        let (read, unread): (Vec<&Parameter>, Vec<_>) =
+            define.signature.parameters.iter().partition(|own| used.contains(&own.name.text));
+        // A size may be all that is read of a tensor.
+        let is_told =
+            |size: &&String| read.iter().any(|own| sizes(&own.kind).any(|own| own == *size));
+        let is_measured =
+            |own: &&Parameter| sizes(&own.kind).any(|size| used.contains(size) && !is_told(&size));
+        let parameters = unread.into_iter().filter(|own| !is_measured(own));
+        let parameters = parameters.map(|parameter| &parameter.name);
         let lets = define.body.iter().filter_map(|statement| match statement {
             Statement::Let(binding) => Some(&binding.name),
             _ => None,
@@ -319,4 +330,20 @@ fn is_preset(define: &Define) -> bool {
 fn makes_an_objective(define: &Define) -> bool {
     let result = &define.signature.result.kind;
     matches!(result, TypeKind::Named(name, _) if name == TypeName::Objective.text())
+}
+
+fn is_return(expr: &Expr) -> bool {
+    matches!(&expr.kind, ExprKind::Name(name) if name == "return")
+}
+
+/// The names of sizes that a type gives.
+fn sizes(kind: &TypeExpr) -> impl Iterator<Item = &String> {
+    let arguments = match &kind.kind {
+        TypeKind::Named(_, Some(arguments)) => arguments.as_slice(),
+        _ => &[],
+    };
+    arguments.iter().filter_map(|argument| match argument {
+        TypeArgument::Size(Expr { kind: ExprKind::Name(name), .. }) => Some(name),
+        _ => None,
+    })
 }

@@ -120,6 +120,7 @@ impl Checker<'_> {
             return Value::new(Kind::Choice(Some(name.to_owned()), choices.clone()), span);
         }
         if let Some(size) = scope.sizes.get(name) {
+            scope.used.borrow_mut().insert(name.to_owned());
             return Value::new(Kind::Int(size.clone()), span);
         }
         if scope.in_pipeline
@@ -141,9 +142,20 @@ impl Checker<'_> {
         if self.program.module(scope.module).scope.contains_key(name)
             || resolve::constructor(name).is_some()
         {
-            let message = format!("`{name}` is a constructor: it makes a value when it is called");
+            let (what, help) =
+                match self.callable(name, scope).is_some_and(|own| makes(&own, &COMPUTED)) {
+                    true => (
+                        "an operation: it takes what a network has made",
+                        format!("behind `given`, write `{name}(network(a))`"),
+                    ),
+                    false => (
+                        "a constructor: it makes a value when it is called",
+                        format!("write `{name}(…)`"),
+                    ),
+                };
+            let message = format!("`{name}` is {what}");
             let error = Diagnostic::new(findings::TYPE_MISMATCH, span, message);
-            self.report(error.help(format!("write `{name}(…)`")));
+            self.report(error.help(help));
             return Value::poison(span);
         }
         self.unknown(name, span, scope);
@@ -387,13 +399,15 @@ fn article(text: &str) -> String {
 
 /// Whether an objective computes with it: an optimizer or a protocol stands in none.
 fn computes(item: &Item) -> bool {
-    match item {
-        Item::Extern(declaration) => {
-            let result = &declaration.signature().result.kind;
-            let computed = ["Tensor", "Labels", "Index", "Network"];
-            matches!(result, TypeKind::Named(name, _) if computed.contains(&name.as_str()))
-        }
-        Item::Define(..) => true,
-        Item::Pipeline(..) => false,
-    }
+    matches!(item, Item::Define(..)) || makes(item, &COMPUTED) || makes(item, &["Network"])
+}
+
+/// What operations make.
+const COMPUTED: [&str; 3] = ["Tensor", "Labels", "Index"];
+
+/// Whether the library declares it with a result of one of these types.
+fn makes(item: &Item, types: &[&str]) -> bool {
+    let Item::Extern(declaration) = item else { return false };
+    let result = &declaration.signature().result.kind;
+    matches!(result, TypeKind::Named(name, _) if types.contains(&name.as_str()))
 }

@@ -50,13 +50,19 @@ impl Told {
 
 impl Checker<'_> {
     /// Reports what an objective makes of its views, its batch or the examples of its stage where
-    /// nothing is left of them.
+    /// nothing is left of them, or no number is what it makes.
     pub(super) fn leaves_something(&mut self, stage: &TypedStage, builder: &Builder) {
         let told = self.told(stage, builder);
-        let number = |symbol: &Symbol| {
-            let known = told.iter().find(|own| own.symbol == *symbol)?;
-            Some(Size::constant(known.size))
+        let data = split_of(stage.fields.get("data"));
+        let channels = data.map(|data| data.dataset.image[0].clone());
+        let number = |symbol: &Symbol| match told.iter().find(|own| own.symbol == *symbol) {
+            Some(known) => Some(Size::constant(known.size)),
+            None => channels.clone().filter(|_| *symbol == Known::Channels.symbol()),
         };
+        if let Some(error) = builder.nodes.iter().find_map(|node| no_number(node, &number)) {
+            self.report(error);
+            return;
+        }
         let is_none = |size: &Size| {
             let size = size.may_be_none().then(|| size.substitute(&number)).flatten();
             size.and_then(|size| size.as_constant()).is_some_and(|left| left < 1)
@@ -120,4 +126,18 @@ impl Checker<'_> {
         }
         told
     }
+}
+
+/// What a tensor has for a size, or counts, where that is no number once the stage is known.
+fn no_number(node: &DraftNode, known: &impl Fn(&Symbol) -> Option<Size>) -> Option<Diagnostic> {
+    let sizes = node.shape.sizes().into_iter().flatten().chain(&node.counts);
+    let size = sizes.into_iter().find(|size| size.substitute(known).is_none())?;
+    let (message, help) = match size.leaves_a_rest(known) {
+        true => (
+            format!("`{size}` is no whole number in this stage"),
+            "for a fraction write a number of it with a point, `1.0`",
+        ),
+        false => (format!("`{size}` is too large in this stage"), "sizes are below 2^63"),
+    };
+    Some(Diagnostic::new(findings::OUT_OF_RANGE, node.written.place, message).help(help))
 }

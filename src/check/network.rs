@@ -31,7 +31,8 @@ impl Checker<'_> {
             return Value::poison(span);
         };
         let shared = shape.clone();
-        let node = DraftNode { op, inputs, args, shape: shared, gradient, span, written };
+        let node =
+            DraftNode { op, inputs, args, shape: shared, counts: None, gradient, span, written };
         let node = builder.node(node);
         Value::new(Kind::Tensor(TensorValue { node, shape, gradient }), span)
     }

@@ -153,6 +153,8 @@ pub struct DraftNode {
     /// Arguments that are no tensors; `None` where one is unknown.
     pub args: Option<crate::term::Args>,
     pub shape: Shape,
+    /// What a count counts: the views tell some of it.
+    pub counts: Option<Size>,
     pub gradient: bool,
     pub span: Span,
     pub written: Written,

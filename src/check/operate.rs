@@ -7,9 +7,9 @@ use super::value::{Kind, TensorValue, Value, duration, tensor};
 use super::{Checker, Scope};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::source::Span;
-use crate::syntax::tree::{Expr, Operator};
+use crate::syntax::tree::{Expr, ExprKind, Operator};
 use crate::term::Term;
-use crate::term::objective::Op;
+use crate::term::objective::{Extent, Op};
 
 impl Checker<'_> {
     pub(super) fn range(&mut self, low: &Expr, high: &Expr, scope: &Scope, span: Span) -> Value {
@@ -197,20 +197,22 @@ impl Checker<'_> {
     /// A tensor, or a number or a schedule as a scalar tensor. Only inside of an objective.
     pub(super) fn as_tensor(&mut self, value: Value) -> Option<TensorValue> {
         let written = self.written(&value);
+        let mut counts = None;
         let op = match value.kind {
             Kind::Tensor(tensor) => return Some(tensor),
             Kind::Schedule(Some(term)) if !matches!(term, Term::Float(_)) => Op::Scheduled(term),
-            Kind::Int(ref size) if size.is_open() => match size.extent() {
-                Some(extent) => Op::Count(extent),
-                None => {
-                    let message = format!("how many `{size}` is, is not known here");
-                    let error = Diagnostic::new(findings::TYPE_MISMATCH, value.span, message);
-                    self.report(
-                        error.help("for a fraction write a number of it with a point: `1.0 / n`"),
-                    );
-                    return None;
-                }
-            },
+            Kind::Int(ref size) if size.is_open() && size.is_counted() => {
+                counts = Some(size.clone());
+                Op::Count(Extent::default())
+            }
+            Kind::Int(ref size) if size.is_open() => {
+                let message = format!("how many `{size}` is, is not known here");
+                let error = Diagnostic::new(findings::TYPE_MISMATCH, value.span, message);
+                self.report(
+                    error.help("for a fraction write a number of it with a point: `1.0 / n`"),
+                );
+                return None;
+            }
             _ => match value.number() {
                 Some(number) => Op::Constant(number),
                 // Any number will do in a define that is checked on its own.
@@ -226,19 +228,30 @@ impl Checker<'_> {
         let made = self.tensor(op, Vec::new(), Some(Default::default()), shape, false, value.span);
         let Kind::Tensor(tensor) = made.kind else { return None };
         if let Some(builder) = &mut self.builder {
-            builder.nodes[tensor.node].written.place = written;
+            let node = &mut builder.nodes[tensor.node];
+            (node.written.place, node.counts) = (written, counts);
         }
         Some(tensor)
     }
 
     /// Whether two values are equal. A bare name beside a choice is one of its names.
     pub(super) fn same(&mut self, [left, right]: &[Expr; 2], scope: &Scope, span: Span) -> Kind {
-        let left = self.eval(left, scope, None, None);
-        let choices = match &left.kind {
+        let is_bare = |side: &Expr| match &side.kind {
+            ExprKind::Name(name) => !scope.locals.contains_key(name),
+            _ => false,
+        };
+        let is_turned = is_bare(left) && !is_bare(right);
+        let mut sides = [left, right];
+        if is_turned {
+            sides.reverse();
+        }
+        let first = self.eval(sides[0], scope, None, None);
+        let choices = match &first.kind {
             Kind::Choice(_, choices) => Some(Type::Choices(choices.clone())),
             _ => None,
         };
-        let right = self.eval(right, scope, choices.as_ref(), None);
+        let second = self.eval(sides[1], scope, choices.as_ref(), None);
+        let [left, right] = if is_turned { [second, first] } else { [first, second] };
         let is_same = match (&left.kind, &right.kind) {
             (Kind::Poison, _) | (_, Kind::Poison) => return Kind::Poison,
             (Kind::Choice(left, _), Kind::Choice(right, _))

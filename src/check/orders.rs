@@ -1,18 +1,22 @@
 //! Permutations against the pieces that they are of.
 
 use super::Checker;
-use super::objective::Builder;
+use super::objective::{Builder, DraftNode};
 use super::size::Size;
 use crate::diagnostics::{Diagnostic, findings};
-use crate::resolve::declaration;
+use crate::resolve::{Declaration, declaration};
 use crate::term::Term;
 use crate::term::objective::Op;
 
 impl Checker<'_> {
-    /// Of more permutations than there are, several are the same, which nothing tells apart.
+    /// Of more permutations than there are, several are the same, which nothing tells apart; and
+    /// what follows an order is given one, where any tensor of its shape would be taken.
     pub(super) fn check_orders(&mut self, builder: &Builder) {
         for node in &builder.nodes {
             let Op::Primitive(name) = &node.op else { continue };
+            if let Some(error) = declaration(name).and_then(|own| no_order(builder, node, own)) {
+                self.report(error);
+            }
             let Some(count) = declaration(name).and_then(|own| own.named("orders")) else {
                 continue;
             };
@@ -36,4 +40,23 @@ impl Checker<'_> {
             }
         }
     }
+}
+
+/// What an operation follows that is no order of places.
+fn no_order(builder: &Builder, node: &DraftNode, of: &Declaration) -> Option<Diagnostic> {
+    let followed = of.named("follows")?;
+    let mut tensors = of.tensors().zip(&node.inputs);
+    let (_, &given) = tensors.find(|(own, _)| own.name.text == followed)?;
+    let made_by = |node: usize| match &builder.nodes[node].op {
+        Op::Primitive(name) => declaration(name),
+        _ => None,
+    };
+    let yields = made_by(given).and_then(|own| own.named("yields"));
+    if yields == Some(followed) {
+        return None;
+    }
+    let message =
+        format!("`{followed}` of `{}` is an order of places, and this is none", of.name());
+    let error = Diagnostic::new(findings::TYPE_MISMATCH, node.written.argument(followed), message);
+    Some(error.help("`random_order(x)` makes one"))
 }

@@ -1,9 +1,11 @@
 //! Queues against what the steps push.
 
 use super::Checker;
+use super::length::examples;
 use super::objective::Builder;
 use super::pipeline::TypedStage;
 use super::size::Size;
+use super::stages::split_of;
 use super::value::Kind;
 use crate::diagnostics::{Diagnostic, findings};
 use crate::resolve::declaration;
@@ -15,6 +17,8 @@ impl Checker<'_> {
         let Some(batch) = stage.fields.get("batch") else { return };
         let Kind::Int(batch_size) = &batch.kind else { return };
         let Some(batch_size) = batch_size.as_constant() else { return };
+        let data = split_of(stage.fields.get("data"));
+        let examples = data.as_ref().and_then(examples);
         for node in &builder.nodes {
             let Op::Primitive(name) = &node.op else { continue };
             let Some(declaration) = declaration(name).filter(|own| own.keeps_rows()) else {
@@ -23,7 +27,9 @@ impl Checker<'_> {
             let Some(size) = node.shape.first().and_then(Size::as_constant) else { continue };
             let pushed =
                 node.inputs.first().and_then(|pushed| builder.nodes[*pushed].shape.first());
-            let rows = pushed.and_then(|rows| Some(rows.extent()?.number(batch_size as usize, 0)));
+            let rows = pushed.and_then(Size::extent);
+            // Of unknown examples it is none.
+            let rows = rows.map(|rows| rows.number(batch_size as usize, examples.unwrap_or(0)));
             let Some(rows) = rows.and_then(|rows| i64::try_from(rows).ok()).filter(|own| *own > 0)
             else {
                 continue;

@@ -256,6 +256,34 @@ impl Size {
         })
     }
 
+    /// Whether views and arguments make it a number of batches and examples: nothing divides those.
+    pub fn is_counted(&self) -> bool {
+        let [batch, examples] = [Known::Batch, Known::Examples];
+        self.factors().all(|factor| match factor {
+            Factor::Symbol(_) => true,
+            Factor::Quotient(parts, _) => {
+                [&parts.0, &parts.1].iter().all(|part| !part.holds(batch) && !part.holds(examples))
+            }
+        })
+    }
+
+    /// Whether a division in it that may leave nothing over leaves something.
+    pub fn leaves_a_rest(&self, known: &impl Fn(&Symbol) -> Option<Size>) -> bool {
+        self.factors().any(|factor| match factor {
+            Factor::Symbol(_) => false,
+            Factor::Quotient(parts, rounding) => {
+                let (above, below) = (&parts.0, &parts.1);
+                let divided = above.substitute(known).zip(below.substitute(known));
+                above.leaves_a_rest(known)
+                    || below.leaves_a_rest(known)
+                    || *rounding == Rounding::Exact
+                        && divided.is_some_and(|(above, below)| {
+                            above.divide(&below, Rounding::Exact).is_none()
+                        })
+            }
+        })
+    }
+
     /// The size with what `known` tells in the place of symbols. `None` where that is no size.
     pub fn substitute(&self, known: &impl Fn(&Symbol) -> Option<Size>) -> Option<Size> {
         // Most sizes are a number or a symbol.

@@ -230,7 +230,21 @@ impl Checker<'_> {
                     (_, None) => Some(vec![rows, any()?]),
                     (section, Some(grid)) => {
                         let sign = if section == Section::Tokens { 1 } else { -1 };
-                        Some(vec![rows, tokens.add(&lead(grid), sign)?])
+                        let left = tokens.add(&lead(grid), sign)?;
+                        if left.as_constant().is_some_and(|left| left < 1) {
+                            let message = format!(
+                                "`{}` of {tokens} tokens leaves none: {} come before those of patches",
+                                section.name(),
+                                lead(grid)
+                            );
+                            self.error(findings::OUT_OF_RANGE, span, message);
+                            return None;
+                        }
+                        if let Some(builder) = &mut self.builder {
+                            let (by, size) = (section.name().to_owned(), left.clone());
+                            builder.asked.push(Asked { by, size, place: span, found: span });
+                        }
+                        Some(vec![rows, left])
                     }
                 }
             }

@@ -162,6 +162,13 @@ impl Reader {
     pub fn read(&mut self, written: &tree::TypeExpr) -> Type {
         let (name, arguments) = match &written.kind {
             TypeKind::Choices(choices) => {
+                // `float` is a choice of one word, which nobody wants.
+                if let [only] = choices.as_slice()
+                    && TypeName::ALL.iter().any(|own| own.text().eq_ignore_ascii_case(&only.text))
+                {
+                    self.faults.push(TypeFault::UnknownName(only.span, only.text.clone()));
+                    return Type::Unknown;
+                }
                 return Type::Choices(choices.iter().map(|choice| choice.text.clone()).collect());
             }
             TypeKind::Named(name, arguments) => (name, arguments),

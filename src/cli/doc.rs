@@ -9,18 +9,22 @@ use crate::diagnostics::{Diagnostic, Diagnostics, findings, render_all, visible}
 use crate::docs::guides::{self, GUIDES};
 use crate::resolve::catalog::{self, Entry, Named};
 use crate::resolve::{self, Disk};
-use crate::source::{self, Sources};
+use crate::source::{self, Sources, Span};
+use crate::syntax::lossless::SyntaxKind;
 use crate::syntax::parse::{self, Parsed};
 
 #[derive(clap::Args)]
 pub struct Arguments {
     /// A name such as moco_v2 or std.datasets.cifar10, a type such as Schedule, a module such as
-    /// std.augment, a guide such as guide.method, or a .cpipe file, of which every name is shown. Without one, the guides and the
-    /// modules of the library.
+    /// std.augment, a guide such as guide.method, or a .cpipe file, of which every name is shown.
+    /// Without one, the guides and the modules of the library.
     name: Option<String>,
     /// Look the name up in this .cpipe file first.
     #[arg(short, long, value_name = "FILE")]
     file: Option<String>,
+    /// Show all that is written of it, with its body.
+    #[arg(short, long, requires = "name")]
+    text: bool,
     /// Write all of the library, and the file with those that it uses, as one page of HTML with a
     /// search, DIR/index.html.
     #[arg(long, value_name = "DIR")]
@@ -28,7 +32,8 @@ pub struct Arguments {
 }
 
 pub fn run(arguments: &Arguments) -> ExitCode {
-    let width = output::width();
+    let shape = Shape { width: output::width(), whole: arguments.text };
+    let width = shape.width;
     let name = arguments.name.as_deref();
     let file = arguments.file.as_deref().or(name.filter(|name| name.ends_with(".cpipe")));
     let name = name.filter(|name| Some(*name) != file);
@@ -39,7 +44,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
         }
         return html::write(folder, file);
     }
-    let of_file = match file.map(|file| in_file(file, name, width)).transpose() {
+    let of_file = match file.map(|file| in_file(file, name, shape)).transpose() {
         Ok(found) => found.unwrap_or_default(),
         Err(error) => {
             output::diagnostic(&error, &Sources::default());
@@ -49,7 +54,7 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     let text = match name {
         _ if !of_file.is_empty() => of_file,
         Some(name) => match guide(name, width)
-            .or_else(|| in_library(name, width))
+            .or_else(|| in_library(name, shape))
             .or_else(|| of_type(name, width))
         {
             Some(text) => text,
@@ -64,8 +69,16 @@ pub fn run(arguments: &Arguments) -> ExitCode {
     output::write(&text)
 }
 
+/// How a page is made.
+#[derive(Clone, Copy)]
+struct Shape {
+    width: usize,
+    /// With the body.
+    whole: bool,
+}
+
 /// What a file of the user says of a name, or of all that it declares.
-fn in_file(file: &str, name: Option<&str>, width: usize) -> Result<String, Box<Diagnostic>> {
+fn in_file(file: &str, name: Option<&str>, shape: Shape) -> Result<String, Box<Diagnostic>> {
     let text = resolve::read(&Disk, Path::new(file))?;
     let mut sources = Sources::default();
     let id = sources.add(file, text);
@@ -74,35 +87,38 @@ fn in_file(file: &str, name: Option<&str>, width: usize) -> Result<String, Box<D
     output::error(&render_all(&faults, &sources, output::style()));
     let names = catalog::names(&tree).into_iter();
     let wanted = names.filter(|own| name.is_none_or(|name| own.name == name));
-    let pages: Vec<String> = wanted.map(|own| page(&own, file, &sources, width)).collect();
+    let pages: Vec<String> = wanted.map(|own| page(&own, file, &sources, shape)).collect();
     Ok(pages.join("\n"))
 }
 
 /// What the library says of a name, a path or a module.
-fn in_library(name: &str, width: usize) -> Option<String> {
+fn in_library(name: &str, shape: Shape) -> Option<String> {
+    let width = shape.width;
     let entries = catalog::entries();
     let is_it = |entry: &&Entry| {
         let whole = format!("{}.{}", entry.module, entry.named.name);
         entry.named.name == name || entry.path() == name || whole == name
     };
     let pages: Vec<String> =
-        entries.iter().filter(is_it).map(|own| entry_page(own, width)).collect();
+        entries.iter().filter(is_it).map(|own| entry_page(own, shape)).collect();
     if !pages.is_empty() {
         return Some(pages.join("\n"));
     }
-    let file = source::embedded(name)?;
-    let own = entries.iter().filter(|entry| entry.module == name);
-    let names: Vec<&str> = own.map(|entry| entry.named.name).collect();
-    let doc = output::reflow(catalog::module_doc(file), width);
-    Some(match names.is_empty() {
-        true => format!("{name}\n\n{doc}"),
-        false => {
-            format!(
-                "{name}\n\n{doc}\n{}",
-                output::reflow(&format!("It has {}.", names.join(", ")), width)
-            )
-        }
-    })
+    let Some(file) = source::embedded(name) else {
+        let inner = format!("{name}.");
+        let within = table(width, |module| module.starts_with(&inner));
+        return (!within.is_empty()).then(|| format!("{name}\n\n{within}"));
+    };
+    let own: Vec<&Named<'_>> =
+        entries.iter().filter(|entry| entry.module == name).map(|entry| &entry.named).collect();
+    let longest = own.iter().map(|own| own.name.len()).max().unwrap_or_default();
+    let mut text = format!("{name}\n\n{}", output::reflow(catalog::module_doc(file), width));
+    for (index, own) in own.into_iter().enumerate() {
+        let line = format!("{:<longest$}  {}", own.name, own.summary());
+        text += if index == 0 { "\n" } else { "" };
+        text += &format!("{}\n", output::cut(line.trim_end(), width));
+    }
+    Some(text)
 }
 
 fn guide(name: &str, width: usize) -> Option<String> {
@@ -118,14 +134,16 @@ fn of_type(name: &str, width: usize) -> Option<String> {
     ))
 }
 
-fn entry_page(entry: &Entry, width: usize) -> String {
-    page(&entry.named, &entry.access(), &Sources::default(), width)
+fn entry_page(entry: &Entry, shape: Shape) -> String {
+    page(&entry.named, &entry.access(), &Sources::default(), shape)
 }
 
 /// The signature as it is written, where it is, and what it says of itself.
-fn page(named: &Named<'_>, place: &str, sources: &Sources, width: usize) -> String {
-    let signature = sources.text(named.span);
-    let lines: Vec<_> = signature.lines().map(visible).collect();
+fn page(named: &Named<'_>, place: &str, sources: &Sources, shape: Shape) -> String {
+    let width = shape.width;
+    let whole = if shape.whole { whole(named.span, sources) } else { None };
+    let lines: Vec<_> =
+        whole.as_deref().unwrap_or(sources.text(named.span)).lines().map(visible).collect();
     let mut text = format!("{}\n    {}\n", lines.join("\n"), visible(place));
     if !named.doc.is_empty() {
         text += &format!("\n{}", output::reflow(named.doc, width));
@@ -137,6 +155,19 @@ fn page(named: &Named<'_>, place: &str, sources: &Sources, width: usize) -> Stri
     text
 }
 
+/// All of the define, the pipeline or the declaration that a signature belongs to.
+fn whole(signature: Span, sources: &Sources) -> Option<String> {
+    let lossless = parse::file(sources, signature.file).lossless;
+    let mut node = lossless.covering(signature.start..signature.end);
+    while !matches!(node.kind(), SyntaxKind::Define | SyntaxKind::Extern | SyntaxKind::Pipeline) {
+        node = node.parent()?;
+    }
+    // Without its documentation, which is shown below it.
+    let text = lossless.text().get(..node.range().end)?;
+    let line = text.get(..signature.start)?.rfind('\n').map_or(0, |at| at + 1);
+    text.get(line..).map(str::to_owned)
+}
+
 /// The modules of the library and what each is about.
 fn modules(width: usize) -> String {
     let mut text = String::new();
@@ -145,14 +176,22 @@ fn modules(width: usize) -> String {
         text.push('\n');
     }
     text.push('\n');
-    let longest = source::library().map(|(_, source)| source.name.len()).max().unwrap_or_default();
-    for (file, source) in source::library() {
+    text += &table(width, |_| true);
+    text + "\n`cpipe doc MODULE` lists its names, `cpipe list` all of them.\n"
+}
+
+/// Modules of the library, each with the first sentence about it.
+fn table(width: usize, is_wanted: impl Fn(&str) -> bool) -> String {
+    let wanted: Vec<_> = source::library().filter(|(_, source)| is_wanted(&source.name)).collect();
+    let longest = wanted.iter().map(|(_, source)| source.name.len()).max().unwrap_or_default();
+    let mut text = String::new();
+    for (file, source) in wanted {
         let doc = catalog::module_doc(file);
         let first = doc.lines().take_while(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
         text += &output::cut(&format!("{:<longest$}  {first}", source.name), width);
         text.push('\n');
     }
-    text + "\n`cpipe doc MODULE` lists its names, `cpipe list` all of them.\n"
+    text
 }
 
 /// Names of the library are on the page in any case.
@@ -167,7 +206,11 @@ fn unknown(name: &str) -> Diagnostic {
     let paths: Vec<String> = entries.iter().map(Entry::path).collect();
     let names = entries.iter().map(|entry| entry.named.name);
     let guides = GUIDES.iter().map(|guide| guide.name);
-    Diagnostic::general(findings::UNKNOWN_NAME, format!("nothing is called `{name}`"))
+    let error = Diagnostic::general(findings::UNKNOWN_NAME, format!("nothing is called `{name}`"));
+    if let Some(here) = resolve::here(name) {
+        return error.help(format!("for what has this name elsewhere there is `{here}`"));
+    }
+    error
         .help("`cpipe list` shows every name")
         .nearest(name, names.chain(paths.iter().map(String::as_str)).chain(guides))
 }

@@ -166,6 +166,9 @@ findings! {
     FEATURES_NOT_NORMALIZED "features-not-normalized" Warning lint "a temperature divides lengths, not directions";
     UNUSUAL_TEMPERATURE "unusual-temperature" Warning lint "a temperature is far from any in use";
     BATCH_NORM_LEAK "batch-norm-leak" Warning lint "batch statistics tell a query its key";
+    POSITIVE_AMONG_NEGATIVES "positive-among-negatives" Warning lint "a view is told from its own positive";
+    ROWS_FOR_COLUMNS "rows-for-columns" Warning lint "a number of each row meets the columns";
+    SOFTMAX_TWICE "softmax-twice" Warning lint "a softmax is taken of probabilities";
     SAME_VIEW "same-view" Warning lint "a view is compared with itself";
     UNUSED_VIEW "unused-view" Warning lint "a view is made and not read";
     VIEWS_WITHOUT_CHANCE "views-without-chance" Warning lint "the views of an image are all the same";

@@ -131,6 +131,7 @@ impl<'b> Walk<'b> {
         let node = &self.builder.nodes[node];
         let op = match &node.op {
             Op::Apply(network) => Op::Apply(self.network(*network)?),
+            Op::Count(_) => self.count(node.counts.as_ref()?)?,
             other => other.clone(),
         };
         let inputs = node.inputs.iter().map(|input| self.nodes[*input]).collect::<Option<_>>()?;
@@ -143,6 +144,15 @@ impl<'b> Walk<'b> {
 
     fn size(&self, size: &size::Size) -> Option<Extent> {
         self.numbers(size)?.extent()
+    }
+
+    /// A size as a number of a formula.
+    fn count(&self, size: &size::Size) -> Option<Op> {
+        let size = self.numbers(size)?;
+        Some(match size.as_constant() {
+            Some(number) => Op::Constant(number as f64),
+            None => Op::Count(size.extent()?),
+        })
     }
 
     /// With the numbers of what is known in the place of its names.

@@ -1,6 +1,7 @@
 //! Findings about what a pipeline does: legal programs whose science is doubtful, judged by their
 //! graph, so that a user's own objective is judged like one of the library.
 
+mod axes;
 mod collapse;
 mod compare;
 mod contrast;
@@ -52,6 +53,7 @@ pub fn lint(graph: &Graph, places: &Places) -> Diagnostics {
             let flow = Flow::of(graph);
             let (pairs, products) = (compare::pairs(graph, &flow), compare::products(graph, &flow));
             let objective = Objective { graph, flow, pairs, products, subject: &subject };
+            axes::check(&objective, &mut found);
             collapse::check(&objective, &mut found);
             whitening::check(&objective, &mut found);
             gradient::check(&objective, &mut found);

@@ -15,6 +15,9 @@ pub(super) mod named {
     pub const DIAGONAL: &str = "diagonal";
     pub const WHITEN: &str = "whiten";
     pub const DETACH: &str = "detach";
+    pub const SOFTMAX: &str = "softmax";
+    pub const LOG_SUM_EXP: &str = "log_sum_exp";
+    pub const SOFTPLUS: &str = "softplus";
     pub const SUMS: &[&str] = &["sum", "mean"];
     /// What makes a distance of a difference.
     pub const DISTANCES: &[&str] = &["square", "abs"];
@@ -37,6 +40,10 @@ pub(super) mod named {
     /// What reads labels, or the places of examples.
     pub const TARGETS: &[&str] =
         &["cross_entropy", "pick", "one_hot", "same_label", "same_example"];
+    /// What tells whether two rows are of one class, or of one example.
+    pub const SAME: &[&str] = &["same_label", "same_example"];
+    /// What takes a softmax of what it is given.
+    pub const SOFTMAXES: &[&str] = &["softmax", "log_softmax", "cross_entropy", "pick"];
     /// What tells one of a row from the others of it.
     pub const CHOICES: &[&str] = &["log_sum_exp", "log_softmax", "cross_entropy", "pick"];
 }
@@ -201,10 +208,20 @@ mod tests {
             named::PROBABILITIES,
             named::EXPONENTIALS,
             named::TARGETS,
+            named::SAME,
+            named::SOFTMAXES,
             named::CHOICES,
         ];
-        let single =
-            [named::MATMUL, named::TRANSPOSE, named::DIAGONAL, named::WHITEN, named::DETACH];
+        let single = [
+            named::MATMUL,
+            named::TRANSPOSE,
+            named::DIAGONAL,
+            named::WHITEN,
+            named::DETACH,
+            named::SOFTMAX,
+            named::LOG_SUM_EXP,
+            named::SOFTPLUS,
+        ];
         for name in lists.concat().iter().chain(&single) {
             assert!(declaration(name).is_some(), "`{name}` is declared nowhere");
         }

@@ -1,7 +1,9 @@
 //! How strongly similarities are told apart: temperatures, and the lengths that they divide.
 
-use super::compare::Product;
-use super::operations::{bare, handed_on, is_among, named, scaled};
+use std::collections::BTreeSet;
+
+use super::compare::{Product, readers};
+use super::operations::{bare, handed_on, is, is_among, named, scaled, unscaled};
 use super::{Objective, Subject};
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
 use crate::source::Span;
@@ -75,11 +77,12 @@ impl Scale {
 }
 
 pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
-    let Objective { graph, products, subject, .. } = objective;
-    let scales = scales(objective);
+    let Objective { graph, flow, products, subject, .. } = objective;
+    let (scales, readers) = (scales(objective), readers(graph, flow));
     // A similarity of a contrast that stands outside of the exponential is one of its logarithm.
     let is_contrast = products.iter().any(|product| scales[product.node].is_some());
-    for product in products.iter().filter(|_| is_contrast) {
+    let is_judged = |product: &&Product| is_contrast && !is_of_a_distance(graph, &readers, product);
+    for product in products.iter().filter(is_judged) {
         let scale = scales[product.node].unwrap_or(Scale::NONE);
         let sides = product.sides.iter().chain(&product.columns);
         let scale = sides.fold(scale, |scale, side| scale.around(graph, *side));
@@ -93,6 +96,72 @@ pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
         }
     }
     softened(objective, found);
+    again(objective, found);
+}
+
+/// Whether the lengths of the rows are added to a product, which makes it the square of a distance,
+/// `|x|^2 - 2 x·y + |y|^2`, or as much of it as differs between the columns.
+fn is_of_a_distance(graph: &ObjectiveGraph, readers: &[Vec<usize>], product: &Product) -> bool {
+    let sides = product.sides.map(|side| unscaled(graph, side));
+    let (mut seen, mut waiting) = (BTreeSet::new(), vec![product.node]);
+    while let Some(node) = waiting.pop() {
+        for &reader in readers[node].iter().filter(|reader| seen.insert(**reader)) {
+            let own = &graph.nodes[reader];
+            let is_sum = matches!(own.op, Op::Add | Op::Subtract);
+            let mut others = own.inputs.iter().filter(|input| **input != node);
+            if is_sum && others.any(|other| has_length(graph, *other, &sides)) {
+                return true;
+            }
+            if is_sum
+                || scaled(graph, reader).is_some()
+                || is_among(graph, reader, named::SELECTIONS)
+            {
+                waiting.push(reader);
+            }
+        }
+    }
+    false
+}
+
+/// Whether something is made of the squared lengths of some of these rows.
+fn has_length(graph: &ObjectiveGraph, root: usize, sides: &[usize]) -> bool {
+    let (mut seen, mut waiting) = (BTreeSet::new(), vec![root]);
+    while let Some(node) = waiting.pop() {
+        let own = &graph.nodes[node];
+        if matches!(own.op, Op::Apply(_)) || !seen.insert(node) {
+            continue;
+        }
+        let squared = own.inputs.first().map(|squared| &graph.nodes[*squared]);
+        if let Some(squared) = squared.filter(|_| is(graph, node, "sum"))
+            && (squared.op == Op::Multiply || squared.op == Op::Primitive("square".to_owned()))
+            && squared.inputs.iter().all(|x| sides.contains(&unscaled(graph, *x)))
+        {
+            return true;
+        }
+        waiting.extend(&own.inputs);
+    }
+    false
+}
+
+/// Judges a softmax of what a softmax has made: of numbers between zero and one it is nearly even.
+fn again(objective: &Objective<'_>, found: &mut Diagnostics) {
+    let Objective { graph, flow, subject, .. } = objective;
+    for index in (0..graph.nodes.len()).filter(|index| flow.reaches_loss[*index]) {
+        let logits = graph.nodes[index].inputs.first();
+        let Some(&logits) = logits.filter(|_| is_among(graph, index, named::SOFTMAXES)) else {
+            continue;
+        };
+        // Divided by a temperature they are logits again.
+        if is(graph, logits, named::SOFTMAX) && !Scale::of(graph, index).is_some() {
+            let [place, made] = [index, logits].map(|node| subject.places.nodes[node].place);
+            let message = "a softmax is taken here of probabilities";
+            let mut warning = Diagnostic::new(findings::SOFTMAX_TWICE, place, message);
+            if !place.holds(made) && !made.holds(place) {
+                warning = warning.also(made, "a softmax has made them");
+            }
+            found.push(warning.help("give it the logits as they are"));
+        }
+    }
 }
 
 /// For each node, how its elements are scaled until an exponential is taken of them; none where

@@ -1,6 +1,6 @@
 //! State: what an operation keeps from one step to the next.
 
-use burn::tensor::{Device, IndexingUpdateOp, Tensor};
+use burn::tensor::{Device, IndexingUpdateOp, Int, Tensor};
 
 use super::ObjectiveError;
 use super::clusters::clusters;
@@ -124,7 +124,7 @@ fn first(slot: &Slot) -> Array {
 }
 
 /// Moves the rows of a batch's examples towards what they are now, at length one. No example is
-/// twice in a batch.
+/// twice in a batch, but places may be given by other rows: of the same ones the last moves.
 fn replace(slot: &mut Slot, inputs: &[Array], args: &Args, context: &Context<'_>) {
     let (new, index) = (inputs[0].tensor::<2>(), inputs[1].whole::<1>());
     let m = number(args, "momentum", context.progress);
@@ -134,8 +134,20 @@ fn replace(slot: &mut Slot, inputs: &[Array], args: &Args, context: &Context<'_>
         let moved = own.clone() * m + new * (1.0 - m);
         let length = moved.clone().square().sum_dim(1).clamp_min(1e-24).sqrt();
         // What is added to a row makes it the new one.
-        rows.select_assign(0, index, moved / length - own, IndexingUpdateOp::Add)
+        let added = (moved / length - own) * last_of_each(&index);
+        rows.select_assign(0, index, added, IndexingUpdateOp::Add)
     });
+}
+
+/// One for each place that does not come again, and else zero: `[n, 1]`.
+fn last_of_each(index: &Tensor<1, Int>) -> Tensor<2> {
+    let [n] = index.dims();
+    let again =
+        |own: Tensor<1, Int>| (own.clone().unsqueeze_dim::<2>(0), own.unsqueeze_dim::<2>(1));
+    let (others, own) = again(index.clone());
+    let (later, earlier) = again(Tensor::arange(0..n as i64, &index.device()));
+    let comes_again = own.equal(others).bool_and(later.greater(earlier)).any_dim(1);
+    comes_again.bool_not().float()
 }
 
 /// Moves a mean towards that of a batch.

@@ -32,6 +32,15 @@ const NAMES: &[(&[&str], &str)] = &[
     (&["index_select"], "gather(x, rows: i)"),
     (&["slogdet", "logdet"], "log_det(x)"),
     (&["diag"], "diagonal(x)"),
+    (&["trace"], "sum(diagonal(x))"),
+    (&["where"], "mask * x + (1 - mask) * y"),
+    (&["cdist", "pairwise_distance"], "2 - 2 * similarity(normalize(a), normalize(b))"),
+    (&["batch_norm", "batchnorm", "bn"], "standardize(x)"),
+    (&["reshape"], "chunk(x, parts: k)"),
+    (&["queue", "memory"], "fifo(x, size: k)"),
+    (&["momentum_encoder", "momentum_update", "moving_average"], "ema(network)"),
+    (&["ones_like", "ones"], "0 * x + 1"),
+    (&["zeros_like", "zeros"], "0 * x"),
 ];
 
 /// What there is here for what is called so elsewhere.

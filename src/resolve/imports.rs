@@ -43,12 +43,14 @@ pub fn with(tree: &Tree, path: &str) -> Option<Edit> {
     let is_item = |node: &Node<'_>| {
         matches!(node.kind(), SyntaxKind::Define | SyntaxKind::Extern | SyntaxKind::Pipeline)
     };
+    // As the lines of the file end.
+    let line = if tree.text().contains("\r\n") { "\r\n" } else { "\n" };
     let (at, blank) = match first_use {
         Some(first) => (first, ""),
-        None => (items.find(is_item)?, "\n"),
+        None => (items.find(is_item)?, line),
     };
     let place = Span { end: at.span().start, ..at.span() };
-    Some(Edit { place, text: format!("use {path}\n{blank}"), is_safe: true })
+    Some(Edit { place, text: format!("use {path}{line}{blank}"), is_safe: true })
 }
 
 fn above(mut node: Node<'_>, kind: SyntaxKind) -> Option<Node<'_>> {

@@ -7,10 +7,10 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use super::Run;
 use super::fields::Fields;
 use super::inputs::Datasets;
 use super::prepare::Lookups;
+use super::{Locations, Run};
 use crate::check::{StageKind, declared_sizes, examples_of};
 use crate::data::{self, Content};
 use crate::evaluate::map_bytes;
@@ -21,6 +21,7 @@ use crate::resolve::{examples, learned};
 use crate::store::error::RunError;
 use crate::term::objective::{ENCODER, NetworkBody, ObjectiveGraph};
 use crate::term::{Call, Part, Term, Unit, batches};
+use crate::watch::Watch;
 
 /// The bytes of a number.
 const NUMBER: u128 = size_of::<f32>() as u128;
@@ -113,37 +114,12 @@ impl Run<'_> {
 
     /// Makes sure that there is room for a dataset that is read alone: in memory, or in the cache.
     pub(super) fn check_dataset(&self, dataset: &Call) -> Result<(), RunError> {
-        let needed = if data::in_memory(dataset) { pixels(dataset) } else { 0 };
-        match free_memory().filter(|free| needed > u128::from(*free)) {
-            Some(free) => {
-                let needed = needed.try_into().unwrap_or(u64::MAX);
-                Err(RunError::MemoryTooSmall { needed, free })
-            }
-            None => {
-                let sources = Datasets::new(&self.locations);
-                let known = self.watched(|watch| sources.content(dataset, watch));
-                // What cannot be had is said when it is read.
-                if known.is_ok_and(|own| own == Content::Unread) {
-                    self.check_cache(dataset)?;
-                }
-                Ok(())
-            }
-        }
+        self.watched(|watch| check_dataset(dataset, &self.locations, watch))
     }
 
     /// Makes sure that the disk of the cache holds the pixels of a dataset that lie in a file.
     pub(super) fn check_cache(&self, dataset: &Call) -> Result<(), RunError> {
-        let sources = Datasets::new(&self.locations);
-        let written = self.watched(|watch| sources.written(dataset, watch));
-        let needed = pixels(dataset).saturating_sub(u128::from(written));
-        let cache = &self.locations.cache;
-        match free_disk(cache).filter(|free| needed > u128::from(*free)) {
-            Some(free) if !data::in_memory(dataset) => {
-                let (path, needed) = (cache.clone(), needed.try_into().unwrap_or(u64::MAX));
-                Err(RunError::DiskTooSmall { path, needed, free })
-            }
-            _ => Ok(()),
-        }
+        self.watched(|watch| check_cache(dataset, &self.locations, watch))
     }
 
     /// What one stage takes, as far as it is known.
@@ -191,6 +167,38 @@ impl Run<'_> {
             Term::Output(output) => self.architecture(output),
             term => term.clone(),
         }
+    }
+}
+
+/// Makes sure that there is room for a dataset that is read alone: in memory, or in the cache.
+pub(super) fn check_dataset(
+    dataset: &Call,
+    locations: &Locations,
+    watch: Watch<'_>,
+) -> Result<(), RunError> {
+    let needed = if data::in_memory(dataset) { pixels(dataset) } else { 0 };
+    if let Some(free) = free_memory().filter(|free| needed > u128::from(*free)) {
+        let needed = needed.try_into().unwrap_or(u64::MAX);
+        return Err(RunError::MemoryTooSmall { needed, free });
+    }
+    // What cannot be had is said when it is read.
+    match Datasets::new(locations).content(dataset, watch) {
+        Ok(Content::Unread) => check_cache(dataset, locations, watch),
+        _ => Ok(()),
+    }
+}
+
+/// Makes sure that the disk of the cache holds the pixels of a dataset that lie in a file.
+fn check_cache(dataset: &Call, locations: &Locations, watch: Watch<'_>) -> Result<(), RunError> {
+    let written = Datasets::new(locations).written(dataset, watch);
+    let needed = pixels(dataset).saturating_sub(u128::from(written));
+    let cache = &locations.cache;
+    match free_disk(cache).filter(|free| needed > u128::from(*free)) {
+        Some(free) if !data::in_memory(dataset) => {
+            let (path, needed) = (cache.clone(), needed.try_into().unwrap_or(u64::MAX));
+            Err(RunError::DiskTooSmall { path, needed, free })
+        }
+        _ => Ok(()),
     }
 }
 

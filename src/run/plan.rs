@@ -8,12 +8,12 @@ use super::fields::Fields;
 pub use super::history::{Change, History, Otherwise};
 use super::inputs::Datasets;
 use super::known::Known;
-use super::prepare::datasets;
+use super::prepare::{datasets, drawn};
 use super::weights;
 pub use super::work::Work;
 use super::{Cause, Failure, Reason, Run};
 use crate::check::{StageKind, examples_of as examples};
-use crate::data::Supply;
+use crate::data::{Content, Supply};
 use crate::graph::Stage;
 use crate::store::Lookup;
 use crate::store::checkpoint::Standing;
@@ -127,7 +127,9 @@ impl Plan<'_> {
             return Some((None, said(error.finding().name, error.message(), error.help())));
         }
         self.stages.iter().find_map(|own| match &own.next {
-            Next::Blocked(Blocked::By(cause @ (Cause::Data(_) | Cause::File(_)))) => {
+            Next::Blocked(Blocked::By(
+                cause @ (Cause::Data(_) | Cause::File(_) | Cause::Evaluate(_) | Cause::Empty(_)),
+            )) => {
                 let said = said(cause.finding().name, cause.message(), cause.help());
                 Some((Some(own.stage.name.as_str()), said))
             }
@@ -177,7 +179,7 @@ impl Run<'_> {
     pub fn plan(&self, output: &Path, otherwise: Otherwise<'_>) -> Result<Plan<'_>, Failure> {
         self.guess_contents()?;
         let lookups = self.look_up()?;
-        let sources = Datasets::new(&self.locations);
+        let mut sources = Datasets::new(&self.locations);
         let need = self.need(&lookups, &sources);
         let lineages = self.store.lineages();
         let mut plan = Plan {
@@ -200,7 +202,7 @@ impl Run<'_> {
             let lookup = &lookups[&position];
             let next = match lookup {
                 Lookup::Finished(_) => Next::Cached,
-                lookup => self.next(stage, lookup, &mut plan, &sources)?,
+                lookup => self.next(stage, lookup, &mut plan, &mut sources)?,
             };
             let is_to_run = |name: &&str| {
                 let is_cached = matches!(next, Next::Cached | Next::SameAs(_));
@@ -249,7 +251,7 @@ impl Run<'_> {
         stage: &Stage,
         lookup: &Lookup,
         plan: &mut Plan<'r>,
-        sources: &Datasets<'_>,
+        sources: &mut Datasets<'_>,
     ) -> Result<Next, Failure> {
         let key = self.key(stage);
         let mut before = plan.stages.iter().filter(|own| matches!(own.next, Next::Run { .. }));
@@ -279,7 +281,7 @@ impl Run<'_> {
         &self,
         stage: &Stage,
         plan: &mut Plan<'_>,
-        sources: &Datasets<'_>,
+        sources: &mut Datasets<'_>,
     ) -> Result<(), Cause> {
         for call in weights::files(stage) {
             self.compare_weights(call)?;
@@ -288,7 +290,12 @@ impl Run<'_> {
             let supply = self.watched(|watch| sources.locate(dataset, watch))?;
             plan.datasets.insert(dataset.to_string(), supply);
         }
-        Ok(())
+        // What is not decoded yet is not decoded for that.
+        let is_known = |own: Content| own != Content::Unread;
+        match drawn(stage).filter(|own| self.contents.of(&own.dataset).is_some_and(is_known)) {
+            Some(split) => self.check_sample(stage, split, sources),
+            None => Ok(()),
+        }
     }
 
     fn training(&self, stage: &Stage) -> Option<Training> {

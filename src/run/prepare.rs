@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use super::failure::Failure;
+use super::failure::{Cause, Failure};
 use super::fields::Fields;
 use super::inputs::{Datasets, Examples};
 use super::stages::no_step;
@@ -18,7 +18,7 @@ use crate::graph::Stage;
 use crate::random::Key;
 use crate::store::Lookup;
 use crate::store::error::RunError;
-use crate::term::{Call, Term, batches};
+use crate::term::{Call, Split, Term, batches};
 use crate::train::steps;
 
 /// What the store holds of each stage, by position in the graph.
@@ -64,36 +64,40 @@ impl Run<'_> {
     /// checker has looked at all others.
     fn check_samples(&self, lookups: &Lookups, datasets: &mut Datasets<'_>) -> Result<(), Failure> {
         for stage in self.needed(lookups) {
-            let fields = Fields(stage);
-            let field = if stage.kind == StageKind::Evaluate { "fit" } else { "data" };
-            let Some(Term::Split(split)) = stage.fields.get(field) else { continue };
-            if examples_of(split).is_some() {
-                continue;
+            let Some(split) = drawn(stage) else { continue };
+            let enough = self.check_sample(stage, split, datasets);
+            enough.map_err(|cause| Failure::of(stage, cause))?;
+        }
+        Ok(())
+    }
+
+    /// The same of one that a stage reads.
+    pub(super) fn check_sample(
+        &self,
+        stage: &Stage,
+        split: &Split,
+        datasets: &mut Datasets<'_>,
+    ) -> Result<(), Cause> {
+        let fields = Fields(stage);
+        let found = self.watched(|watch| datasets.split(split, Key::root(self.seed), watch))?;
+        let examples = found.indices.len();
+        match (stage.kind, fields.0.fields.get("protocol")) {
+            (StageKind::Evaluate, Some(Term::Call(protocol))) => {
+                let k = protocol.args.get("k").map(|_| protocol.args.size("k"));
+                if let Some(k) = k.filter(|k| *k > examples) {
+                    return Err(EvaluateError::TooFewNeighbours { k, examples }.into());
+                }
+                if protocol.args.get("held_out").is_some() && has_no_two(&found) {
+                    return Err(EvaluateError::NoneHeldOut.into());
+                }
             }
-            let found = self.watched(|watch| datasets.split(split, Key::root(self.seed), watch));
-            let found = found.map_err(|error| Failure::of(stage, error.into()))?;
-            let examples = found.indices.len();
-            let too_few = match (stage.kind, fields.0.fields.get("protocol")) {
-                (StageKind::Evaluate, Some(Term::Call(protocol))) => {
-                    let k = protocol.args.get("k").map(|_| protocol.args.size("k"));
-                    match k.filter(|k| *k > examples) {
-                        Some(k) => Some(EvaluateError::TooFewNeighbours { k, examples }.into()),
-                        None if protocol.args.get("held_out").is_some() && has_no_two(&found) => {
-                            Some(EvaluateError::NoneHeldOut.into())
-                        }
-                        None => None,
-                    }
+            (StageKind::Evaluate, _) => {}
+            _ => {
+                let batch = fields.args().size("batch");
+                let length = fields.args().duration("length");
+                if batch > examples || steps(length, batches(examples, batch) as u64) == 0 {
+                    return Err(no_step(stage, examples, batch));
                 }
-                (StageKind::Evaluate, _) => None,
-                _ => {
-                    let batch = fields.args().size("batch");
-                    let length = fields.args().duration("length");
-                    let steps = steps(length, batches(examples, batch) as u64);
-                    (batch > examples || steps == 0).then(|| no_step(stage, examples, batch))
-                }
-            };
-            if let Some(cause) = too_few {
-                return Err(Failure::of(stage, cause));
             }
         }
         Ok(())
@@ -134,6 +138,15 @@ impl Run<'_> {
     /// The datasets that these stages read, each as often as it is read.
     pub(super) fn wanted(&self, lookups: &Lookups) -> impl Iterator<Item = (&Stage, &Call)> {
         self.needed(lookups).flat_map(|stage| datasets(stage).map(move |dataset| (stage, dataset)))
+    }
+}
+
+/// What a stage learns from, where only the labels tell how many examples that is.
+pub(super) fn drawn(stage: &Stage) -> Option<&Split> {
+    let field = if stage.kind == StageKind::Evaluate { "fit" } else { "data" };
+    match stage.fields.get(field) {
+        Some(Term::Split(split)) if examples_of(split).is_none() => Some(split),
+        _ => None,
     }
 }
 

@@ -25,7 +25,7 @@ use crate::store::error::RunError;
 use crate::store::events::Event;
 use crate::store::{Finished, Partial};
 use crate::term::objective::ENCODER;
-use crate::term::{Call, Split, Term, Unit};
+use crate::term::{Call, Split, Term, Unit, batches};
 use crate::train::{DeviceFeed, Feed, HostFeed, Session, Training, build_optimizer};
 
 /// The file of a picture of features.
@@ -232,10 +232,13 @@ impl Run<'_> {
 
 /// A training that ends before it has begun.
 pub(super) fn no_step(stage: &Stage, examples: usize, batch: usize) -> Cause {
-    Cause::Empty(format!(
-        "`{}` has no step to take: {examples} examples in batches of {batch}",
-        stage.name
-    ))
+    let why = match batches(examples, batch) {
+        0 => format!("{examples} examples make no batch of {batch}"),
+        per_epoch => {
+            format!("its length is {}, and an epoch has {per_epoch}", Fields(stage).get("length"))
+        }
+    };
+    Cause::Empty(format!("`{}` has no step to take: {why}", stage.name))
 }
 
 /// What makes the batches of a training.

@@ -1,6 +1,7 @@
 //! What the networks of a training are given, to be looked at.
 
 use super::Locations;
+use super::estimate::check_dataset;
 use super::failure::Failure;
 use super::fields::Fields;
 use super::inputs::Datasets;
@@ -46,6 +47,7 @@ pub fn seen(
 ) -> Result<Vec<Seen>, Failure> {
     let fields = Fields(stage);
     let key = Key::root(seed);
+    check_dataset(&fields.split("data").dataset, locations, watch)?;
     let found = Datasets::new(locations).split(fields.split("data"), key, watch);
     let mut found = found.map_err(|error| Failure::of(stage, error.into()))?;
     found.normalization = Normalization { mean: [0.0; 3], std: [1.0; 3] };

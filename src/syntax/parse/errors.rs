@@ -73,7 +73,15 @@ fn at(text: &str, file: FileId, furthest: usize, expected: &BTreeSet<String>) ->
         "True" | "False" | "None" => {
             error.help(format!("write `{}`", text[start..end].to_lowercase()))
         }
-        "=" => error.help("an argument or a field is given by a colon: `lr: 0.1`"),
+        "=" => match named(&text[..start]) {
+            Some(name) => error.help(format!("a value is named by `let`: `let {name} = …`")),
+            None => error.help("an argument or a field is given by a colon: `lr: 0.1`"),
+        },
+        "^" => error.help(POWERS),
+        "*" if text[..start].ends_with('*') => error.help(POWERS),
+        "@" => error.help("matrices are multiplied by `matmul(a, b)`, or `similarity(a, b)`"),
+        "[" if text[..start].ends_with(|c: char| c.is_alphanumeric() || "_)]".contains(c)) => error
+            .help("parts of a tensor are taken by an operation: `split`, `gather`, `last_rows`"),
         own if is_value && own.starts_with(|c: char| c.is_ascii_uppercase()) => {
             error.help(format!("names begin with a small letter: `{}`", own.to_lowercase()))
         }
@@ -82,6 +90,28 @@ fn at(text: &str, file: FileId, furthest: usize, expected: &BTreeSet<String>) ->
         ),
         _ => error,
     }
+}
+
+const POWERS: &str = "a power is an operation: `square(x)`, `sqrt(x)` or `exp(p * log(x))`";
+
+/// The name that begins the line which ends there, where the line stands in the body of a define.
+fn named(before: &str) -> Option<&str> {
+    let (lines, line) = before.rsplit_once('\n')?;
+    let name = line.trim();
+    let is_name = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let mut open = 0;
+    let (at, bracket) = lines.char_indices().rev().find(|(_, c)| {
+        open += match c {
+            ')' | ']' | '}' => 1,
+            '(' | '[' | '{' => -1,
+            _ => 0,
+        };
+        open < 0
+    })?;
+    let head = &lines[..at];
+    let item = ["define ", "pipeline "].map(|word| head.rfind(word));
+    (is_name && bracket == '{' && item[0] > item[1]).then_some(name)
 }
 
 /// The dots around that place that are to be those of a range: they stand between numbers.

@@ -159,7 +159,8 @@ fn facts_are_those_that_the_checker_knows() {
         for fact in &declaration.tree.facts {
             let is_right = match fact.name.text.as_str() {
                 "cuts" | "fits" | "chance" | "labels" => declaration.is(&fact.name.text),
-                "spreads" | "picks" => kind == "Tensor" && declaration.is(&fact.name.text),
+                "spreads" => kind == "Tensor" && declaration.is("spreads"),
+                "picks" => matches!(kind, "Tensor" | "Index") && declaration.is("picks"),
                 "draws" => matches!(kind, "Tensor" | "Labels" | "Index") && declaration.is("draws"),
                 "pads" | "covers" | "deals" | "averages" | "groups" | "freezes" | "orders"
                 | "takes" | "follows" => parameter(&fact.name.text),

@@ -95,7 +95,7 @@ const TWO_ENCODERS: &str = "define own(encoder: Encoder) -> Objective {
   minimize nt_xent(normalize(left(a)), normalize(right(b)), temperature: 0.2)
 }";
 
-/// Distances of the middles of two views, as in Wang et al. 2022, arXiv:2110.06848: lengths count.
+/// Distances of the middles of two views, as in Dufumier et al. 2022, arXiv:2206.01646: lengths count.
 const UNIFORM: &str = "define own(encoder: Encoder) -> Objective {
   let network = encoder >> mlp(hidden: 64, out: 32)
   given views a, b
@@ -206,6 +206,53 @@ fn what_is_to_differ_has_no_lost_sign() {
         let is_right = found.diagnostics.iter().all(|own| own.severity() != Severity::Error);
         assert!(is_right, "{program}: {:?}", names(&found));
         assert!(!names(&found).contains(&"only-repulsion"), "{program}");
+    }
+}
+
+/// What is written of `u` and `v`, rows of length one of two views, `s` their similarity, and what is
+/// found of it.
+#[test]
+fn matrices_and_their_rows_are_told_apart() {
+    let within = |part: &str| {
+        format!("let k = {part}\n  minimize mean(k / sum(k, over: last)) + nt_xent(u, v)")
+    };
+    let alone = |part: &str| format!("minimize mean({part}) + nt_xent(u, v)");
+    let judged = [
+        // The rows of a symmetric matrix are its columns.
+        (within("matmul(transpose(u), u)"), ""),
+        (within("similarity(u, u / 0.1)"), ""),
+        (within("covariance(u)"), ""),
+        (within("s + transpose(s)"), ""),
+        (within("similarity(u, v) * similarity(v, u)"), ""),
+        (within("exp(similarity(u, u)) * greater(similarity(u, u), similarity(u, u) / 2)"), ""),
+        (within("exp(s)"), "rows-for-columns"),
+        (alone("exp(s) / (sum(exp(s), over: last) + 1e-6)"), "rows-for-columns"),
+        (alone("exp(s) * (1 / sum(exp(s), over: last))"), "rows-for-columns"),
+        (alone("s - log_sum_exp(s)"), "rows-for-columns"),
+        (alone("transpose(transpose(s) - log_sum_exp(s))"), ""),
+        (alone("softplus(log_sum_exp(s) - diagonal(s))"), "positive-among-negatives"),
+        (alone("info_nce(u, v, negatives: normalize(n(b)))"), "positive-among-negatives"),
+        (alone("info_nce(u, detach(v), negatives: v)"), "positive-among-negatives"),
+        (alone("info_nce(u, v, negatives: u)"), "positive-among-negatives"),
+        (alone("info_nce(u, v, negatives: fifo(u, size: 1024))"), ""),
+        (alone("soft_cross_entropy((softmax(u) + softmax(v)) / 2, softmax(v))"), "softmax-twice"),
+        (alone("soft_cross_entropy(softmax(u) / 0.1, softmax(v))"), ""),
+    ];
+    for (minimized, finding) in judged {
+        let define = format!(
+            "define own(encoder: Encoder) -> Objective {{
+  let n = encoder >> mlp(hidden: 64, out: 32)
+  given views a, b
+  let u = normalize(n(a))
+  let v = normalize(n(b))
+  let s = similarity(u, v) / 0.1
+  {minimized}
+}}"
+        );
+        let found = text(&training(&define, "own(backbone)"));
+        let found: Vec<_> = names(&found).into_iter().filter(|own| *own != "unused-name").collect();
+        let wanted: Vec<_> = [finding].into_iter().filter(|own| !own.is_empty()).collect();
+        assert_eq!(found, wanted, "{minimized}");
     }
 }
 

@@ -159,6 +159,15 @@ const BOTTLENECK: &str = "  let mean_of   = linear(out: 8)
   let rate = mean(sum(square(mu) - s + exp(s) - 1, over: last)) / 2
   minimize cross_entropy(classes(z), y) + 1e-3 * rate";
 
+/// Lee et al. 2020, arXiv:2010.08887, section 3.1: each of two mixed images is found by its share.
+const I_MIX: &str = "  given views a, b
+  let share = random_uniform(mean(mean(mean(a, over: last), over: last), over: last))
+  let other = random_permutation(a)
+  let q = normalize(network(scale_examples(a, share) + scale_examples(gather(a, other), 1 - share)))
+  let k = normalize(network(b))
+  let alike = share * dot(q, k) + (1 - share) * dot(q, gather(k, other))
+  minimize mean(log_sum_exp(similarity(q / 0.2, k)) - alike / 0.2)";
+
 const ALL: &[(&str, &str)] = &[
     ("InfoNCE", INFO_NCE),
     ("InfoNCE by parts", INFO_NCE_BY_PARTS),
@@ -176,6 +185,7 @@ const ALL: &[(&str, &str)] = &[
     ("spectral contrast", SPECTRAL),
     ("alignment and uniformity", UNIFORMITY),
     ("triplets", TRIPLETS),
+    ("i-Mix", I_MIX),
 ];
 
 #[test]

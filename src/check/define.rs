@@ -229,8 +229,12 @@ impl Checker<'_> {
                         "this value goes nowhere",
                     );
                     let before = position.checked_sub(1).and_then(|at| define.body.get(at));
-                    self.report(error.help(match before.is_some_and(gives_labels) {
-                        true => "labels come behind the views: `given views a, b and label y`",
+                    let is_of_labels = before.is_some_and(gives_labels);
+                    self.report(error.help(match is_return(expr) {
+                        true => "an objective ends in `minimize`, in the place of `return`",
+                        false if is_of_labels => {
+                            "labels come behind the views: `given views a, b and label y`"
+                        }
                         false => "an objective ends in `minimize`",
                     }));
                 }
@@ -296,10 +300,10 @@ impl Checker<'_> {
         let (read, unread): (Vec<&Parameter>, Vec<_>) =
             define.signature.parameters.iter().partition(|own| used.contains(&own.name.text));
         // A size may be all that is read of a tensor.
-        let is_told =
-            |size: &&String| read.iter().any(|own| sizes(&own.kind).any(|own| own == *size));
-        let is_measured =
-            |own: &&Parameter| sizes(&own.kind).any(|size| used.contains(size) && !is_told(&size));
+        let is_told = |size: &String| read.iter().any(|own| sizes(&own.kind).contains(&size));
+        let is_measured = |own: &&Parameter| {
+            sizes(&own.kind).into_iter().any(|size| used.contains(size) && !is_told(size))
+        };
         let parameters = unread.into_iter().filter(|own| !is_measured(own));
         let parameters = parameters.map(|parameter| &parameter.name);
         let lets = define.body.iter().filter_map(|statement| match statement {
@@ -337,13 +341,26 @@ fn is_return(expr: &Expr) -> bool {
 }
 
 /// The names of sizes that a type gives.
-fn sizes(kind: &TypeExpr) -> impl Iterator<Item = &String> {
+fn sizes(kind: &TypeExpr) -> Vec<&String> {
     let arguments = match &kind.kind {
         TypeKind::Named(_, Some(arguments)) => arguments.as_slice(),
         _ => &[],
     };
-    arguments.iter().filter_map(|argument| match argument {
-        TypeArgument::Size(Expr { kind: ExprKind::Name(name), .. }) => Some(name),
+    let mut waiting: Vec<&Expr> = Vec::new();
+    waiting.extend(arguments.iter().filter_map(|argument| match argument {
+        TypeArgument::Size(size) => Some(size),
         _ => None,
-    })
+    }));
+    let mut names = Vec::new();
+    while let Some(size) = waiting.pop() {
+        match &size.kind {
+            ExprKind::Name(name) => names.push(name),
+            ExprKind::Binary(first, rest) => {
+                waiting.push(first);
+                waiting.extend(rest.iter().map(|(_, operand)| operand));
+            }
+            _ => {}
+        }
+    }
+    names
 }

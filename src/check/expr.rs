@@ -201,6 +201,9 @@ impl Checker<'_> {
                 error.edit = resolve::imports::with(lossless, &path);
                 error
             }
+            None if name == "return" => {
+                error.help("the last line is the value of a define: leave `return` out")
+            }
             None if !self.diagnostics.wants_suggestions() => error,
             None if self.builder.is_some() && resolve::here(name).is_some() => {
                 let here = resolve::here(name).unwrap_or_default();

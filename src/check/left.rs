@@ -1,11 +1,13 @@
 //! What is left of views, a batch or examples, once a stage says how large they are.
 
+use std::collections::BTreeMap;
+
 use super::Checker;
 use super::groups::whole;
 use super::length::examples;
 use super::objective::{Asked, Builder, DraftNode};
 use super::pipeline::TypedStage;
-use super::size::{Known, Size, Symbol};
+use super::size::{Known, Size, SizeFault, Symbol};
 use super::stages::split_of;
 use super::value::{AugmentValue, Kind, Value};
 use crate::diagnostics::{Diagnostic, findings};
@@ -39,6 +41,16 @@ impl Told {
         }
     }
 
+    /// What the field says that tells it.
+    fn said(&self) -> String {
+        let size = self.size;
+        match self.of {
+            Of::View => format!("views of {size} pixels"),
+            Of::Batch => format!("a batch of {size}"),
+            Of::Examples => format!("{size} examples"),
+        }
+    }
+
     fn help(&self) -> &'static str {
         match self.of {
             Of::View => "give it larger views, or ask for less of them",
@@ -59,8 +71,15 @@ impl Checker<'_> {
             Some(known) => Some(Size::constant(known.size)),
             None => channels.clone().filter(|_| *symbol == Known::Channels.symbol()),
         };
-        if let Some(error) = builder.nodes.iter().find_map(|node| no_number(node, &number)) {
-            self.report(error);
+        if let Some((node, size, message, help)) = no_number(builder, &number) {
+            let error = Diagnostic::new(findings::OUT_OF_RANGE, node.written.place, message);
+            let symbols = size.symbols();
+            let by = told.iter().filter(|own| symbols.contains(&&own.symbol));
+            // Height and width are told by one field.
+            let places: BTreeMap<Span, String> = by.map(|own| (own.place, own.said())).collect();
+            let error =
+                places.into_iter().fold(error, |error, (place, said)| error.also(place, said));
+            self.report(error.help(help));
             return;
         }
         let is_none = |size: &Size| {
@@ -128,16 +147,48 @@ impl Checker<'_> {
     }
 }
 
-/// What a tensor has for a size, or counts, where that is no number once the stage is known.
-fn no_number(node: &DraftNode, known: &impl Fn(&Symbol) -> Option<Size>) -> Option<Diagnostic> {
-    let sizes = node.shape.sizes().into_iter().flatten().chain(&node.counts);
-    let size = sizes.into_iter().find(|size| size.substitute(known).is_none())?;
-    let (message, help) = match size.leaves_a_rest(known) {
-        true => (
-            format!("`{size}` is no whole number in this stage"),
-            "for a fraction write a number of it with a point, `1.0`",
-        ),
-        false => (format!("`{size}` is too large in this stage"), "sizes are below 2^63"),
-    };
-    Some(Diagnostic::new(findings::OUT_OF_RANGE, node.written.place, message).help(help))
+/// The size of a tensor, or a count, that is no number once the stage is known, or by which nothing
+/// can be divided; what is wrong with it, and what to do.
+fn no_number<'b>(
+    builder: &'b Builder,
+    known: &impl Fn(&Symbol) -> Option<Size>,
+) -> Option<(&'b DraftNode, Size, String, &'static str)> {
+    const FRACTION: &str = "for a fraction write a number of it with a point, `1.0`";
+    // What the graph counts is of batches and examples as they are.
+    let is_view =
+        |symbol: &Symbol| *symbol != Known::Batch.symbol() && *symbol != Known::Examples.symbol();
+    let of_views = |symbol: &Symbol| known(symbol).filter(|_| is_view(symbol));
+    builder.nodes.iter().find_map(|node| {
+        let sizes = node.shape.sizes().into_iter().flatten().chain(&node.counts);
+        let faulty = sizes.into_iter().find_map(|size| Some((size, size.fault(known)?)));
+        let (size, message, help) = match faulty {
+            Some((size, SizeFault::Large)) => {
+                (size, format!("`{size}` is too large in this stage"), "sizes are below 2^63")
+            }
+            Some((size, SizeFault::Rest)) => {
+                (size, format!("`{size}` is no whole number in this stage"), FRACTION)
+            }
+            Some((size, SizeFault::Zero)) => {
+                let message = format!("`{size}` divides by zero in this stage");
+                (size, message, "take another size, or a number")
+            }
+            None => {
+                let counted = node.counts.as_ref();
+                let open = counted.filter(|size| {
+                    size.substitute(&of_views).is_none_or(|size| size.extent().is_none())
+                });
+                if let Some(size) = open {
+                    let message = format!("how many `{size}` is, is not known here");
+                    return Some((node, size.clone(), message, FRACTION));
+                }
+                let &[_, by] = node.inputs.as_slice() else { return None };
+                let by = &builder.nodes[by].counts.as_ref().filter(|_| node.op == Op::Divide)?;
+                let is_zero = by.substitute(known)?.as_constant() == Some(0);
+                let message = format!("this divides by `{by}`, which is zero in this stage");
+                return is_zero
+                    .then(|| (node, (*by).clone(), message, "take another size, or a number"));
+            }
+        };
+        Some((node, size.clone(), message, help))
+    })
 }

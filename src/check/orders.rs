@@ -1,5 +1,7 @@
 //! Permutations against the pieces that they are of.
 
+use std::collections::BTreeSet;
+
 use super::Checker;
 use super::objective::{Builder, DraftNode};
 use super::size::Size;
@@ -47,16 +49,31 @@ fn no_order(builder: &Builder, node: &DraftNode, of: &Declaration) -> Option<Dia
     let followed = of.named("follows")?;
     let mut tensors = of.tensors().zip(&node.inputs);
     let (_, &given) = tensors.find(|(own, _)| own.name.text == followed)?;
-    let made_by = |node: usize| match &builder.nodes[node].op {
-        Op::Primitive(name) => declaration(name),
-        _ => None,
-    };
-    let yields = made_by(given).and_then(|own| own.named("yields"));
-    if yields == Some(followed) {
+    if is_order(builder, given, followed) {
         return None;
     }
     let message =
         format!("`{followed}` of `{}` is an order of places, and this is none", of.name());
     let error = Diagnostic::new(findings::TYPE_MISMATCH, node.written.argument(followed), message);
     Some(error.help("`random_order(x)` makes one"))
+}
+
+/// Whether a tensor is an order, or of rows of some.
+fn is_order(builder: &Builder, root: usize, order: &str) -> bool {
+    let (mut seen, mut waiting) = (BTreeSet::new(), vec![root]);
+    while let Some(node) = waiting.pop() {
+        let DraftNode { op: Op::Primitive(name), inputs, .. } = &builder.nodes[node] else {
+            return false;
+        };
+        let Some(own) = declaration(name) else { return false };
+        if own.named("yields") == Some(order) || !seen.insert(node) {
+            continue;
+        }
+        let passed: Vec<usize> = own.passed(inputs).collect();
+        if passed.is_empty() {
+            return false;
+        }
+        waiting.extend(passed);
+    }
+    true
 }

@@ -4,7 +4,7 @@ use super::Checker;
 use super::length::examples;
 use super::objective::Builder;
 use super::pipeline::TypedStage;
-use super::size::Size;
+use super::size::{Known, Size};
 use super::stages::split_of;
 use super::value::Kind;
 use crate::diagnostics::{Diagnostic, findings};
@@ -27,8 +27,8 @@ impl Checker<'_> {
             let Some(size) = node.shape.first().and_then(Size::as_constant) else { continue };
             let pushed =
                 node.inputs.first().and_then(|pushed| builder.nodes[*pushed].shape.first());
-            let rows = pushed.and_then(Size::extent);
-            // Of unknown examples it is none.
+            let is_known = |size: &&Size| examples.is_some() || !size.holds(Known::Examples);
+            let rows = pushed.filter(is_known).and_then(Size::extent);
             let rows = rows.map(|rows| rows.number(batch_size as usize, examples.unwrap_or(0)));
             let Some(rows) = rows.and_then(|rows| i64::try_from(rows).ok()).filter(|own| *own > 0)
             else {

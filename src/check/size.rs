@@ -111,6 +111,16 @@ pub enum Rounding {
     Floor,
 }
 
+/// Why a size is no number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SizeFault {
+    Large,
+    /// A division leaves something over.
+    Rest,
+    /// It is divided by nothing.
+    Zero,
+}
+
 /// How two sizes are to each other; of several pairs, the greatest holds for all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Relation {
@@ -256,32 +266,39 @@ impl Size {
         })
     }
 
-    /// Whether views and arguments make it a number of batches and examples: nothing divides those.
+    /// Whether views and arguments may make it a number of batches and examples: those are divided
+    /// by nothing, or by what sizes of the views may go into.
     pub fn is_counted(&self) -> bool {
         let [batch, examples] = [Known::Batch, Known::Examples];
         self.factors().all(|factor| match factor {
             Factor::Symbol(_) => true,
             Factor::Quotient(parts, _) => {
-                [&parts.0, &parts.1].iter().all(|part| !part.holds(batch) && !part.holds(examples))
+                let is_fixed = |part: &Size| !part.holds(batch) && !part.holds(examples);
+                is_fixed(&parts.1) && (is_fixed(&parts.0) || parts.0.has(SymbolKind::Side))
             }
         })
     }
 
-    /// Whether a division in it that may leave nothing over leaves something.
-    pub fn leaves_a_rest(&self, known: &impl Fn(&Symbol) -> Option<Size>) -> bool {
-        self.factors().any(|factor| match factor {
-            Factor::Symbol(_) => false,
-            Factor::Quotient(parts, rounding) => {
-                let (above, below) = (&parts.0, &parts.1);
-                let divided = above.substitute(known).zip(below.substitute(known));
-                above.leaves_a_rest(known)
-                    || below.leaves_a_rest(known)
-                    || *rounding == Rounding::Exact
-                        && divided.is_some_and(|(above, below)| {
-                            above.divide(&below, Rounding::Exact).is_none()
-                        })
-            }
-        })
+    /// Why it is no number, those being known.
+    pub fn fault(&self, known: &impl Fn(&Symbol) -> Option<Size>) -> Option<SizeFault> {
+        if self.substitute(known).is_some() {
+            return None;
+        }
+        let inner = self.factors().find_map(|factor| {
+            let Factor::Quotient(parts, _) = factor else { return None };
+            let (above, below) = (&parts.0, &parts.1);
+            let inner = above.fault(known).or_else(|| below.fault(known));
+            inner.or_else(|| match below.substitute(known)?.as_constant() {
+                Some(0) => Some(SizeFault::Zero),
+                // A quotient of numbers is large only where the product of it is.
+                _ => Size::quotient(factor).substitute(known).is_none().then_some(SizeFault::Rest),
+            })
+        });
+        Some(inner.unwrap_or(SizeFault::Large))
+    }
+
+    fn quotient(factor: &Factor) -> Size {
+        Size(Rc::new([(vec![factor.clone()], 1)]))
     }
 
     /// The size with what `known` tells in the place of symbols. `None` where that is no size.

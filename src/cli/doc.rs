@@ -104,9 +104,9 @@ fn in_library(name: &str, shape: Shape) -> Option<String> {
     if !pages.is_empty() {
         return Some(pages.join("\n"));
     }
+    let inner = format!("{name}.");
+    let within = table(width, |module| module.starts_with(&inner));
     let Some(file) = source::embedded(name) else {
-        let inner = format!("{name}.");
-        let within = table(width, |module| module.starts_with(&inner));
         return (!within.is_empty()).then(|| format!("{name}\n\n{within}"));
     };
     let own: Vec<&Named<'_>> =
@@ -117,6 +117,9 @@ fn in_library(name: &str, shape: Shape) -> Option<String> {
         let line = format!("{:<longest$}  {}", own.name, own.summary());
         text += if index == 0 { "\n" } else { "" };
         text += &format!("{}\n", output::cut(line.trim_end(), width));
+    }
+    if !within.is_empty() {
+        text += &format!("\n{within}");
     }
     Some(text)
 }

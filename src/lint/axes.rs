@@ -2,7 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::operations::{is, is_among, is_number, named, over, unscaled};
+use super::alike::{Turned, is_by_element};
+use super::operations::over;
 use super::{Objective, declared};
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
 use crate::term::objective::{ObjectiveGraph, Op};
@@ -11,7 +12,8 @@ use crate::term::objective::{ObjectiveGraph, Op};
 /// columns where it meets the matrix again: nothing else than its size speaks against it, which is
 /// the same.
 pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
-    let Objective { graph, flow, subject, .. } = objective;
+    let Objective { graph, flow, subject, firsts, .. } = objective;
+    let mut turned = Turned::new(graph, firsts);
     for (index, node) in graph.nodes.iter().enumerate().filter(|own| flow.reaches_loss[own.0]) {
         let (Op::Add | Op::Subtract | Op::Multiply | Op::Divide, &[a, b]) =
             (&node.op, &node.inputs[..])
@@ -19,8 +21,12 @@ pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
             continue;
         };
         let is_crossed = [[a, b], [b, a]].into_iter().any(|[matrix, rows]| {
-            let summed = of_rows(graph, rows);
-            summed.is_some_and(|summed| is_square(graph, matrix) && meets(graph, matrix, summed))
+            let summed = of_rows(graph, rows).filter(|_| is_square(graph, matrix));
+            summed.is_some_and(|summed| {
+                let [one, other] = [matrix, summed].map(|own| elements(objective, own));
+                let mut are_symmetric = [matrix, summed].into_iter();
+                !one.is_disjoint(&other) && !are_symmetric.all(|own| turned.is_symmetric(own))
+            })
         });
         if is_crossed {
             let place = subject.places.nodes[index].place;
@@ -37,17 +43,17 @@ pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
 /// The square matrix of which something is one number a row.
 fn of_rows(graph: &ObjectiveGraph, mut node: usize) -> Option<usize> {
     loop {
-        node = unscaled(graph, node);
-        let input = *graph.nodes[node].inputs.first()?;
-        let reduces =
-            declared(&graph.nodes[node].op).is_some_and(|own| own.named("reduces").is_some());
+        let own = &graph.nodes[node];
+        let input = *own.inputs.first()?;
+        let reduces = declared(&own.op).is_some_and(|own| own.named("reduces").is_some());
         if reduces && over(graph, node) == Some("last") {
             return is_square(graph, input).then_some(input);
         }
-        if !is_unary(graph, node) {
-            return None;
-        }
-        node = input;
+        // Beside numbers it stays what it is.
+        let is_number = |input: &&usize| graph.nodes[**input].shape.is_empty();
+        let mut tensors = own.inputs.iter().filter(|input| !is_number(input));
+        let only = tensors.next().filter(|_| tensors.next().is_none());
+        node = *only.filter(|_| is_by_element(graph, node))?;
     }
 }
 
@@ -55,62 +61,15 @@ fn is_square(graph: &ObjectiveGraph, node: usize) -> bool {
     matches!(&graph.nodes[node].shape[..], [rows, columns] if rows == columns)
 }
 
-/// Whether both are made, element by element, of one matrix whose columns are not its rows.
-fn meets(graph: &ObjectiveGraph, matrix: usize, summed: usize) -> bool {
-    let [one, other] = [matrix, summed].map(|node| elements(graph, node));
-    let mut common = one.intersection(&other);
-    common.next().is_some() && !(is_symmetric(graph, matrix) && is_symmetric(graph, summed))
-}
-
 /// A matrix and those of its size that it is made of element by element.
-fn elements(graph: &ObjectiveGraph, root: usize) -> BTreeSet<usize> {
+fn elements(objective: &Objective<'_>, root: usize) -> BTreeSet<usize> {
+    let Objective { graph, firsts, .. } = objective;
     let (mut seen, mut waiting) = (BTreeSet::new(), vec![root]);
     while let Some(node) = waiting.pop() {
-        if is_square(graph, node) && seen.insert(node) && is_by_element(graph, node) {
+        let is_new = is_square(graph, node) && seen.insert(firsts[node]);
+        if is_new && is_by_element(graph, node) {
             waiting.extend(&graph.nodes[node].inputs);
         }
     }
     seen
-}
-
-fn is_by_element(graph: &ObjectiveGraph, node: usize) -> bool {
-    let op = &graph.nodes[node].op;
-    matches!(op, Op::Add | Op::Subtract | Op::Multiply | Op::Divide) || is_unary(graph, node)
-}
-
-fn is_unary(graph: &ObjectiveGraph, node: usize) -> bool {
-    is_among(graph, node, named::RISING)
-        || is_among(graph, node, named::DISTANCES)
-        || is(graph, node, named::DETACH)
-}
-
-/// Whether a matrix is its own transpose: of rows with themselves, by a measure without an order.
-fn is_symmetric(graph: &ObjectiveGraph, root: usize) -> bool {
-    let (mut seen, mut waiting) = (BTreeSet::new(), vec![root]);
-    while let Some(node) = waiting.pop() {
-        let own = &graph.nodes[node];
-        if is_number(graph, node) || !seen.insert(node) {
-            continue;
-        }
-        let is_one = match &own.inputs[..] {
-            &[a, b] if is(graph, node, named::MATMUL) => {
-                let columns = unscaled(graph, b);
-                let rows = graph.nodes[columns].inputs.first().map(|rows| unscaled(graph, *rows));
-                is(graph, columns, named::TRANSPOSE) && rows == Some(unscaled(graph, a))
-            }
-            [a, b] if is_among(graph, node, named::SAME) => a == b,
-            inputs if is_by_element(graph, node) => {
-                let scalars = inputs.iter().filter(|own| graph.nodes[**own].shape.is_empty());
-                let squares = inputs.iter().filter(|own| is_square(graph, **own));
-                let are_all = scalars.count() + squares.clone().count() == inputs.len();
-                waiting.extend(squares);
-                are_all
-            }
-            _ => false,
-        };
-        if !is_one {
-            return false;
-        }
-    }
-    true
 }

@@ -262,7 +262,7 @@ pub(super) fn products(graph: &ObjectiveGraph, flow: &Flow) -> Vec<Product> {
     all.filter(|own| own.sides.iter().all(|side| held[*side])).collect()
 }
 
-fn product(graph: &ObjectiveGraph, node: usize) -> Option<Product> {
+pub(super) fn product(graph: &ObjectiveGraph, node: usize) -> Option<Product> {
     let inputs = &graph.nodes[node].inputs;
     if is(graph, node, named::MATMUL) {
         let &[a, columns] = &inputs[..] else { return None };

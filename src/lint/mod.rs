@@ -1,6 +1,7 @@
 //! Findings about what a pipeline does: legal programs whose science is doubtful, judged by their
 //! graph, so that a user's own objective is judged like one of the library.
 
+mod alike;
 mod axes;
 mod collapse;
 mod compare;
@@ -41,6 +42,8 @@ struct Objective<'s> {
     /// What is made alike row by row, and what is compared by dot products.
     pairs: Vec<Pair>,
     products: Vec<Product>,
+    /// For each node the first that computes the same.
+    firsts: Vec<usize>,
     subject: &'s Subject<'s>,
 }
 
@@ -52,7 +55,8 @@ pub fn lint(graph: &Graph, places: &Places) -> Diagnostics {
         if let Some(graph) = subject.objective() {
             let flow = Flow::of(graph);
             let (pairs, products) = (compare::pairs(graph, &flow), compare::products(graph, &flow));
-            let objective = Objective { graph, flow, pairs, products, subject: &subject };
+            let firsts = alike::firsts(graph);
+            let objective = Objective { graph, flow, pairs, products, firsts, subject: &subject };
             axes::check(&objective, &mut found);
             collapse::check(&objective, &mut found);
             whitening::check(&objective, &mut found);

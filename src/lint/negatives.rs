@@ -40,48 +40,89 @@ fn own_positives(objective: &Objective<'_>, found: &mut Diagnostics) {
     let Objective { graph, flow, products, subject, .. } = objective;
     let product = |node: usize| products.iter().find(|own| own.node == unscaled(graph, node));
     for index in (0..graph.nodes.len()).filter(|index| flow.reaches_loss[*index]) {
-        let Some(&difference) =
-            graph.nodes[index].inputs.first().filter(|_| is(graph, index, named::SOFTPLUS))
-        else {
+        let Some((matrix, positive)) = beside(graph, index) else { continue };
+        let Some(negative) = product(matrix).filter(|own| own.columns.is_some()) else { continue };
+        let Some((message, help)) = among(objective, negative, positive, product(positive)) else {
             continue;
         };
-        let (Op::Subtract, &[negative, positive]) =
-            (&graph.nodes[difference].op, &graph.nodes[difference].inputs[..])
-        else {
-            continue;
-        };
-        let summed = graph.nodes[negative].inputs.first();
-        let summed = summed.filter(|_| is(graph, negative, named::LOG_SUM_EXP));
-        let (Some(negative), Some(positive)) =
-            (summed.and_then(|own| product(*own)), product(positive))
-        else {
-            continue;
-        };
-        if positive.columns.is_some() || negative.columns.is_none() {
-            continue;
-        }
-        let among = rows_of(graph, negative.sides[1]);
-        let is_among = |side: &usize| among.contains(&unscaled(graph, *side));
-        if positive.sides.iter().any(is_among) {
-            let place = subject.places.nodes[negative.node].place;
-            let message = "the positive of each row is among its negatives as well";
-            let warning = Diagnostic::new(findings::POSITIVE_AMONG_NEGATIVES, place, message);
-            found.push(warning.help(
-                "take the rows of earlier steps, `fifo(…)`, or `batch_info_nce`, which counts each \
-                 key of the batch once",
-            ));
-        }
+        let place = subject.places.nodes[negative.node].place;
+        let warning = Diagnostic::new(findings::POSITIVE_AMONG_NEGATIVES, place, message);
+        found.push(warning.help(help));
     }
 }
 
-/// The tensors whose rows at hand make up another.
-fn rows_of(graph: &ObjectiveGraph, root: usize) -> BTreeSet<usize> {
+/// The likeness to all negatives, and that to the positive beside it.
+fn beside(graph: &ObjectiveGraph, index: usize) -> Option<(usize, usize)> {
+    let inputs = &graph.nodes[index].inputs;
+    if is(graph, index, named::SOFTPLUS) {
+        let difference = &graph.nodes[*inputs.first()?];
+        let &[negative, positive] = &difference.inputs[..] else { return None };
+        let is_summed = difference.op == Op::Subtract && is(graph, negative, named::LOG_SUM_EXP);
+        return Some((*graph.nodes[negative].inputs.first().filter(|_| is_summed)?, positive));
+    }
+    let &[a, b] = &inputs[..] else { return None };
+    let turns = [(a, b), (b, a)].into_iter().filter(|_| is(graph, index, named::CONCAT_COLUMNS));
+    let mut turns = turns.filter(|(positive, _)| is(graph, *positive, named::COLUMN));
+    let (column, matrix) = turns.next()?;
+    Some((matrix, *graph.nodes[column].inputs.first()?))
+}
+
+/// What is among the negatives of a row that is none, and what to do.
+fn among(
+    objective: &Objective<'_>,
+    negative: &Product,
+    positive: usize,
+    product: Option<&Product>,
+) -> Option<(&'static str, &'static str)> {
+    let Objective { graph, firsts, .. } = objective;
+    const POSITIVE: (&str, &str) = (
+        "the positive of each row is among its negatives as well",
+        "take the rows of earlier steps, `fifo(…)`, or `batch_info_nce`, which counts each key of \
+         the batch once",
+    );
+    let positive = unscaled(graph, positive);
+    if is(graph, positive, named::DIAGONAL) {
+        let matrix = unscaled(graph, *graph.nodes[positive].inputs.first()?);
+        return (firsts[matrix] == firsts[negative.node]).then_some(POSITIVE);
+    }
+    let sides = product.filter(|own| own.columns.is_none())?.sides;
+    let [query, others] = negative.sides;
+    let rows = rows_of(objective, others, Rows::All);
+    let is_among = |side: usize| !rows_of(objective, side, Rows::Some).is_disjoint(&rows);
+    let same = |side: &usize| firsts[unscaled(graph, *side)] == firsts[unscaled(graph, query)];
+    match { sides }.into_iter().filter(|side| !same(side)).any(is_among) {
+        true => Some(POSITIVE),
+        false => is_among(query).then_some((
+            "each row is among its own negatives",
+            "take the rows of earlier steps, `fifo(…)`, or `nt_xent`, which compares no row with \
+             itself",
+        )),
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Rows {
+    /// Of tensors all of whose rows are there.
+    All,
+    /// Of those of which some are.
+    Some,
+}
+
+/// The tensors whose rows of this step make up another, whatever their length.
+fn rows_of(objective: &Objective<'_>, root: usize, which: Rows) -> BTreeSet<usize> {
+    let Objective { graph, firsts, .. } = objective;
     let (mut seen, mut waiting) = (BTreeSet::new(), vec![root]);
     while let Some(node) = waiting.pop() {
         let node = unscaled(graph, node);
-        let keeps = declared(&graph.nodes[node].op).is_some_and(Declaration::keeps_state);
-        if !keeps && seen.insert(node) {
-            waiting.extend(passed(graph, node));
+        let declaration = declared(&graph.nodes[node].op);
+        let keeps = declaration.is_some_and(Declaration::keeps_state);
+        let is_part = which == Rows::All && is_among(graph, node, named::PARTS);
+        if !seen.insert(firsts[node]) || keeps || is_part {
+            continue;
+        }
+        match declaration.and_then(|own| own.named("yields")) {
+            Some("unit") => waiting.extend(graph.nodes[node].inputs.first()),
+            _ => waiting.extend(passed(graph, node)),
         }
     }
     seen
@@ -91,11 +132,6 @@ fn rows_of(graph: &ObjectiveGraph, root: usize) -> BTreeSet<usize> {
 fn judge(objective: &Objective<'_>, product: &Product, choice: usize, found: &mut Diagnostics) {
     let Objective { graph, subject, .. } = objective;
     let Some(batch) = subject.batch() else { return };
-    // To tell classes is no contrast.
-    let reads_labels = |own: &usize| graph.nodes[*own].op == Op::Labels;
-    if graph.nodes[choice].inputs.iter().any(reads_labels) {
-        return;
-    }
     let chosen = graph.nodes[choice].inputs.first().map(|x| &graph.nodes[*x]);
     let Some(columns) = chosen.and_then(|own| own.shape.last()) else { return };
     let count = match columns.batches_alone() {
@@ -103,10 +139,13 @@ fn judge(objective: &Objective<'_>, product: &Product, choice: usize, found: &mu
         Some(batches) => batches.saturating_mul((batch as usize).saturating_sub(1)),
         None => columns.number(batch as usize, subject.examples().unwrap_or(usize::MAX)),
     };
-    if count >= LEAST_NEGATIVES {
+    let kept = kept(graph, product.sides[1]);
+    // To tell so many classes is no contrast.
+    let are_classes = graph.labels && kept.is_none() && !columns.is_in_batches();
+    if count >= LEAST_NEGATIVES || are_classes {
         return;
     }
-    let (place, help) = match kept(graph, product.sides[1]) {
+    let (place, help) = match kept {
         Some(queue) => (kept_size(subject, queue, graph), "take a longer queue"),
         None if columns.is_in_batches() => (
             subject.places.field("batch"),

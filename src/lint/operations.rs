@@ -15,6 +15,9 @@ pub(super) mod named {
     pub const DIAGONAL: &str = "diagonal";
     pub const WHITEN: &str = "whiten";
     pub const DETACH: &str = "detach";
+    pub const GREATER: &str = "greater";
+    pub const COLUMN: &str = "column";
+    pub const CONCAT_COLUMNS: &str = "concat_columns";
     pub const SOFTMAX: &str = "softmax";
     pub const LOG_SUM_EXP: &str = "log_sum_exp";
     pub const SOFTPLUS: &str = "softplus";
@@ -40,8 +43,11 @@ pub(super) mod named {
     /// What reads labels, or the places of examples.
     pub const TARGETS: &[&str] =
         &["cross_entropy", "pick", "one_hot", "same_label", "same_example"];
-    /// What tells whether two rows are of one class, or of one example.
-    pub const SAME: &[&str] = &["same_label", "same_example"];
+    /// What compares each row, or each column, of one tensor with each of another.
+    pub const CROSSED: &[&str] = &["same_label", "same_example", "cross_covariance"];
+    /// What takes some of the rows that it is given.
+    pub const PARTS: &[&str] =
+        &["split", "gather", "choose", "take_rows", "last_rows", "but_last_rows", "following_rows"];
     /// What takes a softmax of what it is given.
     pub const SOFTMAXES: &[&str] = &["softmax", "log_softmax", "cross_entropy", "pick"];
     /// What tells one of a row from the others of it.
@@ -98,15 +104,7 @@ pub(super) fn unscaled(graph: &ObjectiveGraph, mut node: usize) -> usize {
 /// The inputs whose rows come through an operation unchanged.
 pub(super) fn passed(graph: &ObjectiveGraph, node: usize) -> Vec<usize> {
     let own = &graph.nodes[node];
-    let Some(declaration) = declared(&own.op) else { return Vec::new() };
-    let tensors = own.inputs.iter().zip(declaration.tensors());
-    match declaration.named("passes") {
-        Some("all") => own.inputs.clone(),
-        Some(name) => {
-            tensors.filter(|(_, own)| own.name.text == name).map(|(input, _)| *input).collect()
-        }
-        None => Vec::new(),
-    }
+    declared(&own.op).map_or_else(Vec::new, |declared| declared.passed(&own.inputs).collect())
 }
 
 /// The inputs whose elements an operation hands on, each with something added or scaled at most.
@@ -208,7 +206,8 @@ mod tests {
             named::PROBABILITIES,
             named::EXPONENTIALS,
             named::TARGETS,
-            named::SAME,
+            named::CROSSED,
+            named::PARTS,
             named::SOFTMAXES,
             named::CHOICES,
         ];
@@ -218,6 +217,9 @@ mod tests {
             named::DIAGONAL,
             named::WHITEN,
             named::DETACH,
+            named::GREATER,
+            named::COLUMN,
+            named::CONCAT_COLUMNS,
             named::SOFTMAX,
             named::LOG_SUM_EXP,
             named::SOFTPLUS,

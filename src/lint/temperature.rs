@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::compare::{Product, readers};
+use super::compare::{Product, product, readers};
 use super::operations::{bare, handed_on, is, is_among, named, scaled, unscaled};
 use super::{Objective, Subject};
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
@@ -112,10 +112,10 @@ fn is_of_a_distance(graph: &ObjectiveGraph, readers: &[Vec<usize>], product: &Pr
             if is_sum && others.any(|other| has_length(graph, *other, &sides)) {
                 return true;
             }
-            if is_sum
-                || scaled(graph, reader).is_some()
-                || is_among(graph, reader, named::SELECTIONS)
-            {
+            // The matrix as it is, or turned.
+            let is_whole = own.shape.len() == graph.nodes[product.node].shape.len();
+            let is_turned = is(graph, reader, named::TRANSPOSE);
+            if is_whole && (is_sum || scaled(graph, reader).is_some() || is_turned) {
                 waiting.push(reader);
             }
         }
@@ -131,16 +131,30 @@ fn has_length(graph: &ObjectiveGraph, root: usize, sides: &[usize]) -> bool {
         if matches!(own.op, Op::Apply(_)) || !seen.insert(node) {
             continue;
         }
-        let squared = own.inputs.first().map(|squared| &graph.nodes[*squared]);
-        if let Some(squared) = squared.filter(|_| is(graph, node, "sum"))
-            && (squared.op == Op::Multiply || squared.op == Op::Primitive("square".to_owned()))
-            && squared.inputs.iter().all(|x| sides.contains(&unscaled(graph, *x)))
-        {
+        let are_sides = |node: usize| {
+            graph.nodes[node].inputs.iter().all(|x| sides.contains(&unscaled(graph, *x)))
+        };
+        let is_length = own.inputs.first().is_some_and(|input| {
+            let is_squared = graph.nodes[*input].op == Op::Multiply || is(graph, *input, "square");
+            // What lies on the diagonal is of each row with itself.
+            is_among(graph, node, named::SUMS) && is_squared && are_sides(*input)
+                || is(graph, node, named::DIAGONAL) && is_product(graph, *input, sides)
+        });
+        if is_length {
             return true;
         }
         waiting.extend(&own.inputs);
     }
     false
+}
+
+/// Whether a matrix is of the products of these rows with themselves.
+fn is_product(graph: &ObjectiveGraph, matrix: usize, sides: &[usize]) -> bool {
+    let own = product(graph, unscaled(graph, matrix));
+    own.is_some_and(|own| {
+        let [a, b] = own.sides.map(|side| unscaled(graph, side));
+        a == b && sides.contains(&a)
+    })
 }
 
 /// Judges a softmax of what a softmax has made: of numbers between zero and one it is nearly even.
@@ -151,9 +165,11 @@ fn again(objective: &Objective<'_>, found: &mut Diagnostics) {
         let Some(&logits) = logits.filter(|_| is_among(graph, index, named::SOFTMAXES)) else {
             continue;
         };
-        // Divided by a temperature they are logits again.
-        if is(graph, logits, named::SOFTMAX) && !Scale::of(graph, index).is_some() {
-            let [place, made] = [index, logits].map(|node| subject.places.nodes[node].place);
+        let scale = Scale::of(graph, index).around(graph, logits);
+        // Divided by a low temperature they are told apart again.
+        let is_sharper = scale.is_scheduled || scale.temperature < 1.0;
+        if let Some(made) = probabilities(graph, logits).filter(|_| !is_sharper) {
+            let [place, made] = [index, made].map(|node| subject.places.nodes[node].place);
             let message = "a softmax is taken here of probabilities";
             let mut warning = Diagnostic::new(findings::SOFTMAX_TWICE, place, message);
             if !place.holds(made) && !made.holds(place) {
@@ -161,6 +177,24 @@ fn again(objective: &Objective<'_>, found: &mut Diagnostics) {
             }
             found.push(warning.help("give it the logits as they are"));
         }
+    }
+}
+
+/// The softmax that probabilities come from, or the first of those of which they are a mean.
+fn probabilities(graph: &ObjectiveGraph, node: usize) -> Option<usize> {
+    let node = unscaled(graph, node);
+    let own = &graph.nodes[node];
+    match own.op {
+        _ if is(graph, node, named::SOFTMAX) => Some(node),
+        Op::Add => {
+            let mut all = own.inputs.iter().map(|input| {
+                let input = unscaled(graph, *input);
+                is(graph, input, named::SOFTMAX).then_some(input)
+            });
+            let first = all.next()??;
+            all.all(|own| own.is_some()).then_some(first)
+        }
+        _ => None,
     }
 }
 

@@ -427,6 +427,22 @@ fn what_is_drawn_follows_from_the_key_alone() {
         assert!(seen.len() > 195 && seen.iter().all(|place| (0..200).contains(place)));
         assert_eq!(places.to_vec(), draw("random_rows", "count", 2000, 1).to_vec());
         assert_ne!(places.to_vec(), draw("random_rows", "count", 2000, 2).to_vec());
+        let permutation = |node| draw("random_permutation", "count", 1, node).to_vec();
+        let mut sorted = permutation(1);
+        sorted.sort_by(f32::total_cmp);
+        assert!(sorted.iter().enumerate().all(|(place, own)| place as f32 == *own));
+        assert_eq!(permutation(1), permutation(1));
+        assert_ne!(permutation(1), permutation(2));
+        let uniform = |node| draw("random_uniform", "count", 1, node);
+        assert_eq!(uniform(1).shape(), [200, 3]);
+        let numbers = uniform(1).to_vec();
+        assert!(numbers.iter().all(|own| (0.0..1.0).contains(own)));
+        let quarters: BTreeSet<i64> = numbers.iter().map(|own| (own * 4.0) as i64).collect();
+        assert_eq!(quarters, BTreeSet::from([0, 1, 2, 3]));
+        let mean = numbers.iter().sum::<f32>() / 600.0;
+        assert!((mean - 0.5).abs() < 0.05, "{mean}");
+        assert_eq!(numbers, uniform(1).to_vec());
+        assert_ne!(numbers, uniform(2).to_vec());
         let order = |node| draw("random_order", "count", 1, node);
         assert_eq!(order(1).shape(), [200, 3]);
         let seen: BTreeSet<Vec<i64>> = order(1)

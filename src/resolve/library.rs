@@ -63,6 +63,15 @@ impl Declaration {
         self.signature().parameters.iter().filter(move |parameter| is_tensor(&parameter.kind.kind))
     }
 
+    /// Of what it is given as tensors, those whose rows come through unchanged.
+    pub fn passed(&self, inputs: &[usize]) -> impl Iterator<Item = usize> {
+        let passes = self.named("passes");
+        let tensors = self.tensors().map(|own| own.name.text.as_str()).zip(inputs);
+        tensors
+            .filter(move |(name, _)| passes == Some("all") || passes == Some(name))
+            .map(|(_, input)| *input)
+    }
+
     /// Whether a gradient flows through the tensor at that position among [`Declaration::tensors`].
     pub fn carries(&self, position: usize) -> bool {
         self.tensors().nth(position).is_some_and(|own| {

@@ -13,6 +13,7 @@ pub const OPERATIONS: &[(&str, Operation)] = &[
         let columns = Tensor::<1, Int>::arange(0..classes as i64, &labels.device());
         labels.reshape([n, 1]).equal(columns.reshape([1, classes])).float().into()
     }),
+    ("class_index", |x| x.array(0).clone()),
     ("same_label", same),
     ("accuracy", |x| {
         let logits = x.matrix(0).inner();

@@ -12,6 +12,12 @@ pub const OPERATIONS: &[(&str, Operation)] = &[
         2 => x.matrix(0).matmul(x.matrix(1)).into(),
         _ => shaped(matrices(x.array(0)).matmul(matrices(x.array(1))), x.array(0)),
     }),
+    ("matmul_rows", |x| {
+        let (rows, by) = (x.array(0), x.matrix(1));
+        let (shape, [d, k]) = (rows.shape(), by.dims());
+        let flat = by_rank!(rows.rank(), D => rows.tensor::<D>().reshape([rows.len() / d, d]));
+        Array::from(flat.matmul(by)).reshape(&[&shape[..shape.len() - 1], &[k]].concat())
+    }),
     ("transpose", |x| match x.array(0).rank() {
         2 => x.matrix(0).transpose().into(),
         _ => shaped(matrices(x.array(0)).swap_dims(1, 2), x.array(0)),

@@ -38,6 +38,12 @@ pub const OPERATIONS: &[(&str, Operation)] = &[
         let by = by.reshape(&[&by.shape()[..], &[1]].concat());
         by_rank!(rows.rank(), D => (rows.tensor::<D>() * by.tensor::<D>()).into())
     }),
+    ("scale_examples", |x| {
+        let (examples, by) = (x.array(0), x.array(1));
+        let ones = vec![1; examples.rank() - 1];
+        let by = by.reshape(&[&by.shape()[..], &ones].concat());
+        by_rank!(examples.rank(), D => (examples.tensor::<D>() * by.tensor::<D>()).into())
+    }),
     ("same_example", same),
     ("pick", |x| chosen(x.matrix(0), x.array(1).whole()).into()),
 ];

@@ -10,6 +10,16 @@ pub const OPERATIONS: &[(&str, Operation)] = &[
         let values = (0..x.array(0).len()).map(|_| rng.normal()).collect();
         Array::from_vec(values, &x.array(0).shape(), &x.array(0).constant().device())
     }),
+    ("random_uniform", |x| {
+        let mut rng = x.key().stream();
+        let values = (0..x.array(0).len()).map(|_| rng.uniform()).collect();
+        Array::from_vec(values, &x.array(0).shape(), &x.array(0).constant().device())
+    }),
+    ("random_permutation", |x| {
+        let mut places: Vec<i64> = (0..x.array(0).rows() as i64).collect();
+        x.key().stream().shuffle(&mut places);
+        Array::from_whole(places, &x.array(0).constant().device())
+    }),
     ("random_labels", |x| {
         let (mut rng, classes) = (x.key().stream(), x.args.size("classes"));
         let labels = (0..x.array(0).rows()).map(|_| rng.below(classes as u32) as i64);

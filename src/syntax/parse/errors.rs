@@ -79,8 +79,10 @@ fn at(text: &str, file: FileId, furthest: usize, expected: &BTreeSet<String>) ->
         },
         "^" => error.help(POWERS),
         "*" if text[..start].ends_with('*') => error.help(POWERS),
-        "@" => error.help("matrices are multiplied by `matmul(a, b)`, or `similarity(a, b)`"),
-        "[" if text[..start].ends_with(|c: char| c.is_alphanumeric() || "_)]".contains(c)) => error
+        "@" if is_in_define(&text[..start]) => {
+            error.help("matrices are multiplied by `matmul(a, b)`, or `similarity(a, b)`")
+        }
+        "[" if follows_a_value(&text[..start]) && is_in_define(&text[..start]) => error
             .help("parts of a tensor are taken by an operation: `split`, `gather`, `last_rows`"),
         own if is_value && own.starts_with(|c: char| c.is_ascii_uppercase()) => {
             error.help(format!("names begin with a small letter: `{}`", own.to_lowercase()))
@@ -92,26 +94,49 @@ fn at(text: &str, file: FileId, furthest: usize, expected: &BTreeSet<String>) ->
     }
 }
 
-const POWERS: &str = "a power is an operation: `square(x)`, `sqrt(x)` or `exp(p * log(x))`";
+const POWERS: &str =
+    "there is no power: `square(x)` and `sqrt(x)` are of tensors, and a number is written out";
 
-/// The name that begins the line which ends there, where the line stands in the body of a define.
+/// The name that begins the line, or the body, which ends there, in a define.
 fn named(before: &str) -> Option<&str> {
-    let (lines, line) = before.rsplit_once('\n')?;
-    let name = line.trim();
-    let is_name = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
-        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    let mut open = 0;
-    let (at, bracket) = lines.char_indices().rev().find(|(_, c)| {
-        open += match c {
-            ')' | ']' | '}' => 1,
-            '(' | '[' | '{' => -1,
-            _ => 0,
-        };
-        open < 0
-    })?;
-    let head = &lines[..at];
+    let line = before.rsplit(['\n', '{']).next()?.trim();
+    let is_name = line.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
+        && line.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    let open = open(before);
+    let [.., (_, '{')] = open[..] else { return None };
+    (is_name && is_in_define(before)).then_some(line)
+}
+
+fn follows_a_value(before: &str) -> bool {
+    let word = before.rsplit(|c: char| !(c.is_alphanumeric() || c == '_')).next();
+    before.ends_with([')', ']']) || word.is_some_and(|word| !["", "view", "views"].contains(&word))
+}
+
+/// Whether a text ends in the body of a define.
+fn is_in_define(before: &str) -> bool {
+    let Some(&(at, '{')) = open(before).first() else { return false };
+    let head = &before[..at];
     let item = ["define ", "pipeline "].map(|word| head.rfind(word));
-    (is_name && bracket == '{' && item[0] > item[1]).then_some(name)
+    item[0] > item[1]
+}
+
+/// The brackets that are open at the end of a text, outermost first, and where.
+fn open(text: &str) -> Vec<(usize, char)> {
+    let mut open = Vec::new();
+    let mut lines = 0;
+    for line in text.split_inclusive('\n') {
+        // What is in a comment opens nothing.
+        let code = line.find("//").map_or(line, |at| &line[..at]);
+        for (at, c) in code.char_indices() {
+            match c {
+                '(' | '[' | '{' => open.push((lines + at, c)),
+                ')' | ']' | '}' => drop(open.pop()),
+                _ => {}
+            }
+        }
+        lines += line.len();
+    }
+    open
 }
 
 /// The dots around that place that are to be those of a range: they stand between numbers.

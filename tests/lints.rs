@@ -237,6 +237,8 @@ fn matrices_and_their_rows_are_told_apart() {
         (alone("info_nce(u, v, negatives: fifo(u, size: 1024))"), ""),
         (alone("soft_cross_entropy((softmax(u) + softmax(v)) / 2, softmax(v))"), "softmax-twice"),
         (alone("soft_cross_entropy(softmax(u) / 0.1, softmax(v))"), ""),
+        (alone("sum(swap(group(concat(u, v), size: 2)), over: first)"), "rows-of-one-view"),
+        (alone("sum(chunk(concat(u, v), parts: 2), over: first)"), ""),
     ];
     for (minimized, finding) in judged {
         let define = format!(

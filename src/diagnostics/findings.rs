@@ -168,6 +168,7 @@ findings! {
     BATCH_NORM_LEAK "batch-norm-leak" Warning lint "batch statistics tell a query its key";
     POSITIVE_AMONG_NEGATIVES "positive-among-negatives" Warning lint "a view is told from its own positive";
     ROWS_FOR_COLUMNS "rows-for-columns" Warning lint "a number of each row meets the columns";
+    ROWS_OF_ONE_VIEW "rows-of-one-view" Warning lint "rows of one view are taken for views of an image";
     SOFTMAX_TWICE "softmax-twice" Warning lint "a softmax is taken of probabilities";
     SAME_VIEW "same-view" Warning lint "a view is compared with itself";
     UNUSED_VIEW "unused-view" Warning lint "a view is made and not read";

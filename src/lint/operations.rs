@@ -16,6 +16,8 @@ pub(super) mod named {
     pub const WHITEN: &str = "whiten";
     pub const DETACH: &str = "detach";
     pub const GREATER: &str = "greater";
+    pub const GROUP: &str = "group";
+    pub const CONCAT: &str = "concat";
     pub const COLUMN: &str = "column";
     pub const CONCAT_COLUMNS: &str = "concat_columns";
     pub const SOFTMAX: &str = "softmax";
@@ -218,6 +220,8 @@ mod tests {
             named::WHITEN,
             named::DETACH,
             named::GREATER,
+            named::GROUP,
+            named::CONCAT,
             named::COLUMN,
             named::CONCAT_COLUMNS,
             named::SOFTMAX,

@@ -1,12 +1,16 @@
 //! Views that differ in nothing, and views that nothing reads.
 
-use super::Objective;
+use super::operations::{is, named, unscaled};
+use super::{Objective, declared};
 use crate::check::has_chance;
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
 use crate::graph::flow::Makers;
+use crate::term::Term;
+use crate::term::objective::{ObjectiveGraph, Op};
 
 pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
     let Objective { graph, subject, .. } = objective;
+    grouped(objective, found);
     let read = Makers::of(graph, graph.loss).views;
     if read.len() < graph.views {
         let place = subject.places.field("objective");
@@ -26,5 +30,53 @@ pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
         found.push(
             warning.help("add a random step, such as `random_resized_crop(…)` or `color_jitter()`"),
         );
+    }
+}
+
+/// More tensors are joined nowhere.
+const DEEPEST: usize = 16;
+
+/// Views under one name come one after the other, each with all of its rows: as many of those that
+/// follow each other as there are views are of one view, and of different images.
+fn grouped(objective: &Objective<'_>, found: &mut Diagnostics) {
+    let Objective { graph, flow, subject, .. } = objective;
+    for index in (0..graph.nodes.len()).filter(|index| flow.reaches_loss[*index]) {
+        let node = &graph.nodes[index];
+        let (true, Some(Term::Int(size)), Some(&rows)) =
+            (is(graph, index, named::GROUP), node.args.get("size"), node.inputs.first())
+        else {
+            continue;
+        };
+        let views = views_of(graph, rows, DEEPEST).filter(|views| *views > 1);
+        if views.and_then(|views| i64::try_from(views).ok()) == Some(*size) {
+            let place = subject.places.nodes[index].place;
+            let message =
+                format!("these are {size} rows of one view, and not the views of an image");
+            let warning = Diagnostic::new(findings::ROWS_OF_ONE_VIEW, place, message);
+            found.push(warning.help(format!(
+                "all rows of a view follow each other: the views of each image are \
+                 `swap(chunk(x, parts: {size}))`"
+            )));
+        }
+    }
+}
+
+/// How many views follow each other in the rows of a tensor, where it is made of whole views.
+fn views_of(graph: &ObjectiveGraph, mut node: usize, depth: usize) -> Option<usize> {
+    loop {
+        node = unscaled(graph, node);
+        let own = &graph.nodes[node];
+        let is_unit = declared(&own.op).and_then(|own| own.named("yields")) == Some("unit");
+        node = match (&own.op, &own.inputs[..]) {
+            (Op::Views { count, .. }, _) => return Some(*count),
+            (Op::View(_), _) => return Some(1),
+            (Op::Apply(_), &[x]) => x,
+            (_, &[x]) if is_unit || is(graph, node, named::DETACH) => x,
+            (_, &[a, b]) if is(graph, node, named::CONCAT) => {
+                let depth = depth.checked_sub(1)?;
+                return Some(views_of(graph, a, depth)? + views_of(graph, b, depth)?);
+            }
+            _ => return None,
+        };
     }
 }

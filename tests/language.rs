@@ -643,6 +643,43 @@ fn sizes_and_fractions_are_combined_by_the_run() {
     assert!(names(&whole).contains(&"type-mismatch"));
 }
 
+/// Any tensor of its shape would be taken: it is one of `random_order`, or of rows of some.
+#[test]
+fn what_follows_an_order_is_given_one() {
+    let found = |order: &str| {
+        let program = format!(
+            "use std.augment.simclr_crops
+use std.datasets.shapes
+use std.encoders.convnet
+
+define own(encoder: Encoder) -> Objective {{
+  given view a and index i
+  let t = encoder.tokens(a)
+  let r = random_order(t)
+  minimize mean(take_rows(t, {order}, count: 2)) + nt_xent(encoder(a), encoder(a))
+}}
+
+pipeline p {{
+  pretrain base {{
+    data: shapes().train.unlabeled, views: simclr_crops(size: 32)
+    objective: own(convnet(width: 4)), optimizer: sgd(lr: 0.03)
+    length: 1 epochs, batch: 64
+  }}
+}}
+"
+        );
+        let found = text(&program);
+        let errors = found.diagnostics.iter().filter(|own| own.severity() == Severity::Error);
+        errors.map(|own| own.finding.name).collect::<Vec<_>>()
+    };
+    for right in ["r", "random_order(t)", "detach(r)", "gather(r, random_permutation(r))"] {
+        assert_eq!(found(right), [""; 0], "{right}");
+    }
+    for wrong in ["0 * r", "swap(swap(r))", "gather(bank(r, index: i), i)", "mean(t, over: last)"] {
+        assert_eq!(found(wrong), ["type-mismatch"], "{wrong}");
+    }
+}
+
 /// The views tell them, and the encoder its own, wherever the formula stands.
 #[test]
 fn sizes_of_images_and_features_stand_in_formulas() {

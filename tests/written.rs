@@ -246,6 +246,7 @@ fn one_slip_by_hand_gets_one_finding() {
         (DCL, "within) / 0.1", "within) / 20.0", "unusual-temperature", "20.0"),
         (SWAV, "sinkhorn(q) *", "sinkhorn(p) *", "same-view", "sinkhorn(p) * log"),
         (DINO, "network(b)", "network(a)", "same-view", "targets * log"),
+        (DINO, "t - running_mean(t)", "t", "only-attraction", "targets * log"),
         (DINO, "0.04", "0.0004", "unusual-temperature", "0.0004"),
         (SPECTRAL, "network(b)", "network(a)", "same-view", "u * v"),
         (UNIFORMITY, " + spread", "", "only-attraction", "u - v"),

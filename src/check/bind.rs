@@ -440,9 +440,10 @@ fn advice(kind: &Type, value: &Value) -> Option<(String, Option<(String, bool)>)
         (TypeName::Split, Kind::Dataset(_)) => {
             ("name a part of it: `.train`, `.test` or `.train.unlabeled`".to_owned(), None)
         }
-        (TypeName::Tensor, Kind::Tensor(own)) if own.shape.is_scalar() => {
-            ("a number in the shape of `x` is `0 * x + 0.5`".to_owned(), None)
-        }
+        (TypeName::Tensor, Kind::Tensor(own)) if own.shape.is_scalar() => (
+            "of a tensor `t` of that shape, `0 * t + 0.5` is one number everywhere".to_owned(),
+            None,
+        ),
         (TypeName::Tensor, Kind::Network(_) | Kind::Encoder(_)) => {
             ("apply it to a view first: `query(a)`".to_owned(), None)
         }

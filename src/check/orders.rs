@@ -62,7 +62,7 @@ fn no_order(builder: &Builder, node: &DraftNode, of: &Declaration) -> Option<Dia
 fn is_order(builder: &Builder, root: usize, order: &str) -> bool {
     let (mut seen, mut waiting) = (BTreeSet::new(), vec![root]);
     while let Some(node) = waiting.pop() {
-        let DraftNode { op: Op::Primitive(name), inputs, .. } = &builder.nodes[node] else {
+        let DraftNode { op: Op::Primitive(name), inputs, shape, .. } = &builder.nodes[node] else {
             return false;
         };
         let Some(own) = declaration(name) else { return false };
@@ -70,7 +70,12 @@ fn is_order(builder: &Builder, root: usize, order: &str) -> bool {
             continue;
         }
         let passed: Vec<usize> = own.passed(inputs).collect();
-        if passed.is_empty() {
+        // Rows of as many places, of this step: what is kept begins with others.
+        let is_row = |input: &usize| {
+            let given = &builder.nodes[*input].shape;
+            given.0.len() == 2 && shape.0.len() == 2 && given.0.last() == shape.0.last()
+        };
+        if own.keeps_state() || passed.is_empty() || !passed.iter().all(is_row) {
             return false;
         }
         waiting.extend(passed);

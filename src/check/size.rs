@@ -12,6 +12,8 @@ use crate::term::objective::{Extent, Product};
 /// limit a product of sums doubles with every factor.
 const MOST_PARTS: usize = 32;
 const MOST_FACTORS: usize = 8;
+/// Divisions within divisions, each of which holds those within it twice.
+const MOST_NESTED: u8 = 4;
 
 /// A size that has no number yet. Two symbols are one where they have the same `id`: what they are
 /// called is for people.
@@ -395,10 +397,22 @@ impl Size {
             }
             // What is no number yet is divided when it is one.
             _ => {
+                if self.nesting().max(other.nesting()) >= MOST_NESTED {
+                    return None;
+                }
                 let quotient = Factor::Quotient(Rc::new((self.clone(), other.clone())), rounding);
                 Some(Size(Rc::new([(vec![quotient], 1)])))
             }
         }
+    }
+
+    /// How many divisions stand within each other in it.
+    fn nesting(&self) -> u8 {
+        let nesting = self.factors().map(|factor| match factor {
+            Factor::Symbol(_) => 0,
+            Factor::Quotient(parts, _) => 1 + parts.0.nesting().max(parts.1.nesting()),
+        });
+        nesting.max().unwrap_or(0)
     }
 
     /// The quotient, where this size is a product of it and `other`: long division, of the leading

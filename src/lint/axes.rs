@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::alike::{Turned, is_by_element};
-use super::operations::over;
+use super::operations::{is, named, over};
 use super::{Objective, declared};
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
 use crate::term::objective::{ObjectiveGraph, Op};
@@ -21,11 +21,14 @@ pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
             continue;
         };
         let is_crossed = [[a, b], [b, a]].into_iter().any(|[matrix, rows]| {
-            let summed = of_rows(graph, rows).filter(|_| is_square(graph, matrix));
-            summed.is_some_and(|summed| {
+            let summed = match is_square(graph, matrix) {
+                true => of_rows(graph, rows),
+                false => Vec::new(),
+            };
+            summed.into_iter().any(|summed| {
                 let [one, other] = [matrix, summed].map(|own| elements(objective, own));
                 let mut are_symmetric = [matrix, summed].into_iter();
-                !one.is_disjoint(&other) && !are_symmetric.all(|own| turned.is_symmetric(own))
+                !one.is_disjoint(&other) && !are_symmetric.all(|own| turned.may_be_symmetric(own))
             })
         });
         if is_crossed {
@@ -33,28 +36,31 @@ pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
             let message = "a number of each row meets the columns of its matrix here";
             let warning = Diagnostic::new(findings::ROWS_FOR_COLUMNS, place, message);
             found.push(warning.help(
-                "turn the matrix for it, `transpose(transpose(p) / sum(p, over: last))`, or use \
-                 `softmax` and `log_softmax`, which are of rows",
+                "`scale_rows`, `softmax` and `log_softmax` are of rows; others meet them in the \
+                 transpose, `transpose(transpose(s) - r)`",
             ));
         }
     }
 }
 
-/// The square matrix of which something is one number a row.
-fn of_rows(graph: &ObjectiveGraph, mut node: usize) -> Option<usize> {
-    loop {
+/// The square matrices of which something is one number a row.
+fn of_rows(graph: &ObjectiveGraph, root: usize) -> Vec<usize> {
+    let (mut seen, mut waiting) = (BTreeSet::new(), vec![root]);
+    let mut summed = Vec::new();
+    while let Some(node) = waiting.pop() {
         let own = &graph.nodes[node];
-        let input = *own.inputs.first()?;
+        let Some(&input) = own.inputs.first().filter(|_| seen.insert(node)) else { continue };
         let reduces = declared(&own.op).is_some_and(|own| own.named("reduces").is_some());
         if reduces && over(graph, node) == Some("last") {
-            return is_square(graph, input).then_some(input);
+            // Without its diagonal it is of the same rows.
+            let whole = graph.nodes[input].inputs.first().copied();
+            let matrix = whole.filter(|_| is(graph, input, named::OFF_DIAGONAL)).unwrap_or(input);
+            summed.extend(Some(matrix).filter(|own| is_square(graph, *own)));
+        } else if is_by_element(graph, node) {
+            waiting.extend(&own.inputs);
         }
-        // Beside numbers it stays what it is.
-        let is_number = |input: &&usize| graph.nodes[**input].shape.is_empty();
-        let mut tensors = own.inputs.iter().filter(|input| !is_number(input));
-        let only = tensors.next().filter(|_| tensors.next().is_none());
-        node = *only.filter(|_| is_by_element(graph, node))?;
     }
+    summed
 }
 
 fn is_square(graph: &ObjectiveGraph, node: usize) -> bool {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::compare::{Pair, pushes, readers};
-use super::operations::{is, named, over, scaled};
+use super::operations::{is, is_among, named, over, representations, scaled};
 use super::{Objective, declared};
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
 use crate::graph::flow::Makers;
@@ -71,13 +71,20 @@ fn keeps_apart(objective: &Objective<'_>) -> bool {
     }
     let is_of =
         |kept: &[bool], index: usize| graph.nodes[index].inputs.iter().all(|input| kept[*input]);
+    let held = representations(graph);
+    // Probabilities of what a network says are no choice among rows: one answer to all is the surest.
+    let is_told = |index: usize| {
+        let is_softmax = is_among(graph, index, named::PROBABILITIES);
+        is_softmax && graph.nodes[index].inputs.iter().all(|input| held[*input])
+    };
     let mut needed = (0..graph.nodes.len()).filter(|index| flow.reaches_loss[*index]);
     needed.any(|index| {
         let declaration = declared(&graph.nodes[index].op);
         let input = graph.nodes[index].inputs.first();
         let is_of_rows = input.is_some_and(|input| graph.nodes[*input].shape.len() > 1);
-        declaration.is_some_and(|own| own.is("spreads"))
-            || is(graph, index, named::MATMUL)
+        declaration.is_some_and(|own| own.is("spreads")) && !is_told(index)
+            || declaration.is_some_and(|own| own.named("keeps") == Some("mean"))
+            || is_among(graph, index, named::MATMULS)
                 && is_of(&made, index)
                 && !is_read_as_diagonal(objective, &readers, index)
             || declaration.is_some_and(|own| own.named("reduces").is_some())

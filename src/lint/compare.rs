@@ -264,7 +264,7 @@ pub(super) fn products(graph: &ObjectiveGraph, flow: &Flow) -> Vec<Product> {
 
 pub(super) fn product(graph: &ObjectiveGraph, node: usize) -> Option<Product> {
     let inputs = &graph.nodes[node].inputs;
-    if is(graph, node, named::MATMUL) {
+    if is_among(graph, node, named::MATMULS) {
         let &[a, columns] = &inputs[..] else { return None };
         let transposed = unscaled(graph, columns);
         let b = *graph.nodes[transposed].inputs.first()?;

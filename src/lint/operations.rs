@@ -10,10 +10,11 @@ use crate::term::objective::{ObjectiveGraph, Op};
 
 /// Operations that are known by name.
 pub(super) mod named {
-    pub const MATMUL: &str = "matmul";
+    pub const MATMULS: &[&str] = &["matmul", "matmul_rows"];
     pub const TRANSPOSE: &str = "transpose";
     pub const DIAGONAL: &str = "diagonal";
     pub const WHITEN: &str = "whiten";
+    pub const OFF_DIAGONAL: &str = "off_diagonal";
     pub const DETACH: &str = "detach";
     pub const GREATER: &str = "greater";
     pub const GROUP: &str = "group";
@@ -44,7 +45,7 @@ pub(super) mod named {
     ];
     /// What reads labels, or the places of examples.
     pub const TARGETS: &[&str] =
-        &["cross_entropy", "pick", "one_hot", "same_label", "same_example"];
+        &["cross_entropy", "pick", "one_hot", "class_index", "same_label", "same_example"];
     /// What compares each row, or each column, of one tensor with each of another.
     pub const CROSSED: &[&str] = &["same_label", "same_example", "cross_covariance"];
     /// What takes some of the rows that it is given.
@@ -183,7 +184,7 @@ pub(super) fn representations(graph: &ObjectiveGraph) -> Vec<bool> {
             (_, Some(own)) if own.is("spreads") || own.is("draws") => false,
             (_, Some(own)) if own.named("reduces").is_some() => false,
             // Similarities are none; an average of rows is.
-            _ if is(graph, index, named::MATMUL) => {
+            _ if is_among(graph, index, named::MATMULS) => {
                 node.inputs.iter().filter(|input| held[**input]).count() == 1
             }
             _ => some(),
@@ -201,6 +202,7 @@ mod tests {
     #[test]
     fn what_is_known_by_name_is_declared() {
         let lists = [
+            named::MATMULS,
             named::SUMS,
             named::DISTANCES,
             named::SELECTIONS,
@@ -214,9 +216,9 @@ mod tests {
             named::CHOICES,
         ];
         let single = [
-            named::MATMUL,
             named::TRANSPOSE,
             named::DIAGONAL,
+            named::OFF_DIAGONAL,
             named::WHITEN,
             named::DETACH,
             named::GREATER,

@@ -180,22 +180,21 @@ fn again(objective: &Objective<'_>, found: &mut Diagnostics) {
     }
 }
 
-/// The softmax that probabilities come from, or the first of those of which they are a mean.
+/// The softmax that probabilities come from, or one of those of which they are a mean.
 fn probabilities(graph: &ObjectiveGraph, node: usize) -> Option<usize> {
-    let node = unscaled(graph, node);
-    let own = &graph.nodes[node];
-    match own.op {
-        _ if is(graph, node, named::SOFTMAX) => Some(node),
-        Op::Add => {
-            let mut all = own.inputs.iter().map(|input| {
-                let input = unscaled(graph, *input);
-                is(graph, input, named::SOFTMAX).then_some(input)
-            });
-            let first = all.next()??;
-            all.all(|own| own.is_some()).then_some(first)
+    let (mut seen, mut waiting) = (BTreeSet::new(), vec![node]);
+    let mut found = None;
+    while let Some(node) = waiting.pop() {
+        let node = unscaled(graph, node);
+        if is(graph, node, named::SOFTMAX) {
+            found = Some(node);
+        } else if graph.nodes[node].op == Op::Add {
+            waiting.extend(graph.nodes[node].inputs.iter().filter(|own| seen.insert(**own)));
+        } else {
+            return None;
         }
-        _ => None,
     }
+    found
 }
 
 /// For each node, how its elements are scaled until an exponential is taken of them; none where

@@ -33,13 +33,11 @@ pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
     }
 }
 
-/// More tensors are joined nowhere.
-const DEEPEST: usize = 16;
-
 /// Views under one name come one after the other, each with all of its rows: as many of those that
 /// follow each other as there are views are of one view, and of different images.
 fn grouped(objective: &Objective<'_>, found: &mut Diagnostics) {
     let Objective { graph, flow, subject, .. } = objective;
+    let views = whole_views(graph);
     for index in (0..graph.nodes.len()).filter(|index| flow.reaches_loss[*index]) {
         let node = &graph.nodes[index];
         let (true, Some(Term::Int(size)), Some(&rows)) =
@@ -47,7 +45,7 @@ fn grouped(objective: &Objective<'_>, found: &mut Diagnostics) {
         else {
             continue;
         };
-        let views = views_of(graph, rows, DEEPEST).filter(|views| *views > 1);
+        let views = views[rows].filter(|views| *views > 1);
         if views.and_then(|views| i64::try_from(views).ok()) == Some(*size) {
             let place = subject.places.nodes[index].place;
             let message =
@@ -61,22 +59,23 @@ fn grouped(objective: &Objective<'_>, found: &mut Diagnostics) {
     }
 }
 
-/// How many views follow each other in the rows of a tensor, where it is made of whole views.
-fn views_of(graph: &ObjectiveGraph, mut node: usize, depth: usize) -> Option<usize> {
-    loop {
-        node = unscaled(graph, node);
-        let own = &graph.nodes[node];
-        let is_unit = declared(&own.op).and_then(|own| own.named("yields")) == Some("unit");
-        node = match (&own.op, &own.inputs[..]) {
-            (Op::Views { count, .. }, _) => return Some(*count),
-            (Op::View(_), _) => return Some(1),
-            (Op::Apply(_), &[x]) => x,
-            (_, &[x]) if is_unit || is(graph, node, named::DETACH) => x,
-            (_, &[a, b]) if is(graph, node, named::CONCAT) => {
-                let depth = depth.checked_sub(1)?;
-                return Some(views_of(graph, a, depth)? + views_of(graph, b, depth)?);
+/// For each node how many views follow each other in its rows, where it is made of whole views.
+fn whole_views(graph: &ObjectiveGraph) -> Vec<Option<usize>> {
+    let mut views: Vec<Option<usize>> = Vec::with_capacity(graph.nodes.len());
+    for (index, node) in graph.nodes.iter().enumerate() {
+        let is_unit = declared(&node.op).and_then(|own| own.named("yields")) == Some("unit");
+        let whole = unscaled(graph, index);
+        views.push(match (&node.op, &node.inputs[..]) {
+            _ if whole != index => views[whole],
+            (Op::Views { count, .. }, _) => Some(*count),
+            (Op::View(_), _) => Some(1),
+            (Op::Apply(_), &[x]) => views[x],
+            (_, &[x]) if is_unit || is(graph, index, named::DETACH) => views[x],
+            (_, &[a, b]) if is(graph, index, named::CONCAT) => {
+                views[a].zip(views[b]).map(|(a, b)| a.saturating_add(b))
             }
-            _ => return None,
-        };
+            _ => None,
+        });
     }
+    views
 }

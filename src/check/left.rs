@@ -173,7 +173,12 @@ fn no_number<'b>(
                 (size, message, "take another size, or a number")
             }
             None => {
-                let counted = node.counts.as_ref();
+                // Of views that are wrong in another way nothing is known.
+                let is_told = |size: &&Size| {
+                    let mut symbols = size.symbols().into_iter().filter(|own| is_view(own));
+                    symbols.all(|own| known(own).is_some())
+                };
+                let counted = node.counts.as_ref().filter(is_told);
                 let open = counted.filter(|size| {
                     size.substitute(&of_views).is_none_or(|size| size.extent().is_none())
                 });

@@ -103,6 +103,24 @@ measured so:
     assert!((deviation - 0.005_f64.sqrt()).abs() < 1e-12, "{deviation}");
 }
 
+/// A formula is no value: that it is another one is told all the same. And what is too long for a
+/// column is cut so that it is told apart.
+#[test]
+fn what_no_value_tells_and_what_is_long_is_told_apart() {
+    let place = tempfile::tempdir().expect("a folder");
+    let folder = place.path();
+    for (run, graph) in [("a", "0123456789abcdef"), ("b", "fedcba9876543210")] {
+        leave(folder, run, (graph, 0), "0.05", 0.5);
+    }
+    let text = said(&compare(folder, &["a", "b"]));
+    assert!(text.contains("\nwhat the defines compute  0123456789ab  fedcba987654\n"), "{text}");
+    leave(folder, "c", ("h", 0), "0.05", 0.5);
+    let (from, to) = ("shapes(test: 40, train: 64)", "shapes(test: 40, train: 128)");
+    change(folder, "c", "values.json", from, to);
+    let text = said(&compare(folder, &["a", "c"]));
+    assert!(text.contains(" ...train: 64)  ...train: 128)\n"), "{text}");
+}
+
 #[test]
 fn what_cannot_be_compared_is_said_first() {
     let place = tempfile::tempdir().expect("a folder");

@@ -268,9 +268,15 @@ fn the_shipped_moco_is_short() {
     assert!(lines.count() <= 60);
 }
 
-/// Methods are text: none of their names stands in the Rust.
+/// Methods are text: none of their names stands in the Rust, but for what fine-tunings minimize.
 #[test]
 fn no_method_is_written_in_rust() {
+    let methods: Vec<String> = library()
+        .filter_map(|(_, own)| own.name.strip_prefix("std.objectives."))
+        .filter(|name| *name != "classify")
+        .map(|name| format!("\"{name}\""))
+        .collect();
+    assert!(methods.len() > 40);
     let mut folders = vec![root().join("src")];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).expect("a folder of sources") {
@@ -281,8 +287,8 @@ fn no_method_is_written_in_rust() {
                 let code = fs::read_to_string(&path).expect("a source file");
                 let code = code.split("#[cfg(test)]").next().unwrap_or_default();
                 let code = code.lines().filter(|line| !line.trim_start().starts_with("//"));
-                let named =
-                    code.filter(|line| line.contains("\"moco") || line.contains("\"simclr"));
+                let is_named = |line: &&str| methods.iter().any(|own| line.contains(own.as_str()));
+                let named = code.filter(is_named);
                 assert_eq!(named.count(), 0, "{}", path.display());
             }
         }

@@ -177,7 +177,8 @@ fn differences(records: &[Record], arms: &[Arm]) -> Vec<Difference> {
         let values = outlines(name);
         differs(&values).then(|| Difference { name: name.clone(), values })
     };
-    let found: Vec<Difference> = names.iter().filter_map(|name| difference(name)).collect();
+    let mut found: Vec<Difference> = names.iter().filter_map(|name| difference(name)).collect();
+    found.extend(formulas(records, arms));
     if !found.is_empty() || arms.len() < 2 {
         return found;
     }
@@ -186,6 +187,19 @@ fn differences(records: &[Record], arms: &[Arm]) -> Vec<Difference> {
         values: by_name.iter().map(|own| own.get(name).map(|value| (*value).clone())).collect(),
     });
     whole.filter(|own| differs(&own.values)).collect()
+}
+
+/// What no value tells: of the same ones, defines compute something else.
+fn formulas(records: &[Record], arms: &[Arm]) -> Option<Difference> {
+    let made: Vec<&Made> = arms.iter().map(|arm| &records[arm.runs[0]].made).collect();
+    let is_other = |(place, one): (usize, &&Made)| {
+        made[..place].iter().any(|other| one.graph != other.graph && one.values == other.values)
+    };
+    let mut others = made.iter().enumerate().filter(|own| is_other(*own));
+    others.next()?;
+    let digest = |made: &&Made| Some(made.graph.chars().take(12).collect());
+    let name = "what the defines compute".to_owned();
+    Some(Difference { name, values: made.iter().map(digest).collect() })
 }
 
 /// A value without the arguments of what it calls: `sgd`, `random_resized_crop >> gaussian_blur`.

@@ -39,7 +39,7 @@ pub struct Made {
     pub contents: BTreeMap<String, String>,
 }
 
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Value {
     pub name: String,
     pub value: String,

@@ -1,5 +1,7 @@
 //! A comparison as text.
 
+use std::collections::BTreeSet;
+
 use super::arms::{Arm, Comparison, Row};
 use crate::diagnostics::visible;
 use crate::table::{self, Align, Style};
@@ -33,9 +35,7 @@ pub fn render(comparison: &Comparison, style: Style, width: usize) -> String {
         let heading: Vec<_> =
             [("what differs", Align::Left)].into_iter().chain(names.clone()).collect();
         let rows = comparison.differences.iter().map(|own| {
-            let values =
-                own.values.iter().map(|value| cut(value.as_deref().unwrap_or(none), style));
-            let cells = [own.name.clone()].into_iter().chain(values);
+            let cells = [own.name.clone()].into_iter().chain(cuts(&own.values, none, style));
             cells.map(|cell| visible(&cell).into_owned()).collect::<Vec<_>>()
         });
         text.push('\n');
@@ -79,6 +79,27 @@ pub fn render(comparison: &Comparison, style: Style, width: usize) -> String {
         }
     }
     text
+}
+
+/// The values of a row, as much of each as a column of several takes: what tells them apart.
+fn cuts(values: &[Option<String>], none: &str, style: Style) -> Vec<String> {
+    let values: Vec<&str> = values.iter().map(|value| value.as_deref().unwrap_or(none)).collect();
+    let short: Vec<String> = values.iter().map(|value| cut(value, style)).collect();
+    let kinds = |all: Vec<&str>| all.into_iter().collect::<BTreeSet<_>>().len();
+    if kinds(short.iter().map(String::as_str).collect()) == kinds(values.clone()) {
+        return short;
+    }
+    // From the argument in which they part.
+    let same = |at: usize| values.iter().all(|own| own.get(..at) == values[0].get(..at));
+    let most = values[0].len();
+    let parts = (0..=most).take_while(|at| same(*at)).last().unwrap_or(0);
+    let start = values[0].get(..parts).and_then(|own| own.rfind(['(', ','])).map_or(0, |at| at + 1);
+    let more = if style == Style::Ascii { "..." } else { "…" };
+    let rest = |value: &&str| match value.get(start..) {
+        Some(rest) if start > 0 => format!("{more}{}", cut(rest.trim_start(), style)),
+        _ => cut(value, style),
+    };
+    values.iter().map(rest).collect()
 }
 
 /// A value, as much of it as a column of several takes.

@@ -43,7 +43,9 @@ pub static MODULES: &[(&str, Build)] = &[
     ("resnet18", resnet::resnet18),
     ("resnet34", resnet::resnet34),
     ("resnet50", resnet::resnet50),
+    ("resnet101", resnet::resnet101),
     ("wide_resnet50_2", resnet::wide_resnet50_2),
+    ("wide_resnet101_2", resnet::wide_resnet101_2),
     ("vit_tiny", vit::vit_tiny),
     ("vit_small", vit::vit_small),
     ("vit_base", vit::vit_base),
@@ -106,7 +108,14 @@ mod tests {
         for width in [1, 2, 3, 8] {
             let width = ("width", Term::Int(width));
             modules.push((call("convnet", std::slice::from_ref(&width)), None));
-            for name in ["resnet18", "resnet34", "resnet50", "wide_resnet50_2"] {
+            for name in [
+                "resnet18",
+                "resnet34",
+                "resnet50",
+                "resnet101",
+                "wide_resnet50_2",
+                "wide_resnet101_2",
+            ] {
                 for stem in ["small", "imagenet"] {
                     modules.push((call(name, &[("stem", symbol(stem)), width.clone()]), None));
                 }

@@ -42,8 +42,16 @@ pub(super) fn resnet50(args: &Args, _: Option<usize>) -> Box<dyn Architecture> {
     Box::new(ResNet::from_args(args, BlockKind::Bottleneck { widened: 1 }, [3, 4, 6, 3]))
 }
 
+pub(super) fn resnet101(args: &Args, _: Option<usize>) -> Box<dyn Architecture> {
+    Box::new(ResNet::from_args(args, BlockKind::Bottleneck { widened: 1 }, [3, 4, 23, 3]))
+}
+
 pub(super) fn wide_resnet50_2(args: &Args, _: Option<usize>) -> Box<dyn Architecture> {
     Box::new(ResNet::from_args(args, BlockKind::Bottleneck { widened: 2 }, [3, 4, 6, 3]))
+}
+
+pub(super) fn wide_resnet101_2(args: &Args, _: Option<usize>) -> Box<dyn Architecture> {
+    Box::new(ResNet::from_args(args, BlockKind::Bottleneck { widened: 2 }, [3, 4, 23, 3]))
 }
 
 /// `[n, 3, h, w]` to `[n, features]`, the global average of the last maps.

@@ -187,7 +187,10 @@ fn stated(next: &Next) -> Option<String> {
             Some("another process computes it".to_owned())
         }
         Next::Blocked(Blocked::Elsewhere { holder }) => Some(format!("{holder}, computes it")),
-        Next::Blocked(Blocked::By(cause)) => Some(cause.message()),
+        // Of a table, what it is of: the run shows it.
+        Next::Blocked(Blocked::By(cause)) => {
+            Some(cause.message().lines().next().unwrap_or_default().to_owned())
+        }
     }
 }
 
@@ -229,6 +232,7 @@ fn summary(plan: &Plan<'_>) -> Vec<String> {
     }
     if let Some((stage, said)) = plan.obstacle() {
         let stage = stage.map(|stage| format!(" for `{stage}`")).unwrap_or_default();
+        let said = said.lines().next().unwrap_or_default();
         lines.push(format!("`run` would end before it begins{stage}: {said}"));
     }
     lines

@@ -220,7 +220,9 @@ mod tests {
             ("resnet18", 11_689_512 - 513_000),
             ("resnet34", 21_797_672 - 513_000),
             ("resnet50", 25_557_032 - 2_049_000),
+            ("resnet101", 44_549_160 - 2_049_000),
             ("wide_resnet50_2", 68_883_240 - 2_049_000),
+            ("wide_resnet101_2", 126_886_696 - 2_049_000),
         ] {
             assert_eq!(learned(&residual(name, "imagenet", 64), None), Some(numbers), "{name}");
         }

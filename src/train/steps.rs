@@ -17,6 +17,7 @@ use crate::graph::{Graph, Stage};
 use crate::nn::{Param, Params, Role};
 use crate::objective::{Context, Inputs, Learner};
 use crate::random::Key;
+use crate::resolve::catalog::{Category, entries};
 use crate::resolve::declaration;
 use crate::schedule::{self, Progress};
 use crate::term::Term;
@@ -247,6 +248,17 @@ fn apart(found: &[f64], expected: &[f64]) -> f64 {
     assert_eq!([found.len(), expected.len()], [STEPS; 2]);
     let pairs = found.iter().zip(expected);
     pairs.map(|(own, other)| (own - other).abs() / other.abs().max(1.0)).fold(0.0, f64::max)
+}
+
+#[test]
+fn every_method_of_the_library_is_trained() {
+    let entries = entries();
+    let methods = entries.iter().filter(|own| own.named.kind == Category::Objective);
+    let missing: Vec<&str> = methods
+        .map(|own| own.named.name)
+        .filter(|name| !TEXT.contains(&format!(" {name}(")))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
 }
 
 #[test]

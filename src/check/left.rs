@@ -33,12 +33,12 @@ enum Of {
 impl Told {
     /// The beginning of a sentence that says for what.
     fn what(&self) -> String {
-        let size = self.size;
-        match self.of {
-            Of::View => format!("views of {size} pixels are too small"),
-            Of::Batch => format!("a batch of {size} is too small"),
-            Of::Examples => format!("{size} examples are too few"),
-        }
+        let is_little = match self.of {
+            Of::View => "are too small",
+            Of::Batch => "is too small",
+            Of::Examples => "are too few",
+        };
+        format!("{} {is_little}", self.said())
     }
 
     /// What the field says that tells it.

@@ -20,6 +20,7 @@ mod views;
 mod whitening;
 
 use self::compare::{Pair, Product};
+use self::operations::unscaled;
 use crate::check::examples_of;
 use crate::diagnostics::Diagnostics;
 use crate::graph::flow::Flow;
@@ -45,6 +46,13 @@ struct Objective<'s> {
     /// For each node the first that computes the same.
     firsts: Vec<usize>,
     subject: &'s Subject<'s>,
+}
+
+impl Objective<'_> {
+    /// The first tensor of the same rows, but for numbers that they are multiplied by.
+    fn rows(&self, node: usize) -> usize {
+        self.firsts[unscaled(self.graph, node)]
+    }
 }
 
 /// Judges every stage of a graph.

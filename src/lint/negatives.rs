@@ -89,7 +89,7 @@ fn among(
     let [query, others] = negative.sides;
     let rows = rows_of(objective, others, Rows::All);
     let is_among = |side: usize| !rows_of(objective, side, Rows::Some).is_disjoint(&rows);
-    let same = |side: &usize| firsts[unscaled(graph, *side)] == firsts[unscaled(graph, query)];
+    let same = |side: &usize| objective.rows(*side) == objective.rows(query);
     match { sides }.into_iter().filter(|side| !same(side)).any(is_among) {
         true => Some(POSITIVE),
         false => is_among(query).then_some((

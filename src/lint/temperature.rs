@@ -81,7 +81,8 @@ pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
     let (scales, readers) = (scales(objective), readers(graph, flow));
     // A similarity of a contrast that stands outside of the exponential is one of its logarithm.
     let is_contrast = products.iter().any(|product| scales[product.node].is_some());
-    let is_judged = |product: &&Product| is_contrast && !is_of_a_distance(graph, &readers, product);
+    let is_judged =
+        |product: &&Product| is_contrast && !is_of_a_distance(objective, &readers, product);
     for product in products.iter().filter(is_judged) {
         let scale = scales[product.node].unwrap_or(Scale::NONE);
         let sides = product.sides.iter().chain(&product.columns);
@@ -101,15 +102,16 @@ pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
 
 /// Whether the lengths of the rows are added to a product, which makes it the square of a distance,
 /// `|x|^2 - 2 x·y + |y|^2`, or as much of it as differs between the columns.
-fn is_of_a_distance(graph: &ObjectiveGraph, readers: &[Vec<usize>], product: &Product) -> bool {
-    let sides = product.sides.map(|side| unscaled(graph, side));
+fn is_of_a_distance(objective: &Objective<'_>, readers: &[Vec<usize>], product: &Product) -> bool {
+    let graph = objective.graph;
+    let sides = product.sides.map(|side| objective.rows(side));
     let (mut seen, mut waiting) = (BTreeSet::new(), vec![product.node]);
     while let Some(node) = waiting.pop() {
         for &reader in readers[node].iter().filter(|reader| seen.insert(**reader)) {
             let own = &graph.nodes[reader];
             let is_sum = matches!(own.op, Op::Add | Op::Subtract);
             let mut others = own.inputs.iter().filter(|input| **input != node);
-            if is_sum && others.any(|other| has_length(graph, *other, &sides)) {
+            if is_sum && others.any(|other| has_length(objective, *other, &sides)) {
                 return true;
             }
             // The matrix as it is, or turned.
@@ -124,21 +126,28 @@ fn is_of_a_distance(graph: &ObjectiveGraph, readers: &[Vec<usize>], product: &Pr
 }
 
 /// Whether something is made of the squared lengths of some of these rows.
-fn has_length(graph: &ObjectiveGraph, root: usize, sides: &[usize]) -> bool {
+fn has_length(objective: &Objective<'_>, root: usize, sides: &[usize]) -> bool {
+    let graph = objective.graph;
     let (mut seen, mut waiting) = (BTreeSet::new(), vec![root]);
     while let Some(node) = waiting.pop() {
         let own = &graph.nodes[node];
         if matches!(own.op, Op::Apply(_)) || !seen.insert(node) {
             continue;
         }
-        let are_sides = |node: usize| {
-            graph.nodes[node].inputs.iter().all(|x| sides.contains(&unscaled(graph, *x)))
+        let is_squared = |node: usize| {
+            let squared = &graph.nodes[node];
+            // A product of both sides is no length.
+            let is_square = match (&squared.op, &squared.inputs[..]) {
+                (Op::Multiply, [a, b]) => objective.rows(*a) == objective.rows(*b),
+                _ => is(graph, node, "square"),
+            };
+            let of = squared.inputs.first().map(|x| objective.rows(*x));
+            is_square && of.is_some_and(|of| sides.contains(&of))
         };
         let is_length = own.inputs.first().is_some_and(|input| {
-            let is_squared = graph.nodes[*input].op == Op::Multiply || is(graph, *input, "square");
             // What lies on the diagonal is of each row with itself.
-            is_among(graph, node, named::SUMS) && is_squared && are_sides(*input)
-                || is(graph, node, named::DIAGONAL) && is_product(graph, *input, sides)
+            is_among(graph, node, named::SUMS) && is_squared(*input)
+                || is(graph, node, named::DIAGONAL) && is_product(objective, *input, sides)
         });
         if is_length {
             return true;
@@ -149,10 +158,10 @@ fn has_length(graph: &ObjectiveGraph, root: usize, sides: &[usize]) -> bool {
 }
 
 /// Whether a matrix is of the products of these rows with themselves.
-fn is_product(graph: &ObjectiveGraph, matrix: usize, sides: &[usize]) -> bool {
-    let own = product(graph, unscaled(graph, matrix));
+fn is_product(objective: &Objective<'_>, matrix: usize, sides: &[usize]) -> bool {
+    let own = product(objective.graph, unscaled(objective.graph, matrix));
     own.is_some_and(|own| {
-        let [a, b] = own.sides.map(|side| unscaled(graph, side));
+        let [a, b] = own.sides.map(|side| objective.rows(side));
         a == b && sides.contains(&a)
     })
 }

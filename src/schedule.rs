@@ -17,7 +17,7 @@ pub type Schedule = fn(&Args, Progress) -> f64;
 
 /// The schedules, by the names under which `std.schedules` declares them.
 pub static SCHEDULES: &[(&str, Schedule)] =
-    &[("cosine", cosine), ("step", step), ("constant", constant)];
+    &[("cosine", cosine), ("ramp", ramp), ("step", step), ("constant", constant)];
 
 /// The value of a schedule, or of a plain number, at this step.
 ///
@@ -33,19 +33,13 @@ pub fn value(term: &Term, progress: Progress) -> f64 {
 }
 
 fn cosine(args: &Args, progress: Progress) -> f64 {
-    let (from, to) = (args.float("from"), args.float("to"));
-    let warmup = progress.length(args, "warmup");
-    if let Some(share) = progress.rise(warmup) {
-        return from * share;
-    }
-    let step = match args.symbol("per") {
-        "epoch" => progress.step - progress.step % progress.steps_per_epoch.max(1),
-        _ => progress.step,
-    };
-    // A length of zero only arises where the warm-up takes the whole run.
-    let length = (progress.steps as f64 - warmup).max(1.0);
-    let share = ((step as f64 - warmup) / length).clamp(0.0, 1.0);
-    to + (from - to) * 0.5 * (1.0 + libm::cos(std::f64::consts::PI * share))
+    progress.way(args, |from, to, share| {
+        to + (from - to) * 0.5 * (1.0 + libm::cos(std::f64::consts::PI * share))
+    })
+}
+
+fn ramp(args: &Args, progress: Progress) -> f64 {
+    progress.way(args, |from, to, share| from + (to - from) * share)
 }
 
 fn step(args: &Args, progress: Progress) -> f64 {
@@ -65,6 +59,24 @@ impl Progress {
     /// Whether this step is the last of an epoch.
     pub fn ends_epoch(self) -> bool {
         (self.step + 1).is_multiple_of(self.steps_per_epoch.max(1))
+    }
+
+    /// The warm-up of `args` to `from`, then what `between` says from `from` to `to` of the share of
+    /// the way, which takes `over` where that is given, else the rest of the run.
+    fn way(self, args: &Args, between: fn(f64, f64, f64) -> f64) -> f64 {
+        let (from, to) = (args.float("from"), args.float("to"));
+        let warmup = self.length(args, "warmup");
+        if let Some(share) = self.rise(warmup) {
+            return from * share;
+        }
+        let step = match args.symbol("per") {
+            "epoch" => self.step - self.step % self.steps_per_epoch.max(1),
+            _ => self.step,
+        };
+        let rest = || self.steps as f64 - warmup;
+        let length = args.get("over").map_or_else(rest, |_| self.length(args, "over"));
+        // A rest of zero only arises where the warm-up takes the whole run.
+        between(from, to, ((step as f64 - warmup) / length.max(1.0)).clamp(0.0, 1.0))
     }
 
     /// The length in steps of the `Duration` called `name`.
@@ -162,6 +174,36 @@ mod tests {
         let lr = cosine(1.0, 0.0, (10.0, Unit::Epochs), "step");
         close(lr(99), 0.99);
         close(lr(100), 1.0);
+    }
+
+    #[test]
+    fn a_ramp_is_straight_and_stays_at_its_end() {
+        let ramp = |args: &[(&str, Term)]| {
+            let rest = [
+                ("from", Term::Float(0.04)),
+                ("to", Term::Float(0.08)),
+                ("warmup", Term::Duration(0.0, Unit::Steps)),
+                ("per", Term::Symbol("step".to_owned())),
+            ];
+            schedule("ramp", &[&rest, args].concat())
+        };
+        let whole = ramp(&[]);
+        [0.04, 0.05, 0.08]
+            .into_iter()
+            .zip([0, 25, 100])
+            .for_each(|(own, at)| close(whole(at), own));
+        let short = ramp(&[("over", Term::Duration(4.0, Unit::Epochs))]);
+        [0.04, 0.05, 0.08].into_iter().zip([0, 10, 40]).for_each(|(own, at)| close(short(at), own));
+        close(short(99), 0.08);
+        let by_epoch = [
+            ("over", Term::Duration(4.0, Unit::Epochs)),
+            ("per", Term::Symbol("epoch".to_owned())),
+            ("warmup", Term::Duration(10.0, Unit::Steps)),
+        ];
+        let slow = ramp(&by_epoch);
+        [0.02, 0.04, 0.05, 0.05].into_iter().zip([5, 19, 20, 29]).for_each(|(own, at)| {
+            close(slow(at), own);
+        });
     }
 
     #[test]

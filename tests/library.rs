@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 
+use cpipe::resolve::catalog::{Category, entries};
 use cpipe::resolve::{self, Declaration, Disk, Item, declaration, declarations};
 use cpipe::source::{Sources, embedded, library};
 use cpipe::syntax::tree::{Parameter, TypeArgument, TypeExpr, TypeKind};
@@ -158,7 +159,7 @@ fn facts_are_those_that_the_checker_knows() {
         };
         for fact in &declaration.tree.facts {
             let is_right = match fact.name.text.as_str() {
-                "cuts" | "fits" | "chance" | "labels" => declaration.is(&fact.name.text),
+                "cuts" | "fits" | "chance" | "labels" | "pairs" => declaration.is(&fact.name.text),
                 "spreads" => kind == "Tensor" && declaration.is("spreads"),
                 "picks" => matches!(kind, "Tensor" | "Index") && declaration.is("picks"),
                 "draws" => matches!(kind, "Tensor" | "Labels" | "Index") && declaration.is("draws"),
@@ -293,6 +294,24 @@ fn no_method_is_written_in_rust() {
             }
         }
     }
+}
+
+/// A reader learns for which data the defaults are, and what the other wants.
+#[test]
+fn methods_say_what_they_take_on_imagenet_and_cifar_10() {
+    let mut methods = 0;
+    for entry in entries() {
+        let module = entry.module.strip_prefix("std.objectives.").unwrap_or("classify");
+        if module == "classify" || entry.named.kind != Category::Objective {
+            continue;
+        }
+        methods += 1;
+        for data in ["ImageNet", "CIFAR-10"] {
+            let name = entry.named.name;
+            assert!(entry.named.doc.contains(data), "{name} does not speak of {data}");
+        }
+    }
+    assert!(methods > 40, "{methods}");
 }
 
 /// What a fine-tuning minimizes is in scope everywhere, and is given what its fields name.

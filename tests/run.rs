@@ -165,39 +165,48 @@ fn a_second_run_computes_nothing_and_a_changed_stage_only_itself() {
     assert_eq!(started(&third), ["classifier", "accuracy"]);
 }
 
+/// By neighbours, by a linear probe, and by two views of each image.
 #[test]
 fn what_a_training_keeps_is_judged_as_it_is_kept() {
     let place = Place::new();
-    let (events, first_record) = place.whole(SMALL, &[], "store");
-    let found = |events: &[Event], wanted: &str| {
-        events.iter().position(|event| match event {
-            Event::EncoderJudged { what, .. } => what == wanted,
-            _ => false,
+    let line = "  evaluate neighbours { model: base.history, protocol: knn(k: 5), fit: data.train, on: data.test }\n";
+    let program = SMALL.replace(
+        line,
+        &format!(
+            "{line}
+  evaluate probe {{ model: base.history, protocol: linear_probe(iterations: 30), fit: data.train, on: data.test }}
+  evaluate close {{ model: base.history, protocol: alignment(), on: data.test, views: moco_v2_crops(size: 32) }}
+"
+        ),
+    );
+    assert_ne!(program, SMALL);
+    let (events, first_record) = place.whole(&program, &[], "store");
+    let judged: Vec<(usize, String, f64)> = (events.iter().enumerate())
+        .filter_map(|(at, event)| match event {
+            Event::EncoderJudged { what, value, .. } => Some((at, what.clone(), *value)),
+            _ => None,
         })
-    };
-    let first = found(&events, "kNN top-1 after epoch 1").expect("it is judged");
-    let second = found(&events, "kNN top-1 after epoch 2").expect("it is judged");
+        .collect();
     let epochs: Vec<usize> = (events.iter().enumerate())
         .filter(|(_, event)| matches!(event, Event::Epoch { stage, .. } if stage == "base"))
         .map(|(at, _)| at)
         .collect();
-    assert!(epochs[0] < first && first < epochs[1] && epochs[1] < second, "{epochs:?}");
-    let judged = events.iter().filter_map(|event| match event {
-        Event::EncoderJudged { what, value, .. } => Some((what.clone(), *value)),
-        _ => None,
+    let expected = [1, 2].map(|epoch| {
+        ["kNN top-1", "linear probe top-1", "alignment"]
+            .map(|own| format!("{own} after epoch {epoch}"))
     });
-    let judged: Vec<_> = judged.collect();
+    let named: Vec<&String> = judged.iter().map(|(_, what, _)| what).collect();
+    assert_eq!(named, expected.iter().flatten().collect::<Vec<_>>());
+    assert!(epochs[0] < judged[0].0 && judged[2].0 < epochs[1] && epochs[1] < judged[3].0);
+    // Views of an image differ, and what is normalised is no further apart than two.
+    assert!(judged[2].2 > 0.0 && judged[2].2 < 4.0, "{judged:?}");
 
     // Trained by itself, and judged afterwards, it is the same encoder with the same results.
-    let alone = SMALL.replace(
-        "  evaluate neighbours { model: base.history, protocol: knn(k: 5), fit: data.train, on: data.test }\n",
-        "",
-    );
-    assert_ne!(alone, SMALL);
-    let (_, trained) = place.whole(&alone, &[], "another");
-    let (after, record) = place.whole(SMALL, &[], "another");
-    assert_eq!(started(&after), ["neighbours"]);
-    assert_eq!(judged, results(&after)[..2]);
+    let (_, trained) = place.whole(&SMALL.replace(line, ""), &[], "another");
+    let (after, record) = place.whole(&program, &[], "another");
+    assert_eq!(started(&after), ["neighbours", "probe", "close"]);
+    let by_stage = [0, 3, 1, 4, 2, 5].map(|at| (judged[at].1.clone(), judged[at].2));
+    assert_eq!(by_stage, results(&after)[..6]);
     assert_eq!(bits(&trained), bits(&first_record));
     assert_eq!(bits(&record), bits(&first_record));
 }

@@ -6,6 +6,7 @@ use super::pipeline::TypedStage;
 use super::size::Relation;
 use super::stages::{channels, split_of};
 use super::value::{Kind, SplitValue, Value};
+use super::views::compares_pairs;
 use crate::diagnostics::{Diagnostic, findings};
 use crate::resolve::declaration;
 use crate::term::{Call, Part, Term};
@@ -28,10 +29,11 @@ impl Checker<'_> {
         let judged = ["model", "beside"];
         let taken = judged.map(|field| channels(stage.fields.get(field))).concat();
         self.check_images(stage, ("on", on.as_ref()), &taken);
-        self.check_judged_views(stage);
+        self.check_judged_views(stage, call);
         self.check_beside(stage);
         if let Some(on) = &on {
-            for (view, field) in judged.into_iter().enumerate() {
+            let second = call.filter(|own| compares_pairs(own)).map(|_| ("model", 1));
+            for (field, view) in judged.into_iter().zip(0..).chain(second) {
                 self.check_judged_size(stage, on, (field, view));
             }
         }

@@ -63,18 +63,16 @@ impl Checker<'_> {
             self.report(error.help(format!("an epoch has {per_epoch} steps here")));
             return;
         }
-        if let Some(schedule) = stage.fields.get("schedule")
-            && let Kind::Schedule(Some(Term::Call(call))) = &schedule.kind
-            && let Some(Term::Duration(amount, unit)) = call.args.get("warmup")
-            && in_steps((*amount, *unit)) >= steps
-        {
+        for (schedule, warmup) in self.warmups(stage) {
+            if in_steps(warmup) < steps {
+                continue;
+            }
             let message = format!(
                 "the warm-up of {} takes all of the {}",
-                duration((*amount, *unit)),
+                duration(warmup),
                 duration(length)
             );
-            let warmup = self.argument(schedule, "warmup");
-            let error = Diagnostic::new(findings::WARMUP_TOO_LONG, warmup, message);
+            let error = Diagnostic::new(findings::WARMUP_TOO_LONG, schedule, message);
             let error = error.also(place, "the length of the training");
             self.report(error.help("shorten the warm-up, or train for longer"));
         }
@@ -90,6 +88,29 @@ impl Checker<'_> {
             let error = error.also(place, "the length of the training");
             self.report(error.help("keep more often, or train for longer"));
         }
+    }
+
+    /// How long the rate and the weight decay rise, and where that is written.
+    fn warmups(&self, stage: &TypedStage) -> Vec<(Span, (f64, Unit))> {
+        let of = |term: &Term| match term {
+            Term::Call(call) => match call.args.get("warmup") {
+                Some(Term::Duration(amount, unit)) => Some((*amount, *unit)),
+                _ => None,
+            },
+            _ => None,
+        };
+        let rate = stage.fields.get("schedule").and_then(|value| match &value.kind {
+            Kind::Schedule(Some(term)) => Some((self.argument(value, "warmup"), of(term)?)),
+            _ => None,
+        });
+        let decay = stage.fields.get("optimizer").and_then(|value| match &value.kind {
+            Kind::Optimizer(Some(Term::Call(call))) => {
+                let decay = call.args.get("weight_decay")?;
+                Some((self.argument(value, "weight_decay"), of(decay)?))
+            }
+            _ => None,
+        });
+        rate.into_iter().chain(decay).collect()
     }
 
     pub(super) fn check_batch(&mut self, stage: &TypedStage, data: Option<&SplitValue>) {

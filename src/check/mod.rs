@@ -53,7 +53,7 @@ pub use overrides::{Override, parse as parse_override};
 pub use pipeline::{Selection, TypedPipeline, TypedStage};
 pub use resolved::{Origin, Resolved};
 pub use stages::{STAGES, StageKind};
-pub use views::has_chance;
+pub use views::{compares_pairs, has_chance};
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};

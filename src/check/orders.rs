@@ -55,7 +55,7 @@ fn no_order(builder: &Builder, node: &DraftNode, of: &Declaration) -> Option<Dia
     let message =
         format!("`{followed}` of `{}` is an order of places, and this is none", of.name());
     let error = Diagnostic::new(findings::TYPE_MISMATCH, node.written.argument(followed), message);
-    Some(error.help("`random_order(x)` makes one"))
+    Some(error.help("`random_order(x)` makes one, and `random_blocks` of an image"))
 }
 
 /// Whether a tensor is an order, or of rows of some.

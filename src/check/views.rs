@@ -8,7 +8,7 @@ use super::stages::encoder_of;
 use super::value::{AugmentValue, ByView, Kind, SplitValue, Value};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::resolve::declaration;
-use crate::term::Term;
+use crate::term::{Call, Term};
 
 /// Whether some step of a recipe draws at random, and may change something.
 pub fn has_chance(views: &Term) -> bool {
@@ -30,9 +30,17 @@ pub fn has_chance(views: &Term) -> bool {
     }
 }
 
+/// Whether a protocol compares two views of each image.
+pub fn compares_pairs(protocol: &Call) -> bool {
+    declaration(&protocol.name).is_some_and(|own| own.is("pairs"))
+}
+
 impl Checker<'_> {
     /// What an encoder that is judged looks at of an image is one view, and the same each time.
-    pub(super) fn check_judged_views(&mut self, stage: &TypedStage) {
+    pub(super) fn check_judged_views(&mut self, stage: &TypedStage, protocol: Option<&Call>) {
+        if let Some(protocol) = protocol.filter(|own| compares_pairs(own)) {
+            return self.check_pairs(stage, &protocol.name);
+        }
         let Some(Value { kind: Kind::Augment(augment), .. }) = stage.fields.get("views") else {
             return;
         };
@@ -61,6 +69,35 @@ impl Checker<'_> {
             return;
         };
         self.report(error);
+    }
+
+    /// Two views of an image, which one encoder sees, are two pictures: the first two, where the
+    /// recipe makes more.
+    fn check_pairs(&mut self, stage: &TypedStage, name: &str) {
+        let Some(views) = stage.fields.get("views") else {
+            let message =
+                format!("`{name}` compares two views of an image: the field `views` is missing");
+            let error = Diagnostic::new(findings::MISSING_FIELD, stage.span, message);
+            self.report(error.help("give it those of the training, `views: crops`"));
+            return;
+        };
+        if let Kind::Augment(augment) = &views.kind {
+            let terms = [0, 1].map(|view| augment.of_view(view).and_then(|own| own.term.as_ref()));
+            if let [Some(first), Some(second)] = terms
+                && first == second
+                && !has_chance(first)
+            {
+                let message =
+                    format!("`{name}` compares two views of an image, and these are the same");
+                let error = self.about(findings::PAIRS_WITHOUT_CHANCE, stage, "views", message);
+                self.report(error.help("give it those of the training, which are drawn at random"));
+            }
+        }
+        if stage.fields.contains_key("beside") {
+            let message = format!("`{name}` compares two views by one encoder");
+            let error = self.about(findings::TYPE_MISMATCH, stage, "beside", message);
+            self.report(error.help("leave it out, or judge each encoder in a stage of its own"));
+        }
     }
 
     /// An encoder of patches is shown one at least; `view` is that of its place among several.

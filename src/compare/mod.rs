@@ -1,6 +1,7 @@
 //! Runs beside each other: `cpipe compare`.
 
 mod arms;
+mod classes;
 mod curves;
 mod page;
 pub mod record;

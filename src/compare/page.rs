@@ -1,11 +1,11 @@
 //! A comparison as one page of HTML that needs nothing else.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::arms::{Cell, Comparison, Row};
+use super::classes::classes;
 use super::curves::charts;
-use super::record::{Counts, Record};
+use super::record::Record;
 use super::text::seeds;
 use crate::docs::escape;
 
@@ -72,17 +72,21 @@ pub fn page(comparison: &Comparison, records: &[Record]) -> String {
 }
 
 /// The name of an arm in its colour.
-fn chip(place: usize, name: &str) -> String {
+pub(super) fn chip(place: usize, name: &str) -> String {
     format!("<span class=\"chip arm{}\">{}</span>", place % COLOURS, escape(name))
 }
 
 /// What stands below something, smaller.
-fn small(text: &str) -> String {
+pub(super) fn small(text: &str) -> String {
     format!("<small class=\"below\">{}</small>", escape(text))
 }
 
 /// A table whose columns are the arms.
-fn table(comparison: &Comparison, first: &str, rows: &[(String, Vec<String>)]) -> String {
+pub(super) fn table(
+    comparison: &Comparison,
+    first: &str,
+    rows: &[(String, Vec<String>)],
+) -> String {
     let mut html = format!("<div class=\"wide\"><table>\n<tr><th>{}</th>", escape(first));
     for (place, arm) in comparison.arms.iter().enumerate() {
         let _ = write!(html, "<th>{}</th>", chip(place, &arm.name));
@@ -156,64 +160,6 @@ fn numbers(comparison: &Comparison) -> String {
         }
     }
     html + "</ul>\n</details>\n</section>\n"
-}
-
-/// How many of each class were given their own, where that was counted, and which others were given.
-fn classes(comparison: &Comparison, records: &[Record]) -> String {
-    let mut html = String::new();
-    for row in &comparison.rows {
-        let of = |run: &usize| {
-            let numbers = records[*run].numbers.iter().filter(|own| own.stage == row.stage);
-            numbers.filter_map(|own| own.counts.as_ref()).next_back()
-        };
-        let counts: Vec<Vec<_>> =
-            comparison.arms.iter().map(|arm| arm.runs.iter().filter_map(of).collect()).collect();
-        let most = counts.iter().flatten().map(|own| own.classes.len()).max().unwrap_or_default();
-        let already = html.contains(&format!("<summary>{} by class", escape(&row.stage)));
-        if most == 0 || already {
-            continue;
-        }
-        let share = |class: usize, runs: &Vec<&Counts>| {
-            let found = runs.iter().filter_map(|own| own.classes.get(class));
-            let [correct, total] = found
-                .fold([0, 0], |[correct, total], own| [correct + own.correct, total + own.total]);
-            if total == 0 {
-                return "–".to_owned();
-            }
-            let percent = |count: u64| format!("{:.1}", 100.0 * count as f64 / total as f64);
-            let others = mistaken(runs, class).into_iter();
-            let others = others.map(|(given, count)| format!("as {given} {}", percent(count)));
-            let others = others.collect::<Vec<_>>().join(", ");
-            let below = if others.is_empty() { others } else { small(&others) };
-            percent(correct) + &below
-        };
-        let line = |class: usize| {
-            (class.to_string(), counts.iter().map(|runs| share(class, runs)).collect())
-        };
-        let rows: Vec<_> = (0..most).map(line).collect();
-        let _ = write!(
-            html,
-            "<details><summary>{} by class, in percent</summary>\n{}</details>\n",
-            escape(&row.stage),
-            table(comparison, "class", &rows)
-        );
-    }
-    match html.is_empty() {
-        true => html,
-        false => format!("<section>\n<h2>By class</h2>\n{html}</section>\n"),
-    }
-}
-
-/// The classes that a class was most often mistaken for, at most two, with how often over all runs.
-fn mistaken(runs: &[&Counts], class: usize) -> Vec<(usize, u64)> {
-    let mut all: BTreeMap<usize, u64> = BTreeMap::new();
-    for own in runs.iter().flat_map(|own| &own.confused).filter(|own| own.class == class) {
-        *all.entry(own.given).or_default() += own.count;
-    }
-    let mut all: Vec<(usize, u64)> = all.into_iter().collect();
-    all.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    all.truncate(2);
-    all
 }
 
 /// Where images lie by their features: of each arm as its first run has drawn it.

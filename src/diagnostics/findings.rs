@@ -153,6 +153,7 @@ findings! {
     TEST_LEAK "test-leak" Error "test examples are used for training";
     JUDGED_ON_ITS_OWN_EXAMPLES "judged-on-its-own-examples" Error "a protocol is judged on what it was fitted to";
     CHANCE_IN_EVALUATION "chance-in-evaluation" Error "an evaluation looks at what is drawn at random of an image";
+    PAIRS_WITHOUT_CHANCE "pairs-without-chance" Error "two views that are compared are the same picture";
     KEEP_WITHIN_EPOCH "keep-within-epoch" Error "encoders are kept at the end of epochs only";
     KEEP_BEYOND_LENGTH "keep-beyond-length" Error "nothing would be kept before the end";
     WARMUP_TOO_LONG "warmup-too-long" Error "a warm-up takes the whole length";
@@ -179,6 +180,7 @@ findings! {
     EXAMPLES_LEFT_OUT "examples-left-out" Warning lint "batches leave a large part of every epoch out";
     UNUSUAL_WEIGHT_DECAY "unusual-weight-decay" Warning lint "a weight decay is far from any in use";
     LONG_WARMUP "long-warmup" Warning lint "a warm-up takes more than half of the length";
+    UNFINISHED_SCHEDULE "unfinished-schedule" Warning lint "a schedule ends behind the training";
     UNUSUAL_LEARNING_RATE "unusual-learning-rate" Warning lint "a learning rate is far from any in use";
     JUDGED_ON_ANOTHER_DATASET "judged-on-another-dataset" Warning lint "a protocol is fitted on one dataset and judged on another";
     JUDGED_ON_TRAINING_EXAMPLES "judged-on-training-examples" Warning lint "a model is judged on what it was trained on";

@@ -160,7 +160,7 @@ fn item(item: &Item, users: &[&Item], pictures: Pictures<'_>) -> String {
 /// What it makes of images.
 fn figure(picture: &str) -> String {
     format!(
-        "<figure><img alt=\"Two images and five views of each\" \
+        "<figure><img alt=\"Two images, each in front of what is made of it\" \
          src=\"data:image/png;base64,{picture}\"></figure>\n"
     )
 }

@@ -1,5 +1,7 @@
 //! Images through a network.
 
+use rayon::prelude::*;
+
 use super::Features;
 use crate::augment::{Augmentation, Canvas, Normalization};
 use crate::data::Images;
@@ -21,8 +23,11 @@ pub struct Extractor {
 /// Images as an evaluation looks at them.
 pub struct Shown<'a> {
     pub images: &'a Images,
-    /// What is made of each before it is normalised, without chance.
+    /// What is made of each before it is normalised. What it draws depends on the image's place and
+    /// on `view` alone.
     pub recipe: &'a Augmentation,
+    /// Which of several views of an image this is.
+    pub view: u64,
     pub normalization: &'a Normalization,
 }
 
@@ -34,15 +39,15 @@ impl Shown<'_> {
 
     /// Those at some places, below [`Images::len`]: `[n, 3, height, width]`.
     pub fn pixels(&self, indices: &[u32]) -> Vec<f32> {
-        let Shown { images, recipe, normalization } = self;
+        let Shown { images, recipe, view, normalization } = self;
         let [height, width] = self.size();
         let volume = 3 * height * width;
         let mut pixels = vec![0.0; indices.len() * volume];
-        let mut canvas = Canvas::new();
-        for (&index, out) in indices.iter().zip(pixels.chunks_exact_mut(volume)) {
-            let image = images.at(index as usize);
-            recipe.render(image, Key::root(0), normalization, &mut canvas, out);
-        }
+        let places = pixels.par_chunks_exact_mut(volume).zip(indices);
+        places.for_each_init(Canvas::new, |canvas, (out, &index)| {
+            let key = Key::root(0).fold(u64::from(index)).fold(*view);
+            recipe.render(images.at(index as usize), key, normalization, canvas, out);
+        });
         pixels
     }
 
@@ -116,7 +121,7 @@ mod tests {
                 let module = nn::build(&term, None);
                 let params = module.init(Key::root(0), &on.device);
                 let network = Extractor { parts: vec![(module, params)] };
-                let shown = Shown { images, recipe: &Augmentation::none(), normalization };
+                let shown = Shown { images, recipe: &Augmentation::none(), view: 0, normalization };
                 let interrupt = Interrupt::default();
                 let watch = Watch::new(&interrupt, &|_| {});
                 let read = extract(&network, &shown, &[0, 1, 2, 3, 4, 5], Part::Test, on, watch);
@@ -138,7 +143,7 @@ mod tests {
         let normalization = &Normalization { mean: [0.5; 3], std: [0.25; 3] };
         for on in backends() {
             let at = |recipe: &Augmentation, indices: &[u32]| {
-                Shown { images: &images, recipe, normalization }.at(indices, &on)
+                Shown { images: &images, recipe, view: 0, normalization }.at(indices, &on)
             };
             let plain = at(&Augmentation::none(), &[2, 0]);
             assert_eq!(plain.shape(), [2, 3, 6, 6]);

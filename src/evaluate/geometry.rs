@@ -116,6 +116,37 @@ pub fn uniformity(problem: &Problem<'_>, t: f64) -> Result<Judged, EvaluateError
     Ok(Judged { value, protocol, counts: None, warning: None })
 }
 
+/// The mean of `|x - y|^alpha` over the examples, of the normalised features of two views of each:
+/// the lower, the nearer they come. Wang and Isola 2020, arXiv:2005.10242, section 4.1.1. Features
+/// that are all zero stay where they are.
+///
+/// # Errors
+///
+/// Where the split has no examples, or values are not finite.
+///
+/// # Panics
+///
+/// Where the features are not those of two views.
+pub fn alignment(problem: &Problem<'_>, alpha: f64) -> Result<Judged, EvaluateError> {
+    let Problem { on, classes, .. } = *problem;
+    on.check(classes)?;
+    let dim = on.dim / 2;
+    assert_eq!(2 * dim, on.dim, "features of two views");
+    let unit = unit_rows(&on.values, dim);
+    let distance = |pair: &[f32]| {
+        let (one, other) = pair.split_at(dim);
+        let apart = one.iter().zip(other).map(|(a, b)| f64::from(*a) - f64::from(*b));
+        libm::pow(apart.map(|own| own * own).sum(), alpha / 2.0)
+    };
+    let total: f64 = unit.chunks_exact(on.dim).map(distance).sum();
+    let protocol = format!(
+        "alignment, alpha {alpha}, of the encoder's {dim} normalised features, two views of plain \
+         images; on {}",
+        accuracy::examples(on)
+    );
+    Ok(Judged { value: total / on.len() as f64, protocol, counts: None, warning: None })
+}
+
 /// The squared length of each row once it is normalised: one, or zero of zeros.
 fn squares(features: &Features) -> Vec<f64> {
     let rows = features.values.chunks_exact(features.dim);
@@ -210,6 +241,22 @@ mod tests {
         let problem = Problem { fit: None, on: &on, classes: 1, device, watch: unwatched() };
         let found = uniformity(&problem, 2.0);
         assert_eq!(found, Err(EvaluateError::NoPair { part: "test" }));
+    }
+
+    /// Views alike up to their length, at right angles, opposite, and of nothing.
+    #[test]
+    fn alignment_is_the_mean_distance_of_normalised_pairs() {
+        let values = [
+            [1.0, 0.0, 3.0, 0.0],
+            [0.0, 2.0, 5.0, 0.0],
+            [1.0, 1.0, -2.0, -2.0],
+            [0.0, 0.0, 0.0, 7.0],
+        ];
+        for (alpha, expected) in [(2.0, 7.0 / 4.0), (1.0, (2.0_f64.sqrt() + 2.0 + 1.0) / 4.0)] {
+            for own in judged(values.concat(), 4, |problem| alignment(problem, alpha)) {
+                assert!((own - expected).abs() < 1e-6, "{own} is not {expected}");
+            }
+        }
     }
 
     #[test]

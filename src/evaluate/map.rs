@@ -158,6 +158,7 @@ mod tests {
         let indices: Vec<u32> = (0..count).collect();
         let shown = Shown {
             images: &images,
+            view: 0,
             recipe: &Augmentation::none(),
             normalization: &Normalization { mean: [0.0; 3], std: [1.0; 3] },
         };

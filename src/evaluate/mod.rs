@@ -23,7 +23,7 @@ pub use self::{
     error::EvaluateError,
     extract::{BATCH, Extractor, Shown, extract},
     features::Features,
-    geometry::{rank_me, uniformity},
+    geometry::{alignment, rank_me, uniformity},
     judged::{Better, Counts, Judged, Quantity, Warning},
     knn::knn,
     linear_probe::{Probe, linear_probe},
@@ -41,7 +41,8 @@ use crate::watch::Watch;
 pub struct Problem<'a> {
     /// What it is fitted on; present where the protocol `fits`.
     pub fit: Option<&'a Features>,
-    /// What is scored.
+    /// What is scored. Where the protocol compares `pairs`, each row has the features of one view
+    /// and behind them as many of the other.
     pub on: &'a Features,
     /// The number of classes; labels lie below it.
     pub classes: usize,
@@ -62,6 +63,7 @@ pub type Protocol = fn(&Args, &Problem<'_>) -> Result<Judged, EvaluateError>;
 
 /// The protocols, by the names under which `std.protocols` declares them.
 pub static PROTOCOLS: &[(&str, Protocol)] = &[
+    ("alignment", |args, problem| alignment(problem, args.float("alpha"))),
     ("calibration", |args, problem| calibration(problem.on, problem.classes, args.size("bins"))),
     ("knn", |args, problem| {
         let (k, temperature) = (args.size("k"), args.float("temperature"));

@@ -67,7 +67,7 @@ fn leaves_the_encoder(graph: &ObjectiveGraph) -> bool {
     !graph.modules.iter().zip(trained).any(|(module, trained)| module.encoder && trained)
 }
 
-/// The most that a schedule multiplies a rate by.
+/// The most that a schedule reaches.
 fn most_of(schedule: Option<&Term>) -> f64 {
     match schedule {
         Some(Term::Float(value)) => *value,
@@ -122,8 +122,9 @@ fn learning_rate(
 
 fn weight_decay(subject: &Subject<'_>, name: &str, args: &Args, found: &mut Diagnostics) {
     let most = declaration(name).and_then(|own| own.number("most_weight_decay", args, None)?.ok());
-    if let (Some(Term::Float(decay)), Some(most)) = (args.get("weight_decay"), most)
-        && *decay > most
+    let decay = args.get("weight_decay").map(|own| most_of(Some(own)));
+    if let (Some(decay), Some(most)) = (decay, most)
+        && decay > most
     {
         let place = subject.places.argument("optimizer", "weight_decay");
         let message = format!("a weight decay of {decay} is far from any in use with `{name}`");
@@ -153,6 +154,36 @@ fn lengths(subject: &Subject<'_>, found: &mut Diagnostics) {
         Some(Term::Duration(amount, Unit::Steps)) => Some(*amount),
         _ => None,
     };
+    let decay = match subject.stage.fields.get("optimizer") {
+        Some(Term::Call(optimizer)) => optimizer.args.get("weight_decay"),
+        _ => None,
+    };
+    let schedules = [
+        (subject.stage.fields.get("schedule"), subject.places.field("schedule")),
+        (decay, subject.places.argument("optimizer", "weight_decay")),
+    ];
+    for (schedule, place) in schedules {
+        let (Some(Term::Call(schedule)), Some(length)) =
+            (schedule, in_steps(subject.stage.fields.get("length")))
+        else {
+            continue;
+        };
+        let in_steps = |name: &str| in_steps(schedule.args.get(name));
+        let message = if let Some(over) = in_steps("over")
+            && over + in_steps("warmup").unwrap_or(0.0) > length
+        {
+            "the schedule ends behind the training, and never comes to its end"
+        } else if let Some(every) = in_steps("every")
+            && every + in_steps("start").unwrap_or(0.0) >= length
+        {
+            "the schedule drops for the first time behind the training"
+        } else {
+            continue;
+        };
+        let warning = Diagnostic::new(findings::UNFINISHED_SCHEDULE, place, message);
+        let warning = warning.also(subject.places.field("length"), "the length of the training");
+        found.push(warning.help("shorten it, or train for longer"));
+    }
     let Some(Term::Call(schedule)) = subject.stage.fields.get("schedule") else { return };
     let warmup = in_steps(schedule.args.get("warmup"));
     let length = in_steps(subject.stage.fields.get("length"));

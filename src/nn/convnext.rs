@@ -211,7 +211,7 @@ mod tests {
     use crate::nn::testing::{Held, images, pass};
     use crate::random::Key;
 
-    /// As `tests/python/transformers.py` writes it.
+    /// As `tests/python/encoders.py` writes it.
     #[derive(Deserialize)]
     struct Case {
         patch: usize,
@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn features_and_gradients_are_timms() {
         let cases: Vec<Case> =
-            serde_json::from_str(include_str!("convnext.json")).expect("transformers.py writes it");
+            serde_json::from_str(include_str!("convnext.json")).expect("encoders.py writes it");
         for case in cases {
             let net = ConvNext::new(case.patch, case.width, case.depths, 0.0);
             backends().iter().for_each(|on| case.held.compare(&net, case.side, on));

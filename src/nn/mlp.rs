@@ -15,6 +15,7 @@ use crate::term::Args;
 pub(super) fn mlp(args: &Args, input: Option<usize>) -> Box<dyn Architecture> {
     let (hidden, out, bias) = (args.size("hidden"), args.size("out"), args.bool("bias"));
     let normalized = args.symbol("norm") == "batch";
+    let is_smooth = args.symbol("activation") == "gelu";
     let mut stack = Stack::default();
     let mut input = features(input);
     for _ in 1..args.size("layers") {
@@ -22,7 +23,7 @@ pub(super) fn mlp(args: &Args, input: Option<usize>) -> Box<dyn Architecture> {
         if normalized {
             stack.push(|layout, name| Layer::Norm(BatchNorm::new(layout, name, hidden)));
         }
-        stack.push(|_, _| Layer::Relu);
+        stack.push(|_, _| if is_smooth { Layer::Gelu } else { Layer::Relu });
         input = hidden;
     }
     stack.linear([input, out], bias);
@@ -65,6 +66,7 @@ enum Layer {
     Prototypes(Prototypes),
     Norm(BatchNorm),
     Relu,
+    Gelu,
 }
 
 /// A sequential that is being built.
@@ -117,6 +119,7 @@ impl Architecture for Sequential {
             Layer::Prototypes(prototypes) => prototypes.forward(pass, x),
             Layer::Norm(norm) => norm.forward(pass, x, After::default()),
             Layer::Relu => pass.kernels.relu(x),
+            Layer::Gelu => pass.kernels.gelu(x),
         };
         let mut output = self.layers.iter().fold(x, apply);
         if is_turned {
@@ -133,6 +136,7 @@ impl Architecture for Sequential {
                 Layer::Prototypes(prototypes) => prototypes.walk(walk),
                 Layer::Norm(_) => walk.norm(),
                 Layer::Relu => walk.relu(),
+                Layer::Gelu => walk.gelu(),
             }
         }
     }
@@ -155,6 +159,7 @@ mod tests {
             ("layers", Term::Int(layers)),
             ("norm", Term::Symbol(norm.to_owned())),
             ("output_norm", Term::Symbol(output_norm.to_owned())),
+            ("activation", Term::Symbol("relu".to_owned())),
             ("bias", Term::Bool(bias)),
         ];
         Args(args.map(|(name, term)| (name.to_owned(), term)).into())

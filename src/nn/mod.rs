@@ -71,8 +71,11 @@ pub fn build(term: &Term, input: Option<usize>) -> Box<dyn Architecture> {
 #[cfg(test)]
 mod tests {
     use burn::tensor::Device;
+    use serde::Deserialize;
 
+    use super::testing::Held;
     use super::*;
+    use crate::device::testing::backends;
     use crate::random::Key;
     use crate::resolve::learned;
     use crate::term::Call;
@@ -93,6 +96,7 @@ mod tests {
             ("layers", Term::Int(layers)),
             ("norm", symbol(norm)),
             ("output_norm", symbol(output_norm)),
+            ("activation", symbol("relu")),
             ("bias", Term::Bool(bias)),
         ];
         call("mlp", &args)
@@ -100,6 +104,29 @@ mod tests {
 
     fn linear(out: i64, bias: bool) -> Term {
         call("linear", &[("out", Term::Int(out)), ("bias", Term::Bool(bias))])
+    }
+
+    /// As `tests/python/encoders.py` writes it.
+    #[derive(Deserialize)]
+    struct Case {
+        name: String,
+        stem: String,
+        width: i64,
+        side: usize,
+        #[serde(flatten)]
+        held: Held,
+    }
+
+    /// Normalised by the batch, in training.
+    #[test]
+    fn convolutional_networks_compute_what_torchvisions_do() {
+        let cases: Vec<Case> = serde_json::from_str(include_str!("convolutional.json"))
+            .expect("encoders.py writes it");
+        for Case { name, stem, width, side, held } in cases {
+            let args = [("stem", symbol(&stem)), ("width", Term::Int(width))];
+            let net = build(&call(&name, &args), None);
+            backends().iter().for_each(|on| held.compare(net.as_ref(), side, on));
+        }
     }
 
     #[test]

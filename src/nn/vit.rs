@@ -274,7 +274,7 @@ mod tests {
     use crate::nn::testing::{Held, images, pass, pattern, weights};
     use crate::random::Key;
 
-    /// As `tests/python/transformers.py` writes it.
+    /// As `tests/python/encoders.py` writes it.
     #[derive(Deserialize)]
     struct Case {
         heads: usize,
@@ -293,7 +293,7 @@ mod tests {
     #[test]
     fn features_and_gradients_are_timms() {
         let cases: Vec<Case> =
-            serde_json::from_str(include_str!("vit.json")).expect("transformers.py writes it");
+            serde_json::from_str(include_str!("vit.json")).expect("encoders.py writes it");
         for case in cases {
             let net = Transformer::new(Shape {
                 heads: case.heads,

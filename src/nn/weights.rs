@@ -471,15 +471,19 @@ mod tests {
     }
 
     fn vit() -> Term {
+        vit_of([16, 64], "class")
+    }
+
+    fn vit_of([patch, size]: [i64; 2], pool: &str) -> Term {
         let whole = |value| Term::Int(value);
         call(
             "vit_tiny",
             &[
-                ("patch", whole(16)),
-                ("size", whole(64)),
+                ("patch", whole(patch)),
+                ("size", whole(size)),
                 ("depth", whole(2)),
                 ("registers", whole(0)),
-                ("pool", Term::Symbol("class".to_owned())),
+                ("pool", Term::Symbol(pool.to_owned())),
                 ("layer_scale", Term::Float(0.0)),
                 ("drop_path", Term::Float(0.0)),
             ],
@@ -536,8 +540,8 @@ mod tests {
         assert!(same.values().iter().zip(deep.values()).all(|(a, b)| a.to_vec() == b.to_vec()));
     }
 
-    /// Whole networks of torchvision and timm, with what they compute, which the continuous
-    /// integration has `tests/python/weights.py` write.
+    /// Whole networks of torchvision and timm, and what runs have exported, with what they compute
+    /// there, which the continuous integration has `tests/python/weights.py` write.
     #[test]
     fn published_networks_compute_what_they_do_in_pytorch() {
         let Some(folder) = std::env::var_os("CPIPE_WEIGHTS").map(PathBuf::from) else {
@@ -560,7 +564,13 @@ mod tests {
             "convnext_tiny",
             &[("patch", Term::Int(4)), ("width", Term::Int(16)), ("drop_path", Term::Float(0.0))],
         );
+        let narrow = call(
+            "convnext_tiny",
+            &[("patch", Term::Int(1)), ("width", Term::Int(16)), ("drop_path", Term::Float(0.0))],
+        );
         for (name, term, file, part) in [
+            ("exported_vit", vit_of([8, 32], "mean"), "exported_vit.safetensors", None),
+            ("exported_convnext", narrow, "exported_convnext.safetensors", None),
             ("resnet18", resnet, "resnet18.pth", None),
             ("vit_tiny", vit(), "dino.pth", Some("teacher")),
             ("torchvision_vit", vit(), "torchvision_vit.pth", None),

@@ -443,6 +443,22 @@ fn what_is_drawn_follows_from_the_key_alone() {
         assert!((mean - 0.5).abs() < 0.05, "{mean}");
         assert_eq!(numbers, uniform(1).to_vec());
         assert_ne!(numbers, uniform(2).to_vec());
+        // A grid of two rows and five columns, in blocks of one row.
+        let image = Array::from_vec(vec![0.0; 2 * 3 * 9 * 20], &[2, 3, 9, 20], &device);
+        let blocks = |node| {
+            let (low, high) = (Term::Range(0.5, 0.5), Term::Range(0.001, 0.001));
+            let args = [("side", Term::Int(4)), ("scale", low), ("ratio", high)];
+            let args = Args(args.map(|(name, term)| (name.to_owned(), term)).into());
+            let operands = Operands { node, ..operands(&args, std::slice::from_ref(&image)) };
+            operation("random_blocks").unwrap()(&operands)
+        };
+        assert_eq!(blocks(1).shape(), [2, 10]);
+        for order in blocks(1).to_vec().chunks(10) {
+            let rows: BTreeSet<i64> = order[5..].iter().map(|own| *own as i64 / 5).collect();
+            assert_eq!(rows.len(), 1, "{order:?}");
+        }
+        assert_eq!(blocks(1).to_vec(), blocks(1).to_vec());
+        assert_ne!(blocks(1).to_vec(), blocks(2).to_vec());
         let order = |node| draw("random_order", "count", 1, node);
         assert_eq!(order(1).shape(), [200, 3]);
         let seen: BTreeSet<Vec<i64>> = order(1)

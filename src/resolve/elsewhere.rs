@@ -41,6 +41,10 @@ const NAMES: &[(&[&str], &str)] = &[
     (&["momentum_encoder", "momentum_update", "moving_average"], "ema(network)"),
     (&["ones_like", "ones"], "0 * x + 1"),
     (&["zeros_like", "zeros"], "0 * x"),
+    (&["block_mask", "blockwise_mask"], "left_out(random_blocks(x, side: k), count: seen)"),
+    (&["linear_schedule", "linear_lr"], "ramp(from: 1.0, to: 0.0)"),
+    (&["cosine_annealing", "cosine_schedule", "warmup_cosine"], "cosine(warmup: 10 epochs)"),
+    (&["step_lr", "multistep", "multi_step"], "step(every: 30 epochs)"),
 ];
 
 /// What there is here for what is called so elsewhere.

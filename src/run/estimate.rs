@@ -152,9 +152,9 @@ impl Run<'_> {
                 }
             }
             StageKind::Evaluate => {
-                // Of several networks there is no picture.
-                let is_one =
-                    !matches!(fields.get("model"), Term::Output(own) if own.output == "history");
+                // Of several networks, or views, there is no picture.
+                let is_one = !fields.compares_pairs()
+                    && !matches!(fields.get("model"), Term::Output(own) if own.output == "history");
                 let shown = examples_of(fields.split("on")).filter(|_| is_one).unwrap_or(0);
                 Room { outputs: map_bytes(shown), ..Room::default() }
             }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::augment::Augmentation;
+use crate::check::compares_pairs;
 use crate::device::Precision;
 use crate::graph::Stage;
 use crate::term::objective::ObjectiveGraph;
@@ -28,12 +29,19 @@ impl<'s> Fields<'s> {
         self.0.fields.get("views")
     }
 
-    /// What an evaluation makes of an image, for each network that looks at it.
+    /// Whether its protocol compares two views of each image.
+    pub fn compares_pairs(&self) -> bool {
+        let Some(Term::Call(protocol)) = self.0.fields.get("protocol") else { return false };
+        compares_pairs(protocol)
+    }
+
+    /// What an evaluation makes of an image, for each time that a network looks at it.
     pub fn recipes(&self) -> Vec<Arc<Augmentation>> {
-        let networks = 1 + usize::from(self.0.fields.contains_key("beside"));
+        let is_second = self.0.fields.contains_key("beside") || self.compares_pairs();
+        let looks = 1 + usize::from(is_second);
         match self.views() {
-            Some(views) => Augmentation::of_views(views, networks),
-            None => (0..networks).map(|_| Arc::new(Augmentation::none())).collect(),
+            Some(views) => Augmentation::of_views(views, looks),
+            None => (0..looks).map(|_| Arc::new(Augmentation::none())).collect(),
         }
     }
 

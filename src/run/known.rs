@@ -26,6 +26,8 @@ pub(super) struct Network {
     epoch: Option<u64>,
     beside: Option<Term>,
     views: Option<Term>,
+    /// Whether two views of each image are compared, whose features stand beside each other.
+    pairs: bool,
     precision: Precision,
 }
 
@@ -35,7 +37,8 @@ impl Network {
         let fields = Fields(stage);
         let (model, views) = (fields.get("model").clone(), fields.views().cloned());
         let beside = stage.fields.get("beside").cloned();
-        Network { model, epoch, beside, views, precision: fields.precision() }
+        let (pairs, precision) = (fields.compares_pairs(), fields.precision());
+        Network { model, epoch, beside, views, pairs, precision }
     }
 }
 
@@ -126,7 +129,8 @@ mod tests {
         let mut of = |model: &Term, epoch, split: &Split| {
             let precision = Precision::F32;
             let model = model.clone();
-            let network = Network { model, epoch, beside: None, views: None, precision };
+            let network =
+                Network { model, epoch, beside: None, views: None, pairs: false, precision };
             known.of(&network, split, || {
                 reads += 1;
                 Ok::<_, ()>(reads)
@@ -151,7 +155,8 @@ mod tests {
     fn what_could_not_be_read_is_not_known() {
         let (model, test) = (Term::Symbol("a".into()), split(Part::Test, 100.0, true));
         let precision = Precision::F32;
-        let network = Network { model, epoch: None, beside: None, views: None, precision };
+        let network =
+            Network { model, epoch: None, beside: None, views: None, pairs: false, precision };
         let mut known = Known::default();
         assert_eq!(known.of(&network, &test, || Err("stopped")), Err("stopped"));
         assert_eq!(known.of(&network, &test, || Ok::<_, ()>(1)), Ok(1));

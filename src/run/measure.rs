@@ -9,16 +9,16 @@ use std::time::Instant;
 use super::estimate::most_memory;
 use super::fields::Fields;
 use super::inputs::{Datasets, Examples};
+use super::networks::Look;
 use super::plan::{Next, Plan, Planned};
 use super::prepare::datasets;
 use super::stages::Judging;
 use super::timed::{TRIAL, Timed};
 use super::{Cause, Failure, Run, State};
-use crate::augment::Augmentation;
 use crate::check::StageKind;
 use crate::data::Supply;
 use crate::device::{Precision, Selected};
-use crate::evaluate::{BATCH, EvaluateError, Extractor, Features, Problem, Shown, extract, judge};
+use crate::evaluate::{BATCH, EvaluateError, Features, Problem, Shown, extract, judge};
 use crate::graph::Stage;
 use crate::interrupt::Interrupt;
 use crate::random::Key;
@@ -161,8 +161,8 @@ impl Run<'_> {
         let setup = begun.elapsed().as_secs_f64();
         let own = self.device.in_precision(Fields(stage).precision()).map_err(RunError::from)?;
         let (mut all, mut per_image) = (Vec::new(), 0.0);
-        for (network, recipe) in candidate.networks.iter().zip(&recipes) {
-            let (features, own) = self.read_for_a_while((network, &own), recipe, &on, asked)?;
+        for look in candidate.looks(&recipes) {
+            let (features, own) = self.read_for_a_while(look, &own, &on, asked)?;
             all.push(features);
             per_image += own;
         }
@@ -199,8 +199,8 @@ impl Run<'_> {
     /// Features of some examples, and the seconds that one takes.
     fn read_for_a_while(
         &self,
-        (network, device): (&Extractor, &Selected),
-        recipe: &Augmentation,
+        Look { network, recipe, view }: Look<'_>,
+        device: &Selected,
         (examples, split): &(Examples, &Split),
         asked: &Interrupt,
     ) -> Result<(Features, f64), Cause> {
@@ -208,7 +208,7 @@ impl Run<'_> {
         let mut begun = Instant::now();
         let mut timed = 0;
         let Examples { images, normalization, .. } = examples;
-        let shown = Shown { images, recipe, normalization };
+        let shown = Shown { images, recipe, view, normalization };
         for indices in examples.indices.chunks(BATCH) {
             let features =
                 extract(network, &shown, indices, split.part, device, Watch::new(asked, &|_| {}));

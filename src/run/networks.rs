@@ -1,8 +1,11 @@
 //! The networks that a stage begins with, and those that it leaves.
 
+use std::sync::Arc;
+
 use super::failure::Cause;
 use super::fields::Fields;
 use super::{Run, State};
+use crate::augment::Augmentation;
 use crate::evaluate::Extractor;
 use crate::graph::Stage;
 use crate::graph::flow::chain;
@@ -24,6 +27,26 @@ pub(super) const HEAD: &str = "fc";
 pub(super) struct Candidate {
     pub epoch: Option<u64>,
     pub networks: Vec<Extractor>,
+}
+
+/// A network that looks at the images of a split by a recipe.
+#[derive(Clone, Copy)]
+pub(super) struct Look<'a> {
+    pub network: &'a Extractor,
+    pub recipe: &'a Augmentation,
+    /// Which view of an image it is shown.
+    pub view: u64,
+}
+
+impl Candidate {
+    /// How its networks look at the images, each by its own recipe; of more recipes than networks,
+    /// the last network by the rest.
+    pub fn looks<'a>(&'a self, recipes: &'a [Arc<Augmentation>]) -> impl Iterator<Item = Look<'a>> {
+        recipes.iter().zip(0..).map(|(recipe, view): (_, u64)| {
+            let network = &self.networks[(view as usize).min(self.networks.len() - 1)];
+            Look { network, recipe, view }
+        })
+    }
 }
 
 impl Run<'_> {

@@ -11,10 +11,10 @@ use super::fields::Fields;
 use super::inputs::Examples;
 use super::known::Network;
 use super::measured::Measured;
-use super::networks::Candidate;
+use super::networks::{Candidate, Look};
 use super::stages::Judging;
 use super::{Run, State};
-use crate::augment::{Augmentation, Normalization};
+use crate::augment::Normalization;
 use crate::check::StageKind;
 use crate::device::{Precision, unless_full};
 use crate::evaluate::{
@@ -115,7 +115,7 @@ impl Run<'_> {
         let first = Fields(stage).recipes().swap_remove(0);
         let recipe = first.within(THUMBNAIL, [images.height, images.width]);
         let normalization = &Normalization { mean: [0.0; 3], std: [1.0; 3] };
-        let shown = Shown { images, recipe: &recipe, normalization };
+        let shown = Shown { images, recipe: &recipe, view: 0, normalization };
         Ok(map(&features, &shown, indices, split.labeled.then_some(*classes)))
     }
 
@@ -125,21 +125,21 @@ impl Run<'_> {
         state: &mut State<'_>,
         stage: &Stage,
         Judging { recipes, .. }: &Judging<'_>,
-        Candidate { epoch, networks }: &Candidate,
+        candidate: &Candidate,
         (examples, split): &(Examples, &Split),
     ) -> Result<Arc<Features>, Cause> {
         let precision = Fields(stage).precision();
         let own = self.device.in_precision(precision).map_err(RunError::from)?;
-        let judged = Network::of(stage, *epoch);
+        let judged = Network::of(stage, candidate.epoch);
         let Examples { images, indices, normalization } = examples;
         let known = &mut state.features;
         let read = self.watched(|watch| {
             known.of(&judged, split, || {
-                let of = |(network, recipe): (&Extractor, &Arc<Augmentation>)| {
-                    let shown = Shown { images, recipe, normalization };
+                let of = |Look { network, recipe, view }: Look<'_>| {
+                    let shown = Shown { images, recipe, view, normalization };
                     extract(network, &shown, indices, split.part, &own, watch)
                 };
-                let all = networks.iter().zip(recipes).map(of).collect::<Result<Vec<_>, _>>()?;
+                let all = candidate.looks(recipes).map(of).collect::<Result<Vec<_>, _>>()?;
                 Ok::<_, Interrupted>(Arc::new(Features::side_by_side(all)))
             })
         });

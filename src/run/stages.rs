@@ -133,8 +133,8 @@ impl Run<'_> {
             }
             let candidate = self.candidate(state, stage, epoch)?;
             results.push(self.judged(state, stage, &judging, &candidate)?);
-            // Of several, the numbers say more than as many pictures.
-            if epoch.is_none() {
+            // Of several, the numbers say more than as many pictures; two views have one each.
+            if epoch.is_none() && !Fields(stage).compares_pairs() {
                 let drawn = self.drawn(state, stage, &judging, &candidate)?;
                 partial.write(MAP, drawn.as_bytes())?;
             }

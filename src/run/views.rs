@@ -69,7 +69,7 @@ pub fn seen(
         View { pixels: pixels[row * volume..][..volume].to_vec(), size }
     };
     let (recipe, normalization) = (&Augmentation::none(), &loader.normalization);
-    let as_they_are = Shown { images, recipe, normalization }.pixels(&order);
+    let as_they_are = Shown { images, recipe, view: 0, normalization }.pixels(&order);
     let mut all: Vec<Seen> = (0..)
         .zip(&order)
         .map(|(row, &index)| Seen { index, image: cut(&as_they_are, row, size), epochs: vec![] })

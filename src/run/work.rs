@@ -148,6 +148,7 @@ impl Run<'_> {
         let (images, model) = (imaged(&on.dataset)?, fields.get("model"));
         let recipes = fields.recipes();
         let image = shown(images, recipes.first()?);
+        let largest = recipes.iter().map(|own| shown(images, own).numbers()).max()?;
         let mut walk = Walk::new(image);
         let encoder = self.constructor(model);
         nn::build(&encoder, None).walk(&mut walk);
@@ -166,18 +167,19 @@ impl Run<'_> {
         };
         let seen = (fit + examples(on)?) as u128;
         let mut features = seen * walk.at.numbers();
-        if let (Some(beside), Some(recipe)) = (fields.0.fields.get("beside"), recipes.get(1)) {
+        if let Some(recipe) = recipes.get(1) {
+            let beside = fields.0.fields.get("beside");
             let mut walk = Walk::new(shown(images, recipe));
-            let encoder = self.constructor(beside);
+            let encoder = self.constructor(beside.unwrap_or(model));
             nn::build(&encoder, None).walk(&mut walk);
             cost += walk.cost;
-            weights += learned(&encoder, None).unwrap_or(0);
+            weights += beside.and_then(|_| learned(&encoder, None)).unwrap_or(0);
             features += seen * walk.at.numbers();
         }
         let batch = evaluate::BATCH as u128;
         let flowing = cost.live * fields.precision().bytes() as u128;
         // Images as they are read and as they are on the device.
-        let passed = batch.min(seen) * (flowing + NUMBER * 2 * image.numbers());
+        let passed = batch.min(seen) * (flowing + NUMBER * 2 * largest);
         let read = reads.iter().map(|split| examples(split)).sum::<Option<usize>>()?;
         Some(Work {
             operations: cost.forward * read as u128 * self.candidates_of(model),

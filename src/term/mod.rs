@@ -158,6 +158,14 @@ impl Args {
         }
     }
 
+    /// A `Schedule`: a number, or the call of one.
+    pub fn schedule(&self, name: &str) -> &Term {
+        match self.get(name) {
+            Some(own @ (Term::Float(_) | Term::Call(_))) => own,
+            other => mismatch(name, "Schedule", other),
+        }
+    }
+
     /// A `Percent` as a fraction of one.
     pub fn fraction(&self, name: &str) -> f64 {
         match self.get(name) {

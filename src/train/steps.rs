@@ -202,7 +202,7 @@ impl Draw {
                 let whole = |u: f64| ((u + 1.0) / 2.0 * *below as f64).floor() as i64;
                 Array::from_whole(numbers(shape[0]).into_iter().map(whole), device)
             }
-            "random_order" => {
+            "random_order" | "random_blocks" => {
                 let values = numbers(shape.iter().product());
                 let order = |row: &[f64]| {
                     let mut places: Vec<usize> = (0..row.len()).collect();

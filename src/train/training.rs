@@ -1,7 +1,7 @@
 //! A training: the step of an objective, an optimizer, averages and memories that follow. A
 //! fine-tuning is one, too: its objective is `classify` of the library.
 
-use super::optimizer::{Optimizer, ParamSet};
+use super::optimizer::{Now, Optimizer, ParamSet};
 use super::session::{Measurements, Task};
 use super::state::{prefixed, split_state};
 use crate::device::Array;
@@ -47,7 +47,8 @@ impl Task for Training {
         let names = self.names();
         let sets = (names.iter().zip(self.program.params_mut()).zip(gradients))
             .filter_map(|((name, params), own)| Some(ParamSet { name, params, gradients: own? }));
-        self.optimizer.step(context.kernels, sets.collect(), lr);
+        let now = Now { lr, progress: context.progress };
+        self.optimizer.step(context.kernels, sets.collect(), now);
         context.enter(Phase::State);
         let loss = output.loss.constant();
         self.program.commit(output.effects, context);

@@ -82,7 +82,8 @@ impl Arguments {
             let plain = Normalization { mean: [0.5; 3], std: [0.25; 3] };
             return Box::new(move || {
                 watched(|watch| {
-                    let shown = Shown { images: &images, recipe: &recipe, normalization: &plain };
+                    let shown =
+                        Shown { images: &images, recipe: &recipe, view: 0, normalization: &plain };
                     let read = extract(&network, &shown, &indices, Part::Test, &device, watch);
                     assert_eq!(read.expect("nobody stops it").len(), test);
                 });

@@ -63,7 +63,7 @@ class Lamb(torch.optim.Optimizer):
             p -= self.param_groups[0]["lr"] * ratio * update
 
 
-def trajectory(make, clip=None, has_head=False, start=(1.0, -2.0, 3.0)):
+def trajectory(make, clip=None, has_head=False, start=(1.0, -2.0, 3.0), decays=None):
     """The parameters after the third and the fourth step."""
     double = {"dtype": torch.float64}
     p = torch.tensor(start, requires_grad=True, **double)
@@ -72,8 +72,10 @@ def trajectory(make, clip=None, has_head=False, start=(1.0, -2.0, 3.0)):
     params = [p, w] if has_head else [p]
     optimizer = make(params)
     steps = []
-    for rate in RATES:
+    for number, rate in enumerate(RATES):
         optimizer.param_groups[0]["lr"] = rate
+        if decays is not None:
+            optimizer.param_groups[0]["weight_decay"] = decays[number]
         optimizer.zero_grad()
         loss = (s * p * p + p).sum()
         if has_head:
@@ -104,6 +106,8 @@ def cases():
     yield "adam", trajectory(lambda params: optim.Adam(params, **adam))
     adamw = {**adam, "betas": (0.8, 0.95), "weight_decay": 0.1}
     yield "adamw", trajectory(lambda params: optim.AdamW(params, **adamw))
+    decays = (0.1, 0.2, 0.3, 0.4)
+    yield "adamw, decay", trajectory(lambda p: optim.AdamW(p, **adamw), decays=decays)
     yield "lars", trajectory(lars())
     yield "lars, no momentum", trajectory(lars(momentum=0.0))
     yield "lars, spared", trajectory(lars(is_spared=True))

@@ -1,16 +1,23 @@
 """Weights as PyTorch's projects publish them, for the tests of `src/nn/weights.rs`.
 
-usage: weights.py FOLDER           the small files of tests/fixtures/weights
-       weights.py FOLDER --full    whole networks of torchvision and timm, and what they compute
+usage: weights.py FOLDER
+           the small files of tests/fixtures/weights
+       weights.py FOLDER --full TRANSFORMER CONVNEXT
+           whole networks of torchvision and timm, and what they compute; and of what two runs have
+           exported, what timm computes with it
+
+TRANSFORMER is a run folder of `simmim_cifar10 --profile quick`, CONVNEXT one of `moco_cifar10` with
+`convnext_tiny(patch: 1, width: 16)`.
 """
 
 import os
+import shutil
 import sys
 from collections import OrderedDict
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 # Channels of `convnet(width: 1)`.
@@ -55,7 +62,27 @@ def small(folder):
     save_file(halves, folder / "half.safetensors")
 
 
-def full(folder):
+def exported(folder, transformer, convnext):
+    """Networks of timm, each with the weights of a run."""
+    from timm.models.convnext import ConvNeXt
+    from timm.models.vision_transformer import VisionTransformer
+
+    # The images are larger than those it was trained on.
+    sizes = dict(img_size=32, patch_size=8, embed_dim=192, depth=2, num_heads=3)
+    networks = {
+        "exported_vit": (
+            VisionTransformer(num_classes=0, global_pool="avg", dynamic_img_size=True, **sizes),
+            transformer,
+        ),
+        "exported_convnext": (ConvNeXt(num_classes=0, patch_size=1, dims=[16, 32, 64, 128]), convnext),
+    }
+    for name, (network, run) in networks.items():
+        file = shutil.copy(Path(run) / "base.encoder.safetensors", folder / f"{name}.safetensors")
+        network.load_state_dict(load_file(file), strict=True)
+        yield name, network.eval()
+
+
+def full(folder, runs):
     import timm
     from torchvision.models import ConvNeXt, VisionTransformer, resnet18
     from torchvision.models.convnext import CNBlockConfig
@@ -92,13 +119,18 @@ def full(folder):
     convnext.classifier[2] = nn.Identity()
     arrays["torchvision_vit"] = transformer(images)
     arrays["torchvision_convnext"] = convnext(images)
+    for name, network in exported(folder, *runs):
+        arrays[name] = network(images)
     save_file({name: own.detach().contiguous() for name, own in arrays.items()}, folder / "expected.safetensors")
 
 
 def main():
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    (full if "--full" in sys.argv[2:] else small)(folder)
+    if "--full" in sys.argv[2:]:
+        full(folder, sys.argv[3:])
+    else:
+        small(folder)
 
 
 if __name__ == "__main__":

@@ -5,12 +5,14 @@ use burn::tensor::{Int, Tensor};
 use super::{Operands, Operation};
 use crate::device::Array;
 use crate::nn::patches;
+use crate::random::Rng;
 
 pub const OPERATIONS: &[(&str, Operation)] = &[
     ("quarter_turns", |x| quarter_turns(x.tensor(0)).into()),
     ("pieces", |x| pieces(x.tensor(0), x.args.size("grid")).into()),
     ("windows", |x| windows(x.tensor(0), x.args.size("grid"), x.args.size("side")).into()),
     ("patches", |x| patches(x.tensor(0), x.args.size("side")).into()),
+    ("random_blocks", random_blocks),
     ("arrange", arrange),
 ];
 
@@ -42,6 +44,64 @@ fn windows(x: Tensor<4>, grid: usize, side: usize) -> Tensor<4> {
         x.narrow(3, at(column, width), side)
     };
     Tensor::cat(places.map(cut).collect(), 0)
+}
+
+/// `[n, c, h, w]` to `[n, p]`.
+fn random_blocks(x: &Operands<'_>) -> Array {
+    let shape = x.array(0).shape();
+    let [n, _, height, width] = shape[..] else { panic!("a tensor of {shape:?} are no images") };
+    let side = x.args.size("side");
+    let grid = [height / side, width / side];
+    let mut rng = x.key().stream();
+    let blocks = Blocks { scale: x.args.range("scale"), ratio: x.args.range("ratio") };
+    let orders = (0..n).flat_map(|_| blocks.order(&mut rng, grid));
+    let orders = orders.map(|place| place as f32).collect();
+    Array::from_vec(orders, &[n, grid[0] * grid[1]], &x.array(0).constant().device())
+}
+
+/// Rectangles of a grid.
+struct Blocks {
+    /// Of the grid, the share that one covers.
+    scale: (f64, f64),
+    /// Its height over its width.
+    ratio: (f64, f64),
+}
+
+impl Blocks {
+    /// The places of a grid, the blocks' behind the others, the first block's last.
+    fn order(&self, rng: &mut Rng, [rows, columns]: [usize; 2]) -> Vec<usize> {
+        let all = rows * columns;
+        let mut is_free = vec![true; all];
+        let mut covered = Vec::with_capacity(all);
+        // Together four times as large as the grid: so they cover next to all of it.
+        let mean = (self.scale.0 + self.scale.1) / 2.0;
+        let most = if mean > 0.0 { (4.0 / mean).ceil().min(all as f64) as usize } else { all };
+        for _ in 0..most {
+            let [height, width] = self.draw(rng, [rows, columns]);
+            let top = rng.below((rows - height + 1) as u32) as usize;
+            let left = rng.below((columns - width + 1) as u32) as usize;
+            let places = (top..top + height)
+                .flat_map(|row| (left..left + width).map(move |column| row * columns + column));
+            covered.extend(places.filter(|place| std::mem::take(&mut is_free[*place])));
+            if covered.len() == all {
+                break;
+            }
+        }
+        let mut order: Vec<usize> = (0..all).filter(|place| is_free[*place]).collect();
+        rng.shuffle(&mut order);
+        order.extend(covered.into_iter().rev());
+        order
+    }
+
+    fn draw(&self, rng: &mut Rng, [rows, columns]: [usize; 2]) -> [usize; 2] {
+        let between =
+            |rng: &mut Rng, (low, high): (f64, f64)| low + (high - low) * f64::from(rng.uniform());
+        let area = between(rng, self.scale) * (rows * columns) as f64;
+        let (low, high) = self.ratio;
+        let ratio = libm::exp(between(rng, (libm::log(low), libm::log(high))));
+        let side = |length: f64, most: usize| (length.sqrt().round() as usize).clamp(1, most);
+        [side(area * ratio, rows), side(area / ratio, columns)]
+    }
 }
 
 /// `[k, n, d]` to `[n, k d]`, without a look at the labels on the host.
@@ -77,8 +137,40 @@ fn permutation(k: usize, place: usize, count: usize) -> Vec<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::permutation;
+    use super::{Blocks, permutation};
+    use crate::random::Key;
     use std::collections::BTreeSet;
+
+    #[test]
+    fn blocks_are_rectangles_at_the_end_of_an_order_of_all() {
+        let (rows, columns) = (8, 6);
+        let blocks = Blocks { scale: (0.25, 0.25), ratio: (1.0 / 3.0, 3.0) };
+        let mut rng = Key::root(7).stream();
+        let mut shapes = BTreeSet::new();
+        let mut hidden = [0; 48];
+        for _ in 0..2000 {
+            let order = blocks.order(&mut rng, [rows, columns]);
+            assert_eq!(order.iter().collect::<BTreeSet<_>>().len(), 48);
+            // The first block has about a quarter: the last nine at least are its own.
+            let last: Vec<[usize; 2]> =
+                order[39..].iter().map(|place| [place / columns, place % columns]).collect();
+            let length = |axis: usize| {
+                let all = || last.iter().map(|place| place[axis]);
+                all().max().unwrap() - all().min().unwrap() + 1
+            };
+            assert!(length(0) * length(1) <= 16, "{last:?}");
+            shapes.insert([length(0), length(1)]);
+            order[32..].iter().for_each(|place| hidden[*place] += 1);
+        }
+        assert!(shapes.len() > 4, "{shapes:?}");
+        // Every place is hidden at times.
+        assert!(hidden.iter().all(|own| *own > 20), "{hidden:?}");
+        let one = Blocks { scale: (1.0, 1.0), ratio: (1.0, 1.0) };
+        assert_eq!(one.order(&mut rng, [2, 2]), [3, 2, 1, 0]);
+        let none = Blocks { scale: (0.0, 0.0), ratio: (1.0, 1.0) };
+        assert_eq!(none.order(&mut rng, [3, 1]).len(), 3);
+        assert!(none.order(&mut rng, [0, 3]).is_empty());
+    }
 
     #[test]
     fn permutations_are_all_there_are_and_far_apart_where_fewer_are_asked_for() {

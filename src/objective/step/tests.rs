@@ -38,6 +38,7 @@ pub(super) fn head(input: usize) -> ModuleNode {
         ("layers", Term::Int(2)),
         ("norm", symbol("batch")),
         ("output_norm", symbol("none")),
+        ("activation", symbol("relu")),
         ("bias", Term::Bool(true)),
     ];
     ModuleNode { term: call("mlp", &args), input: Some(input), output: DIM, encoder: false }

@@ -237,6 +237,7 @@ fn initialization() -> String {
         ("layers", number(3)),
         ("norm", symbol("batch")),
         ("output_norm", symbol("batch")),
+        ("activation", symbol("relu")),
         ("bias", Term::Bool(true)),
     ];
     let modules = [

@@ -15,6 +15,7 @@ use indexmap::IndexMap;
 
 use crate::device::{Array, Kernels};
 use crate::nn::Params;
+use crate::schedule::Progress;
 use crate::term::{Args, Term};
 
 /// Makes an optimizer from its arguments.
@@ -43,9 +44,9 @@ pub fn build(term: &Term) -> Box<dyn Optimizer> {
 ///
 /// One optimizer serves several sets of parameters, such as an encoder and a head, each by a name.
 pub trait Optimizer: Send {
-    /// One step at learning rate `lr`, of all sets that move in it: a clipped norm is that of their
-    /// gradients together. Nothing here waits for the device.
-    fn step(&mut self, kernels: &dyn Kernels, sets: Vec<ParamSet<'_>>, lr: f64);
+    /// One step of all sets that move in it: a clipped norm is that of their gradients together.
+    /// Nothing here waits for the device.
+    fn step(&mut self, kernels: &dyn Kernels, sets: Vec<ParamSet<'_>>, now: Now);
 
     /// What the optimizer remembers between steps of the sets of parameters listed by name, for a
     /// checkpoint.
@@ -65,6 +66,14 @@ pub trait Optimizer: Send {
 
     /// The numbers that it remembers of each one that it moves.
     fn moments(&self) -> usize;
+}
+
+/// When a step is taken, and how far it goes.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// The learning rate, after its schedule.
+    pub lr: f64,
+    pub progress: Progress,
 }
 
 /// A set of parameters, with the gradients of one step.

@@ -4,10 +4,11 @@ use burn::tensor::Tensor;
 use indexmap::IndexMap;
 
 use super::norm::clipping;
-use super::{Optimizer, ParamSet, StateError};
+use super::{Now, Optimizer, ParamSet, StateError};
 use crate::device::{Array, Kernels, by_rank};
 use crate::nn::{Params, Role};
-use crate::term::Args;
+use crate::schedule;
+use crate::term::{Args, Term};
 
 /// How parameters move.
 pub(super) trait Rule: Send {
@@ -75,7 +76,8 @@ pub(super) struct Step {
 pub(super) struct PerParameter<R> {
     rule: R,
     lr: f64,
-    weight_decay: f64,
+    /// A number, or the schedule of one.
+    weight_decay: Term,
     /// Whether biases, scales and shifts are spared.
     exclude: bool,
     /// The largest norm that the gradients of a step may have.
@@ -100,7 +102,7 @@ impl<R: Rule> PerParameter<R> {
         PerParameter {
             rule,
             lr: args.float("lr"),
-            weight_decay: args.float("weight_decay"),
+            weight_decay: args.schedule("weight_decay").clone(),
             exclude: args.symbol("exclude") == "norm_and_bias",
             clip: args.get("clip").map(|_| args.float("clip")),
             sets: IndexMap::new(),
@@ -113,7 +115,7 @@ impl<R: Rule> PerParameter<R> {
         params: &'m mut Params,
         gradients: Vec<Option<Array>>,
         states: &'m mut [State],
-        (scale, lr): (Option<&Tensor<1>>, f64),
+        (scale, lr, decay): (Option<&Tensor<1>>, f64, f64),
     ) -> Vec<Moved<'m>> {
         let roles: Vec<Role> = params.iter().map(|param| param.role).collect();
         let values = params.values_mut().iter_mut().zip(gradients);
@@ -122,7 +124,7 @@ impl<R: Rule> PerParameter<R> {
             let gradient = scaled(gradient?, scale);
             state.steps += 1;
             let is_spared = self.exclude && !role.is_weight();
-            let weight_decay = if is_spared { 0.0 } else { self.weight_decay };
+            let weight_decay = if is_spared { 0.0 } else { decay };
             let step = Step { lr, weight_decay, is_spared, number: state.steps };
             Some(Moved { value, gradient, moments: &mut state.moments, step })
         })
@@ -142,17 +144,18 @@ impl<R: Rule> Optimizer for PerParameter<R> {
         self.rule.moments()
     }
 
-    fn step(&mut self, kernels: &dyn Kernels, sets: Vec<ParamSet<'_>>, lr: f64) {
+    fn step(&mut self, kernels: &dyn Kernels, sets: Vec<ParamSet<'_>>, now: Now) {
         let scale = self.clip.and_then(|most| {
             clipping(sets.iter().flat_map(|set| set.gradients.iter().flatten()), most)
         });
+        let decay = schedule::value(&self.weight_decay, now.progress);
         // Taken out, so that the rest of the optimizer can be read.
         let mut states = std::mem::take(&mut self.sets);
         for ParamSet { name, params, gradients } in sets {
             let count = params.values().len();
             let fresh = || vec![State::default(); count];
             let own = states.entry(name.to_owned()).or_insert_with(fresh);
-            let moved = self.moved(params, gradients, own, (scale.as_ref(), lr));
+            let moved = self.moved(params, gradients, own, (scale.as_ref(), now.lr, decay));
             self.rule.update_all(kernels, moved);
         }
         self.sets = states;

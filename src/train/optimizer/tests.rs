@@ -2,11 +2,12 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor};
 
-use super::{Optimizer, ParamSet, build};
+use super::{Now, Optimizer, ParamSet, build};
 use crate::device::testing::{backends, device};
 use crate::device::{Array, Kernels, Selected};
 use crate::nn::{Declared, Fill, Layout, Params, Role};
-use crate::term::{Args, Call, Term};
+use crate::schedule::Progress;
+use crate::term::{Args, Call, Term, Unit};
 
 fn optimizer(
     name: &str,
@@ -23,9 +24,19 @@ fn optimizer(
         ("weight_decay", 0.01),
         ("trust", 0.1),
     ];
+    let terms = defaults.iter().chain(args).map(|(name, value)| (*name, Term::Float(*value)));
+    of_terms(name, &terms.collect::<Vec<_>>(), nesterov, exclude)
+}
+
+fn of_terms(
+    name: &str,
+    args: &[(&str, Term)],
+    nesterov: bool,
+    exclude: &str,
+) -> Box<dyn Optimizer> {
     let mut terms = Args::default();
-    for (name, value) in defaults.iter().chain(args) {
-        terms.0.insert((*name).to_owned(), Term::Float(*value));
+    for (name, term) in args {
+        terms.0.insert((*name).to_owned(), term.clone());
     }
     terms.0.insert("nesterov".to_owned(), Term::Bool(nesterov));
     terms.0.insert("exclude".to_owned(), Term::Symbol(exclude.to_owned()));
@@ -76,13 +87,22 @@ fn kernels(params: &Params) -> &'static dyn Kernels {
     own.expect("they lie on one of the backends").kernels
 }
 
+/// The first of four steps.
+fn first(lr: f64) -> Now {
+    Now { lr, progress: Progress { step: 0, steps: 4, steps_per_epoch: 4 } }
+}
+
 /// One step on the loss `sum(s * p * p + p)`.
 fn step(optimizer: &mut dyn Optimizer, params: &mut Params, lr: f64) {
+    step_now(optimizer, params, first(lr));
+}
+
+fn step_now(optimizer: &mut dyn Optimizer, params: &mut Params, now: Now) {
     let leaves = params.leaves();
     let mut gradients = loss(&leaves).backward();
     let gradients = leaves.take_gradients(&mut gradients);
     let kernels = kernels(params);
-    optimizer.step(kernels, vec![ParamSet { name: "net", params, gradients }], lr);
+    optimizer.step(kernels, vec![ParamSet { name: "net", params, gradients }], now);
 }
 
 /// One step on the loss `sum(s * p * p + p) + 1.5 * sum(w * w)`, of two sets at once.
@@ -96,7 +116,7 @@ fn joint_step(optimizer: &mut dyn Optimizer, [net, head]: [&mut Params; 2], lr: 
         ParamSet { name: "net", params: net, gradients: of_net },
         ParamSet { name: "head", params: head, gradients: of_head },
     ];
-    optimizer.step(kernels, sets, lr);
+    optimizer.step(kernels, sets, first(lr));
 }
 
 fn loss(leaves: &Params) -> Tensor<1> {
@@ -157,6 +177,41 @@ fn trajectories_are_pytorchs() {
         close(
             trajectory(optimizer("adamw", &args, false, "none"), params(&device)),
             [[0.7278585, -1.7034485, 3.1741319], [0.7066422, -1.6804268, 3.1879702]],
+        );
+    }
+}
+
+/// From 0.1 by 0.1 in each step.
+#[test]
+fn weight_decay_follows_its_schedule() {
+    for Selected { device, .. } in backends() {
+        let rise = [
+            ("from", Term::Float(0.1)),
+            ("to", Term::Float(0.5)),
+            ("warmup", Term::Duration(0.0, Unit::Steps)),
+            ("per", Term::Symbol("step".to_owned())),
+        ];
+        let args = Args(rise.map(|(name, term)| (name.to_owned(), term)).into());
+        let decay = Term::Call(Call { name: "ramp".to_owned(), args });
+        let args = [
+            ("lr", Term::Float(0.1)),
+            ("beta1", Term::Float(0.8)),
+            ("beta2", Term::Float(0.95)),
+            ("epsilon", Term::Float(1e-8)),
+            ("weight_decay", decay),
+        ];
+        let mut optimizer = of_terms("adamw", &args, false, "none");
+        let mut params = params(&device);
+        let mut number = 0;
+        let [_, _, third, fourth] = RATES.map(|lr| {
+            let progress = Progress { step: number, steps: 4, steps_per_epoch: 4 };
+            step_now(&mut *optimizer, &mut params, Now { lr, progress });
+            number += 1;
+            values(&params, "p")
+        });
+        close(
+            [third, fourth],
+            [[0.7112976, -1.667379, 3.1124412], [0.6858655, -1.634491, 3.107665]],
         );
     }
 }
@@ -236,7 +291,7 @@ fn the_ratio_of_what_is_zero_is_one() {
             optimizer.step(
                 kernels,
                 vec![ParamSet { name: "net", params: &mut net, gradients }],
-                0.1,
+                first(0.1),
             );
             assert_eq!(values(&net, "p"), [1.0, -2.0, 3.0], "{name}");
         }
@@ -305,8 +360,12 @@ fn a_step_without_gradients_moves_nothing() {
         let mut net = params(&device());
         let gradients = vec![None, None, None];
         let kernels = kernels(&net);
-        optimizer.step(kernels, vec![ParamSet { name: "net", params: &mut net, gradients }], 0.1);
-        optimizer.step(kernels, Vec::new(), 0.1);
+        optimizer.step(
+            kernels,
+            vec![ParamSet { name: "net", params: &mut net, gradients }],
+            first(0.1),
+        );
+        optimizer.step(kernels, Vec::new(), first(0.1));
         assert_eq!(values(&net, "p"), [1.0, -2.0, 3.0], "{name}");
     }
 }

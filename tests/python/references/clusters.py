@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from .memory import Memory
-from .method import BATCH, EPOCH, Method, convnet, cosine, follow, mlp
+from .method import BATCH, EPOCH, Method, convnet, cosine, follow, mlp, ramp
 
 
 class SwaV(Method):
@@ -137,13 +137,14 @@ class DeepClusterV2(Method):
 class Dino(Method):
     """Caron et al. 2021, arXiv:2104.14294, eq. 1 to 4 and algorithm 1, with multi-crop.
 
-    Rectifiers in the head. The rows of the last layer, which stays as it is at first, are moved
-    back to length one, where the authors divide by their length. For the norms, each large view is
-    a batch of its own, and the small ones are one.
+    The temperature of the teacher rises in a line, section 3.2. The rows of the last layer, which
+    stays as it is at first, are moved back to length one, where the authors divide by their length.
+    For the norms, each large view is a batch of its own, and the small ones are one.
     """
 
     sizes = [8, 8, 6, 6, 6, 6]
-    count, momentum, student, teacher, centering, frozen = 12, 0.9, 0.1, 0.04, 0.9, 5
+    count, momentum, student, centering, frozen = 12, 0.9, 0.1, 0.9, 5
+    teacher, warmup = (0.04, 0.07), 10
     hidden, dim = 32, 8
     mistakes = [
         "classes that move at once",
@@ -152,11 +153,15 @@ class Dino(Method):
         "the centre of this step",
         "targets of the view itself",
         "large views alone",
+        "a temperature that stays",
+        "rectifiers in the head",
     ]
 
     def modules(self):
         encoder, width = convnet(4)
-        projector = mlp(width, self.hidden, self.dim, layers=3)
+        is_hard = self.mistake == "rectifiers in the head"
+        activation = nn.ReLU if is_hard else nn.GELU
+        projector = mlp(width, self.hidden, self.dim, layers=3, activation=activation)
         return [encoder, projector, nn.Linear(self.dim, self.count, bias=False)]
 
     def build(self, encoder, projector, last):
@@ -181,7 +186,9 @@ class Dino(Method):
             seen = [self.targets(F.normalize(self.average(crop))) for crop in crops[:2]]
             if self.mistake == "the centre of this step":
                 self.move_centre(seen)
-            assigned = [torch.softmax((own - self.centre) / self.teacher, 1) for own in seen]
+            stays = self.mistake == "a temperature that stays"
+            temperature = ramp(*self.teacher, self.warmup, 0 if stays else step)
+            assigned = [torch.softmax((own - self.centre) / temperature, 1) for own in seen]
             if self.mistake != "the centre of this step":
                 self.move_centre(seen)
         z = [self.network(crops[0]), self.network(crops[1]), self.network(torch.cat(crops[2:]))]

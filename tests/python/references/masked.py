@@ -143,7 +143,7 @@ class Data2Vec(SimMim):
     """Baevski et al. 2022, arXiv:2202.03555, section 3 and eq. 2.
 
     As in the authors' code for images, the outputs of the last blocks are normalised, each and
-    their mean. Patches are hidden one by one.
+    their mean. A fixed number of patches is hidden.
     """
 
     depth, top, beta, momentum, lr = 3, 2, 2.0, 0.9, 0.01

@@ -15,14 +15,12 @@ from .transformer import VisionTransformer
 class Msn(Masked):
     """Assran et al. 2022, arXiv:2204.07141, eq. 1, and section 3 for what is masked.
 
-    Rectifiers in the head; the rows of the prototypes are moved back to length one, where the
-    authors divide by their length. For the norms, the masked view is a batch of its own, and the
-    small ones are one.
+    The rows of the prototypes are moved back to length one, where the authors divide by their
+    length. For the norms, the masked view is a batch of its own, and the small ones are one.
     """
 
     sizes = [8, 8, 6, 6]
     count, seen, anchor, sharp, entropy, momentum = 12, 10, 0.2, 0.1, 1.0, 0.9
-    # Small, as a rectifier at its kink moves what is far behind it.
     hidden, dim, lr = 8, 8, 0.0002
     mistakes = [
         "targets as soft as the anchors",
@@ -34,7 +32,7 @@ class Msn(Masked):
 
     def modules(self):
         encoder = VisionTransformer(PATCH, SIZE, self.depth)
-        head = mlp(WIDTH, self.hidden, self.dim, layers=3, norm=True)
+        head = mlp(WIDTH, self.hidden, self.dim, layers=3, norm=True, activation=nn.GELU)
         return [encoder, head, nn.Linear(self.dim, self.count, bias=False)]
 
     def build(self, *modules):
@@ -76,11 +74,11 @@ class Msn(Masked):
 class IBot(Dino):
     """Zhou et al. 2021, arXiv:2111.07832, eq. 1 to 3, and section 3 for the shared head.
 
-    As `Dino`, with a transformer. The patches of each large view are hidden one by one, where the
-    authors hide blocks of every second image; the temperatures of patches are those of images.
+    As `Dino`, with a transformer. Of each large view a fixed number of patches is hidden, where the
+    authors draw how many, for every second image; the temperatures of patches are those of images.
     """
 
-    seen, lr = 10, 0.005
+    seen, teacher, lr = 10, 0.04, 0.005
     mistakes = [
         "classes that move at once",
         "all patches",
@@ -92,7 +90,7 @@ class IBot(Dino):
     ]
 
     def modules(self):
-        head = mlp(WIDTH, self.hidden, self.dim, layers=3)
+        head = mlp(WIDTH, self.hidden, self.dim, layers=3, activation=nn.GELU)
         last = nn.Linear(self.dim, self.count, bias=False)
         return [VisionTransformer(PATCH, SIZE, depth=1), head, last, Blank()]
 

@@ -106,8 +106,10 @@ def convnet(width):
     return network, before
 
 
-def mlp(before, hidden, out, layers=2, norm=False, output_norm=None, bias=True):
-    """Linear layers with a rectifier after each but the last.
+def mlp(
+    before, hidden, out, layers=2, norm=False, output_norm=None, bias=True, activation=nn.ReLU
+):
+    """Linear layers with an activation after each but the last.
 
     `output_norm` is None, "batch", or "plain" for one without a learned scale and shift.
     """
@@ -115,7 +117,7 @@ def mlp(before, hidden, out, layers=2, norm=False, output_norm=None, bias=True):
     for _ in range(layers - 1):
         parts.append(nn.Linear(before, hidden, bias=bias))
         parts += [nn.BatchNorm1d(hidden)] if norm else []
-        parts.append(nn.ReLU())
+        parts.append(activation())
         before = hidden
     parts.append(nn.Linear(before, out, bias=bias))
     if output_norm:
@@ -145,6 +147,11 @@ def cosine(begin, end, step):
     """From one to the other by half a wave over the training."""
     share = (torch.cos(torch.tensor(torch.pi * step / STEPS)) + 1) / 2
     return end - (end - begin) * share
+
+
+def ramp(begin, end, over, step):
+    """From one to the other in a line over so many steps, and there from then on."""
+    return begin + (end - begin) * min(step / over, 1.0)
 
 
 @torch.no_grad()

@@ -331,4 +331,6 @@ pub(super) fn taken(x: &Array, places: &[i64]) -> Array {
 #[cfg(test)]
 mod mechanics;
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;

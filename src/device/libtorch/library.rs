@@ -1,20 +1,21 @@
 //! The C++ of this folder, with tensors that own themselves.
 
-use std::any::Any;
+mod copies;
+mod many;
+mod threads;
+
+pub use copies::{CopyOut, bring};
+pub use many::{adam_many, descend_many, lerp_many};
+pub use threads::THREADS;
+
 use std::ffi::{CStr, c_char, c_void};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use burn::backend::libtorch::TchTensor;
-use tch::kind::Element;
 use tch::{Device, Kind, Tensor};
 use torch_sys::C_tensor;
 
-use crate::device::host::Threads;
 use crate::device::operations::BatchNorm;
-use crate::device::{Adam, Averages, Descent};
 
 unsafe extern "C" {
     fn cpipe_release(message: *mut c_char);
@@ -377,207 +378,6 @@ fn weights([query, key]: [&Tensor; 2], causal: bool) -> Tensor {
         scores = scores.masked_fill(&seen.logical_not(), f64::NEG_INFINITY);
     }
     scores.softmax(-1, Kind::Float)
-}
-
-/// libtorch's own threads.
-pub const THREADS: Threads =
-    Threads { count: || usize::try_from(tch::get_num_threads()).unwrap_or(1).max(1), each };
-
-/// What is to be called with each number below `count`, by as many threads as ask for the next.
-struct Each<'e> {
-    count: usize,
-    next: AtomicUsize,
-    work: &'e (dyn Fn(usize) + Sync),
-    panic: Mutex<Option<Box<dyn Any + Send>>>,
-}
-
-fn each(count: usize, work: &(dyn Fn(usize) + Sync)) {
-    let threads = (THREADS.count)().min(count);
-    if threads < 2 {
-        return (0..count).for_each(work);
-    }
-    let all = Each { count, next: AtomicUsize::new(0), work, panic: Mutex::new(None) };
-    let data = (&raw const all).cast();
-    // SAFETY: `take_part` is called with `data` alone, and only until this returns.
-    check(unsafe { cpipe_each(size(threads), take_part, data) });
-    if let Some(panic) = all.panic.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        resume_unwind(panic);
-    }
-}
-
-extern "C" fn take_part(data: *const c_void) {
-    // SAFETY: `each` gives one of these, which outlives the call.
-    let all = unsafe { &*data.cast::<Each<'_>>() };
-    let part = || {
-        loop {
-            let index = all.next.fetch_add(1, Ordering::Relaxed);
-            if index >= all.count {
-                return;
-            }
-            (all.work)(index);
-        }
-    };
-    // Nothing unwinds through C++.
-    if let Err(panic) = catch_unwind(AssertUnwindSafe(part)) {
-        all.panic.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(panic);
-    }
-}
-
-/// Numbers of a shape on their way to a GPU, in its order of work.
-///
-/// # Panics
-///
-/// If there are not as many values as the shape has places.
-pub fn bring<N: Element>(values: &[N], shape: &[usize], gpu: usize) -> Tensor {
-    let places: usize = shape.iter().product();
-    assert_eq!(values.len(), places, "a value for each place");
-    let sizes: Vec<i64> = shape.iter().map(|own| size(*own)).collect();
-    let gpu = i32::try_from(gpu).expect("there are few GPUs");
-    assert!(matches!(N::KIND, Kind::Float | Kind::Int64), "no others are brought");
-    let [brought] = made(|made| {
-        let (values, at, rank) = (values.as_ptr().cast(), sizes.as_ptr(), sizes.len());
-        // SAFETY: as many values of that kind as the sizes say, and `made` has one place.
-        unsafe { cpipe_bring(made, values, at, rank, N::KIND == Kind::Int64, gpu) }
-    });
-    brought.expect("numbers that are brought")
-}
-
-/// A tensor of a device on its way to the processor.
-pub struct CopyOut(*mut c_void);
-
-impl CopyOut {
-    /// Begins it behind what the device has been told so far.
-    pub fn of(x: &Tensor) -> Self {
-        let mut made = ptr::null_mut();
-        // SAFETY: `x` is a live tensor, and `made` one place.
-        check(unsafe { cpipe_copy_begin(&raw mut made, x.as_ptr()) });
-        CopyOut(made)
-    }
-
-    /// The tensor, once it is there.
-    pub fn wait(mut self) -> Tensor {
-        let [there] = made(|made| {
-            // SAFETY: it was begun, is ended once, and `made` has one place.
-            unsafe { cpipe_copy_end(made, std::mem::replace(&mut self.0, ptr::null_mut())) }
-        });
-        there.expect("a copy that has ended")
-    }
-}
-
-impl Drop for CopyOut {
-    fn drop(&mut self) {
-        if !self.0.is_null() {
-            // SAFETY: it was begun and not ended; what it would give is not asked for.
-            let _ = taken(unsafe { cpipe_copy_end(ptr::null_mut(), self.0) });
-        }
-    }
-}
-
-/// Moves each average a share of the way to its target, in place.
-///
-/// # Panics
-///
-/// If there are not as many of both.
-pub fn lerp_many(averages: &mut [Tensor], targets: &[Tensor], share: f64) {
-    assert_eq!(averages.len(), targets.len(), "a target for each average");
-    // libtorch refuses a list without tensors.
-    if averages.is_empty() {
-        return;
-    }
-    let count = averages.len();
-    let averages: Vec<_> = averages.iter_mut().map(Tensor::as_mut_ptr).collect();
-    let targets: Vec<_> = targets.iter().map(Tensor::as_ptr).collect();
-    // SAFETY: both hold `count` live tensors, those of the first borrowed for writing.
-    check(unsafe { cpipe_lerp_many(averages.as_ptr(), targets.as_ptr(), count, share) });
-}
-
-/// A step of stochastic gradient descent for each of many values, in place. With momentum there is a
-/// buffer for each, but in the first step, which makes them.
-///
-/// # Panics
-///
-/// If there is not one gradient for each, and one buffer or none at all.
-pub fn descend_many(
-    values: &mut [Tensor],
-    gradients: &[Tensor],
-    buffers: &mut Vec<Tensor>,
-    Descent { lr, weight_decay, momentum, nesterov }: Descent,
-) {
-    let count = values.len();
-    assert_eq!(gradients.len(), count, "a gradient for each value");
-    assert!(buffers.is_empty() || buffers.len() == count, "a buffer for each value");
-    // libtorch refuses a list without tensors.
-    if values.is_empty() {
-        return;
-    }
-    let is_first = momentum != 0.0 && buffers.is_empty();
-    let values: Vec<_> = values.iter_mut().map(Tensor::as_mut_ptr).collect();
-    let gradients: Vec<_> = gradients.iter().map(Tensor::as_ptr).collect();
-    let moved: Vec<_> = buffers.iter_mut().map(Tensor::as_mut_ptr).collect();
-    let mut made = vec![ptr::null_mut(); if is_first { count } else { 0 }];
-    let [made_at, moved_at] = [
-        if is_first { made.as_mut_ptr() } else { ptr::null_mut() },
-        if moved.is_empty() { ptr::null_mut() } else { moved.as_ptr().cast_mut() },
-    ];
-    // SAFETY: the lists hold `count` live tensors each, those of the first and the third borrowed
-    // for writing; `made` has as many places where it is the first step.
-    check(unsafe {
-        cpipe_descend_many(
-            made_at,
-            values.as_ptr(),
-            gradients.as_ptr(),
-            moved_at,
-            count,
-            lr,
-            weight_decay,
-            momentum,
-            nesterov,
-        )
-    });
-    // SAFETY: what is there was made by `new`, and nobody else has it.
-    buffers.extend(made.into_iter().map(|own| unsafe { Tensor::from_ptr(own) }));
-}
-
-/// A step of Adam for each of many values, in place, with their averages.
-///
-/// # Panics
-///
-/// If there is not one gradient, and one of both averages, for each.
-pub fn adam_many(
-    values: &mut [Tensor],
-    gradients: &[Tensor],
-    [first, second]: &mut [Vec<Tensor>; 2],
-    how: Adam,
-) {
-    let count = values.len();
-    let all = [gradients.len(), first.len(), second.len()];
-    assert_eq!(all, [count; 3], "a gradient and two averages for each value");
-    // libtorch refuses a list without tensors.
-    let Some(value) = values.first() else { return };
-    let number = Tensor::full([1], f64::from(how.number), (Kind::Float, value.device()));
-    let values: Vec<_> = values.iter_mut().map(Tensor::as_mut_ptr).collect();
-    let gradients: Vec<_> = gradients.iter().map(Tensor::as_ptr).collect();
-    let [first, second] =
-        [first, second].map(|own| own.iter_mut().map(Tensor::as_mut_ptr).collect::<Vec<_>>());
-    let Adam { averages: Averages { beta1, beta2, epsilon }, lr, weight_decay, decoupled, .. } =
-        how;
-    // SAFETY: the lists hold `count` live tensors each, all but the gradients borrowed for writing.
-    check(unsafe {
-        cpipe_adam_many(
-            values.as_ptr(),
-            gradients.as_ptr(),
-            first.as_ptr(),
-            second.as_ptr(),
-            number.as_ptr(),
-            count,
-            lr,
-            beta1,
-            beta2,
-            weight_decay,
-            epsilon,
-            decoupled,
-        )
-    });
 }
 
 /// Sizes of tensors are far from where an `i64` ends.

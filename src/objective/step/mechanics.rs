@@ -1,6 +1,6 @@
 //! What implementations get wrong: what a step sees, and in which order it changes things.
 
-use super::tests::{
+use super::testing::{
     BATCH, DIM, EXAMPLES, Nodes, chain, context, encoder, head, noise, rows, symbol, with,
 };
 use super::*;

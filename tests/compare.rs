@@ -34,10 +34,11 @@ fn leave(folder: &Path, name: &str, (graph, seed): (&str, u64), lr: &str, top1: 
         ],
     });
     let counts = json!({ "correct": 20, "total": 40, "classes": [
-        { "correct": 5, "total": 20 }, { "correct": 15, "total": 20 }
+        { "correct": 5, "total": 20 }, { "correct": 15, "total": 20 },
+        { "correct": 0, "total": 0 }, { "correct": 0, "total": 0 }
     ], "confused": [
         { "class": 0, "given": 1, "count": 12 }, { "class": 0, "given": 3, "count": 2 },
-        { "class": 0, "given": 2, "count": 1 }
+        { "class": 0, "given": 2, "count": 1 }, { "class": 1, "given": 0, "count": 5 }
     ] });
     let results = json!([
         { "stage": "neighbours", "hash": "ab", "what": "kNN top-1", "value": top1,
@@ -254,12 +255,15 @@ fn the_page_is_whole_and_loads_nothing() {
         "<b>loss</b> of base",
         "<b>spread</b> of base",
         "<td>25.0<small class=\"below\">as 1 60.0, as 3 10.0</small></td>",
-        "<td>75.0</td>",
+        "<td>75.0<small class=\"below\">as 0 25.0</small></td>",
+        "color-mix(in srgb, var(--arm1) 33.0%, transparent)\">60</td>",
         "<h2>Where images lie</h2>",
         "<td>12.5</td>",
     ] {
         assert!(html.contains(part), "{part}");
     }
+    // What each class was given, an arm.
+    assert_eq!(html.matches("<table class=\"matrix\">").count(), 2);
     // A map an arm; one that was broken off is left out.
     assert_eq!(html.matches("<svg class=\"map\">").count(), 2);
     // So is one that is no drawing of a map alone.

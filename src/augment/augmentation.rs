@@ -166,8 +166,7 @@ fn collect(term: &Term, transforms: &mut Vec<Step>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::check::declared_size;
-    use crate::resolve::declaration;
+    use crate::check::{declared_size, has_chance};
     use crate::term::{Args, Call};
 
     const UNCHANGED: Normalization = Normalization { mean: [0.0; 3], std: [1.0; 3] };
@@ -243,8 +242,8 @@ mod tests {
             let values = || views.iter().flatten();
             assert!(values().all(|value| (0.0..=1.0).contains(value)), "{name}");
             // What is declared to draw at random does, and nothing else.
-            let has_chance = declaration(name).is_some_and(|own| own.is("chance"));
-            assert_eq!(views.iter().any(|view| *view != views[0]), has_chance, "{name}");
+            let draws = has_chance(term, Some([8, 10]));
+            assert_eq!(views.iter().any(|view| *view != views[0]), draws, "{name}");
         }
     }
 

@@ -8,6 +8,7 @@ mod bind;
 mod bound;
 mod call;
 mod chain;
+mod chance;
 mod construct;
 mod declarations;
 mod declared;
@@ -47,13 +48,14 @@ pub mod value;
 mod views;
 
 pub use again::{Again, Fields};
+pub use chance::{are_the_same, has_chance};
 pub use declared::{declared_size, declared_sizes, examples_at_most, examples_of};
 pub use helper::helper;
 pub use overrides::{Override, parse as parse_override};
 pub use pipeline::{Selection, TypedPipeline, TypedStage};
 pub use resolved::{Origin, Resolved};
 pub use stages::{STAGES, StageKind};
-pub use views::{compares_pairs, has_chance};
+pub use views::compares_pairs;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};

@@ -1,38 +1,27 @@
 //! The views of a stage: what they are cut from, and what is made of them.
 
 use super::Checker;
+use super::chance::{are_the_same, has_chance};
 use super::objective::Builder;
 use super::pipeline::TypedStage;
 use super::size::Size;
-use super::stages::encoder_of;
+use super::stages::{encoder_of, split_of};
 use super::value::{AugmentValue, ByView, Kind, SplitValue, Value};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::resolve::declaration;
 use crate::term::{Call, Term};
 
-/// Whether some step of a recipe draws at random, and may change something.
-pub fn has_chance(views: &Term) -> bool {
-    match views {
-        Term::Chain(parts) => parts.iter().any(has_chance),
-        Term::Call(call) => {
-            let Some(declaration) = declaration(&call.name) else { return false };
-            if declaration.named("deals").is_some() {
-                return call.args.0.values().any(has_chance);
-            }
-            let is_random = declaration.is("chance");
-            let never = matches!(
-                call.args.get("probability"),
-                Some(Term::Percent(percent)) if *percent <= 0.0
-            );
-            is_random && !never
-        }
-        _ => false,
-    }
-}
-
 /// Whether a protocol compares two views of each image.
 pub fn compares_pairs(protocol: &Call) -> bool {
     declaration(&protocol.name).is_some_and(|own| own.is("pairs"))
+}
+
+/// Height and width of the images that an evaluation judges, where they are known.
+fn image_of(stage: &TypedStage) -> Option<[usize; 2]> {
+    let split = split_of(stage.fields.get("on"))?;
+    let [_, height, width] = &split.dataset.image;
+    let side = |size: &Size| usize::try_from(size.as_constant()?).ok();
+    Some([side(height)?, side(width)?])
 }
 
 impl Checker<'_> {
@@ -61,7 +50,7 @@ impl Checker<'_> {
                 _ => "two encoders look at one view of an image each, and have two recipes",
             };
             self.about(findings::TYPE_MISMATCH, stage, "views", message)
-        } else if augment.term.as_ref().is_some_and(has_chance) {
+        } else if augment.term.as_ref().is_some_and(|own| has_chance(own, image_of(stage))) {
             let message = "an image would be judged by what is drawn at random of it";
             let error = self.about(findings::CHANCE_IN_EVALUATION, stage, "views", message);
             error.help("take steps without chance, such as `resize(…) >> center_crop(…)`")
@@ -84,8 +73,7 @@ impl Checker<'_> {
         if let Kind::Augment(augment) = &views.kind {
             let terms = [0, 1].map(|view| augment.of_view(view).and_then(|own| own.term.as_ref()));
             if let [Some(first), Some(second)] = terms
-                && first == second
-                && !has_chance(first)
+                && are_the_same([first, second], image_of(stage))
             {
                 let message =
                     format!("`{name}` compares two views of an image, and these are the same");

@@ -21,7 +21,7 @@ mod whitening;
 
 use self::compare::{Pair, Product};
 use self::operations::unscaled;
-use crate::check::examples_of;
+use crate::check::{declared_sizes, examples_of};
 use crate::diagnostics::Diagnostics;
 use crate::graph::flow::Flow;
 use crate::graph::places::StagePlaces;
@@ -99,6 +99,14 @@ impl Subject<'_> {
     /// How many examples it trains on.
     fn examples(&self) -> Option<usize> {
         examples_of(self.stage.data()?)
+    }
+
+    /// Height and width of the images that it trains on.
+    fn image(&self) -> Option<[usize; 2]> {
+        match declared_sizes(&self.stage.data()?.dataset, "Image")?[..] {
+            [_, height, width] => Some([height, width]),
+            _ => None,
+        }
     }
 }
 

@@ -1,17 +1,23 @@
 //! Images that are too small for the network, or no multiple of its patches.
 
 use super::Objective;
+use crate::check::declared_size;
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
 use crate::resolve::{Declaration, architecture, declaration};
+use crate::source::Span;
 use crate::syntax::tree::TypeKind;
 use crate::term::objective::Op;
 use crate::term::{Args, Term};
+
+/// The share of a side that pieces may leave out: a few of many pixels are no loss.
+const MOST_LEFT_OUT: f64 = 0.05;
 
 /// A side of the last map below which an average over it is one of next to nothing.
 const LEAST_SIDE: f64 = 3.0;
 
 pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
     let Objective { graph, flow, subject, .. } = objective;
+    pieces(objective, found);
     let view = graph.nodes.iter().find(|node| matches!(node.op, Op::View(_) | Op::Views { .. }));
     let Some([_, _, height, width]) = view.map(|view| view.shape.as_slice()) else { return };
     let (Some(height), Some(width)) = (height.constant(), width.constant()) else { return };
@@ -63,6 +69,74 @@ pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
             None => warning.help("give it larger views"),
         });
     }
+}
+
+/// Pieces of images that an operation, or a step of a recipe, cuts, and what it leaves out.
+fn pieces(Objective { graph, flow, subject, .. }: &Objective<'_>, found: &mut Diagnostics) {
+    for (index, node) in graph.nodes.iter().enumerate().filter(|(at, _)| flow.reaches_loss[*at]) {
+        let (Op::Primitive(name), Some(&images)) = (&node.op, node.inputs.first()) else {
+            continue;
+        };
+        let [_, _, height, width] = &graph.nodes[images].shape[..] else { continue };
+        if let (Some(height), Some(width)) = (height.constant(), width.constant())
+            && let Some(tiles) = tiles(name, &node.args)
+        {
+            let written = &subject.places.nodes[index];
+            left_out(name, height.min(width), tiles, written.place)
+                .into_iter()
+                .for_each(|own| found.push(own));
+        }
+    }
+    let Some(views) = subject.stage.fields.get("views") else { return };
+    let mut recipes = vec![views];
+    while let Some(recipe) = recipes.pop() {
+        match recipe {
+            Term::Chain(parts) => {
+                let mut image = subject.image();
+                for part in parts {
+                    let Term::Call(call) = part else { continue };
+                    if let (Some([height, width]), Some(tiles)) =
+                        (image, tiles(&call.name, &call.args))
+                    {
+                        let place = subject.places.field("views");
+                        left_out(&call.name, height.min(width), tiles, place)
+                            .into_iter()
+                            .for_each(|own| found.push(own));
+                    }
+                    image = declared_size(call, "Augment").map(|side| [side; 2]).or(image);
+                }
+            }
+            Term::Call(call) => recipes.extend(
+                call.args.0.values().filter(|own| matches!(own, Term::Chain(_) | Term::Call(_))),
+            ),
+            _ => {}
+        }
+    }
+}
+
+/// By what number something divides the sides of images.
+fn tiles(name: &str, args: &Args) -> Option<usize> {
+    match args.get(declaration(name)?.named("tiles")?) {
+        Some(Term::Int(number)) => usize::try_from(*number).ok().filter(|number| *number > 0),
+        _ => None,
+    }
+}
+
+fn left_out(name: &str, side: usize, by: usize, place: Span) -> Option<Diagnostic> {
+    let rest = side % by;
+    if (rest as f64) < MOST_LEFT_OUT * side as f64 || rest == 0 {
+        return None;
+    }
+    let message = format!(
+        "`{name}` divides images of {side} pixels by {by}, and leaves out {rest} of them at the \
+         right and below"
+    );
+    let warning = Diagnostic::new(findings::PATCHES_LEAVE_A_REST, place, message);
+    let (below, above) = (side - rest, side - rest + by);
+    Some(warning.help(match below {
+        0 => format!("give it images of {above} pixels"),
+        _ => format!("give it images of {below} or {above} pixels, or another number"),
+    }))
 }
 
 /// A parameter, and one of its choices, with which the maps are large enough.

@@ -5,6 +5,7 @@ use super::{Objective, declared};
 use crate::check::has_chance;
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
 use crate::graph::flow::Makers;
+use crate::resolve::declaration;
 use crate::term::Term;
 use crate::term::objective::{ObjectiveGraph, Op};
 
@@ -22,7 +23,7 @@ pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
         found.push(warning.help("name in `given` only the views that the loss compares"));
     }
     if let (true, Some(views)) = (read.len() > 1, subject.stage.fields.get("views"))
-        && !has_chance(views)
+        && is_one_picture(views, subject.image())
     {
         let place = subject.places.field("views");
         let message = "nothing in these views is left to chance, so that they are all the same";
@@ -31,6 +32,24 @@ pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
             warning.help("add a random step, such as `random_resized_crop(…)` or `color_jitter()`"),
         );
     }
+}
+
+/// Whether all views that a recipe makes of an image are the same.
+fn is_one_picture(views: &Term, image: Option<[usize; 2]>) -> bool {
+    let dealt: Vec<&Term> = match views {
+        Term::Call(call)
+            if declaration(&call.name).is_some_and(|own| own.named("deals").is_some()) =>
+        {
+            call.args
+                .0
+                .values()
+                .filter(|own| matches!(own, Term::Call(_) | Term::Chain(_)))
+                .collect()
+        }
+        _ => Vec::new(),
+    };
+    let is_of_one = dealt.windows(2).all(|own| own[0] == own[1]);
+    is_of_one && !has_chance(views, image)
 }
 
 /// Views under one name come one after the other, each with all of its rows: as many of those that

@@ -189,7 +189,8 @@ fn stated(next: &Next) -> Option<String> {
         Next::Blocked(Blocked::Elsewhere { holder }) => Some(format!("{holder}, computes it")),
         // Of a table, what it is of: the run shows it.
         Next::Blocked(Blocked::By(cause)) => {
-            Some(cause.message().lines().next().unwrap_or_default().to_owned())
+            let first = cause.message().lines().next().unwrap_or_default().to_owned();
+            Some(first.trim_end_matches(':').to_owned())
         }
     }
 }
@@ -232,8 +233,11 @@ fn summary(plan: &Plan<'_>) -> Vec<String> {
     }
     if let Some((stage, said)) = plan.obstacle() {
         let stage = stage.map(|stage| format!(" for `{stage}`")).unwrap_or_default();
-        let said = said.lines().next().unwrap_or_default();
-        lines.push(format!("`run` would end before it begins{stage}: {said}"));
+        let mut said = said.lines();
+        let first = said.next().unwrap_or_default();
+        lines.push(format!("`run` would end before it begins{stage}: {first}"));
+        // Of a table, its rows.
+        lines.extend(said.map(str::to_owned));
     }
     lines
 }

@@ -140,6 +140,7 @@ impl<'c> Given<'c> {
         match self.args.get(name) {
             Some(Term::Int(value)) => Ok(Stated::Number(*value as f64)),
             Some(Term::Float(value)) => Ok(Stated::Number(*value)),
+            Some(Term::Percent(value)) => Ok(Stated::Number(*value)),
             Some(Term::Bool(value)) => Ok(Stated::Bool(*value)),
             Some(Term::Symbol(choice)) => Ok(Stated::Choice(choice)),
             Some(_) => Err(format!("`{name}` is neither a number nor a choice")),

@@ -238,6 +238,7 @@ fn is_count(declaration: &Declaration, fact: &str, input: Option<usize>) -> bool
         TypeKind::Named(kind, _) if kind == "Int" => Term::Int(5),
         TypeKind::Named(kind, _) if kind == "Float" => Term::Float(0.5),
         TypeKind::Named(kind, _) if kind == "Percent" => Term::Percent(20.0),
+        TypeKind::Named(kind, _) if kind == "Range" => Term::Range(0.2, 0.8),
         TypeKind::Named(kind, _) if kind == "Text" => Term::Text("a folder".to_owned()),
         TypeKind::Named(kind, _) if kind == "Duration" => Term::Duration(1.0, Unit::Epochs),
         TypeKind::Named(kind, _) => panic!("no argument is made up here for {kind}"),

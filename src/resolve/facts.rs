@@ -251,7 +251,7 @@ mod tests {
     /// What `fact: text` states of a call, where `width` is 3, `kind` is `small` and `bias` true.
     fn stated(text: &str) -> Result<f64, String> {
         let text = format!(
-            "extern own(width: Int, kind: small | large, bias: Bool, share: Percent) -> Augment {{ fact: {text} }}"
+            "extern own(width: Int, kind: small | large, bias: Bool, share: Percent, part: Range) -> Augment {{ fact: {text} }}"
         );
         let mut sources = Sources::default();
         let file = sources.add("own.cpipe", text);
@@ -263,6 +263,7 @@ mod tests {
             ("kind", symbol("small")),
             ("bias", Term::Bool(true)),
             ("share", Term::Percent(10.0)),
+            ("part", Term::Range(0.0, 1.0)),
         ];
         let declaration = Declaration { module: "own", tree };
         declaration.number("fact", &call("own", &args).args, Some(5)).expect("it is stated")
@@ -278,6 +279,7 @@ mod tests {
             ("if bias { width } else { 0 }", 3.0),
             ("if width == 3.0 { 1 } else { 0 }", 1.0),
             ("if bias == false { 1 } else { 0 }", 0.0),
+            ("share * (100 - share)", 900.0),
         ] {
             assert_eq!(stated(text), Ok(number), "{text}");
         }
@@ -295,7 +297,7 @@ mod tests {
             ("if width { 1 } else { 2 }", "an `if` asks for a truth value"),
             ("kind * 2", "the choice `small` is no number"),
             ("bias", "a truth value stands in the place of a number"),
-            ("share", "`share` is neither a number nor a choice"),
+            ("part", "`part` is neither a number nor a choice"),
             ("width >> width", "numbers, parameters, `if` and `==` are all that it can hold"),
         ] {
             assert_eq!(stated(text), Err(format!("`fact` of `own`: {wrong}")), "{text}");

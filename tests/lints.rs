@@ -498,6 +498,18 @@ fn settings_are_judged_together() {
     };
     assert_eq!(pieces(2), [""; 0]);
     assert_eq!(pieces(40), ["out-of-range"]);
+    // Of 32 pixels two are left out.
+    assert_eq!(pieces(5), ["patches-leave-a-rest"]);
+    let shuffled = |views: &str| {
+        let found = program
+            .replace("augment.moco_v2_crops", "augment.{moco_v2_crops, shuffle_pieces}")
+            .replace("moco_v2_crops(size: 32)", views);
+        names(&text(&found))
+    };
+    let cut = |size, grid| format!("moco_v2_crops(size: {size}) >> shuffle_pieces(grid: {grid})");
+    assert_eq!(shuffled(&cut(32, 2)), [""; 0]);
+    assert_eq!(shuffled(&cut(28, 3)), [""; 0]);
+    assert_eq!(shuffled(&cut(32, 3)), ["patches-leave-a-rest"]);
     let patches = |own: &str| {
         let found = program
             .replace("encoders.convnet", "encoders.vit_tiny")
@@ -509,6 +521,29 @@ fn settings_are_judged_together() {
     assert_eq!(patches("vit_tiny(patch: 8, size: 64)"), [""; 0]);
     assert_eq!(patches("vit_tiny(patch: 5, size: 30)"), ["patches-leave-a-rest"]);
     assert_eq!(patches("vit_tiny(patch: 5, size: 32)"), ["out-of-range"]);
+}
+
+/// A schedule belongs to a training of its length.
+#[test]
+fn schedules_end_with_the_training() {
+    let found = |optimizer: &str, schedule: &str| {
+        let program = training(SIMCLR, "own(backbone)").replace(
+            "optimizer: sgd(lr: 0.06, momentum: 0.9)",
+            &format!("optimizer: {optimizer}, schedule: {schedule}"),
+        );
+        names(&text(&program))
+    };
+    let sgd = "sgd(lr: 0.06, momentum: 0.9)";
+    assert_eq!(found(sgd, "ramp(from: 1.0, to: 0.0)"), [""; 0]);
+    assert_eq!(found(sgd, "ramp(from: 1.0, to: 0.0, over: 2 epochs)"), [""; 0]);
+    assert_eq!(found(sgd, "ramp(from: 1.0, to: 0.0, over: 3 epochs)"), ["unfinished-schedule"]);
+    assert_eq!(found(sgd, "step(every: 1 epochs)"), [""; 0]);
+    assert_eq!(found(sgd, "step(every: 30 epochs)"), ["unfinished-schedule"]);
+    let decayed = |decay: &str| found(&format!("adamw(weight_decay: {decay})"), "cosine()");
+    assert_eq!(decayed("cosine(from: 0.04, to: 0.4)"), [""; 0]);
+    assert_eq!(decayed("ramp(from: 0.04, to: 0.4, over: 9 epochs)"), ["unfinished-schedule"]);
+    assert_eq!(decayed("cosine(from: 0.04, to: 40.0)"), ["unusual-weight-decay"]);
+    assert_eq!(decayed("cosine(from: 0.04, warmup: 2 epochs)"), ["warmup-too-long"]);
 }
 
 /// What may look like more than is to be seen, and is not.

@@ -152,7 +152,7 @@ fn a_last_update_that_breaks_the_weights_finishes_nothing() {
     assert!(!user.record().path("base.encoder.safetensors").exists());
 
     // The eighth of eight steps is the first with the other rate.
-    let last = "-o base.schedule=step(every:~7~steps,~factor:~1e300)";
+    let last = "-o base.schedule=ramp(from:~1,~to:~1e300,~over:~1~steps,~warmup:~6~steps)";
     let last: Vec<String> = last.split(' ').map(|word| word.replace('~', " ")).collect();
     let last: Vec<&str> = last.iter().map(String::as_str).collect();
     for reason in ["the store does not hold it", "it has failed before: state-not-finite"] {

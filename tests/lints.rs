@@ -510,6 +510,7 @@ fn settings_are_judged_together() {
     assert_eq!(shuffled(&cut(32, 2)), [""; 0]);
     assert_eq!(shuffled(&cut(28, 3)), [""; 0]);
     assert_eq!(shuffled(&cut(32, 3)), ["patches-leave-a-rest"]);
+    assert!(shuffled("shuffle_pieces(grid: 3)").contains(&"patches-leave-a-rest"));
     let patches = |own: &str| {
         let found = program
             .replace("encoders.convnet", "encoders.vit_tiny")

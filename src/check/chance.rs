@@ -24,7 +24,7 @@ pub fn has_chance(views: &Term, image: Option<[usize; 2]>) -> bool {
 }
 
 /// Whether two views of an image, each by its recipe, are the same picture.
-pub fn are_the_same([first, second]: [&Term; 2], image: Option<[usize; 2]>) -> bool {
+pub(super) fn are_the_same([first, second]: [&Term; 2], image: Option<[usize; 2]>) -> bool {
     first == second && !has_chance(first, image)
 }
 

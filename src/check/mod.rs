@@ -48,7 +48,7 @@ pub mod value;
 mod views;
 
 pub use again::{Again, Fields};
-pub use chance::{are_the_same, has_chance};
+pub use chance::has_chance;
 pub use declared::{declared_size, declared_sizes, examples_at_most, examples_of};
 pub use helper::helper;
 pub use overrides::{Override, parse as parse_override};

@@ -87,30 +87,34 @@ fn pieces(Objective { graph, flow, subject, .. }: &Objective<'_>, found: &mut Di
                 .for_each(|own| found.push(own));
         }
     }
-    let Some(views) = subject.stage.fields.get("views") else { return };
-    let mut recipes = vec![views];
-    while let Some(recipe) = recipes.pop() {
-        match recipe {
-            Term::Chain(parts) => {
-                let mut image = subject.image();
-                for part in parts {
-                    let Term::Call(call) = part else { continue };
-                    if let (Some([height, width]), Some(tiles)) =
-                        (image, tiles(&call.name, &call.args))
-                    {
-                        let place = subject.places.field("views");
-                        left_out(&call.name, height.min(width), tiles, place)
-                            .into_iter()
-                            .for_each(|own| found.push(own));
-                    }
-                    image = declared_size(call, "Augment").map(|side| [side; 2]).or(image);
-                }
+    if let Some(views) = subject.stage.fields.get("views") {
+        shuffled(views, &mut subject.image(), &mut |name, side, tiles| {
+            let place = subject.places.field("views");
+            left_out(name, side, tiles, place).into_iter().for_each(|own| found.push(own));
+        });
+    }
+}
+
+/// Tells of every step of a recipe that cuts pieces what it is called, the shorter side of what it
+/// cuts, and by what number. `image` becomes the size of what the recipe makes.
+fn shuffled(
+    recipe: &Term,
+    image: &mut Option<[usize; 2]>,
+    tell: &mut impl FnMut(&str, usize, usize),
+) {
+    match recipe {
+        Term::Chain(parts) => parts.iter().for_each(|part| shuffled(part, image, tell)),
+        Term::Call(call) => {
+            if let (Some([height, width]), Some(tiles)) = (*image, tiles(&call.name, &call.args)) {
+                tell(&call.name, height.min(width), tiles);
             }
-            Term::Call(call) => recipes.extend(
-                call.args.0.values().filter(|own| matches!(own, Term::Chain(_) | Term::Call(_))),
-            ),
-            _ => {}
+            // Recipes that are dealt begin with the image, each.
+            for dealt in call.args.0.values() {
+                shuffled(dealt, &mut image.clone(), tell);
+            }
+            *image = declared_size(call, "Augment").map(|side| [side; 2]).or(*image);
         }
+        _ => {}
     }
 }
 

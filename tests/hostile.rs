@@ -191,6 +191,13 @@ fn larger_than_the_machine() {
     let examples = "1000000000000000";
     let source = training(&format!("shapes(train: {examples})"), RESNET, QUEUE, VIEWS);
     assert_eq!(only_error(&source), ("too-large", examples.to_owned()));
+    // Pictures stay in files: ImageNet's are 244 GiB.
+    for name in ["folder", "shards"] {
+        let data = format!("{name}(\"imagenet\", classes: 1000, train: 1281167, test: 50000)");
+        let source = training(&data, RESNET, QUEUE, VIEWS)
+            .replace("datasets.shapes", &format!("datasets.{name}"));
+        assert_eq!(names(&text(&source)), ["unused-name"]);
+    }
     for (queue, dim, finding) in [
         ("16777216", "1048576", "too-large"),
         ("1600000000000000", "128", "out-of-range"),

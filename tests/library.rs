@@ -184,7 +184,7 @@ fn facts_are_those_that_the_checker_knows() {
                     declaration.named("keeps").is_some_and(|own| kept.contains(&own))
                 }
                 "counts" => kind == "Labels" && parameter("counts"),
-                "even" => kind == "Dataset" && declaration.is("even"),
+                "even" | "streams" => kind == "Dataset" && declaration.is(&fact.name.text),
                 "judges" => matches!(declaration.named("judges"), Some("features" | "classes")),
                 "measures" => declaration.text("measures").is_some(),
                 "unit" => matches!(declaration.named("unit"), Some("share" | "number")),

@@ -80,13 +80,21 @@ fn doc_shows_what_a_file_of_ones_own_defines() {
     let file = folder.path().join("own.cpipe");
     let text = "/// Pulls two views\u{1b}[2J together.\n\
                 define pull(a: Tensor[n, d], b: Tensor[n, d]) -> Tensor[] { mean_squared(a, b) }\n\
-                define other() -> Augment { identity() }\n";
+                define other() -> Augment { identity() } define last() -> Augment {\n  \
+                identity()\n}\n";
     fs::write(&file, text).expect("the folder is there");
     let name = file.to_str().expect("UTF-8");
     let [all, one] = [&["doc", name][..], &["doc", "pull", "--file", name]].map(shown);
     assert!(all.starts_with(&one) && all.contains("other() -> Augment"), "{all}");
     assert!(one.contains("Pulls two views\u{241b}[2J together."), "{one:?}");
     assert!(!one.contains('\u{1b}'));
+    for (own, text) in [
+        ("other", "define other() -> Augment { identity() }\n"),
+        ("last", "define last() -> Augment {\n  identity()\n}\n"),
+    ] {
+        let whole = shown(&["doc", own, "--text", "-f", name]);
+        assert!(whole.starts_with(&format!("{text}    ")), "{whole}");
+    }
     // What the file does not have, the library may.
     assert_eq!(shown(&["doc", "spread", "-f", name]), shown(&["doc", "spread"]));
     assert_eq!(cpipe(&["doc", "missing.cpipe"]).status.code(), Some(2));

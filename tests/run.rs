@@ -582,17 +582,20 @@ const HOST: &str = if cfg!(feature = "flex") { "flex" } else { "libtorch-cpu" };
 #[cfg(target_os = "linux")]
 #[test]
 fn a_batch_that_does_not_fit_is_refused_with_what_would() {
-    let place = Place::new();
     let data = "data=shapes(train: 40000, test: 40)";
-    let options = [data, "base.batch=32768", "moco.queue=32768", "width=256"];
-    let (_, result) = place.run(SMALL, &options, "store", HOST, Stop::Never);
-    let failure = result.expect_err("hardly a machine has 600 GiB free");
-    assert_eq!(failure.cause.finding().name, "memory-too-small");
-    let message = failure.cause.message();
-    assert!(message.contains("`base` takes about"), "{message}");
-    let help = failure.cause.help().expect("a help");
-    // What that is, if there is anything, hangs on the machine.
-    assert!(help.contains("batch"), "{help}");
+    // A power of two, another that has divisors, and a prime.
+    for (batch, what) in [(32768, "`accumulate:"), (32767, "`accumulate:"), (32749, "`batch:")] {
+        let place = Place::new();
+        let [batch, queue] = ["base.batch", "moco.queue"].map(|field| format!("{field}={batch}"));
+        let options = [data, &batch, &queue, "width=256"];
+        let (_, result) = place.run(SMALL, &options, "store", HOST, Stop::Never);
+        let failure = result.expect_err("hardly a machine has 600 GiB free");
+        assert_eq!(failure.cause.finding().name, "memory-too-small");
+        let message = failure.cause.message();
+        assert!(message.contains("`base` takes about"), "{message}");
+        let help = failure.cause.help().expect("a help");
+        assert!(help.contains(what), "{help}");
+    }
 }
 
 /// Before the training that it would judge.

@@ -78,7 +78,9 @@ impl Checker<'_> {
                 let [channels, height, width] = <[Size; 3]>::try_from(sizes(TypeName::Image))
                     .expect("a dataset's signature gives Image[c, h, w]");
                 let classes = first(TypeName::Label).expect("a dataset's signature gives Label[c]");
-                if let Some(image) = memory::product([&channels, &height, &width]) {
+                if !declaration.is("streams")
+                    && let Some(image) = memory::product([&channels, &height, &width])
+                {
                     let parts = [Part::Train, Part::Test].map(|part| examples(&call, part));
                     let all: u128 = parts.into_iter().flatten().map(|part| part as u128).sum();
                     let bytes = all.saturating_mul(image);
@@ -410,8 +412,8 @@ impl Checker<'_> {
             _ => None,
         };
         let body = if declaration.named("averages").is_some() {
-            if !builder.is_trained(of) {
-                let message = match builder.networks[of].body {
+            if let Some(body) = builder.untrained(of) {
+                let message = match body {
                     Body::Frozen { .. } => "what is frozen stays, and so would its average",
                     _ => "this network is an average already",
                 };

@@ -191,10 +191,15 @@ impl Builder {
 
     /// Whether a gradient can reach parameters of the network.
     pub fn is_trained(&self, network: usize) -> bool {
-        match self.networks[network].body {
-            Body::Chain(_) => true,
-            Body::Grouped { of, .. } | Body::Encoder { of } => self.is_trained(of),
-            Body::Ema { .. } | Body::Frozen { .. } => false,
+        self.untrained(network).is_none()
+    }
+
+    /// What keeps the gradient from a network: that it is an average, or frozen.
+    pub fn untrained(&self, network: usize) -> Option<&Body> {
+        match &self.networks[network].body {
+            Body::Chain(_) => None,
+            Body::Grouped { of, .. } | Body::Encoder { of } => self.untrained(*of),
+            body @ (Body::Ema { .. } | Body::Frozen { .. }) => Some(body),
         }
     }
 

@@ -167,8 +167,12 @@ fn whole(signature: Span, sources: &Sources) -> Option<String> {
     }
     // Without its documentation, which is shown below it.
     let text = lossless.text().get(..node.range().end)?;
-    let line = text.get(..signature.start)?.rfind('\n').map_or(0, |at| at + 1);
-    text.get(line..).map(str::to_owned)
+    let before = text.get(..signature.start)?.trim_end();
+    let keyword = before.rfind(char::is_whitespace).map_or(0, |at| at + 1);
+    // Of a line on which something else ends, the rest.
+    let line = before.rfind('\n').map_or(0, |at| at + 1);
+    let is_indent = text.get(line..keyword)?.trim().is_empty();
+    text.get(if is_indent { line } else { keyword }..).map(str::to_owned)
 }
 
 /// The modules of the library and what each is about.

@@ -26,6 +26,7 @@ pub use self::{
     sample::stratified,
 };
 use crate::augment::Normalization;
+use crate::resolve::declaration;
 use crate::term::{Args, Call};
 use crate::watch::Watch;
 
@@ -169,7 +170,7 @@ pub fn content(dataset: &Call, source: &Lookup<'_>) -> Result<Content, DataError
 
 /// Whether the pixels of a dataset lie in memory, and not in a file.
 pub fn in_memory(dataset: &Call) -> bool {
-    of(dataset).written.is_none()
+    !declaration(&dataset.name).is_some_and(|own| own.is("streams"))
 }
 
 /// The bytes of pixels of a dataset that an attempt to decode it has left.

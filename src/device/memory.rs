@@ -11,7 +11,8 @@ pub fn keep_memory() {
     // SAFETY: both parameters take any value, and glibc holds its own lock while it sets them.
     unsafe {
         libc::mallopt(libc::M_MMAP_MAX, 0);
-        libc::mallopt(libc::M_TRIM_THRESHOLD, libc::c_int::MAX);
+        // Never: the largest `int` would still give back what is above 2 GiB.
+        libc::mallopt(libc::M_TRIM_THRESHOLD, -1);
     }
 }
 

@@ -471,17 +471,17 @@ mod tests {
     }
 
     fn vit() -> Term {
-        vit_of([16, 64], "class")
+        vit_of("vit_tiny", [16, 64], 2, "class")
     }
 
-    fn vit_of([patch, size]: [i64; 2], pool: &str) -> Term {
+    fn vit_of(name: &str, [patch, size]: [i64; 2], depth: i64, pool: &str) -> Term {
         let whole = |value| Term::Int(value);
         call(
-            "vit_tiny",
+            name,
             &[
                 ("patch", whole(patch)),
                 ("size", whole(size)),
-                ("depth", whole(2)),
+                ("depth", whole(depth)),
                 ("registers", whole(0)),
                 ("pool", Term::Symbol(pool.to_owned())),
                 ("layer_scale", Term::Float(0.0)),
@@ -556,10 +556,10 @@ mod tests {
         };
         let device = Device::default();
         let (pixels, shape) = expected("images");
-        let resnet = call(
-            "resnet18",
-            &[("stem", Term::Symbol("imagenet".to_owned())), ("width", Term::Int(64))],
-        );
+        let resnet = |name| {
+            let stem = Term::Symbol("imagenet".to_owned());
+            call(name, &[("stem", stem), ("width", Term::Int(64))])
+        };
         let convnext = call(
             "convnext_tiny",
             &[("patch", Term::Int(4)), ("width", Term::Int(16)), ("drop_path", Term::Float(0.0))],
@@ -568,10 +568,15 @@ mod tests {
             "convnext_tiny",
             &[("patch", Term::Int(1)), ("width", Term::Int(16)), ("drop_path", Term::Float(0.0))],
         );
+        let exported_vit = vit_of("vit_tiny", [8, 32], 2, "mean");
+        let whole_vit = |name| vit_of(name, [16, 224], 12, "class");
         for (name, term, file, part) in [
-            ("exported_vit", vit_of([8, 32], "mean"), "exported_vit.safetensors", None),
+            ("exported_vit", exported_vit, "exported_vit.safetensors", None),
             ("exported_convnext", narrow, "exported_convnext.safetensors", None),
-            ("resnet18", resnet, "resnet18.pth", None),
+            ("resnet18", resnet("resnet18"), "resnet18.pth", None),
+            ("resnet101", resnet("resnet101"), "resnet101.pth", None),
+            ("vit_small", whole_vit("vit_small"), "vit_small.pth", None),
+            ("vit_base", whole_vit("vit_base"), "vit_base.pth", None),
             ("vit_tiny", vit(), "dino.pth", Some("teacher")),
             ("torchvision_vit", vit(), "torchvision_vit.pth", None),
             ("torchvision_convnext", convnext, "torchvision_convnext.pth", None),

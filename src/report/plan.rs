@@ -337,6 +337,7 @@ fn stage(own: &Planned<'_>, sources: &Sources) -> Value {
         "flops": own.operations_left().map(number),
         "expected_memory": own.work.map(|work| number(work.memory)),
         "seconds": own.seconds,
+        "unmeasured": own.unmeasured,
     })
 }
 

@@ -80,8 +80,8 @@ impl Run<'_> {
         RunError::DeviceFull { stage: name, batch, said, fits }
     }
 
-    /// The fewest parts and the largest batch, by halves, with which steps fit into so many bytes
-    /// beside `datasets`: or, of unknown room, take less.
+    /// The fewest parts and the largest batch, of those that divide it, with which steps fit into so
+    /// many bytes beside `datasets`: or, of unknown room, take less.
     fn fits(&self, fields: &Fields<'_>, datasets: u128, room: Option<u64>) -> Vec<Fit> {
         let (batch, parts) = (fields.args().size("batch"), fields.parts());
         let fit = |field, value: usize, [batch, parts]: [usize; 2]| {
@@ -96,12 +96,13 @@ impl Run<'_> {
                         && batch.is_multiple_of(parts * groups.div_ceil(parts))
                 })
         };
-        // What a batch divides, as the rows of a queue, its half divides, too.
-        let half = |batch: usize| batch.is_multiple_of(2).then_some(batch / 2);
-        let fewer = successors(half(batch), |batch| half(*batch));
-        let fewer = fewer.take_while(|batch| *batch > 1).filter(|own| is_even(*own, parts));
-        let more = successors(Some(parts * 2), |parts| Some(parts * 2));
-        let more = more.take_while(|parts| *parts < batch).filter(|own| is_even(batch, *own));
+        // What a batch divides, as the rows of a queue, its divisors divide, too: others are for
+        // batches that have none.
+        let divisors = (2..batch).rev().filter(|own| batch.is_multiple_of(*own));
+        let powers = successors(Some(batch.next_power_of_two() / 2), |own| Some(own / 2));
+        let fewer = divisors.chain(powers.take_while(|own| *own > 1));
+        let fewer = fewer.filter(|own| *own < batch && is_even(*own, parts));
+        let more = (parts + 1..batch).filter(|own| is_even(batch, *own));
         let fits: [Option<Fit>; 2] = [
             { more }.find_map(|parts| fit("accumulate", parts, [batch, parts])),
             { fewer }.find_map(|batch| fit("batch", batch, [batch, parts])),

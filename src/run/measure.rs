@@ -46,14 +46,20 @@ impl Run<'_> {
         };
         let mut is_whole = true;
         for own in &mut plan.stages {
-            let is_there = datasets(own.stage).all(|dataset| {
+            let missing = datasets(own.stage).find(|dataset| {
                 let supply = plan.datasets.get(&dataset.to_string());
-                supply.is_some_and(|supply| !matches!(supply, Supply::Download { .. }))
+                supply.is_none_or(|supply| matches!(supply, Supply::Download { .. }))
             });
-            let done = match own.next {
-                Next::Run { standing, .. } if is_there => standing.map_or(0, |own| own.step),
-                Next::Cached | Next::SameAs(_) => continue,
+            let done = match (&own.next, missing) {
+                (Next::Cached | Next::SameAs(_), _) => continue,
+                (Next::Run { standing, .. }, None) => standing.map_or(0, |own| own.step),
+                (Next::Run { .. }, Some(dataset)) => {
+                    own.unmeasured = Some(format!("`{dataset}` is not here"));
+                    is_whole = false;
+                    continue;
+                }
                 _ => {
+                    own.unmeasured = Some("it cannot run now".to_owned());
                     is_whole = false;
                     continue;
                 }
@@ -78,8 +84,9 @@ impl Run<'_> {
                 ) if !cause.is_interrupt() => {
                     is_whole = false;
                     let help = cause.help().map(|help| format!(" ({help})")).unwrap_or_default();
-                    let (name, message) = (&own.stage.name, cause.message());
-                    tell(&format!("{name}, which cannot be: {message}{help}"));
+                    let why = format!("{}{help}", cause.message());
+                    tell(&format!("{}, which cannot be: {why}", own.stage.name));
+                    own.unmeasured = Some(why);
                 }
                 Err(cause) => return Err(Failure::of(own.stage, cause)),
             }

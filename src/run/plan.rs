@@ -65,6 +65,8 @@ pub struct Planned<'r> {
     pub work: Option<Work>,
     /// How long what is left of it would take, where that was measured.
     pub seconds: Option<f64>,
+    /// Why that could not be measured.
+    pub unmeasured: Option<String>,
 }
 
 /// What a run would do about a stage.
@@ -239,6 +241,7 @@ impl Run<'_> {
                 reads,
                 work,
                 seconds: None,
+                unmeasured: None,
             });
         }
         plan.room.expected = self.expected(&plan, need.datasets);

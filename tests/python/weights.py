@@ -84,16 +84,22 @@ def exported(folder, transformer, convnext):
 
 def full(folder, runs):
     import timm
-    from torchvision.models import ConvNeXt, VisionTransformer, resnet18
+    from torchvision.models import ConvNeXt, VisionTransformer, resnet
     from torchvision.models.convnext import CNBlockConfig
 
     torch.manual_seed(0)
     images = torch.randn(4, 3, 64, 64)
     arrays = {"images": images}
-    network = resnet18().eval()
-    torch.save(network.state_dict(), folder / "resnet18.pth")
-    network.fc = nn.Identity()
-    arrays["resnet18"] = network(images)
+    for name in ["resnet18", "resnet101"]:
+        network = getattr(resnet, name)().eval()
+        torch.save(network.state_dict(), folder / f"{name}.pth")
+        network.fc = nn.Identity()
+        arrays[name] = network(images)
+    for name in ["vit_small", "vit_base"]:
+        # The images are smaller than those that it is for.
+        network = timm.create_model(f"{name}_patch16_224", num_classes=0, dynamic_img_size=True).eval()
+        torch.save(network.state_dict(), folder / f"{name}.pth")
+        arrays[name] = network(images)
     teacher, student = (
         timm.create_model("vit_tiny_patch16_224", img_size=64, depth=2, num_classes=0).eval() for _ in range(2)
     )

@@ -164,6 +164,15 @@ impl<'b> Walk<'b> {
     }
 
     fn network(&mut self, network: usize) -> Option<usize> {
+        // In one group a network sees its batch as it does anyway.
+        if let Body::Grouped { of, groups: Some(1), .. } = self.builder.networks[network].body
+            && !matches!(
+                self.builder.networks[of].body,
+                Body::Grouped { .. } | Body::Encoder { .. }
+            )
+        {
+            self.networks[network] = self.network(of);
+        }
         if self.networks[network].is_none() {
             let body = match &self.builder.networks[network].body {
                 Body::Chain(modules) => NetworkBody::Chain(

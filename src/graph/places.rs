@@ -38,6 +38,8 @@ impl StagePlaces {
             });
             let mut pairs: Vec<_> = pairs.collect();
             pairs.sort_by_key(|(number, _)| *number);
+            // Two may be one in the canonical graph.
+            pairs.dedup_by_key(|(number, _)| *number);
             pairs.into_iter().map(|(_, own)| own.clone()).collect::<Vec<_>>()
         };
         let (mut nodes, mut networks, mut modules) = Default::default();

@@ -17,9 +17,9 @@ RATES = (0.1, 0.1, 0.05, 0.02)
 class Lars(torch.optim.Optimizer):
     """You et al. 2017, arXiv:1708.03888, with the rate outside of the momentum."""
 
-    def __init__(self, params, lr, momentum, weight_decay, trust, is_spared=False):
+    def __init__(self, params, lr, momentum, weight_decay, trust, is_spared=False, is_bounded=False):
         super().__init__(params, {"lr": lr})
-        self.momentum, self.trust = momentum, trust
+        self.momentum, self.trust, self.is_bounded = momentum, trust, is_bounded
         self.weight_decay, self.is_spared = weight_decay, is_spared
 
     @torch.no_grad()
@@ -31,6 +31,8 @@ class Lars(torch.optim.Optimizer):
                 of_p, of_direction = p.norm().item(), direction.norm().item()
                 if of_p > 0 and of_direction > 0:
                     factor = self.trust * of_p / of_direction
+                if self.is_bounded:
+                    factor = min(factor / self.param_groups[0]["lr"], 1.0)
             before = self.state[p].get("mu", torch.zeros_like(p))
             mu = self.state[p]["mu"] = self.momentum * before + factor * direction
             p -= self.param_groups[0]["lr"] * mu
@@ -110,6 +112,7 @@ def cases():
     yield "adamw, decay", trajectory(lambda p: optim.AdamW(p, **adamw), decays=decays)
     yield "lars", trajectory(lars())
     yield "lars, no momentum", trajectory(lars(momentum=0.0))
+    yield "lars, bounded", trajectory(lars(is_bounded=True))
     yield "lars, spared", trajectory(lars(is_spared=True))
     yield "lars, from zero", trajectory(lars(), start=(0.0, 0.0, 0.0))
     yield "lamb", trajectory(lambda params: Lamb(params, **lamb))

@@ -9,13 +9,18 @@ use crate::device::Kernels;
 use crate::term::Args;
 
 pub(super) fn lars(args: &Args) -> Box<dyn Optimizer> {
-    let rule = Lars { momentum: args.float("momentum"), trust: args.float("trust") };
+    let rule = Lars {
+        momentum: args.float("momentum"),
+        trust: args.float("trust"),
+        is_bounded: args.bool("bounded"),
+    };
     Box::new(PerParameter::new(rule, args))
 }
 
 struct Lars {
     momentum: f64,
     trust: f64,
+    is_bounded: bool,
 }
 
 impl Rule for Lars {
@@ -33,7 +38,8 @@ impl Rule for Lars {
 
 impl Update for Lars {
     /// `d = g + decay * p`; `d = d * trust * |p| / |d|`, where neither norm is 0;
-    /// `mu = momentum * mu + d`, from zero; `p - lr * mu`. What is spared is not scaled.
+    /// `mu = momentum * mu + d`, from zero; `p - lr * mu`. What is spared is not scaled. Bounded,
+    /// `d = d * min(trust * |p| / |d| / lr, 1)`.
     ///
     /// This is the form of the published code of Barlow Twins and of BYOL. That of SimCLR has the
     /// rate inside of the momentum, as the paper has: the same where the rate is constant. The
@@ -51,7 +57,10 @@ impl Update for Lars {
             direction = direction + value.clone() * step.weight_decay;
         }
         if !step.is_spared {
-            let ratio = trust_ratio(value.clone(), direction.clone(), self.trust);
+            let mut ratio = trust_ratio(value.clone(), direction.clone(), self.trust);
+            if self.is_bounded {
+                ratio = (ratio / step.lr).clamp_max(1.0);
+            }
             direction = direction * ratio.reshape([1; D]);
         }
         if self.momentum != 0.0 {

@@ -35,6 +35,7 @@ fn of_terms(
     exclude: &str,
 ) -> Box<dyn Optimizer> {
     let mut terms = Args::default();
+    terms.0.insert("bounded".to_owned(), Term::Bool(false));
     for (name, term) in args {
         terms.0.insert((*name).to_owned(), term.clone());
     }
@@ -231,6 +232,18 @@ fn trajectories_are_those_of_the_papers() {
                     params(&device),
                 ),
                 [[0.9485191, -1.9232914, 3.0121884], [0.944386, -1.917242, 3.0131931]],
+            );
+            // Two steps have the rate of the trust, two the bound.
+            let lars = [
+                ("lr", Term::Float(0.1)),
+                ("momentum", Term::Float(0.9)),
+                ("trust", Term::Float(0.1)),
+                ("weight_decay", Term::Float(0.01)),
+                ("bounded", Term::Bool(true)),
+            ];
+            close(
+                trajectory(of_terms("lars", &lars, false, exclude), params(&device)),
+                [[0.2025927, -0.8849252, 3.2067201], [0.0939693, -0.7613596, 3.2426681]],
             );
             close(
                 trajectory(optimizer("lamb", LAMB, false, exclude), params(&device)),

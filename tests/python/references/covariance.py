@@ -144,14 +144,11 @@ class WMse(Method):
 
 
 class TiCo(Method):
-    """Zhu et al. 2022, arXiv:2206.10698, algorithm 1, centred over the batch.
-
-    As in lightly 1.6, no gradient goes through the covariance.
-    """
+    """Zhu et al. 2022, arXiv:2206.10698, algorithm 1, centred over the batch."""
 
     momentum, memory, weight, hidden, dim = 0.9, 0.9, 8.0, 32, 8
     mistakes = [
-        "a gradient through the newest share",
+        "no gradient through the newest share",
         "the covariance of earlier steps",
         "not centred",
     ]
@@ -174,7 +171,7 @@ class TiCo(Method):
         with torch.no_grad():
             zb = self.unit(self.target(b))
         own = za.T @ za / BATCH
-        if self.mistake != "a gradient through the newest share":
+        if self.mistake == "no gradient through the newest share":
             own = own.detach()
         seen = self.memory * self.seen + (1 - self.memory) * own
         spreads = self.seen if self.mistake == "the covariance of earlier steps" else seen

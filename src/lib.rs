@@ -73,8 +73,15 @@ pub struct Compiled {
     pub graph: Graph,
     /// Its values and where each came from.
     pub resolved: Vec<check::Resolved>,
-    /// Where each stage is declared, by name.
-    pub stages: BTreeMap<String, Span>,
+    /// Where each stage is declared, and each of its fields is written, by name.
+    pub stages: BTreeMap<String, StageSpans>,
+}
+
+/// Where a stage and its fields are written.
+#[derive(Clone, Debug)]
+pub struct StageSpans {
+    pub stage: Span,
+    pub fields: BTreeMap<String, Span>,
 }
 
 /// What is to be compiled.
@@ -123,7 +130,11 @@ pub fn compile(request: &Request<'_>, files: &dyn resolve::Files) -> Compilation
             let (graph, places) = graph::build(&typed);
             diagnostics.extend(lint::lint(&graph, &places));
             given.extend(lint::overrides::Given::of(&typed, &graph));
-            let stages = typed.stages.iter().map(|stage| (stage.name.clone(), stage.span));
+            let stages = typed.stages.iter().map(|stage| {
+                let fields = stage.places.iter().map(|(name, own)| (name.clone(), own.place));
+                let spans = StageSpans { stage: stage.span, fields: fields.collect() };
+                (stage.name.clone(), spans)
+            });
             // The first is the one that was asked for; the others are its profiles.
             compiled.get_or_insert_with(|| Compiled {
                 graph,

@@ -23,6 +23,8 @@ pub enum Counted {
     Images,
     Files,
     Steps,
+    /// That pass while nothing is done.
+    Seconds,
 }
 
 /// Milliseconds between two tidings of one piece of work.

@@ -132,9 +132,9 @@ fn a_folder_is_looked_at_before_anything_is_begun() {
     ended.says("or say `classes: 2, train: 12, test: 4`");
     fs::write(user.path("pets/train/cat/2.png"), "no picture").expect("a folder to write to");
     let ended = wrong(&user, &[]).says("dataset-damaged");
-    ended.says("2.png`, of 12 pictures, cannot be read: it is neither JPEG nor PNG");
+    ended.says("1 of 12 pictures cannot be read: `").says("2.png` (it is neither JPEG nor PNG)");
     fs::remove_dir_all(user.path("pets/val")).expect("a folder of this user");
-    wrong(&user, &[]).says("dataset-incomplete").says("has no folder `val` or `test`");
+    wrong(&user, &[]).says("dataset-incomplete").says("has no folder `val`, `validation`,");
     fs::remove_dir_all(user.path("pets")).expect("a folder of this user");
     wrong(&user, &[]).says("dataset-missing").says("there is no folder `pets`");
 }
@@ -168,10 +168,14 @@ fn a_run_says_how_many_pictures_it_leaves_out() {
     fs::write(user.path("pets/train/cat/2.png"), "no picture").expect("a folder to write to");
     wrong(&user, &[]).says("has 11 pictures to train on, not 12");
     let ended = user.run(&["-o", "train=11"]).with(0);
-    ended.says("1 of the pictures of folder").says("cannot be read and is left out");
+    let ended = ended.says("1 of the pictures of folder").says("cannot be read and is left out");
+    ended.says("2.png` (it is neither JPEG nor PNG)");
     let events = user.record().lines("events.jsonl");
     let mut warnings = events.iter().filter(|event| event["event"] == "warning");
     assert!(warnings.any(|event| event["name"] == "dataset-damaged"), "{events:?}");
+    let left_out = user.record().json("left_out.json");
+    let picture = left_out[0]["pictures"][0]["picture"].as_str().expect("a path");
+    assert!(picture.ends_with("2.png"), "{left_out}");
 }
 
 /// The same pictures in archives.

@@ -245,9 +245,20 @@ pub fn diagnostic(failure: &Failure, compiled: &Compiled) -> Diagnostic {
     let first = message.lines().next().unwrap_or_default().trim_end_matches(':');
     let error = Diagnostic::general(failure.cause.finding(), first);
     let mut error = with_help(error, failure.cause.help());
-    let span = failure.stage.as_ref().and_then(|stage| compiled.stages.get(stage));
-    error.primary = span.map(|span| Label { span: *span, text: "in this stage".to_owned() });
-    error
+    let (stage, field) = failure.cause.place();
+    let spans = compiled.stages.get(failure.stage.as_deref().or(stage).unwrap_or_default());
+    let Some(spans) = spans else { return error };
+    let label = |span, text: &str| Label { span, text: text.to_owned() };
+    match field.and_then(|field| spans.fields.get(field)) {
+        Some(span) => {
+            error.primary = Some(label(*span, ""));
+            error.also(spans.stage, "in this stage")
+        }
+        None => {
+            error.primary = Some(label(spans.stage, "in this stage"));
+            error
+        }
+    }
 }
 
 fn with_help(error: Diagnostic, help: Option<String>) -> Diagnostic {

@@ -181,7 +181,7 @@ impl Release {
     /// Downloads the binary form into the cache, unless it is there, and unpacks it.
     fn fetch(&self, source: &Lookup<'_>) -> Result<(Images, Images), DataError> {
         let cache = source.cache.as_path();
-        let _lock = exclusive(&cache.join("cifar-10.lock"), source.watch)?;
+        let _lock = exclusive(&cache.join("cifar-10.lock"), "fetches cifar10", source.watch)?;
         let form = Form::Binary;
         let archive = cache.join(form.archive());
         // Another process may have just done it.

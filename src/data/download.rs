@@ -9,7 +9,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use md5::{Digest, Md5};
 use ureq::http::StatusCode;
@@ -66,17 +66,23 @@ pub fn remove_left(folder: &Path, beginning: &str) {
 /// How often somebody who waits for a lock looks whether it is free, or whether he is to stop.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Waits until no other process holds this lock, and holds it as long as the result lives.
-pub fn exclusive(lock: &Path, watch: Watch<'_>) -> Result<File, DataError> {
+/// Waits until no other process holds this lock, and holds it as long as the result lives. `does` is
+/// what the other one does meanwhile, such as `reads cifar10`.
+pub fn exclusive(lock: &Path, does: &str, watch: Watch<'_>) -> Result<File, DataError> {
     if let Some(folder) = lock.parent() {
         fs::create_dir_all(folder).map_err(DataError::io("create", folder))?;
     }
     let file = OpenOptions::new().create(true).append(true).open(lock);
     let file = file.map_err(DataError::io("write", lock))?;
+    let mut waiting: Option<(Instant, Task<'_>)> = None;
     loop {
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => {
-                watch.check()?;
+                let (since, task) = waiting.get_or_insert_with(|| {
+                    let what = format!("waiting for another process, which {does}");
+                    (Instant::now(), watch.start(what, 0, None, Counted::Seconds))
+                });
+                task.set(since.elapsed().as_secs())?;
                 thread::sleep(LOOK_EVERY);
             }
             // There the checksum still tells a mixture from a download; nothing tells two processes

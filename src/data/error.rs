@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::pictures::PictureError;
-use crate::diagnostics::{Finding, findings};
+use crate::diagnostics::{Finding, findings, visible};
 use crate::interrupt::Interrupted;
 
 /// A fault of a dataset's files or of their download, with the place and what would be right.
@@ -80,9 +80,10 @@ impl DataError {
                 format!("{url} gave a wrong `{file}`: expected {expected}, found {found}")
             }
             DataError::Io { action, path, cause } => {
-                format!("cannot {action} `{}`: {cause}", path.display())
+                format!("cannot {action} `{}`: {cause}", visible(&path.display().to_string()))
             }
-            DataError::Pictures(error) => error.message(),
+            // A name may have a line's end in it, and a message has one line.
+            DataError::Pictures(error) => visible(&error.message()).into_owned(),
             DataError::Interrupted => Interrupted.to_string(),
         }
     }

@@ -1,6 +1,7 @@
 //! Decoded images.
 
 use std::ops::Deref;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use memmap2::Mmap;
@@ -106,14 +107,14 @@ pub struct Dataset {
     pub test: Arc<Images>,
     pub normalization: Normalization,
     pub content: Content,
-    /// How many images cannot be read and are in neither part.
-    pub left_out: usize,
+    /// The pictures that cannot be read and are in neither part, with the reason of each.
+    pub left_out: Arc<[(PathBuf, String)]>,
 }
 
 impl Dataset {
     /// Of images that are the same for everybody.
     pub fn fixed(train: Images, test: Images, normalization: Normalization) -> Self {
         let (train, test) = (Arc::new(train), Arc::new(test));
-        Dataset { train, test, normalization, content: Content::Fixed, left_out: 0 }
+        Dataset { train, test, normalization, content: Content::Fixed, left_out: Arc::default() }
     }
 }

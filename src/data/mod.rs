@@ -22,7 +22,7 @@ pub use self::{
     download::{Remote, download},
     error::{DataError, NotDownloaded},
     images::{Dataset, Images},
-    pictures::PictureError,
+    pictures::{PictureError, named},
     sample::stratified,
 };
 use crate::augment::Normalization;

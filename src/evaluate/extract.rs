@@ -1,5 +1,8 @@
 //! Images through a network.
 
+use std::sync::mpsc::sync_channel;
+use std::thread;
+
 use rayon::prelude::*;
 
 use super::Features;
@@ -12,8 +15,11 @@ use crate::random::Key;
 use crate::term::Part;
 use crate::watch::{Counted, Watch};
 
-/// Images in a pass: large enough to fill a device, small enough for its memory.
-pub const BATCH: usize = 500;
+/// Images of so many pixels in a pass: enough to fill a device, few enough for its memory.
+pub fn batch(pixels: usize) -> usize {
+    const SMALL: usize = 128 * 128;
+    (500 * SMALL / pixels.max(SMALL)).max(8)
+}
 
 /// Modules applied one after the other, with their weights.
 pub struct Extractor {
@@ -33,7 +39,7 @@ pub struct Shown<'a> {
 
 impl Shown<'_> {
     /// Their height and width.
-    pub(super) fn size(&self) -> [usize; 2] {
+    pub fn size(&self) -> [usize; 2] {
         self.recipe.output_size(self.images.height, self.images.width)
     }
 
@@ -51,10 +57,16 @@ impl Shown<'_> {
         pixels
     }
 
-    fn at(&self, indices: &[u32], device: &Selected) -> Array {
+    /// Those at some places, in parts of as many as are read in a pass.
+    fn passes<'i>(&self, indices: &'i [u32]) -> impl Iterator<Item = &'i [u32]> {
         let [height, width] = self.size();
-        let shape = [indices.len(), 3, height, width];
-        Array::from_vec(self.pixels(indices), &shape, &device.device)
+        indices.chunks(batch(height * width))
+    }
+
+    fn array(&self, pixels: Vec<f32>, device: &Selected) -> Array {
+        let [height, width] = self.size();
+        let shape = [pixels.len() / (3 * height * width), 3, height, width];
+        Array::from_vec(pixels, &shape, &device.device)
     }
 }
 
@@ -74,16 +86,43 @@ pub fn extract(
     };
     let what = format!("reading features of {name}");
     let task = watch.start(what, 0, Some(indices.len() as u64), Counted::Images);
-    let mut values = Vec::new();
-    let mut dim = 0;
-    for chunk in indices.chunks(BATCH) {
-        let features = forward(network, shown.at(chunk, device), device);
+    let (mut values, mut dim) = (Vec::new(), 0);
+    let mut read = |chunk: &[u32], pixels: Vec<f32>| {
+        let features = forward(network, shown.array(pixels, device), device);
         dim = features.len() / chunk.len();
         values.extend(features.to_vec());
-        task.advance(chunk.len() as u64)?;
+        task.advance(chunk.len() as u64)
+    };
+    // A processor is busy either way.
+    match device.is_host() {
+        true => in_turn(shown, indices, &mut read)?,
+        false => ahead(shown, indices, &mut read)?,
     }
     let labels = indices.iter().map(|index| shown.images.labels[*index as usize]).collect();
     Ok(Features { values, dim, labels, part })
+}
+
+/// What is done with the pixels of some images.
+type Read<'r> = &'r mut dyn FnMut(&[u32], Vec<f32>) -> Result<(), Interrupted>;
+
+fn in_turn(shown: &Shown<'_>, indices: &[u32], read: Read<'_>) -> Result<(), Interrupted> {
+    shown.passes(indices).try_for_each(|chunk| read(chunk, shown.pixels(chunk)))
+}
+
+/// The pixels of the next pass are made while those of one are read.
+fn ahead(shown: &Shown<'_>, indices: &[u32], read: Read<'_>) -> Result<(), Interrupted> {
+    thread::scope(|scope| {
+        let (made, passes) = sync_channel(1);
+        scope.spawn(move || {
+            for chunk in shown.passes(indices) {
+                // Nobody waits for it any more.
+                if made.send((chunk, shown.pixels(chunk))).is_err() {
+                    return;
+                }
+            }
+        });
+        passes.into_iter().try_for_each(|(chunk, pixels)| read(chunk, pixels))
+    })
 }
 
 fn forward(network: &Extractor, images: Array, device: &Selected) -> Array {
@@ -106,6 +145,35 @@ mod tests {
     use crate::interrupt::Interrupt;
     use crate::nn;
     use crate::term::{Args, Call, Term};
+
+    /// Whether or not pixels are made ahead, and whoever stops is not waited for.
+    #[test]
+    fn images_are_read_in_their_order() {
+        let pixels: Vec<u8> = (0..1200 * 3 * 4).map(|i| (i * i / 7 + i) as u8).collect();
+        let images = &Images::new(pixels, vec![0; 1200], [2, 2]);
+        let normalization = &Normalization { mean: [0.5; 3], std: [0.25; 3] };
+        let shown = Shown { images, recipe: &Augmentation::none(), view: 0, normalization };
+        let indices: Vec<u32> = (0..1200).rev().collect();
+        let whole = shown.pixels(&indices);
+        for each in [in_turn, ahead] {
+            let (mut seen, mut found) = (Vec::new(), Vec::new());
+            let mut read = |chunk: &[u32], pixels: Vec<f32>| {
+                seen.extend_from_slice(chunk);
+                found.extend(pixels);
+                Ok(())
+            };
+            assert_eq!(each(&shown, &indices, &mut read), Ok(()));
+            assert!(seen == indices && found == whole);
+            let mut passes = 0;
+            let mut stopped = |_: &[u32], _: Vec<f32>| {
+                passes += 1;
+                Err(Interrupted)
+            };
+            assert_eq!(each(&shown, &indices, &mut stopped), Err(Interrupted));
+            assert_eq!(passes, 1);
+        }
+        assert_eq!([32 * 32, 224 * 224, 1 << 30].map(batch), [500, 163, 8]);
+    }
 
     #[test]
     fn features_of_a_network_in_bf16_are_rounded_numbers_of_f32() {
@@ -143,7 +211,8 @@ mod tests {
         let normalization = &Normalization { mean: [0.5; 3], std: [0.25; 3] };
         for on in backends() {
             let at = |recipe: &Augmentation, indices: &[u32]| {
-                Shown { images: &images, recipe, view: 0, normalization }.at(indices, &on)
+                let shown = Shown { images: &images, recipe, view: 0, normalization };
+                shown.array(shown.pixels(indices), &on)
             };
             let plain = at(&Augmentation::none(), &[2, 0]);
             assert_eq!(plain.shape(), [2, 3, 6, 6]);

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use burn::tensor::Tensor;
 use rayon::prelude::*;
 
 use super::features::{argmax, to_tensor};
@@ -11,6 +12,9 @@ use crate::watch::Counted;
 /// How many similarities are held at once: 16 MiB, small enough for an allocator to keep them.
 const BLOCK: usize = 1 << 22;
 
+/// With how many examples of `fit` they are at most: enough queries share them then.
+const MOST_AT_ONCE: usize = if cfg!(test) { 128 } else { 1 << 16 };
+
 /// Classifies each example of `on` by the `k` examples of `fit` that are most similar to it.
 ///
 /// Similarity `s` is the cosine of the features; a neighbour votes for its class with the weight
@@ -18,7 +22,7 @@ const BLOCK: usize = 1 << 22;
 /// equal votes the first class wins.
 ///
 /// Similarities are products of matrices on `device`; neighbours are found by the processor, one
-/// block of examples at a time, so that memory stays bounded whatever the sizes.
+/// block of both splits at a time, so that memory stays bounded whatever the sizes.
 ///
 /// # Errors
 ///
@@ -31,20 +35,29 @@ pub fn knn(problem: &Problem<'_>, k: usize, temperature: f64) -> Result<Accuracy
     if k > fit.len() {
         return Err(EvaluateError::TooFewNeighbours { k, examples: fit.len() });
     }
-    let bank = to_tensor(unit_rows(&fit.values, fit.dim), fit.dim, device).transpose();
-    let block = (BLOCK / fit.len()).clamp(1, on.len());
+    let bank = fit.values.chunks(MOST_AT_ONCE * fit.dim);
+    let bank = bank.map(|part| to_tensor(unit_rows(part, fit.dim), fit.dim, device).transpose());
+    let bank: Vec<Tensor<2>> = bank.collect();
+    let block = (BLOCK / fit.len().min(MOST_AT_ONCE)).clamp(1, on.len());
     let mut predictions = Vec::with_capacity(on.len());
     let all = Some(on.len() as u64);
     let task = watch.start("finding neighbours".to_owned(), 0, all, Counted::Images);
     for queries in on.values.chunks(block * on.dim) {
         let count = (queries.len() / on.dim) as u64;
         let queries = to_tensor(unit_rows(queries, on.dim), on.dim, device);
-        let similarities = queries.matmul(bank.clone()).into_data().convert::<f32>();
-        let similarities = similarities.as_slice::<f32>().expect("converted to f32 above");
-        predictions.par_extend(similarities.par_chunks_exact(fit.len()).map(|row| {
-            let neighbours = nearest(row, k);
-            vote(&neighbours, &fit.labels, classes, temperature)
-        }));
+        let mut found: Vec<Nearest> = (0..count).map(|_| Nearest::new(k)).collect();
+        let mut first = 0;
+        for part in &bank {
+            let [_, examples] = part.dims();
+            let similarities = queries.clone().matmul(part.clone()).into_data().convert::<f32>();
+            let similarities = similarities.as_slice::<f32>().expect("converted to f32 above");
+            let rows = similarities.par_chunks_exact(examples);
+            found.par_iter_mut().zip(rows).for_each(|(own, row)| own.add(row, first));
+            first += examples;
+        }
+        let votes = found.into_par_iter();
+        predictions
+            .par_extend(votes.map(|own| vote(own.best(), &fit.labels, classes, temperature)));
         task.advance(count)?;
     }
     let protocol = format!(
@@ -79,35 +92,50 @@ fn nearer(a: &Neighbour, b: &Neighbour) -> Ordering {
     b.0.total_cmp(&a.0).then(a.1.cmp(&b.1))
 }
 
-/// The `k` highest of `similarities`, of which there are at least `k`, in no order.
-fn nearest(similarities: &[f32], k: usize) -> Vec<Neighbour> {
-    // Most values are below the k-th best so far, and cost one comparison.
-    let mut best: Vec<Neighbour> = Vec::with_capacity(2 * k);
-    let mut threshold = f32::NEG_INFINITY;
-    for (index, &similarity) in similarities.iter().enumerate() {
-        if similarity > threshold || best.len() < k {
-            best.push((similarity, index));
-            if best.len() == 2 * k {
-                let (_, kth, _) = best.select_nth_unstable_by(k - 1, nearer);
-                threshold = kth.0;
-                best.truncate(k);
+/// The `k` most similar examples so far, and some that may be.
+struct Nearest {
+    k: usize,
+    best: Vec<Neighbour>,
+    threshold: f32,
+}
+
+impl Nearest {
+    fn new(k: usize) -> Self {
+        Nearest { k, best: Vec::with_capacity(2 * k), threshold: f32::NEG_INFINITY }
+    }
+
+    /// Adds the examples from `first` on, which are so similar.
+    fn add(&mut self, similarities: &[f32], first: usize) {
+        // Most values are below the k-th best so far, and cost one comparison.
+        let Nearest { k, best, threshold } = self;
+        for (index, &similarity) in similarities.iter().enumerate() {
+            if similarity > *threshold || best.len() < *k {
+                best.push((similarity, first + index));
+                if best.len() == 2 * *k {
+                    let (_, kth, _) = best.select_nth_unstable_by(*k - 1, nearer);
+                    *threshold = kth.0;
+                    best.truncate(*k);
+                }
             }
         }
     }
-    if best.len() > k {
-        best.select_nth_unstable_by(k - 1, nearer);
-        best.truncate(k);
+
+    /// The `k` highest, of at least as many, in no order.
+    fn best(mut self) -> Vec<Neighbour> {
+        if self.best.len() > self.k {
+            self.best.select_nth_unstable_by(self.k - 1, nearer);
+            self.best.truncate(self.k);
+        }
+        self.best
     }
-    best
 }
 
 /// The class with the most weight among the neighbours, of which there is at least one.
-fn vote(neighbours: &[Neighbour], labels: &[u32], classes: usize, temperature: f64) -> usize {
+fn vote(mut ordered: Vec<Neighbour>, labels: &[u32], classes: usize, temperature: f64) -> usize {
     // Weights are relative to the nearest neighbour's, which no temperature can overflow.
-    let max = neighbours.iter().map(|&(s, _)| s).fold(f32::NEG_INFINITY, f32::max);
+    let max = ordered.iter().map(|&(s, _)| s).fold(f32::NEG_INFINITY, f32::max);
     let mut votes = vec![0.0_f64; classes];
     // Sums depend on the order: let it not depend on how the neighbours were found.
-    let mut ordered = neighbours.to_vec();
     ordered.sort_unstable_by(nearer);
     for (similarity, index) in ordered {
         let weight = (f64::from(similarity - max) / temperature).exp();
@@ -209,20 +237,27 @@ mod tests {
         let mut all: Vec<Neighbour> = values.iter().copied().zip(0..).collect();
         all.sort_by(nearer);
         for k in [1, 2, 3, 50, 249, 250, 251, 499, 500] {
-            let mut found = nearest(&values, k);
-            found.sort_by(nearer);
-            assert_eq!(found, all[..k], "k {k}");
+            // All at once, and in parts.
+            for part in [500, 130] {
+                let mut nearest = Nearest::new(k);
+                for (index, part_of) in values.chunks(part).enumerate() {
+                    nearest.add(part_of, index * part);
+                }
+                let mut found = nearest.best();
+                found.sort_by(nearer);
+                assert_eq!(found, all[..k], "k {k}");
+            }
         }
     }
 
     #[test]
     fn closeness_outvotes_number() {
         let labels = [0, 1, 1];
-        let neighbours = [(0.9, 0), (0.5, 1), (0.5, 2)];
-        assert_eq!(vote(&neighbours, &labels, 2, 0.1), 0);
-        assert_eq!(vote(&neighbours, &labels, 2, 10.0), 1);
+        let neighbours = vec![(0.9, 0), (0.5, 1), (0.5, 2)];
+        assert_eq!(vote(neighbours.clone(), &labels, 2, 0.1), 0);
+        assert_eq!(vote(neighbours.clone(), &labels, 2, 10.0), 1);
         // exp(0.9 / 0.001) is beyond any float.
-        assert_eq!(vote(&neighbours, &labels, 2, 0.001), 0);
+        assert_eq!(vote(neighbours, &labels, 2, 0.001), 0);
     }
 
     #[test]

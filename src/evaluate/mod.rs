@@ -21,7 +21,7 @@ pub use self::{
     accuracy::{Accuracy, ClassAccuracy, Confusion, grouped},
     calibration::calibration,
     error::EvaluateError,
-    extract::{BATCH, Extractor, Shown, extract},
+    extract::{Extractor, Shown, batch, extract},
     features::Features,
     geometry::{alignment, rank_me, uniformity},
     judged::{Better, Counts, Judged, Quantity, Warning},

@@ -129,6 +129,7 @@ pub fn work(stage: Option<&str>, work: &Work, left: Option<Duration>, width: usi
         Counted::Images => " images",
         Counted::Files => " files",
         Counted::Steps => " steps",
+        Counted::Seconds => " s",
     };
     line.add(match total {
         Some(total) => format!("{} of {}{unit}", count(*done), count(*total)),

@@ -79,8 +79,23 @@ impl Cause {
             | Cause::Evaluate(
                 EvaluateError::TooFewNeighbours { .. } | EvaluateError::NoneHeldOut,
             ) => true,
-            Cause::Run(error) => matches!(error, RunError::PrecisionUnavailable(_)),
+            Cause::Run(error) => matches!(error, RunError::PrecisionUnavailable { .. }),
             _ => false,
+        }
+    }
+
+    /// The stage that it says it is of, and the field of a stage that it is about.
+    pub fn place(&self) -> (Option<&str>, Option<&'static str>) {
+        match self {
+            Cause::Data(_) => (None, Some("data")),
+            Cause::Run(RunError::PrecisionUnavailable { stage, .. }) => {
+                (stage.as_deref(), Some("precision"))
+            }
+            Cause::Run(
+                RunError::StepTooLarge { stage, batch, .. }
+                | RunError::DeviceFull { stage, batch, .. },
+            ) => (Some(stage), batch.map(|_| "batch")),
+            _ => (None, None),
         }
     }
 

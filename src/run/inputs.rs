@@ -78,10 +78,10 @@ impl<'a> Datasets<'a> {
         Ok(loaded)
     }
 
-    /// The datasets of which images are left out, and how many.
-    pub fn left_out(&self) -> impl Iterator<Item = (&str, usize)> {
-        let loaded = self.loaded.iter().map(|(name, loaded)| (name.as_str(), loaded.left_out));
-        loaded.filter(|(_, left_out)| *left_out > 0)
+    /// The datasets of which pictures are left out, and those pictures, with the reason of each.
+    pub fn left_out(&self) -> impl Iterator<Item = (&str, &[(PathBuf, String)])> {
+        let loaded = self.loaded.iter().map(|(name, own)| (name.as_str(), &*own.left_out));
+        loaded.filter(|(_, left_out)| !left_out.is_empty())
     }
 
     /// What the images of a dataset are, as far as that is known. Loads nothing.

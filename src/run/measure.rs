@@ -18,7 +18,7 @@ use super::{Cause, Failure, Run, State};
 use crate::check::StageKind;
 use crate::data::Supply;
 use crate::device::{Precision, Selected};
-use crate::evaluate::{BATCH, EvaluateError, Features, Problem, Shown, extract, judge};
+use crate::evaluate::{EvaluateError, Features, Problem, Shown, batch, extract, judge};
 use crate::graph::Stage;
 use crate::interrupt::Interrupt;
 use crate::random::Key;
@@ -216,13 +216,15 @@ impl Run<'_> {
         let mut timed = 0;
         let Examples { images, normalization, .. } = examples;
         let shown = Shown { images, recipe, view, normalization };
-        for indices in examples.indices.chunks(BATCH) {
+        let [height, width] = shown.size();
+        let batch = batch(height * width);
+        for indices in examples.indices.chunks(batch) {
             let features =
                 extract(network, &shown, indices, split.part, device, Watch::new(asked, &|_| {}));
             let features = features.map_err(EvaluateError::from)?;
             match &mut found {
                 // The first pass makes buffers.
-                None if examples.indices.len() > BATCH => begun = Instant::now(),
+                None if examples.indices.len() > batch => begun = Instant::now(),
                 _ => timed += indices.len(),
             }
             found.get_or_insert(features);

@@ -40,6 +40,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::check::Resolved;
+use crate::data;
 use crate::device::Selected;
 use crate::diagnostics::findings;
 use crate::evaluate::Features;
@@ -92,11 +93,15 @@ impl Run<'_> {
         let Prepared { mut state, mut lookups } = prepared;
         let waiting = self.needed(&lookups).map(|stage| stage.name.clone());
         state.waiting = waiting.collect();
+        record::left_out(folder, &state.datasets)?;
         for (dataset, left_out) in state.datasets.left_out() {
             let name = findings::DATASET_DAMAGED.name.to_owned();
-            let are = if left_out == 1 { "is" } else { "are" };
+            let (count, named) = (left_out.len(), data::named(left_out));
+            let are = if count == 1 { "is" } else { "are" };
             let message = format!(
-                "{left_out} of the pictures of {dataset} cannot be read and {are} left out"
+                "{count} of the pictures of {dataset} cannot be read and {are} left out: {named}; \
+                 `{}` has all",
+                record::LEFT_OUT
             );
             self.emit(Event::Warning { stage: None, name, message })?;
         }

@@ -12,7 +12,6 @@ use super::weights;
 use super::{Run, State};
 use crate::check::{StageKind, examples_of};
 use crate::data::{DataError, PictureError};
-use crate::device::DeviceError;
 use crate::evaluate::EvaluateError;
 use crate::graph::Stage;
 use crate::random::Key;
@@ -107,9 +106,9 @@ impl Run<'_> {
     pub(super) fn check_precision(&self, lookups: &Lookups) -> Result<(), RunError> {
         for stage in self.needed(lookups) {
             let found = self.device.offers(Fields(stage).precision());
-            found.map_err(|DeviceError { message, help }| {
-                let message = format!("{message}, which `{}` asks for", stage.name);
-                DeviceError { message, help }
+            found.map_err(|error| RunError::PrecisionUnavailable {
+                stage: Some(stage.name.clone()),
+                error,
             })?;
         }
         Ok(())

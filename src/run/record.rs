@@ -1,10 +1,13 @@
 //! What a run leaves in its folder.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 use serde_json::json;
 
 use super::Run;
 use super::folder::RunFolder;
+use super::inputs::Datasets;
 use super::measured::Measured;
 use crate::check::Resolved;
 use crate::graph::Stage;
@@ -28,6 +31,24 @@ pub fn beginning(folder: &RunFolder, run: &Run<'_>, sources: &Sources) -> Result
         "contents": run.contents.known(),
     });
     folder.write("values.json", pretty(&record).as_bytes())
+}
+
+/// What names the pictures that a run leaves out.
+pub const LEFT_OUT: &str = "left_out.json";
+
+/// The pictures that cannot be read, of each dataset that leaves them out, with the reasons.
+pub fn left_out(folder: &RunFolder, datasets: &Datasets<'_>) -> Result<(), RunError> {
+    let of = |(name, left_out): (&str, &[(PathBuf, String)])| {
+        let each = left_out.iter().map(|(picture, problem)| {
+            json!({ "picture": picture.to_string_lossy(), "problem": problem })
+        });
+        json!({ "dataset": name, "pictures": each.collect::<Vec<_>>() })
+    };
+    let all: Vec<_> = datasets.left_out().map(of).collect();
+    if all.is_empty() {
+        return Ok(());
+    }
+    folder.write(LEFT_OUT, pretty(&all).as_bytes())
 }
 
 /// The outputs and measurements of a finished stage, under its name.

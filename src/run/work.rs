@@ -176,7 +176,8 @@ impl Run<'_> {
             weights += beside.and_then(|_| learned(&encoder, None)).unwrap_or(0);
             features += seen * walk.at.numbers();
         }
-        let batch = evaluate::BATCH as u128;
+        let channels = 3;
+        let batch = evaluate::batch((largest / channels) as usize) as u128;
         let flowing = cost.live * fields.precision().bytes() as u128;
         // Images as they are read and as they are on the device.
         let passed = batch.min(seen) * (flowing + NUMBER * 2 * largest);

@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::Partial;
 use super::error::RunError;
 use super::files;
+use super::finished::LOG;
 
 pub(super) const CURRENT: &str = "checkpoint.safetensors";
 pub(super) const PREVIOUS: &str = "checkpoint.previous.safetensors";
@@ -168,25 +169,9 @@ impl Checkpoint {
         hasher.finalize().to_hex().to_string()
     }
 
-    /// Makes this the stage's newest checkpoint, and what was the newest the one before it.
-    ///
-    /// At any moment of this, a whole checkpoint is on the disk if one was before.
+    /// Makes this the stage's newest checkpoint, as [`Saver::save`] does.
     pub fn save(&self, partial: &mut Partial) -> Result<(), RunError> {
-        // The checkpoint refers to the log: the log comes first.
-        partial.sync_log()?;
-        let folder = partial.folder();
-        let path = folder.join(CURRENT);
-        let bytes = self.to_bytes();
-        let write = || -> io::Result<()> {
-            let new = files::write_unfinished(folder, CURRENT, &bytes)?;
-            match fs::rename(&path, folder.join(PREVIOUS)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-            fs::rename(new, &path)?;
-            files::sync_folder(folder)
-        };
-        write().map_err(RunError::store_write(&path))
+        partial.saver()?.save(self)
     }
 
     /// The newest whole checkpoint of a stage, or `None` where it has none yet. The stage's log
@@ -203,6 +188,36 @@ impl Checkpoint {
             restored.map_err(RunError::store_write(&path))?;
         }
         Ok(Some(loaded))
+    }
+}
+
+/// What writes a checkpoint of a stage, also while the stage goes on. The stage must not end before.
+#[derive(Debug)]
+pub struct Saver {
+    pub(super) folder: PathBuf,
+    pub(super) log: File,
+}
+
+impl Saver {
+    /// Makes it the stage's newest checkpoint, and what was the newest the one before it.
+    ///
+    /// At any moment of this, a whole checkpoint is on the disk if one was before.
+    pub fn save(&self, checkpoint: &Checkpoint) -> Result<(), RunError> {
+        let folder = &self.folder;
+        // The checkpoint refers to the log: the log comes first.
+        self.log.sync_all().map_err(RunError::store_write(&folder.join(LOG)))?;
+        let path = folder.join(CURRENT);
+        let bytes = checkpoint.to_bytes();
+        let write = || -> io::Result<()> {
+            let new = files::write_unfinished(folder, CURRENT, &bytes)?;
+            match fs::rename(&path, folder.join(PREVIOUS)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            fs::rename(new, &path)?;
+            files::sync_folder(folder)
+        };
+        write().map_err(RunError::store_write(&path))
     }
 }
 

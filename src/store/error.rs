@@ -36,7 +36,7 @@ pub enum RunError {
     /// said so.
     DeviceFull { stage: String, batch: Option<usize>, said: String, fits: Vec<Fit> },
     /// The device does not compute in the precision of a stage.
-    PrecisionUnavailable(DeviceError),
+    PrecisionUnavailable { stage: Option<String>, error: DeviceError },
     /// The results cannot be written to standard output; the record in `folder` has them too.
     OutputUnwritable { folder: PathBuf, cause: io::Error },
     /// The handler of Ctrl-C and the termination signals could not be installed.
@@ -61,7 +61,7 @@ impl fmt::Display for Fit {
 
 impl From<DeviceError> for RunError {
     fn from(error: DeviceError) -> Self {
-        RunError::PrecisionUnavailable(error)
+        RunError::PrecisionUnavailable { stage: None, error }
     }
 }
 
@@ -80,7 +80,7 @@ impl RunError {
             RunError::MemoryTooSmall { .. }
             | RunError::StepTooLarge { .. }
             | RunError::DeviceFull { .. } => findings::MEMORY_TOO_SMALL,
-            RunError::PrecisionUnavailable(_) => findings::PRECISION_UNAVAILABLE,
+            RunError::PrecisionUnavailable { .. } => findings::PRECISION_UNAVAILABLE,
             RunError::OutputUnwritable { .. } => findings::OUTPUT_UNWRITABLE,
             RunError::SignalsUnavailable { .. } => findings::SIGNALS_UNAVAILABLE,
         }
@@ -122,7 +122,10 @@ impl RunError {
                 let [needed, free] = [needed, free].map(|bytes| amount(u128::from(*bytes)));
                 format!("this run takes at least {needed} of memory, and {free} are free")
             }
-            RunError::PrecisionUnavailable(error) => error.message.clone(),
+            RunError::PrecisionUnavailable { stage: None, error } => error.message.clone(),
+            RunError::PrecisionUnavailable { stage: Some(stage), error } => {
+                format!("{}, which `{stage}` asks for", error.message)
+            }
             RunError::StepTooLarge { stage, batch, needed, free, .. } => {
                 let [needed, free] = [needed, free].map(|bytes| amount(u128::from(*bytes)));
                 let of = batch.map(|own| format!(" with a batch of {own}")).unwrap_or_default();
@@ -183,7 +186,7 @@ impl RunError {
             RunError::MemoryTooSmall { .. } => {
                 Some("end other programs, or take a smaller network or dataset".into())
             }
-            RunError::PrecisionUnavailable(error) => Some(error.help.clone()),
+            RunError::PrecisionUnavailable { error, .. } => Some(error.help.clone()),
             RunError::DeviceFull { batch: None, .. }
             | RunError::StepTooLarge { batch: None, .. } => {
                 let smaller = "a smaller network, fewer examples or smaller `views`";

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::checkpoint::Saver;
 use super::error::RunError;
 use super::finished::{FAILURE, FORMAT, Finished, LOG, Lock, MANIFEST, StageStore};
 use super::manifest::{Contents, Digest, Lineage, Manifest};
@@ -98,8 +99,14 @@ impl Partial {
         self.open_log().map(|_| ())
     }
 
-    /// Makes the log durable, so that a checkpoint may refer to it.
-    pub(super) fn sync_log(&mut self) -> Result<(), RunError> {
+    /// What writes a checkpoint of this stage.
+    pub fn saver(&mut self) -> Result<Saver, RunError> {
+        let path = self.folder.join(LOG);
+        let log = self.open_log()?.try_clone().map_err(RunError::store_write(&path))?;
+        Ok(Saver { folder: self.folder.clone(), log })
+    }
+
+    fn sync_log(&mut self) -> Result<(), RunError> {
         let path = self.folder.join(LOG);
         self.open_log()?.sync_all().map_err(RunError::store_write(&path))
     }

@@ -5,6 +5,7 @@ mod error;
 mod feed;
 mod optimizer;
 mod progress;
+mod saving;
 mod session;
 mod state;
 #[cfg(test)]

@@ -7,6 +7,7 @@ use burn::tensor::Tensor;
 use super::error::{NotFinite, TrainError};
 use super::feed::Feed;
 use super::progress::{Clock, Mean};
+use super::saving::Saving;
 use crate::device::{Array, Kernels, Processes, Reading, Selected};
 use crate::interrupt::Interrupt;
 use crate::objective::{Context, Inputs, Phase, Phases};
@@ -129,8 +130,14 @@ impl Session<'_> {
     ) -> Result<Trained, TrainError> {
         // A step is waited for, and what would be lost is saved.
         let _hold = self.interrupt.hold();
-        let mut run =
-            Running { session: self, kept: Vec::new(), saved: None, mean: Mean::default() };
+        let mut run = Running {
+            session: self,
+            kept: Vec::new(),
+            saved: None,
+            saving: None,
+            next: None,
+            mean: Mean::default(),
+        };
         let start = run.resume(task, partial)?;
         let (steps, per_epoch) = (self.steps(), self.steps_per_epoch());
         let mut step = start;
@@ -167,17 +174,24 @@ impl Pending {
     }
 }
 
+/// What is left of an epoch.
+type Batches<'s> = Box<dyn Iterator<Item = Inputs> + 's>;
+
 /// A training under way.
 struct Running<'s, 'a> {
     session: &'s Session<'a>,
     kept: Vec<u64>,
-    /// The step of the last checkpoint.
+    /// The step of the last checkpoint that is on the disk.
     saved: Option<u64>,
+    /// The one that is being written.
+    saving: Option<Saving>,
+    /// The batches from a step on, an epoch's first, which are made meanwhile.
+    next: Option<(u64, Batches<'s>)>,
     /// Over the epoch under way, or the last one.
     mean: Mean,
 }
 
-impl Running<'_, '_> {
+impl<'s> Running<'s, '_> {
     fn resume(&mut self, task: &mut dyn Task, partial: &mut Partial) -> Result<u64, TrainError> {
         let session = self.session;
         let Some(loaded) = Checkpoint::load(partial)? else { return Ok(0) };
@@ -223,7 +237,10 @@ impl Running<'_, '_> {
         if start == epoch * per_epoch {
             self.mean = Mean::default();
         }
-        let mut batches = session.feed.epoch(epoch, (start % per_epoch) as usize, session.phases());
+        let mut batches = match self.next.take() {
+            Some((at, batches)) if at == start => batches,
+            _ => self.batches(start),
+        };
         let mut clock = Clock::start();
         // Measurements are waited for one step late, while the device is at the next step.
         let mut pending: Option<Pending> = None;
@@ -245,6 +262,9 @@ impl Running<'_, '_> {
             let context = Context { kernels, progress, processes, key, phases: session.phases() };
             let measurements = task.step(&inputs, lr, context);
             session.enter(Phase::Metrics);
+            if self.saving.as_ref().is_some_and(Saving::is_over) {
+                self.settle()?;
+            }
             step += 1;
             clock.images(session.feed.rows());
             let asked = Pending::new(step, lr, measurements, kernels);
@@ -266,6 +286,7 @@ impl Running<'_, '_> {
                 }
                 let state = self.finite_state(task, partial, step)?;
                 self.save(state, partial, step)?;
+                self.settle()?;
                 return Err(TrainError::Interrupted);
             }
         }
@@ -274,6 +295,10 @@ impl Running<'_, '_> {
         }
         if let Some(observer) = session.observer {
             observer.steps_end();
+        }
+        drop(batches);
+        if step < session.steps() && !session.interrupt.requested() {
+            self.next = Some((step, self.batches(step)));
         }
         let state = self.finite_state(task, partial, step)?;
         let stage = session.stage.to_owned();
@@ -291,13 +316,25 @@ impl Running<'_, '_> {
             kept = Some(encoder);
         }
         self.save(state, partial, step)?;
+        let is_stopped = session.interrupt.requested() && step < session.steps();
+        if kept.is_some() || is_stopped || step == session.steps() {
+            self.settle()?;
+        }
         if let Some(encoder) = kept {
             watch(complete, &encoder);
         }
-        match session.interrupt.requested() && step < session.steps() {
+        match is_stopped {
             true => Err(TrainError::Interrupted),
             false => Ok(step),
         }
+    }
+
+    /// The batches of the epoch that holds a step, from that on.
+    fn batches(&self, step: u64) -> Batches<'s> {
+        let session = self.session;
+        let per_epoch = session.steps_per_epoch();
+        let (epoch, first) = (step / per_epoch, (step % per_epoch) as usize);
+        session.feed.epoch(epoch, first, session.phases())
     }
 
     /// Reads a step's measurements, notes them, and stops where the loss is no number.
@@ -314,6 +351,7 @@ impl Running<'_, '_> {
         let epoch = (step - 1) / session.steps_per_epoch() + 1;
         if !loss.is_finite() {
             let tensor = first_broken(&values(task));
+            self.settle()?;
             return Err(self.not_finite(step, loss, tensor, partial));
         }
         let metrics = names.into_iter().zip(numbers).collect();
@@ -333,7 +371,7 @@ impl Running<'_, '_> {
 
     /// The state after `step` steps, in which every number is finite: nothing else is written.
     fn finite_state(
-        &self,
+        &mut self,
         task: &dyn Task,
         partial: &Partial,
         step: u64,
@@ -342,7 +380,10 @@ impl Running<'_, '_> {
         let state = values(task);
         match first_broken(&state) {
             None => Ok(state),
-            tensor => Err(self.not_finite(step, self.mean.measured.loss, tensor, partial)),
+            tensor => {
+                self.settle()?;
+                Err(self.not_finite(step, self.mean.measured.loss, tensor, partial))
+            }
         }
     }
 
@@ -358,12 +399,14 @@ impl Running<'_, '_> {
         TrainError::NotFinite(NotFinite { step, epoch, loss, tensor, saved })
     }
 
+    /// Begins to write a checkpoint, once the one before is written.
     fn save(
         &mut self,
         tensors: Vec<Values>,
         partial: &mut Partial,
         step: u64,
     ) -> Result<(), TrainError> {
+        self.settle()?;
         let session = self.session;
         // The mean of an epoch goes on where it stopped.
         let mean = serde_json::to_string(&self.mean)
@@ -375,9 +418,17 @@ impl Running<'_, '_> {
             meta: BTreeMap::from([(MEAN.to_owned(), mean)]),
             tensors,
         };
-        checkpoint.save(partial)?;
+        self.saving = Some(Saving::start(partial.saver()?, checkpoint));
+        Ok(())
+    }
+
+    /// Waits until the last checkpoint is on the disk, and says so.
+    fn settle(&mut self) -> Result<(), TrainError> {
+        let Some(saving) = self.saving.take() else { return Ok(()) };
+        let step = saving.end()?;
         self.saved = Some(step);
-        session.events.emit(Event::CheckpointSaved { stage: session.stage.to_owned(), step })?;
+        let stage = self.session.stage.to_owned();
+        self.session.events.emit(Event::CheckpointSaved { stage, step })?;
         Ok(())
     }
 }

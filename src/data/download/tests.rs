@@ -211,14 +211,20 @@ fn nobody_there_is_told_at_once() {
 fn one_at_a_time() {
     let folder = tempfile::tempdir().expect("a folder");
     let lock = folder.path().join("sub/lock");
-    let held = exclusive(&lock, unwatched()).expect("a lock");
+    let held = exclusive(&lock, "reads", unwatched()).expect("a lock");
     let other = File::open(&lock).expect("the lock's file");
     assert!(other.try_lock().is_err());
     // Who is asked to stop does not wait for it.
     let asked = Interrupt::default();
     asked.request();
-    let waited = exclusive(&lock, Watch::new(&asked, &|_| {}));
+    let told = Mutex::new(Vec::new());
+    let tell = |work: Option<Work>| told.lock().expect("no panic").push(work);
+    let waited = exclusive(&lock, "reads", Watch::new(&asked, &tell));
     assert!(matches!(waited, Err(DataError::Interrupted)), "{waited:?}");
+    let told = told.into_inner().expect("no panic");
+    let first = told.first().and_then(Option::as_ref).expect("it says that it waits");
+    assert_eq!(first.what, "waiting for another process, which reads");
+    assert_eq!(told.last(), Some(&None));
     drop(held);
     assert!(other.try_lock().is_ok());
 }

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -46,8 +47,8 @@ pub struct Index<L> {
     /// Classes of the set, and those of what is kept of each part.
     classes: usize,
     labels: [Vec<u32>; 2],
-    /// Pictures that could not be decoded.
-    pub left_out: usize,
+    /// Pictures that could not be decoded, with the reason of each.
+    pub left_out: Vec<(PathBuf, String)>,
     /// The digest of all that is kept, as it lies in the files of the pictures.
     pub content: String,
 }
@@ -58,7 +59,7 @@ struct Part {
     /// The places of the pictures that have a square.
     kept: Vec<usize>,
     labels: Vec<u32>,
-    left_out: usize,
+    left_out: Vec<(PathBuf, String)>,
     digest: blake3::Hash,
 }
 
@@ -119,7 +120,9 @@ impl Cache {
         watch: Watch<'_>,
         compare: &dyn Fn(Counts) -> Result<(), DataError>,
     ) -> Result<Index<L>, DataError> {
-        let _lock = exclusive(&self.folder.join("lock"), watch)?;
+        let name = root.file_name().unwrap_or_default().to_string_lossy();
+        let does = format!("decodes {name}");
+        let _lock = exclusive(&self.folder.join("lock"), &does, watch)?;
         if let Some(index) = self.current(&layout) {
             return Ok(index);
         }
@@ -128,15 +131,14 @@ impl Cache {
         let classes = train.iter().chain(&test).map(|own| own.class as usize + 1).max();
         let (classes, all) = (classes.unwrap_or(0), (train.len() + test.len()) as u64);
         compare(Counts { classes, train: train.len(), test: test.len() })?;
-        let _making = exclusive(&self.unfinished.join("lock"), watch)?;
+        let _making = exclusive(&self.unfinished.join("lock"), &does, watch)?;
         let mut unfinished = Unfinished::open(&self.unfinished, &layout, self.image())?;
-        let name = root.file_name().unwrap_or_default().to_string_lossy();
         let (what, done) = (format!("decoding {name}"), unfinished.count() as u64);
         let task = watch.start(what, done, Some(all), Counted::Images);
         let train = self.decode(root, (0, &train), &task, &mut unfinished)?;
         let test = self.decode(root, (1, &test), &task, &mut unfinished)?;
         drop(task);
-        if train.left_out + test.left_out > 0 {
+        if !train.left_out.is_empty() || !test.left_out.is_empty() {
             unfinished.forget()?;
         }
         for part in [&train, &test] {
@@ -145,7 +147,8 @@ impl Cache {
         let digests = [train.digest, test.digest].map(|own| own.to_hex().to_string());
         let content = format!("{}{VERSION}", digests.concat());
         let content = blake3::hash(content.as_bytes()).to_hex().to_string();
-        let (labels, left_out) = ([train.labels, test.labels], train.left_out + test.left_out);
+        let labels = [train.labels, test.labels];
+        let left_out = [train.left_out, test.left_out].concat();
         let index = Index { layout, classes, labels, left_out, content };
         for (part, file) in [train.file, test.file].into_iter().enumerate() {
             let path = self.pixels(&index.content, part);
@@ -185,9 +188,13 @@ impl Cache {
                 stretch.par_iter().enumerate().map_init(Canvas::new, |canvas, (at, picture)| {
                     task.advance(1)?;
                     let bytes = picture.read(root)?;
-                    let square = match square(&bytes, self.size, canvas) {
-                        Ok(square) => square,
-                        Err(problem) => return Ok(Err(problem)),
+                    // What a decoder stumbles over ends no run, and has a name.
+                    let square =
+                        catch_unwind(AssertUnwindSafe(|| square(&bytes, self.size, canvas)));
+                    let square = match square {
+                        Ok(Ok(square)) => square,
+                        Ok(Err(problem)) => return Ok(Err(problem)),
+                        Err(_) => return Ok(Err("its decoder failed".to_owned())),
                     };
                     let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
                     let written = out.seek(SeekFrom::Start(((first + at) * self.image()) as u64));
@@ -205,7 +212,7 @@ impl Cache {
             unfinished.note(part, &file, decoded)?;
         }
         let mut hasher = blake3::Hasher::new();
-        let (mut kept, mut labels, mut first) = (Vec::new(), Vec::new(), None);
+        let (mut kept, mut labels, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
         for ((at, picture), own) in pictures.iter().enumerate().zip(unfinished.done(part)) {
             match own {
                 Ok(hash) => {
@@ -217,15 +224,12 @@ impl Cache {
                     kept.push(at);
                     labels.push(picture.class);
                 }
-                Err(problem) => {
-                    first.get_or_insert((picture.path(root), problem.clone()));
-                }
+                Err(problem) => left_out.push((picture.path(root), problem.clone())),
             }
         }
-        let left_out = pictures.len() - kept.len();
-        if let Some((first, problem)) = first.filter(|_| !self.skips) {
-            let (count, of) = (left_out, pictures.len());
-            return Err(PictureError::Unreadable { first, problem, count, of }.into());
+        if !self.skips && !left_out.is_empty() {
+            let of = pictures.len();
+            return Err(PictureError::Unreadable { pictures: left_out, of }.into());
         }
         Ok(Part { file: place, kept, labels, left_out, digest: hasher.finalize() })
     }

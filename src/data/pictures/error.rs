@@ -46,8 +46,10 @@ pub enum PictureError {
     ClassMissing { folder: PathBuf, class: u32 },
     /// There are other numbers of classes and pictures than the call says.
     Differs { call: &'static str, path: String, folder: PathBuf, found: Counts, declared: Counts },
-    /// Files that are no pictures, or not whole.
-    Unreadable { first: PathBuf, problem: String, count: usize, of: usize },
+    /// Files that are no pictures, or not whole, with the reason of each.
+    Unreadable { pictures: Vec<(PathBuf, String)>, of: usize },
+    /// What has the name of a picture and is no file: a pipe, or a link to nothing.
+    NoFile { picture: PathBuf },
     /// A file is another one than a moment before.
     Changed { file: PathBuf },
 }
@@ -65,6 +67,7 @@ impl PictureError {
             | PictureError::ClassMissing { .. } => findings::DATASET_INCOMPLETE,
             PictureError::Format { .. }
             | PictureError::Unreadable { .. }
+            | PictureError::NoFile { .. }
             | PictureError::Compressed { .. }
             | PictureError::Shard { .. } => findings::DATASET_DAMAGED,
             PictureError::NoClass { .. }
@@ -90,7 +93,7 @@ impl PictureError {
                 }
             },
             PictureError::NoPart { folder, names } => {
-                format!("`{}` has no folder `{}`", folder.display(), names.join("` or `"))
+                format!("`{}` has no folder {}", folder.display(), one_of(names))
             }
             PictureError::EmptyClass { folder } => {
                 format!("the class `{}` has no picture", folder.display())
@@ -112,7 +115,7 @@ impl PictureError {
                 format!("`{}`{rest} not read", first.display())
             }
             PictureError::NoShard { folder, words } => {
-                format!("`{}` has no shard of `{}`", folder.display(), words.join("`, `"))
+                format!("`{}` has no shard of {}", folder.display(), one_of(words))
             }
             PictureError::TwoParts { shard } => {
                 format!("`{}` is named like a shard of both parts", shard.display())
@@ -151,14 +154,12 @@ impl PictureError {
                 let different: Vec<String> = different.collect();
                 format!("`{}` has {}", folder.display(), different.join("; "))
             }
-            PictureError::Unreadable { first, problem, count, of } => {
-                let first = first.display();
-                match count {
-                    1 => format!("`{first}`, of {of} pictures, cannot be read: {problem}"),
-                    _ => format!(
-                        "{count} of {of} pictures cannot be read, first `{first}`: {problem}"
-                    ),
-                }
+            PictureError::Unreadable { pictures, of } => {
+                let count = pictures.len();
+                format!("{count} of {of} pictures cannot be read: {}", named(pictures))
+            }
+            PictureError::NoFile { picture } => {
+                format!("`{}` is named like a picture and is no file", picture.display())
             }
             PictureError::Changed { file } => {
                 format!("`{}` was changed while it was read", file.display())
@@ -225,8 +226,35 @@ impl PictureError {
             PictureError::Unreadable { .. } => {
                 "mend or remove them; `damaged: skip` leaves them out, and says so".into()
             }
+            PictureError::NoFile { .. } => {
+                "put the picture in its place, or remove it: a link may lead to nothing".into()
+            }
             PictureError::Changed { .. } => "wait until nothing writes to it, and run again".into(),
         }
+    }
+}
+
+/// How many pictures a sentence names.
+const MOST_NAMED: usize = 3;
+
+/// The first of some pictures that cannot be read, each with the reason.
+pub fn named(pictures: &[(PathBuf, String)]) -> String {
+    let first = pictures.iter().take(MOST_NAMED);
+    let first = first.map(|(picture, problem)| format!("`{}` ({problem})", picture.display()));
+    let first = first.collect::<Vec<_>>().join(", ");
+    match pictures.len().saturating_sub(MOST_NAMED) {
+        0 => first,
+        more => format!("{first}, and {more} more"),
+    }
+}
+
+/// Names of which one would do: "`a`, `b` or `c`".
+fn one_of(names: &[&str]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    match quoted.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, before)) => format!("{} or {last}", before.join(", ")),
+        None => String::new(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Folders of pictures, one for each class.
 //!
-//! A folder holds `train` and `val`, or `test` where there is no `val`, and in each of them a folder
-//! for every class.
+//! A folder holds `train` and `val`, `validation`, `valid` or `test`, of which the first counts, and
+//! in each of them a folder for every class.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ use crate::watch::Watch;
 
 /// What the folders of the two parts may be called; the first that is there counts.
 const TRAIN: &[&str] = &["train"];
-const TEST: &[&str] = &["val", "test"];
+const TEST: &[&str] = &["val", "validation", "valid", "test"];
 
 /// The pictures of a folder, each part in the order of the classes and of their files.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

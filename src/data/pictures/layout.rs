@@ -67,7 +67,11 @@ pub struct Found {
 impl Found {
     /// Of a path in `root`.
     pub fn of(root: &Path, path: &Path) -> Result<Self, DataError> {
-        let stamp = Stamp::of(path).map_err(DataError::io("read", path))?;
+        let stamp = Stamp::of(path).map_err(|cause| match cause.kind() {
+            // A link in a circle has a kind that is not stable yet.
+            io::ErrorKind::PermissionDenied => DataError::io("read", path)(cause),
+            _ => PictureError::NoFile { picture: path.to_owned() }.into(),
+        })?;
         let path = path.strip_prefix(root).unwrap_or(path).to_owned();
         Ok(Found { path, stamp })
     }
@@ -87,9 +91,13 @@ impl Picture<'_> {
             None => fs::read(&path),
             Some(member) => section(&path, member),
         };
-        let bytes = bytes.map_err(DataError::io("read", &path))?;
+        let gone = |cause: io::Error| match cause.kind() {
+            io::ErrorKind::NotFound => PictureError::Changed { file: path.clone() }.into(),
+            _ => DataError::io("read", &path)(cause),
+        };
+        let bytes = bytes.map_err(gone)?;
         let expected = self.member.as_ref().map_or(self.file.stamp.bytes, |member| member.bytes);
-        let now = Stamp::of(&path).map_err(DataError::io("read", &path))?;
+        let now = Stamp::of(&path).map_err(gone)?;
         match now == self.file.stamp && bytes.len() as u64 == expected {
             true => Ok(bytes),
             false => Err(PictureError::Changed { file: path }.into()),

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use self::cache::Cache;
-pub use self::error::PictureError;
+pub use self::error::{PictureError, named};
 pub use self::folder::Folder;
 use self::layout::Layout;
 pub use self::shards::Shards;
@@ -78,7 +78,7 @@ impl<'a> Pictures<'a> {
         self.compare_kept::<L>(&root, index.counts())?;
         let [train, test] = cache.open(&index)?.map(Arc::new);
         let content = Content::Known(index.content);
-        Ok(Dataset { train, test, normalization, content, left_out: index.left_out })
+        Ok(Dataset { train, test, normalization, content, left_out: index.left_out.into() })
     }
 
     /// Where they are, if they are as declared as far as that is known without reading one.

@@ -160,16 +160,42 @@ fn a_folder_is_decoded_once() {
     assert_eq!(dataset.test.labels, [0, 1]);
     let bytes = fs::read(place.path("train/b/2.png")).expect("a picture");
     assert_eq!(dataset.train.image(2), of(&bytes, 4).expect("a picture"));
-    assert_eq!((dataset.train.height, dataset.train.width, dataset.left_out), (4, 4, 0));
+    assert_eq!((dataset.train.height, dataset.train.width), (4, 4));
+    assert!(dataset.left_out.is_empty());
     assert_eq!(place.content(), dataset.content);
 
-    // By its length and time it is the same file, and nobody looks into it.
+    // By its place, length and time it is the same file, and nobody looks into it.
     let path = place.path("train/b/2.png");
     let written = fs::metadata(&path).and_then(|file| file.modified()).expect("a time");
     fs::write(&path, vec![0; bytes.len()]).expect("a folder to write to");
     let touch = |time| File::options().write(true).open(&path)?.set_modified(time);
     touch(written).expect("a file of this user");
     assert_eq!(place.load(SET).expect("a folder"), dataset);
+}
+
+/// Classes may be given each other's names.
+#[cfg(unix)]
+#[test]
+fn pictures_that_change_places_are_seen() {
+    let place = Place::new();
+    let (first, second) = (place.path("train/a/1.png"), place.path("train/b/2.png"));
+    let bytes = [&first, &second].map(|path| fs::read(path).expect("a picture"));
+    let written = fs::metadata(&first).and_then(|file| file.modified()).expect("a time");
+    let longest = bytes.iter().map(Vec::len).max().expect("two");
+    for (path, mut bytes) in [&first, &second].into_iter().zip(bytes) {
+        // What lies behind the end of a picture is not looked at.
+        bytes.resize(longest, 0);
+        fs::write(path, bytes).expect("a folder to write to");
+        let file = File::options().write(true).open(path).expect("a file");
+        file.set_modified(written).expect("a file of this user");
+    }
+    let before = place.load(SET).expect("a folder");
+    let aside = place.path("aside");
+    fs::rename(&first, &aside).expect("a folder to write to");
+    fs::rename(&second, &first).expect("a folder to write to");
+    fs::rename(&aside, &second).expect("a folder to write to");
+    let after = place.load(SET).expect("a folder");
+    assert_eq!(after.train.image(0), before.train.image(2));
 }
 
 #[test]
@@ -218,7 +244,10 @@ fn folders_that_are_laid_out_otherwise_are_refused() {
     let remove = |place: &Place, name: &str| {
         fs::remove_dir_all(place.path(name)).expect("a folder of this user");
     };
-    assert_eq!(fault(&|place| remove(place, "val")), "`data/set` has no folder `val` or `test`");
+    assert_eq!(
+        fault(&|place| remove(place, "val")),
+        "`data/set` has no folder `val`, `validation`, `valid` or `test`"
+    );
     assert_eq!(fault(&|place| remove(place, "train")), "`data/set` has no folder `train`");
     let empty = |place: &Place| place.write("train/c/notes.txt", b"");
     assert_eq!(fault(&empty), "the class `data/set/train/c` has no picture");
@@ -250,9 +279,9 @@ fn a_folder_is_no_picture_whatever_its_name() {
     let place = Place::new();
     place.write("val/b/9.jpg/1.jpg", b"");
     match place.load(SET) {
-        Err(DataError::Io { path, cause, .. }) => {
-            assert!(path.ends_with("val/b/9.jpg"), "{path:?}");
-            assert_eq!(cause.to_string(), "it is no file");
+        Err(DataError::Pictures(error)) => {
+            let message = error.message();
+            assert!(message.ends_with("val/b/9.jpg` is named like a picture and is no file"));
         }
         other => panic!("{other:?}"),
     }
@@ -264,13 +293,13 @@ fn pictures_that_are_damaged_are_named_or_left_out() {
     let whole = fs::read(place.path("train/b/2.png")).expect("a picture");
     place.write("train/b/10.png", &whole[..whole.len() / 2]);
     let (message, help) = place.fault(SET);
-    let expected = "`data/set/train/b/10.png`, of 3 pictures, cannot be read: ";
+    let expected = "1 of 3 pictures cannot be read: `data/set/train/b/10.png` (";
     assert!(message.starts_with(expected), "{message}");
     assert!(help.contains("`damaged: skip`"), "{help}");
     place.write("train/a/1.png", b"");
     let message = place.fault(SET).0;
-    let expected = "2 of 3 pictures cannot be read, first `data/set/train/a/1.png`: it is empty";
-    assert_eq!(message, expected);
+    let expected = "2 of 3 pictures cannot be read: `data/set/train/a/1.png` (it is empty), `";
+    assert!(message.starts_with(expected), "{message}");
     // What is decoded stays for whoever leaves out what cannot be.
     assert_eq!(place.cached(), ["lock", "pictures.jsonl", "test", "train"]);
 
@@ -280,7 +309,9 @@ fn pictures_that_are_damaged_are_named_or_left_out() {
     assert_eq!(message, "`data/set` has 1 pictures to train on, not 3");
     let declared = Counts { train: 1, ..COUNTS };
     let dataset = place.load(Pictures { declared, ..skips }).expect("a folder");
-    assert_eq!((dataset.train.labels.as_slice(), dataset.left_out), (&[1][..], 2));
+    assert_eq!(dataset.train.labels, [1]);
+    let left_out: Vec<_> = dataset.left_out.iter().map(|(path, _)| path.clone()).collect();
+    assert_eq!(left_out, ["train/a/1.png", "train/b/10.png"].map(|name| place.path(name)));
     assert_eq!(dataset.train.image(0), of(&whole, 4).expect("a picture"));
 }
 

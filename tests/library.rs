@@ -161,14 +161,21 @@ fn facts_are_those_that_the_checker_knows() {
             let is_right = match fact.name.text.as_str() {
                 "cuts" | "fits" | "labels" | "pairs" => declaration.is(&fact.name.text),
                 "chance" => declaration.is("chance") || is_count(declaration, "chance", None),
-                "spreads" => kind == "Tensor" && declaration.is("spreads"),
+                "spreads" => {
+                    let way = declaration.named("spreads");
+                    let is_known =
+                        declaration.is("spreads") || matches!(way, Some("rising" | "falling"));
+                    kind == "Tensor" && is_known
+                }
                 "picks" => matches!(kind, "Tensor" | "Index") && declaration.is("picks"),
                 "draws" => matches!(kind, "Tensor" | "Labels" | "Index") && declaration.is("draws"),
                 "pads" | "covers" | "deals" | "averages" | "groups" | "freezes" | "orders"
                 | "takes" | "follows" => parameter(&fact.name.text),
                 "passes" => declaration.named("passes") == Some("all") || parameter("passes"),
                 "reduces" => parameter("reduces") && states_over(declaration),
-                "yields" => matches!(declaration.named("yields"), Some("unit" | "order")),
+                "yields" => {
+                    matches!(declaration.named("yields"), Some("unit" | "order"))
+                }
                 "attends" => kind == "Network" && declaration.is("attends"),
                 "leads" | "blocks" => kind == "Encoder",
                 "loads" | "into" => kind == "Encoder" && parameter(&fact.name.text),

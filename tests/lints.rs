@@ -274,6 +274,75 @@ fn matrices_and_their_rows_are_told_apart() {
     }
 }
 
+/// What is found of objectives of `u` and `v`, the outputs of a network, and `p` and `q`, the same at
+/// length one.
+fn found_of(minimized: &str) -> Vec<&'static str> {
+    let define = format!(
+        "define own(encoder: Encoder) -> Objective {{
+  let n = encoder >> mlp(hidden: 64, out: 32)
+  let target = ema(n, momentum: 0.99)
+  given views a, b
+  let u = n(a)
+  let v = n(b)
+  let p = normalize(u)
+  let q = normalize(v)
+  {minimized}
+}}"
+    );
+    let found = text(&training(&define, "own(backbone)"));
+    assert!(!found.diagnostics.iter().any(|own| own.severity() == Severity::Error), "{define}");
+    names(&found).into_iter().filter(|own| *own != "unused-name").collect()
+}
+
+/// Only what a gradient reaches, with a weight and with its own sign, keeps representations apart.
+#[test]
+fn what_keeps_apart_has_its_sign_and_a_gradient() {
+    let pulled = [
+        ("narrowness(u)", ""),
+        ("0 * narrowness(u)", "only-attraction"),
+        ("constant(value: 0.0) * narrowness(u)", "only-attraction"),
+        ("narrowness(detach(u))", "only-attraction"),
+        ("narrowness(target(a))", "only-attraction"),
+        ("redundancy(u)", "only-attraction"),
+        ("(0 - narrowness(u))", "collapse-rewarded"),
+        ("mean(variance(u))", "collapse-rewarded"),
+        ("(0 - mean(variance(u)))", ""),
+        // Which way this goes is not known.
+        ("mean(square(1 - variance(u)))", ""),
+        ("log_det(covariance(u), ridge: 0.01)", "collapse-rewarded"),
+        ("(0 - log_det(covariance(u), ridge: 0.01))", ""),
+        ("mean(coding_rate(p))", "collapse-rewarded"),
+        ("nuclear_norm(p)", "collapse-rewarded"),
+        ("(0 - nuclear_norm(p))", ""),
+        ("mean(off_diagonal(similarity(p, q)))", ""),
+        ("(0 - mean(off_diagonal(similarity(p, q))))", "collapse-rewarded"),
+        ("mean(square(off_diagonal(similarity(p, q))))", ""),
+        ("mean(log_sum_exp(similarity(p, q) / 0.1))", ""),
+        ("(0 - mean(log_sum_exp(similarity(p, q) / 0.1)))", "collapse-rewarded"),
+        ("mean(log_sum_exp(similarity(detach(p), detach(q)) / 0.1))", "only-attraction"),
+        ("even(softmax(u))", ""),
+        ("(0 - even(softmax(u)))", "collapse-rewarded"),
+    ];
+    let even = "\n}\ndefine even(x: Tensor[n, d]) -> Tensor[] {
+  let used = mean(x, over: first)
+  sum(used * log(used + 1e-6))";
+    for (term, finding) in pulled {
+        let even = if term.contains("even") { even } else { "" };
+        let found = found_of(&format!("minimize mean_squared(u, v) + {term}{even}"));
+        let wanted: Vec<_> = [finding].into_iter().filter(|own| !own.is_empty()).collect();
+        assert_eq!(found, wanted, "{term}");
+    }
+    // Two sides that differ keep them apart, and scores that rise are no likeness.
+    let meant =
+        "let predictor = mlp(hidden: 16, out: 32)\n  minimize cosine_distance(predictor(u), ";
+    assert_eq!(found_of(&format!("{meant}target(b)) - narrowness(u)")), [""; 0]);
+    assert_eq!(found_of("minimize -mean(log_sum_exp(u)) + mean(square(v))"), [""; 0]);
+    // The middles of views are no statistic of a batch.
+    let middles = "nuclear_norm(mean(chunk(concat(p, q), parts: 2), over: first))";
+    assert_eq!(found_of(&format!("minimize -{middles}")), [""; 0]);
+    assert_eq!(found_of(&format!("minimize {middles}")), ["collapse-rewarded"]);
+}
+
 /// A slip in an objective, and what is found at which text.
 #[test]
 fn one_slip_gets_one_finding() {

@@ -250,6 +250,14 @@ fn one_slip_by_hand_gets_one_finding() {
         (DINO, "0.04", "0.0004", "unusual-temperature", "0.0004"),
         (SPECTRAL, "network(b)", "network(a)", "same-view", "u * v"),
         (UNIFORMITY, " + spread", "", "only-attraction", "u - v"),
+        (UNIFORMITY, " + spread", " - spread", "collapse-rewarded", "similarity(u, u)"),
+        (
+            VICREG,
+            "+ 25 * kept / 2 + apart / 32",
+            "- kept + apart",
+            "collapse-rewarded",
+            "variance(u)",
+        ),
         (TRIPLETS, " - far", "", "only-attraction", "u - v"),
     ];
     let mut misjudged = Vec::new();

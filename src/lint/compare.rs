@@ -8,6 +8,7 @@ use super::operations::{
     Stems, bare, is, is_among, named, over, passed, representations, scaled, stems, unscaled,
 };
 use crate::graph::flow::{Flow, Makers};
+use crate::term::Term;
 use crate::term::objective::{ObjectiveGraph, Op};
 
 /// Rows that the loss makes like the same rows of another tensor, by a dot product or a distance.
@@ -30,9 +31,9 @@ pub(super) struct Product {
 
 /// Which way the loss goes as an element rises.
 #[derive(Clone, Copy, Default)]
-struct Slope {
-    rises: bool,
-    falls: bool,
+pub(super) struct Slope {
+    pub rises: bool,
+    pub falls: bool,
 }
 
 impl Slope {
@@ -48,8 +49,9 @@ impl Slope {
     }
 }
 
-/// For each node, which way the loss goes with it; neither where it does not depend on it.
-fn slopes(graph: &ObjectiveGraph) -> Vec<Slope> {
+/// For each node, which way the loss goes with it; neither where it does not depend on it, as on what
+/// is multiplied by zero.
+pub(super) fn slopes(graph: &ObjectiveGraph) -> Vec<Slope> {
     let mut slopes = vec![Slope::default(); graph.nodes.len()];
     slopes[graph.loss].rises = true;
     for (index, node) in graph.nodes.iter().enumerate().rev() {
@@ -58,6 +60,9 @@ fn slopes(graph: &ObjectiveGraph) -> Vec<Slope> {
             continue;
         }
         if let Some((x, number)) = scaled(graph, index) {
+            if node.op == Op::Multiply && is_zero(graph, number) {
+                continue;
+            }
             let is_negative = matches!(graph.nodes[number].op, Op::Constant(value) if value < 0.0);
             slopes[x].add(if is_negative { own.turned() } else { own });
             continue;
@@ -76,6 +81,18 @@ fn slopes(graph: &ObjectiveGraph) -> Vec<Slope> {
         }
     }
     slopes
+}
+
+/// Whether it is zero in every step.
+fn is_zero(graph: &ObjectiveGraph, number: usize) -> bool {
+    match &graph.nodes[number].op {
+        Op::Constant(value) => *value == 0.0,
+        Op::Scheduled(Term::Call(schedule)) => {
+            let values = schedule.scheduled();
+            !values.is_empty() && values.iter().all(|value| *value == 0.0)
+        }
+        _ => false,
+    }
 }
 
 /// For each node, those that read it and that the loss needs.
@@ -119,6 +136,11 @@ pub(super) fn pushes(graph: &ObjectiveGraph, flow: &Flow) -> bool {
         let [one, other] = sides.map(|side| &stems[side]);
         likeness.rises && are_held && one.is_disjoint(other)
     })
+}
+
+/// Whether the loss may fall as something becomes more like something else.
+pub(super) fn attracts(graph: &ObjectiveGraph, flow: &Flow) -> bool {
+    comparisons(graph, flow).iter().any(|(.., likeness)| likeness.falls)
 }
 
 /// A comparison of the same rows of two views that the loss makes less alike, where it makes nothing

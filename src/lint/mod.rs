@@ -8,6 +8,7 @@ mod compare;
 mod contrast;
 pub mod deprecated;
 mod gradient;
+mod guards;
 mod leakage;
 pub mod names;
 mod negatives;

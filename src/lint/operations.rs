@@ -22,6 +22,7 @@ pub(super) mod named {
     pub const COLUMN: &str = "column";
     pub const CONCAT_COLUMNS: &str = "concat_columns";
     pub const SOFTMAX: &str = "softmax";
+    pub const LOG: &str = "log";
     pub const LOG_SUM_EXP: &str = "log_sum_exp";
     pub const SOFTPLUS: &str = "softplus";
     pub const SUMS: &[&str] = &["sum", "mean"];
@@ -181,7 +182,7 @@ pub(super) fn representations(graph: &ObjectiveGraph) -> Vec<bool> {
         let own = match (&node.op, declared(&node.op)) {
             (Op::Apply(_), _) => true,
             (_, Some(own)) if own.keeps_state() => own.named("keeps") != Some("mean"),
-            (_, Some(own)) if own.is("spreads") || own.is("draws") => false,
+            (_, Some(own)) if own.states("spreads") || own.is("draws") => false,
             (_, Some(own)) if own.named("reduces").is_some() => false,
             // Similarities are none; an average of rows is.
             _ if is_among(graph, index, named::MATMULS) => {
@@ -227,6 +228,7 @@ mod tests {
             named::COLUMN,
             named::CONCAT_COLUMNS,
             named::SOFTMAX,
+            named::LOG,
             named::LOG_SUM_EXP,
             named::SOFTPLUS,
         ];

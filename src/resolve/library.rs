@@ -37,6 +37,11 @@ impl Declaration {
         matches!(self.fact(fact), Some(ExprKind::Bool(true)))
     }
 
+    /// Whether anything is declared as `{ fact: … }`.
+    pub fn states(&self, fact: &str) -> bool {
+        self.fact(fact).is_some()
+    }
+
     /// The name in `{ fact: name }`.
     pub fn named(&self, fact: &str) -> Option<&'static str> {
         match self.fact(fact) {

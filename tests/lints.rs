@@ -343,6 +343,43 @@ fn what_keeps_apart_has_its_sign_and_a_gradient() {
     assert_eq!(found_of(&format!("minimize {middles}")), ["collapse-rewarded"]);
 }
 
+/// A row is neither one of those that it is told from, nor its own positive.
+#[test]
+fn rows_are_not_compared_with_themselves() {
+    let judged = [
+        ("mean(log_sum_exp(similarity(z, z) / 0.5)) - mean(dot(p, q) / 0.5)", true),
+        ("mean(log_sum_exp(similarity(z / 0.5, detach(z)))) - mean(dot(p, q) / 0.5)", true),
+        (
+            "mean(log_sum_exp(concat_columns(similarity(p, p), similarity(p, q)) / 0.5)) - mean(dot(p, q) / 0.5)",
+            true,
+        ),
+        ("mean(log_sum_exp(off_diagonal(similarity(z, z)) / 0.5)) - mean(dot(p, q) / 0.5)", false),
+        ("mean(log_sum_exp(off_diagonal(similarity(z, z)) / 0.5)) - mean(dot(z, z) / 0.5)", true),
+        (
+            "mean(log_sum_exp(off_diagonal(similarity(z, z)) / 0.5)) - mean(dot(z, concat(q, p)) / 0.5)",
+            false,
+        ),
+        (
+            "mean(log_sum_exp(off_diagonal(similarity(z, z)) / 0.5)) - mean(dot(z, concat(p, q)) / 0.5)",
+            true,
+        ),
+        // The diagonal of a potential is a constant, and of relations it is in both.
+        ("log(mean(exp(4 * similarity(p, p) - 4))) + mean_squared(p, q)", false),
+        ("log_sum_exp(4 * similarity(p, p), over: all) + mean_squared(p, q)", false),
+        (
+            "soft_cross_entropy(similarity(p, p) / 0.1, softmax(similarity(target(a), target(a)))) + nt_xent(p, q)",
+            false,
+        ),
+        // So is that of the lengths in a distance.
+        ("mean_squared(p, q) + log(mean(exp(similarity(p, p) - sum(p * p, over: last))))", false),
+        ("mean(log_sum_exp(similarity(p, q) / 0.5) - diagonal(similarity(p, q) / 0.5))", false),
+    ];
+    for (minimized, is_told) in judged {
+        let found = found_of(&format!("let z = concat(p, q)\n  minimize {minimized}"));
+        assert_eq!(found.contains(&"row-against-itself"), is_told, "{minimized}: {found:?}");
+    }
+}
+
 /// A slip in an objective, and what is found at which text.
 #[test]
 fn one_slip_gets_one_finding() {

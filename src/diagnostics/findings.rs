@@ -169,6 +169,7 @@ findings! {
     UNUSUAL_TEMPERATURE "unusual-temperature" Warning lint "a temperature is far from any in use";
     BATCH_NORM_LEAK "batch-norm-leak" Warning lint "batch statistics tell a query its key";
     POSITIVE_AMONG_NEGATIVES "positive-among-negatives" Warning lint "a view is told from its own positive";
+    ROW_AGAINST_ITSELF "row-against-itself" Warning lint "a row is told from itself, or is its own positive";
     ROWS_FOR_COLUMNS "rows-for-columns" Warning lint "a number of each row meets the columns";
     ROWS_OF_ONE_VIEW "rows-of-one-view" Warning lint "rows of one view are taken for views of an image";
     SOFTMAX_TWICE "softmax-twice" Warning lint "a softmax is taken of probabilities";

@@ -143,6 +143,14 @@ pub(super) fn attracts(graph: &ObjectiveGraph, flow: &Flow) -> bool {
     comparisons(graph, flow).iter().any(|(.., likeness)| likeness.falls)
 }
 
+/// What the loss makes alike: the products and differences, and their sides.
+pub(super) fn attracted(graph: &ObjectiveGraph, flow: &Flow) -> Vec<(usize, [usize; 2])> {
+    let all = comparisons(graph, flow).into_iter();
+    all.filter(|(.., likeness)| likeness.falls && !likeness.rises)
+        .map(|(node, sides, _)| (node, sides))
+        .collect()
+}
+
 /// A comparison of the same rows of two views that the loss makes less alike, where it makes nothing
 /// alike that is seen here, and reads no labels or places, by which it may.
 pub(super) fn repelled(graph: &ObjectiveGraph, flow: &Flow) -> Option<usize> {

@@ -9,6 +9,7 @@ mod contrast;
 pub mod deprecated;
 mod gradient;
 mod guards;
+mod itself;
 mod leakage;
 pub mod names;
 mod negatives;
@@ -73,6 +74,7 @@ pub fn lint(graph: &Graph, places: &Places) -> Diagnostics {
             contrast::check(&objective, &mut found);
             temperature::check(&objective, &mut found);
             negatives::check(&objective, &mut found);
+            itself::check(&objective, &mut found);
             views::check(&objective, &mut found);
             shape::check(&objective, &mut found);
         }

@@ -23,6 +23,7 @@ pub(super) mod named {
     pub const CONCAT_COLUMNS: &str = "concat_columns";
     pub const SOFTMAX: &str = "softmax";
     pub const LOG: &str = "log";
+    pub const LOG_SOFTMAX: &str = "log_softmax";
     pub const LOG_SUM_EXP: &str = "log_sum_exp";
     pub const SOFTPLUS: &str = "softplus";
     pub const SUMS: &[&str] = &["sum", "mean"];
@@ -229,6 +230,7 @@ mod tests {
             named::CONCAT_COLUMNS,
             named::SOFTMAX,
             named::LOG,
+            named::LOG_SOFTMAX,
             named::LOG_SUM_EXP,
             named::SOFTPLUS,
         ];

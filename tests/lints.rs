@@ -393,6 +393,14 @@ fn one_slip_gets_one_finding() {
         ),
         (BYOL, "momentum: momentum", "momentum: 1", "momentum-at-the-edge", "1"),
         (BYOL, "0.996", "0.0", "momentum-at-the-edge", "0.0"),
+        (BYOL, "0.996", "0.004", "momentum-at-the-edge", "0.004"),
+        (
+            BYOL,
+            "momentum: momentum",
+            "momentum: cosine(from: 0.01, to: 0.001)",
+            "momentum-at-the-edge",
+            "cosine(from: 0.01, to: 0.001)",
+        ),
         (
             BYOL,
             "momentum: momentum",

@@ -401,6 +401,7 @@ fn one_slip_gets_one_finding() {
             "momentum-at-the-edge",
             "cosine(from: 0.01, to: 0.001)",
         ),
+        (BELOW, "told / 0.2", "told / 0.1 / 0.1", "unusual-temperature", "0.1"),
         (
             BYOL,
             "momentum: momentum",

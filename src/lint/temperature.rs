@@ -25,10 +25,12 @@ struct Scale {
     is_scheduled: bool,
     /// The node that states the number which is the farthest from one.
     most: Option<(f64, usize)>,
+    /// How many numbers there are.
+    numbers: usize,
 }
 
 impl Scale {
-    const NONE: Scale = Scale { temperature: 1.0, is_scheduled: false, most: None };
+    const NONE: Scale = Scale { temperature: 1.0, is_scheduled: false, most: None, numbers: 0 };
 
     fn is_some(&self) -> bool {
         self.is_scheduled || self.most.is_some()
@@ -39,6 +41,7 @@ impl Scale {
         let far = by.abs().ln().abs();
         if far > 0.0 && far.is_finite() {
             self.temperature *= by.abs();
+            self.numbers += 1;
             self.most = self.most.filter(|(most, _)| *most >= far).or(Some((far, node)));
         }
         self
@@ -93,7 +96,11 @@ pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
         let bare: Vec<usize> = product.sides.iter().filter_map(|side| bare(graph, *side)).collect();
         bare.iter().for_each(|rows| not_normalized(subject, product, *rows, found));
         if let Some((_, node)) = scale.most.filter(|_| bare.is_empty() && !scale.is_scheduled) {
-            unusual(graph, subject, scale.temperature, node, TEMPERATURES, found);
+            // One alone may lie at the edge; several that come to it are one divided by twice.
+            let least = TEMPERATURES.start();
+            let is_twice = scale.numbers > 1 && (scale.temperature / least - 1.0).abs() < 1e-9;
+            let usual = if is_twice { 2.0 * least } else { *least }..=*TEMPERATURES.end();
+            unusual(graph, subject, scale.temperature, node, usual, found);
         }
     }
     softened(objective, found);
@@ -276,7 +283,9 @@ fn unusual(
     if usual.contains(&temperature) {
         return;
     }
-    let message = format!("a temperature of {temperature} is far from any in use");
+    // Without the digits that the product alone brings in.
+    let rounded = (temperature * 1e12).round() / 1e12;
+    let message = format!("a temperature of {rounded} is far from any in use");
     let warning =
         Diagnostic::new(findings::UNUSUAL_TEMPERATURE, stated(graph, subject, node), message);
     found.push(warning.help("published ones lie between 0.05 and 0.5"));

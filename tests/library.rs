@@ -174,7 +174,7 @@ fn facts_are_those_that_the_checker_knows() {
                 "passes" => declaration.named("passes") == Some("all") || parameter("passes"),
                 "reduces" => parameter("reduces") && states_over(declaration),
                 "yields" => {
-                    matches!(declaration.named("yields"), Some("unit" | "order"))
+                    matches!(declaration.named("yields"), Some("unit" | "order" | "logarithms"))
                 }
                 "attends" => kind == "Network" && declaration.is("attends"),
                 "leads" | "blocks" => kind == "Encoder",

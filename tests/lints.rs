@@ -380,6 +380,27 @@ fn rows_are_not_compared_with_themselves() {
     }
 }
 
+/// A logarithm has been taken, or there is nothing to choose among.
+#[test]
+fn logarithms_and_softmaxes_are_taken_once() {
+    let judged = [
+        ("-mean(diagonal(log(log_softmax(s))))", "logarithm-of-logarithms"),
+        ("-mean(log(diagonal(log_softmax(s)) / 2))", "logarithm-of-logarithms"),
+        ("-mean(log(diagonal(softmax(s))))", ""),
+        ("mean(log(1 - diagonal(log_softmax(s))))", ""),
+        ("mean(log(-diagonal(log_softmax(s))))", ""),
+        ("-mean(diagonal(log_softmax(log_softmax(s))))", "softmax-twice"),
+        ("-mean(diagonal(log_softmax(log_softmax(s), temperature: 0.5)))", ""),
+        ("mean(log_sum_exp(log_softmax(s))) - mean(diagonal(s))", "softmax-twice"),
+        ("nt_xent(p, q) - mean(log_softmax(column(dot(p, q)) / 0.1))", "softmax-of-one"),
+    ];
+    for (minimized, finding) in judged {
+        let found = found_of(&format!("let s = similarity(p, q) / 0.5\n  minimize {minimized}"));
+        let wanted: Vec<_> = [finding].into_iter().filter(|own| !own.is_empty()).collect();
+        assert_eq!(found, wanted, "{minimized}");
+    }
+}
+
 /// A slip in an objective, and what is found at which text.
 #[test]
 fn one_slip_gets_one_finding() {

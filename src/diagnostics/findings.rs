@@ -173,6 +173,8 @@ findings! {
     ROWS_FOR_COLUMNS "rows-for-columns" Warning lint "a number of each row meets the columns";
     ROWS_OF_ONE_VIEW "rows-of-one-view" Warning lint "rows of one view are taken for views of an image";
     SOFTMAX_TWICE "softmax-twice" Warning lint "a softmax is taken of probabilities";
+    SOFTMAX_OF_ONE "softmax-of-one" Warning lint "a softmax is taken of one number alone";
+    LOGARITHM_OF_LOGARITHMS "logarithm-of-logarithms" Warning lint "a logarithm is taken of logarithms";
     SAME_VIEW "same-view" Warning lint "a view is compared with itself";
     UNUSED_VIEW "unused-view" Warning lint "a view is made and not read";
     VIEWS_WITHOUT_CHANCE "views-without-chance" Warning lint "the views of an image are all the same";

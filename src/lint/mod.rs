@@ -11,6 +11,7 @@ mod gradient;
 mod guards;
 mod itself;
 mod leakage;
+mod logarithms;
 pub mod names;
 mod negatives;
 mod operations;
@@ -75,6 +76,7 @@ pub fn lint(graph: &Graph, places: &Places) -> Diagnostics {
             temperature::check(&objective, &mut found);
             negatives::check(&objective, &mut found);
             itself::check(&objective, &mut found);
+            logarithms::check(&objective, &mut found);
             views::check(&objective, &mut found);
             shape::check(&objective, &mut found);
         }

@@ -401,6 +401,32 @@ fn logarithms_and_softmaxes_are_taken_once() {
     }
 }
 
+/// Queues hold what a slow average has made, and negatives are of other images.
+#[test]
+fn negatives_fit_each_other_and_are_of_other_images() {
+    const LEARNER: &str = "queue-of-the-learner";
+    let judged = [
+        ("info_nce(p, k, negatives: fifo(k, size: 1024))", ""),
+        ("info_nce(p, k, negatives: fifo(p, size: 1024))", LEARNER),
+        ("info_nce(p, q, negatives: fifo(q, size: 1024))", LEARNER),
+        ("info_nce(p, q, negatives: concat(fifo(q, size: 1024), fifo(q, size: 512)))", LEARNER),
+        // Beside the batch it is a memory of more, and neighbours are found in it.
+        ("info_nce(p, q, negatives: fifo(q, size: 1024)) + nt_xent(p, q)", ""),
+        ("batch_info_nce(gather(m, nearest(p, among: m)), q)", ""),
+        ("info_nce(p, k, negatives: concat(fifo(k, size: 1024), fifo(l, size: 1024)))", ""),
+    ];
+    for (minimized, finding) in judged {
+        let found = found_of(&format!(
+            "let k = normalize(target(b))
+  let l = normalize(target(a))
+  let m = fifo(p, size: 1024)
+  minimize {minimized}"
+        ));
+        let wanted: Vec<_> = [finding].into_iter().filter(|own| !own.is_empty()).collect();
+        assert_eq!(found, wanted, "{minimized}");
+    }
+}
+
 /// A slip in an objective, and what is found at which text.
 #[test]
 fn one_slip_gets_one_finding() {

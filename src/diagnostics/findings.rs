@@ -170,6 +170,7 @@ findings! {
     BATCH_NORM_LEAK "batch-norm-leak" Warning lint "batch statistics tell a query its key";
     POSITIVE_AMONG_NEGATIVES "positive-among-negatives" Warning lint "a view is told from its own positive";
     ROW_AGAINST_ITSELF "row-against-itself" Warning lint "a row is told from itself, or is its own positive";
+    QUEUE_OF_THE_LEARNER "queue-of-the-learner" Warning lint "a queue of negatives holds what the trained network itself has made";
     ROWS_FOR_COLUMNS "rows-for-columns" Warning lint "a number of each row meets the columns";
     ROWS_OF_ONE_VIEW "rows-of-one-view" Warning lint "rows of one view are taken for views of an image";
     SOFTMAX_TWICE "softmax-twice" Warning lint "a softmax is taken of probabilities";

@@ -16,6 +16,7 @@ pub mod names;
 mod negatives;
 mod operations;
 pub mod overrides;
+mod queue;
 mod schedule;
 mod shape;
 mod temperature;
@@ -76,6 +77,7 @@ pub fn lint(graph: &Graph, places: &Places) -> Diagnostics {
             temperature::check(&objective, &mut found);
             negatives::check(&objective, &mut found);
             itself::check(&objective, &mut found);
+            queue::check(&objective, &mut found);
             logarithms::check(&objective, &mut found);
             views::check(&objective, &mut found);
             shape::check(&objective, &mut found);

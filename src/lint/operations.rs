@@ -25,6 +25,7 @@ pub(super) mod named {
     pub const LOG: &str = "log";
     pub const LOG_SOFTMAX: &str = "log_softmax";
     pub const LOG_SUM_EXP: &str = "log_sum_exp";
+    pub const NORMALIZE: &str = "normalize";
     pub const SOFTPLUS: &str = "softplus";
     pub const SUMS: &[&str] = &["sum", "mean"];
     /// What makes a distance of a difference.
@@ -232,6 +233,7 @@ mod tests {
             named::LOG,
             named::LOG_SOFTMAX,
             named::LOG_SUM_EXP,
+            named::NORMALIZE,
             named::SOFTPLUS,
         ];
         for name in lists.concat().iter().chain(&single) {

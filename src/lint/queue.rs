@@ -1,0 +1,90 @@
+//! Negatives that a network has left behind which is trained itself.
+
+use std::collections::BTreeSet;
+
+use super::compare::Product;
+use super::operations::{is, is_among, named, stems, unscaled};
+use super::{Objective, declared};
+use crate::diagnostics::{Diagnostic, Diagnostics, findings};
+use crate::graph::flow::{chain, is_trained};
+use crate::resolve::Declaration;
+use crate::term::objective::{NetworkBody, Op};
+
+/// Keys in a queue that a network has made which moves with every step do not fit each other: with a
+/// momentum of zero MoCo does not train. He et al. 2019, arXiv:1911.05722, table in section 4.1.
+pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
+    let Objective { graph, flow, products, subject, .. } = objective;
+    // By labels, and beside the rows of the batch, those of earlier steps are a memory of more.
+    // Wang et al. 2019, arXiv:1912.06798.
+    let mut needed = (0..graph.nodes.len()).filter(|index| flow.reaches_loss[*index]);
+    if graph.labels || needed.any(|index| is_among(graph, index, named::TARGETS)) {
+        return;
+    }
+    let crossed: Vec<&Product> = products.iter().filter(|own| own.columns.is_some()).collect();
+    let queues: Vec<_> =
+        crossed.iter().map(|own| own.sides.map(|side| queue(objective, side))).collect();
+    if queues.iter().any(|own| own.iter().all(Option::is_none)) {
+        return;
+    }
+    let mut told = BTreeSet::new();
+    for queue in queues.into_iter().flatten().flatten() {
+        if is_of_the_learner(objective, queue) && told.insert(queue) {
+            let place = subject.places.nodes[queue].place;
+            let message = "this queue holds what the network has made that is trained itself";
+            let warning = Diagnostic::new(findings::QUEUE_OF_THE_LEARNER, place, message);
+            found.push(warning.label("its rows are of the weights of many steps").help(
+                "push the keys of an average, `ema(…)`, which moves slowly enough for them to fit \
+                 each other",
+            ));
+        }
+    }
+}
+
+/// The queue whose rows a side consists of, all or some.
+fn queue(objective: &Objective<'_>, root: usize) -> Option<usize> {
+    let graph = objective.graph;
+    let (mut waiting, mut seen) = (vec![root], BTreeSet::new());
+    while let Some(node) = waiting.pop() {
+        let node = unscaled(graph, node);
+        if declared(&graph.nodes[node].op).is_some_and(Declaration::keeps_rows) {
+            return Some(node);
+        }
+        let is_whole =
+            [named::CONCAT, named::DETACH, named::NORMALIZE].iter().any(|own| is(graph, node, own));
+        if is_whole {
+            waiting.extend(graph.nodes[node].inputs.iter().filter(|own| seen.insert(**own)));
+        }
+    }
+    None
+}
+
+/// Whether a queue is filled by a network that is trained, where an average of it is at hand, or where
+/// its rows are keys that learn.
+fn is_of_the_learner(objective: &Objective<'_>, queue: usize) -> bool {
+    let Objective { graph, flow, pairs, .. } = objective;
+    let Some(&pushed) = graph.nodes[queue].inputs.first() else { return false };
+    let all = stems(graph);
+    let learners: BTreeSet<usize> = all[pushed]
+        .iter()
+        .filter_map(|stem| match graph.nodes[*stem].op {
+            Op::Apply(network) => Some(network),
+            _ => None,
+        })
+        .collect();
+    let trains = |network: &usize| {
+        is_trained(graph, *network) && chain(graph, *network).iter().all(|own| flow.trained[*own])
+    };
+    if learners.is_empty() || !learners.iter().all(trains) {
+        return false;
+    }
+    let has_average = graph.nodes.iter().enumerate().any(|(index, node)| {
+        let Op::Apply(network) = node.op else { return false };
+        let is_average = matches!(graph.networks[network].body, NetworkBody::Ema { .. });
+        let is_of = |own: &usize| chain(graph, *own) == chain(graph, network);
+        flow.reaches_loss[index] && is_average && learners.iter().any(is_of)
+    });
+    let rows = objective.rows(pushed);
+    let is_key =
+        pairs.iter().any(|pair| pair.sides.iter().any(|side| objective.rows(*side) == rows));
+    has_average || is_key && graph.nodes[pushed].gradient
+}

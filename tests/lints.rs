@@ -405,6 +405,7 @@ fn logarithms_and_softmaxes_are_taken_once() {
 #[test]
 fn negatives_fit_each_other_and_are_of_other_images() {
     const LEARNER: &str = "queue-of-the-learner";
+    const OWN: &str = "positive-among-negatives";
     let judged = [
         ("info_nce(p, k, negatives: fifo(k, size: 1024))", ""),
         ("info_nce(p, k, negatives: fifo(p, size: 1024))", LEARNER),
@@ -413,6 +414,7 @@ fn negatives_fit_each_other_and_are_of_other_images() {
         // Beside the batch it is a memory of more, and neighbours are found in it.
         ("info_nce(p, q, negatives: fifo(q, size: 1024)) + nt_xent(p, q)", ""),
         ("batch_info_nce(gather(m, nearest(p, among: m)), q)", ""),
+        ("info_nce(p, k, negatives: concat(fifo(k, size: 1024), l))", OWN),
         ("info_nce(p, k, negatives: concat(fifo(k, size: 1024), fifo(l, size: 1024)))", ""),
     ];
     for (minimized, finding) in judged {
@@ -425,6 +427,11 @@ fn negatives_fit_each_other_and_are_of_other_images() {
         let wanted: Vec<_> = [finding].into_iter().filter(|own| !own.is_empty()).collect();
         assert_eq!(found, wanted, "{minimized}");
     }
+    // A view of its own may be meant to be told apart.
+    let third = MOCO
+        .replace("given views a, b", "given views a, b, c")
+        .replace("fifo(k, size: queue)", "concat(fifo(k, size: queue), normalize(key(c)))");
+    assert_eq!(names(&text(&training(&third, "own(backbone)"))), [""; 0]);
 }
 
 /// A slip in an objective, and what is found at which text.

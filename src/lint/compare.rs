@@ -173,7 +173,7 @@ pub(super) fn repelled(graph: &ObjectiveGraph, flow: &Flow) -> Option<usize> {
 }
 
 /// Whether its rows are those of networks' outputs, in their places.
-fn keeps_rows(graph: &ObjectiveGraph, side: usize) -> bool {
+pub(super) fn keeps_rows(graph: &ObjectiveGraph, side: usize) -> bool {
     let (mut waiting, mut seen) = (vec![side], BTreeSet::new());
     let mut has_output = false;
     while let Some(index) = waiting.pop() {

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::compare::Product;
+use super::compare::{Product, keeps_rows};
 use super::contrast::kept_size;
 use super::operations::{handed_on, is, is_among, named, over, passed, unscaled};
 use super::{Objective, declared};
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
+use crate::graph::flow::Makers;
 use crate::resolve::Declaration;
-use crate::term::objective::{ObjectiveGraph, Op};
+use crate::term::objective::{Extent, ObjectiveGraph, Op};
 
 /// What a batch of 8 gives: published contrasts have tens of negatives at the least.
 const LEAST_NEGATIVES: usize = 14;
@@ -90,14 +91,43 @@ fn among(
     let rows = rows_of(objective, others, Rows::All);
     let is_among = |side: usize| !rows_of(objective, side, Rows::Some).is_disjoint(&rows);
     let same = |side: &usize| objective.rows(*side) == objective.rows(query);
-    match { sides }.into_iter().filter(|side| !same(side)).any(is_among) {
-        true => Some(POSITIVE),
-        false => is_among(query).then_some((
+    if sides.into_iter().filter(|side| !same(side)).any(is_among) {
+        return Some(POSITIVE);
+    }
+    if is_among(query) {
+        return Some((
             "each row is among its own negatives",
             "take the rows of earlier steps, `fifo(…)`, or `nt_xent`, which compares no row with \
              itself",
-        )),
+        ));
     }
+    is_of_its_image(objective, query, sides, &rows).then_some((
+        "among the negatives of each row is one of its own image",
+        "take the rows of earlier steps, `fifo(…)`: those of other images",
+    ))
+}
+
+/// Whether there are rows of this batch among the negatives, one for each image, that are made of the
+/// views which are compared. What another view holds may be meant to be told apart.
+fn is_of_its_image(
+    objective: &Objective<'_>,
+    query: usize,
+    sides: [usize; 2],
+    rows: &BTreeSet<usize>,
+) -> bool {
+    let graph = objective.graph;
+    let is_of_each_image = |node: usize| {
+        let shape = &graph.nodes[node].shape;
+        let is_batch = shape.first().is_some_and(|rows| *rows == Extent::batches(1));
+        shape.len() == 2 && is_batch && keeps_rows(graph, node)
+    };
+    let compared = Makers::of_all(graph, sides).views;
+    let is_of_these = |node: usize| {
+        let views = Makers::of(graph, node).views;
+        !views.is_empty() && views.iter().all(|view| compared.contains(view))
+    };
+    let mut rows = rows.iter().copied();
+    is_of_each_image(query) && rows.any(|node| is_of_each_image(node) && is_of_these(node))
 }
 
 #[derive(Clone, Copy, PartialEq)]

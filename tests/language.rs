@@ -629,6 +629,7 @@ fn sizes_and_fractions_are_combined_by_the_run() {
         ("mean(a) * (n * t)", &["Count(\"batch\")", "Constant(0.25)"][..]),
         ("mean(a) + (2 * n - 2) / 0.5", &["2 batch - 2", "Constant(0.5)"]),
         ("mean(a) - 1.0 / n", &["Count(\"batch\")", "Divide"]),
+        ("mean(a) * (n / 2)", &["Count(\"batch / 2\")"]),
         ("mean(a) * exp(-1 / t)", &["Constant(-4.0)", "Primitive(\"exp\")"]),
     ] {
         let compilation = text(&objective(body));
@@ -639,8 +640,11 @@ fn sizes_and_fractions_are_combined_by_the_run() {
             assert!(graph.contains(part), "{body}: no {part} in {graph}");
         }
     }
-    let whole = text(&objective("mean(a) * (n / 2)"));
+    let whole = text(&objective("mean(a) * (1 / n)"));
     assert!(names(&whole).contains(&"type-mismatch"));
+    // A batch of 64 has no third.
+    let third = text(&objective("mean(a) * (n / 3)"));
+    assert!(names(&third).contains(&"out-of-range"));
 }
 
 /// Any tensor of its shape would be taken: it is one of `random_order`, or of rows of some.

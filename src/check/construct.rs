@@ -154,14 +154,17 @@ impl Checker<'_> {
 
     /// The text of the user to blame for the size of what a call makes: its largest number.
     fn largest(&self, bound: &Arguments, span: Span) -> Span {
-        let number = |value: &Value| match &value.kind {
-            Kind::Int(size) => size.as_constant(),
-            _ => None,
-        };
-        let numbers = bound.values.values().filter(|value| number(value).is_some());
-        let written =
-            numbers.max_by_key(|value| number(value)).and_then(|value| self.origins.written(value));
+        let written = largest_number(bound).and_then(|value| self.origins.written(value));
         written.unwrap_or_else(|| self.outermost(span))
+    }
+
+    /// The same where a user may have left that number to its default, which is no text of theirs.
+    fn largest_or_call(&self, bound: &Arguments, span: Span) -> Span {
+        let is_default = |value: &Value| !self.origins.is_users(value.span);
+        match largest_number(bound).is_some_and(is_default) && self.origins.is_users(span) {
+            true => span,
+            false => self.largest(bound, span),
+        }
     }
 
     /// The text of the user to blame for the size of a tensor that is kept: that of its largest
@@ -376,7 +379,7 @@ impl Checker<'_> {
         }
         let op = Op::Primitive(operation.to_owned());
         let asked: Vec<Size> = bound.solution.doubtful_sizes().cloned().collect();
-        let largest = (!asked.is_empty()).then(|| self.largest(bound, span));
+        let largest = (!asked.is_empty()).then(|| self.largest_or_call(bound, span));
         let arguments = self.places(&bound.values);
         let value = self.tensor(op, inputs, args(&rest), shape, gradient, span);
         if let (Kind::Tensor(tensor), Some(builder)) = (&value.kind, &mut self.builder) {
@@ -457,4 +460,14 @@ fn by_view(declaration: &Declaration, bound: &Arguments, term: Option<Term>) -> 
     let parts = recipes.next().zip(recipes.next());
     let by_view = parts.map(|(first, others)| ByView { count, first, others });
     AugmentValue { term, sizes: Vec::new(), by_view }
+}
+
+/// The argument of a call that is its largest number.
+fn largest_number(bound: &Arguments) -> Option<&Value> {
+    let number = |value: &Value| match &value.kind {
+        Kind::Int(size) => size.as_constant(),
+        _ => None,
+    };
+    let numbers = bound.values.values().filter(|value| number(value).is_some());
+    numbers.max_by_key(|value| number(value))
 }

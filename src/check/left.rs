@@ -14,6 +14,9 @@ use crate::diagnostics::{Diagnostic, findings};
 use crate::source::Span;
 use crate::term::objective::Op;
 
+/// How far another batch is looked for.
+const FARTHEST: usize = 1024;
+
 /// What a stage says of a size.
 struct Told {
     symbol: Symbol,
@@ -71,6 +74,9 @@ impl Checker<'_> {
             Some(known) => Some(Size::constant(known.size)),
             None => channels.clone().filter(|_| *symbol == Known::Channels.symbol()),
         };
+        if self.leaves_rest(builder, &told, &number) {
+            return;
+        }
         if let Some((node, size, message, help)) = no_number(builder, &number) {
             let error = Diagnostic::new(findings::OUT_OF_RANGE, node.written.place, message);
             let symbols = size.symbols();
@@ -115,6 +121,52 @@ impl Checker<'_> {
             Of::Batch | Of::Examples => error.also(told.place, format!("{} here", told.size)),
         };
         self.report(error.also(*found, "found here").help(told.help()));
+    }
+
+    /// Reports a part of the batch or of the examples that is no whole number of them.
+    fn leaves_rest(
+        &mut self,
+        builder: &Builder,
+        told: &[Told],
+        number: &impl Fn(&Symbol) -> Option<Size>,
+    ) -> bool {
+        let is_rest = |asked: &&Asked| {
+            asked.size.is_share() && asked.size.fault(number) == Some(SizeFault::Rest)
+        };
+        let Some(Asked { by, size, place, found }) = builder.asked.iter().find(is_rest) else {
+            return false;
+        };
+        let symbols = size.symbols();
+        let Some(told) = told.iter().find(|own| symbols.contains(&&own.symbol)) else {
+            return false;
+        };
+        let said = told.said();
+        let message = format!("`{by}` makes `{size}` of {said}, which is no whole number");
+        let error = Diagnostic::new(findings::OUT_OF_RANGE, *place, message);
+        let error = error.also(told.place, format!("{said} here"));
+        let error = if place.holds(*found) || found.holds(*place) {
+            error
+        } else {
+            error.also(*found, "found here")
+        };
+        let does = |other: &i64| {
+            let other = |symbol: &Symbol| match *symbol == told.symbol {
+                true => Some(Size::constant(*other)),
+                false => number(symbol),
+            };
+            size.substitute(&other).and_then(|own| own.as_constant()).is_some_and(|own| own > 0)
+        };
+        let below = (1..told.size).rev().take(FARTHEST).find(does);
+        let above = (told.size..i64::MAX).take(FARTHEST).find(does);
+        let help = match (told.of, below, above) {
+            (Of::Batch, Some(below), Some(above)) => {
+                format!("a batch of {below} or {above} does")
+            }
+            (Of::Batch, None, Some(above)) => format!("a batch of {above} or more, or fewer parts"),
+            _ => "take parts that divide it".to_owned(),
+        };
+        self.report(error.help(help));
+        true
     }
 
     /// The sizes that a stage tells.

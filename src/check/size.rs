@@ -98,11 +98,19 @@ impl Size {
         }
     }
 
+    /// `batch / 4`, where it is nothing but a quotient.
+    fn as_quotient(&self) -> Option<String> {
+        let [(product, 1)] = &*self.0 else { return None };
+        let [Factor::Quotient(parts, Rounding::Exact)] = product.as_slice() else { return None };
+        Some(Factor::quotient(parts))
+    }
+
     /// The size as the graph has it: in batches and examples. `None` where it has other names.
     pub fn extent(&self) -> Option<Extent> {
         let [batch, examples] = [Known::Batch, Known::Examples].map(Known::symbol);
+        let (above, divisor) = self.fraction()?;
         let mut products = Vec::new();
-        for (product, factor) in self.0.iter() {
+        for (product, factor) in above.0.iter() {
             let mut part = Product { factor: *factor, batch: 0, examples: 0 };
             for own in product {
                 match own {
@@ -113,7 +121,7 @@ impl Size {
             }
             products.push(part);
         }
-        Some(Extent::new(products))
+        Some(Extent::divided(products, divisor))
     }
 
     /// The factors of all its products.
@@ -168,20 +176,27 @@ impl Size {
         self.symbols().iter().any(|symbol| symbol.kind == kind)
     }
 
-    /// Whether it divides exactly what no use of a define decides, such as the batch by two.
+    /// Whether it divides exactly what neither a use of a define nor its stage decides, such as the
+    /// side of a view by two. The batch and the examples by a number are settled with the stage.
     pub fn is_undivided(&self) -> bool {
         self.factors().any(|factor| match factor {
-            Factor::Quotient(_, Rounding::Exact) => !factor.is_given(),
+            Factor::Quotient(_, Rounding::Exact) => !factor.is_given() && !factor.is_of_stage(),
             _ => false,
         })
     }
 
+    /// Whether it divides exactly the batch or the examples, by a number.
+    pub fn is_share(&self) -> bool {
+        self.factors().any(Factor::is_of_stage)
+    }
+
     /// Whether views and arguments may make it a number of batches and examples: those are divided
-    /// by nothing, or by what sizes of the views may go into.
+    /// by numbers alone, or by what sizes of the views may go into.
     pub fn is_counted(&self) -> bool {
         let [batch, examples] = [Known::Batch, Known::Examples];
         self.factors().all(|factor| match factor {
             Factor::Symbol(_) => true,
+            Factor::Quotient(..) if factor.is_of_stage() => true,
             Factor::Quotient(parts, _) => {
                 let is_fixed = |part: &Size| !part.holds(batch) && !part.holds(examples);
                 is_fixed(&parts.1) && (is_fixed(&parts.0) || parts.0.has(SymbolKind::Side))
@@ -219,7 +234,8 @@ impl Size {
         if self == other {
             return Relation::Equal;
         }
-        let Some(difference) = self.add(other, -1) else { return Relation::Different };
+        let difference = self.add(other, -1).and_then(|difference| difference.fraction());
+        let Some((difference, _)) = difference else { return Relation::Different };
         let mut beside: BTreeMap<Vec<&Factor>, Vec<(bool, i64)>> = BTreeMap::new();
         for (product, factor) in difference.0.iter() {
             let (given, fixed): (Vec<_>, Vec<_>) = product.iter().partition(|own| own.is_given());
@@ -238,6 +254,9 @@ impl fmt::Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
             return f.write_str("0");
+        }
+        if let Some(quotient) = self.as_quotient() {
+            return f.write_str(&quotient);
         }
         // Constants last, as people write them.
         for (index, (product, factor)) in self.0.iter().rev().enumerate() {
@@ -260,6 +279,47 @@ impl fmt::Display for Size {
 }
 
 impl Factor {
+    /// What is divided exactly by which number.
+    fn divided(&self) -> Option<(&Size, i64)> {
+        match self {
+            Factor::Quotient(parts, Rounding::Exact) => Some((&parts.0, parts.1.as_constant()?)),
+            _ => None,
+        }
+    }
+
+    fn is_of_views(&self) -> bool {
+        match self {
+            Factor::Symbol(symbol) => symbol.kind == SymbolKind::Side,
+            Factor::Quotient(parts, _) => {
+                parts.0.has(SymbolKind::Side) || parts.1.has(SymbolKind::Side)
+            }
+        }
+    }
+
+    /// Whether the stage decides it: the batch or the examples, divided exactly by a number.
+    fn is_of_stage(&self) -> bool {
+        let [batch, examples] = [Known::Batch, Known::Examples].map(Known::symbol);
+        self.divided().is_some_and(|(above, _)| {
+            above.symbols().into_iter().all(|own| [&batch, &examples].contains(&own))
+                && above.extent().is_some()
+        })
+    }
+
+    /// `batch / 4`, `(batch + 2) / 4`
+    fn quotient(parts: &(Size, Size)) -> String {
+        // A divisor of several factors, like a sum, would be read apart.
+        let part = |size: &Size, is_divisor: bool| {
+            let factors = |(product, factor): &(Vec<Factor>, i64)| {
+                product.len() + usize::from(product.is_empty() || *factor != 1)
+            };
+            let is_one = size.0.len() < 2
+                && size.as_quotient().is_none()
+                && !(is_divisor && size.0.iter().map(factors).sum::<usize>() > 1);
+            if is_one { size.to_string() } else { format!("({size})") }
+        };
+        format!("{} / {}", part(&parts.0, false), part(&parts.1, true))
+    }
+
     /// Whether each use of a define decides it.
     fn is_given(&self) -> bool {
         match self {
@@ -273,19 +333,10 @@ impl Factor {
 
 impl fmt::Display for Factor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // A divisor of several factors, like a sum, would be read apart.
-        let part = |size: &Size, is_divisor: bool| {
-            let factors = |(product, factor): &(Vec<Factor>, i64)| {
-                product.len() + usize::from(product.is_empty() || *factor != 1)
-            };
-            let is_one =
-                size.0.len() < 2 && !(is_divisor && size.0.iter().map(factors).sum::<usize>() > 1);
-            if is_one { size.to_string() } else { format!("({size})") }
-        };
         match self {
             Factor::Symbol(symbol) => f.write_str(&symbol.name),
             Factor::Quotient(parts, rounding) => {
-                let quotient = format!("{} / {}", part(&parts.0, false), part(&parts.1, true));
+                let quotient = Factor::quotient(parts);
                 match rounding {
                     Rounding::Exact => write!(f, "({quotient})"),
                     Rounding::Floor => write!(f, "floor({quotient})"),

@@ -183,10 +183,21 @@ fn no_args(args: &Args) -> bool {
     args.0.is_empty()
 }
 
-/// A size in the shape of a tensor: a sum of products of the batch and of the examples of the split.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// A size in the shape of a tensor: a sum of products of the batch and of the examples of the split,
+/// or a part of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
-pub struct Extent(Vec<Product>);
+pub struct Extent {
+    products: Vec<Product>,
+    /// Positive. It divides the sum, as the check holds, for the batch of the stage.
+    divisor: i64,
+}
+
+impl Default for Extent {
+    fn default() -> Self {
+        Extent { products: Vec::new(), divisor: 1 }
+    }
+}
 
 /// `factor * batch^batch * examples^examples`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,11 +209,16 @@ pub struct Product {
 
 impl Extent {
     /// In canonical order: the products with the highest powers first, none twice.
-    pub fn new(mut products: Vec<Product>) -> Self {
+    pub fn new(products: Vec<Product>) -> Self {
+        Extent::divided(products, 1)
+    }
+
+    /// The sum divided by a positive number.
+    pub fn divided(mut products: Vec<Product>, divisor: i64) -> Self {
         products.retain(|own| own.factor != 0);
         products.sort_by_key(|own| (own.batch, own.examples));
         products.reverse();
-        Extent(products)
+        Extent { products, divisor: divisor.max(1) }
     }
 
     pub fn fixed(size: usize) -> Self {
@@ -215,19 +231,19 @@ impl Extent {
 
     /// The number, where it is the same for every batch and every split.
     pub fn constant(&self) -> Option<usize> {
-        let is_fixed = self.0.iter().all(|own| own.batch == 0 && own.examples == 0);
+        let is_fixed = self.products.iter().all(|own| own.batch == 0 && own.examples == 0);
         is_fixed.then(|| self.number(1, 1))
     }
 
     /// Whether it depends on the batch.
     pub fn is_in_batches(&self) -> bool {
-        self.0.iter().any(|own| own.batch > 0)
+        self.products.iter().any(|own| own.batch > 0)
     }
 
     /// How many batches it is, where it is nothing else but for a few less: 2 of `2 batch - 1`.
     pub fn batches_alone(&self) -> Option<usize> {
-        let [batches, rest @ ..] = &self.0[..] else { return None };
-        let is_batches = batches.batch == 1 && batches.examples == 0;
+        let [batches, rest @ ..] = &self.products[..] else { return None };
+        let is_batches = batches.batch == 1 && batches.examples == 0 && self.divisor == 1;
         let is_less = |own: &Product| own.batch == 0 && own.examples == 0 && own.factor < 0;
         let count = usize::try_from(batches.factor).ok()?;
         (is_batches && rest.iter().all(is_less)).then_some(count)
@@ -246,17 +262,22 @@ impl Extent {
             let sizes = power(batch, own.batch).saturating_mul(power(examples, own.examples));
             sizes.saturating_mul(i128::from(own.factor))
         };
-        self.0.iter().map(product).fold(0, i128::saturating_add)
+        let sum = self.products.iter().map(product).fold(0, i128::saturating_add);
+        sum.div_euclid(i128::from(self.divisor))
     }
 }
 
-/// `128`, `batch`, `2 batch - 1`
+/// `128`, `batch`, `2 batch - 1`, `batch / 4`, `(batch + 2) / 4`
 impl fmt::Display for Extent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
+        if self.products.is_empty() {
             return f.write_str("0");
         }
-        for (index, own) in self.0.iter().enumerate() {
+        let is_apart = self.divisor != 1 && self.products.len() > 1;
+        if is_apart {
+            f.write_str("(")?;
+        }
+        for (index, own) in self.products.iter().enumerate() {
             let sign = match (index, own.factor < 0) {
                 (0, false) => "",
                 (0, true) => "-",
@@ -278,7 +299,13 @@ impl fmt::Display for Extent {
             }
             f.write_str(&parts.join(" "))?;
         }
-        Ok(())
+        if is_apart {
+            f.write_str(")")?;
+        }
+        match self.divisor {
+            1 => Ok(()),
+            divisor => write!(f, " / {divisor}"),
+        }
     }
 }
 
@@ -294,6 +321,14 @@ impl TryFrom<String> for Extent {
     fn try_from(text: String) -> Result<Self, String> {
         let wrong = || format!("`{text}` is no size such as 128, `batch` or `2 batch - 1`");
         let mut products = Vec::new();
+        let (text, divisor) = match text.split_once(" / ") {
+            Some((above, below)) => {
+                let divisor = below.parse().ok().filter(|divisor| *divisor > 0);
+                let above = above.strip_prefix('(').and_then(|own| own.strip_suffix(')'));
+                (above.unwrap_or(&text[..text.len() - below.len() - 3]), divisor.ok_or_else(wrong)?)
+            }
+            None => (text.as_str(), 1),
+        };
         for part in text.replace(" - ", " + -").split(" + ") {
             let (part, sign) = part.strip_prefix('-').map_or((part, 1), |part| (part, -1));
             let mut product = Product { factor: sign, batch: 0, examples: 0 };
@@ -310,7 +345,7 @@ impl TryFrom<String> for Extent {
             }
             products.push(product);
         }
-        Ok(Extent::new(products))
+        Ok(Extent::divided(products, divisor))
     }
 }
 
@@ -351,18 +386,22 @@ mod tests {
     fn sizes_are_read_as_they_are_shown() {
         for text in
             ["0", "128", "batch", "2 batch - 1", "batch^2 - 3 batch + 7", "-batch + examples"]
+                .into_iter()
+                .chain(["batch / 4", "3 batch / 2", "(batch + 2) / 4"])
         {
             let size = Extent::try_from(text.to_owned()).unwrap();
             assert_eq!(size.to_string(), text);
         }
-        assert!(Extent::try_from("a batch".to_owned()).is_err());
+        for wrong in ["a batch", "batch / 0", "batch / x"] {
+            assert!(Extent::try_from(wrong.to_owned()).is_err());
+        }
     }
 
     #[test]
     fn sizes_are_numbers_of_a_batch() {
         let number = |text: &str| Extent::try_from(text.to_owned()).unwrap().number(4, 100);
-        let sizes = ["2 batch - 1", "examples", "batch^2 - batch", "12"].map(number);
-        assert_eq!(sizes, [7, 100, 12, 12]);
+        let sizes = ["2 batch - 1", "examples", "batch^2 - batch", "12", "batch / 2"].map(number);
+        assert_eq!(sizes, [7, 100, 12, 12, 2]);
         // In a formula one may be below zero.
         let below = Extent::try_from("-batch + 1".to_owned()).unwrap();
         assert_eq!((below.number(4, 100), below.signed(4, 100)), (0, -3));
@@ -373,7 +412,7 @@ mod tests {
         let batches = |text: &str| Extent::try_from(text.to_owned()).unwrap().batches_alone();
         let alone = ["batch", "2 batch - 1", "2 batch - 2"].map(batches);
         assert_eq!(alone, [Some(1), Some(2), Some(2)]);
-        for other in ["128", "batch + 128", "examples", "batch^2", "-batch + 7", "0"] {
+        for other in ["128", "batch + 128", "batch / 2", "examples", "batch^2", "-batch + 7", "0"] {
             assert_eq!(batches(other), None, "{other}");
         }
     }

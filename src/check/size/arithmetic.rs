@@ -15,7 +15,71 @@ impl Size {
     /// `None` where it is too long.
     pub(super) fn canonical(mut sum: Sum) -> Option<Self> {
         sum.retain(|_, factor| *factor != 0);
+        let size = (sum.len() <= MOST_PARTS).then(|| Size(sum.into_iter().collect()))?;
+        // Two halves are a whole.
+        if !size.0.iter().any(|(product, _)| is_shared(product)) {
+            return Some(size);
+        }
+        let (above, below) = size.fraction()?;
+        Size::over(&above, below)
+    }
+
+    /// The least numerator and denominator of what is divided exactly by numbers; what is divided by
+    /// sizes stays as it is.
+    pub(super) fn fraction(&self) -> Option<(Size, i64)> {
+        let (mut above, mut below) = (Size::default(), 1);
+        for (product, factor) in self.0.iter() {
+            let (mut own, mut by) = (Size::constant(*factor), 1_i64);
+            if is_shared(product) {
+                for factor in product {
+                    let part = factor.divided();
+                    own = own.multiply(part.map_or(&Size::quotient(factor), |(above, _)| above))?;
+                    by = by.checked_mul(part.map_or(1, |(_, below)| below))?;
+                }
+            } else {
+                own = Size([(product.clone(), *factor)].into());
+            }
+            let common = gcd(below, by);
+            above = above.scaled(by / common)?.add(&own.scaled(below / common)?, 1)?;
+            below = (below / common).checked_mul(by)?;
+        }
+        let common = gcd(below, above.content());
+        Some((above.each(|factor| factor / common), below / common))
+    }
+
+    /// A quotient by a number: what of the sum is a multiple of it is divided. `None` where it is
+    /// none: a number that leaves a rest.
+    fn over(above: &Size, below: i64) -> Option<Size> {
+        let (whole, rest): (Sum, Sum) =
+            above.0.iter().cloned().partition(|(_, factor)| factor % below == 0);
+        let whole = Size(whole.into_iter().collect()).each(|factor| factor / below);
+        let rest = Size(rest.into_iter().collect());
+        if rest.0.is_empty() {
+            return Some(whole);
+        }
+        if rest.as_constant().is_some() || rest.nesting() >= MOST_NESTED {
+            return None;
+        }
+        let common = gcd(below, rest.content());
+        let (rest, below) = (rest.each(|factor| factor / common), below / common);
+        let parts = Rc::new((rest, Size::constant(below)));
+        let mut sum: Sum = whole.0.iter().cloned().collect();
+        sum.insert(vec![Factor::Quotient(parts, Rounding::Exact)], 1);
         (sum.len() <= MOST_PARTS).then(|| Size(sum.into_iter().collect()))
+    }
+
+    /// The greatest number that divides all of it; one of nothing.
+    fn content(&self) -> i64 {
+        self.0.iter().map(|(_, factor)| *factor).reduce(gcd).map_or(1, |own| gcd(own, 0))
+    }
+
+    fn scaled(&self, by: i64) -> Option<Size> {
+        self.multiply(&Size::constant(by))
+    }
+
+    /// With other numbers before its products, of which none is zero.
+    fn each(&self, change: impl Fn(i64) -> i64) -> Size {
+        Size(self.0.iter().map(|(product, factor)| (product.clone(), change(*factor))).collect())
     }
 
     /// The size with what `known` tells in the place of symbols. `None` where that is no size.
@@ -80,11 +144,14 @@ impl Size {
         if self == other && !self.0.is_empty() {
             return Some(Size::constant(1));
         }
-        if let Some(quotient) = self.divide_exactly(other) {
+        if let Some((above, below)) = self.quotient_of(other)
+            && (rounding == Rounding::Exact || above.content() % below == 0)
+            && let Some(quotient) = Size::over(&above, below)
+        {
             return Some(quotient);
         }
         match (self.as_constant(), other.as_constant(), rounding) {
-            (_, Some(0), _) | (Some(_), Some(_), Rounding::Exact) => None,
+            (_, Some(0), _) | (_, Some(_), Rounding::Exact) => None,
             (Some(above), Some(below), Rounding::Floor) => {
                 Some(Size::constant(above.checked_div_euclid(below)?))
             }
@@ -97,6 +164,14 @@ impl Size {
                 Some(Size(Rc::new([(vec![quotient], 1)])))
             }
         }
+    }
+
+    /// The numerator and the denominator of the quotient, where this is a number.
+    fn quotient_of(&self, other: &Size) -> Option<(Size, i64)> {
+        let ((above, by), (below, times)) = (self.fraction()?, other.fraction()?);
+        let content = below.content();
+        let quotient = above.divide_exactly(&below.each(|factor| factor / content))?;
+        Some((quotient.scaled(times)?, by.checked_mul(content)?))
     }
 
     /// How many divisions stand within each other in it.
@@ -142,6 +217,10 @@ impl Size {
             let is_wanted = symbol.kind == SymbolKind::Pattern;
             return is_wanted.then(|| (symbol.clone(), found.clone()));
         }
+        let (own, divisor) = self.fraction()?;
+        if divisor != 1 {
+            return own.solve(&found.scaled(divisor)?);
+        }
         let patterns = self.patterns();
         let [wanted] = patterns.as_slice() else { return None };
         let own = Factor::Symbol((*wanted).clone());
@@ -165,4 +244,18 @@ impl Size {
         let solved = found.add(&rest, -1)?.divide(&scale, Rounding::Exact)?;
         Some(((*wanted).clone(), solved))
     }
+}
+
+/// Whether something is divided in a product by a number. Sides of views are divided each by itself.
+fn is_shared(product: &[Factor]) -> bool {
+    let is_divided = product.iter().any(|own| own.divided().is_some());
+    is_divided && !product.iter().any(Factor::is_of_views)
+}
+
+/// The greatest number that divides both, which is positive; one of nothing.
+fn gcd(mut one: i64, mut other: i64) -> i64 {
+    while other != 0 {
+        (one, other) = (other, one.wrapping_rem(other));
+    }
+    one.checked_abs().filter(|own| *own != 0).unwrap_or(1)
 }

@@ -36,7 +36,47 @@ fn divisions_wait_for_numbers() {
     assert_eq!(product.divide(&sums[0], Rounding::Exact), Some(sums[1].clone()));
     assert_eq!(product.divide(&sums[1], Rounding::Exact), Some(sums[0].clone()));
     assert!(product.divide(&b, Rounding::Exact).unwrap().is_undivided());
-    assert_eq!(sum.divide(&twice, Rounding::Exact).unwrap().to_string(), "((n + 2) / (n + 4))");
+    assert_eq!(sum.divide(&twice, Rounding::Exact).unwrap().to_string(), "(n + 2) / (n + 4)");
+}
+
+#[test]
+fn parts_of_a_batch_make_a_whole() {
+    let batch = Size::batch();
+    let number = Size::constant;
+    let part = |of: &Size, by| of.divide(&number(by), Rounding::Exact).unwrap();
+    let (half, quarter) = (part(&batch, 2), part(&batch, 4));
+    assert_eq!(half.to_string(), "batch / 2");
+    assert_eq!(half.add(&half, 1).unwrap(), batch);
+    assert_eq!(part(&half, 2), quarter);
+    assert_eq!(half.add(&quarter, 1).unwrap().add(&quarter, 1).unwrap(), batch);
+    assert_eq!(quarter.multiply(&number(4)).unwrap(), batch);
+    assert_eq!(quarter.multiply(&number(6)).unwrap().to_string(), "3 * batch / 2");
+    assert_eq!(batch.divide(&quarter, Rounding::Exact), Some(number(4)));
+    assert_eq!(
+        quarter.add(&number(1), 1).unwrap().extent().unwrap().to_string(),
+        "(batch + 4) / 4"
+    );
+    assert_eq!(half.relation(&quarter), Relation::Different);
+    let more = batch.add(&number(1), 1).unwrap();
+    assert_eq!(part(&more, 2).substitute(&|_| Some(number(7))), Some(number(4)));
+    assert_eq!(part(&more, 2).fault(&|_| Some(number(8))), Some(SizeFault::Rest));
+    assert_eq!(
+        half.divide(&number(2), Rounding::Floor).unwrap().to_string(),
+        "floor((batch / 2) / 2)"
+    );
+    let given = Size::fresh("k", SymbolKind::Given);
+    assert_eq!(quarter.multiply(&given).unwrap().relation(&half), Relation::Open);
+    let pattern = Size::fresh("n", SymbolKind::Pattern);
+    let solved = |pattern: &Size| pattern.solve(&half).map(|(_, size)| size);
+    assert_eq!(solved(&pattern.multiply(&number(4)).unwrap()), Some(part(&batch, 8)));
+    assert_eq!(solved(&pattern.multiply(&quarter).unwrap()), Some(number(2)));
+    assert!(!half.is_undivided() && half.is_share() && half.is_counted());
+    let side = Size::fresh("h", SymbolKind::Side);
+    let area = part(&side, 2).multiply(&quarter).unwrap();
+    assert_eq!(area.substitute(&|own| (own.name.as_ref() == "h").then(|| number(3))), None);
+    let whole = area.substitute(&|own| (own.name.as_ref() == "h").then(|| number(8)));
+    assert_eq!(whole, Some(batch.clone()));
+    assert!(part(&side, 2).is_undivided() && !part(&side, 2).is_share());
 }
 
 #[test]

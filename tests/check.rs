@@ -136,7 +136,7 @@ fn concise_is_a_line_each() {
 ./a.cpipe:1:18: warning[unused-import]: `convnet` is imported and never used (remove it from the `use`)
 ./a.cpipe:10:49: error[queue-batch]: the queue of 40 does not hold whole batches of 16 (a queue of 32 or 48 does)
 ./a.cpipe:13:16: error[labels-unused]: `moco_v2` reads no labels, and is handed some (write `.unlabeled`, so that no label can reach it)
-b, 1%.cpipe:7:38: error[type-mismatch]: argument `train` wants Int, not Text \"𝜏é\"
+b, 1%.cpipe:7:38: error[type-mismatch]: argument `train` of `shapes` wants Int, not Text \"𝜏é\"
 b, 1%.cpipe:7:44: error[unknown-argument]: `shapes` takes no `tset` (did you mean `test`?)
 ";
     assert_eq!(lines, wanted);
@@ -165,7 +165,7 @@ the queue of 40 does not hold whole batches of 16%0Ahelp: a queue of 32 or 48 do
 ::error file=a.cpipe,line=13,endLine=13,col=16,endColumn=26,title=cpipe (labels-unused)::\
 `moco_v2` reads no labels, and is handed some%0Ahelp: write `.unlabeled`, so that no label can reach it
 ::error file=b%2C 1%25.cpipe,line=7,endLine=7,col=38,endColumn=42,title=cpipe (type-mismatch)::\
-argument `train` wants Int, not Text \"𝜏é\"
+argument `train` of `shapes` wants Int, not Text \"𝜏é\"
 ::error file=b%2C 1%25.cpipe,line=7,endLine=7,col=44,endColumn=48,title=cpipe (unknown-argument)::\
 `shapes` takes no `tset`%0Ahelp: did you mean `test`?
 ";

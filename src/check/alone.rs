@@ -72,7 +72,13 @@ impl<'a> Checker<'a> {
             let name = &parameter.name.text;
             let default = parameter.default.as_ref().map(|default| {
                 let value = self.eval(default, &scope, Some(kind), None);
-                self.fit(value, parameter, kind, &mut Solution::default(), What::Argument)
+                self.fit(
+                    value,
+                    parameter,
+                    kind,
+                    &mut Solution::default(),
+                    What::Argument { of: Some(signature.name()) },
+                )
             });
             let value = match default.filter(|_| with_defaults) {
                 Some(value) => value,

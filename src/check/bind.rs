@@ -41,16 +41,14 @@ impl Arguments {
 
 /// What is being bound: it decides the words of the messages.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum What {
-    Argument,
+pub(super) enum What<'a> {
+    /// Of a call, or without one what a parameter is by itself.
+    Argument { of: Option<&'a str> },
     /// Of a stage of that kind. One of which a part could not be read may have any field.
-    Field {
-        stage: StageKind,
-        whole: bool,
-    },
+    Field { stage: StageKind, whole: bool },
 }
 
-impl What {
+impl What<'_> {
     fn is_partial(self) -> bool {
         matches!(self, What::Field { whole: false, .. })
     }
@@ -72,7 +70,7 @@ impl Checker<'_> {
         signature: &TypedSignature<'_>,
         arguments: &[Argument],
         span: Span,
-        what: What,
+        what: What<'_>,
         scope: &Scope,
         path: Option<&str>,
         owner: Option<ModuleId>,
@@ -98,7 +96,7 @@ impl Checker<'_> {
             let overridden = own_path.as_deref().and_then(|path| self.state.take_override(path));
             let completing = match what {
                 What::Field { stage, .. } => stage.fill(name, &values.locals, span),
-                What::Argument => None,
+                What::Argument { .. } => None,
             };
             let is_field = matches!(what, What::Field { .. });
             if let (true, Some(stage), Some(compared)) = (is_field, path, &self.compared)
@@ -170,7 +168,7 @@ impl Checker<'_> {
         values: &BTreeMap<String, Value>,
         solution: &mut Solution,
         span: Span,
-        what: What,
+        what: What<'_>,
     ) {
         if solution.settle() || values.values().any(Value::is_poison) {
             return;
@@ -209,7 +207,7 @@ impl Checker<'_> {
         &mut self,
         signature: &TypedSignature<'_>,
         arguments: &'e [Argument],
-        what: What,
+        what: What<'_>,
     ) -> BTreeMap<String, &'e Expr> {
         let mut given: BTreeMap<String, &Expr> = BTreeMap::new();
         // Not for every call of a long signature that names nothing.
@@ -280,7 +278,7 @@ impl Checker<'_> {
         }
         let callee = signature.name();
         let (finding, message) = match what {
-            What::Argument => {
+            What::Argument { .. } => {
                 (findings::UNKNOWN_ARGUMENT, format!("`{callee}` takes no `{}`", name.text))
             }
             What::Field { .. } => {
@@ -302,14 +300,16 @@ impl Checker<'_> {
         parameter: &Parameter,
         kind: &Type,
         span: Span,
-        what: What,
+        what: What<'_>,
     ) {
         if what.is_partial() {
             return;
         }
         let (callee, name) = (signature.name(), &parameter.name.text);
         let (finding, message) = match what {
-            What::Argument => (findings::MISSING_ARGUMENT, format!("`{callee}` needs `{name}`")),
+            What::Argument { .. } => {
+                (findings::MISSING_ARGUMENT, format!("`{callee}` needs `{name}`"))
+            }
             What::Field { .. } => {
                 (findings::MISSING_FIELD, format!("`{callee}` needs the field `{name}`"))
             }
@@ -326,7 +326,7 @@ impl Checker<'_> {
         parameter: &Parameter,
         kind: &Type,
         solution: &mut Solution,
-        what: What,
+        what: What<'_>,
     ) -> Value {
         let name = &parameter.name.text;
         let value = self.broadcast(value, kind);
@@ -385,7 +385,7 @@ impl Checker<'_> {
         kind: &Type,
         solution: &Solution,
         parameter: &Parameter,
-        what: What,
+        what: What<'_>,
     ) {
         let (name, found, wanted) = (&parameter.name.text, value.describe(), solution.show(kind));
         // The right kind of value, and sizes that do not fit.
@@ -393,10 +393,11 @@ impl Checker<'_> {
             && value.kind.type_of().is_some_and(|own| own.name() == kind.name());
         let finding = if is_shape { findings::SHAPE_MISMATCH } else { findings::TYPE_MISMATCH };
         let place = match what {
-            What::Argument => "argument",
-            What::Field { .. } => "field",
+            What::Argument { of: Some(callee) } => format!("argument `{name}` of `{callee}`"),
+            What::Argument { of: None } => format!("argument `{name}`"),
+            What::Field { .. } => format!("field `{name}`"),
         };
-        let message = format!("{place} `{name}` wants {wanted}, not {found}");
+        let message = format!("{place} wants {wanted}, not {found}");
         let error = self.blame_use(finding, value, message).label(format!("this is {found}"));
         let error = error.also(parameter.span, "declared here");
         let Some((help, number)) = advice(kind, value) else {

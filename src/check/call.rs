@@ -55,8 +55,8 @@ impl<'a> Checker<'a> {
         match self.callable(name, scope) {
             Some(Item::Extern(declaration)) => {
                 let signature = self.signature(declaration.signature());
-                let bound =
-                    self.bind(&signature, arguments, span, What::Argument, scope, path, None, fill);
+                let what = What::Argument { of: Some(name) };
+                let bound = self.bind(&signature, arguments, span, what, scope, path, None, fill);
                 match bound {
                     Some(bound) => self.construct(declaration, bound, span),
                     None => Value::poison(span),
@@ -70,7 +70,7 @@ impl<'a> Checker<'a> {
                     &signature,
                     arguments,
                     span,
-                    What::Argument,
+                    What::Argument { of: Some(name) },
                     scope,
                     path,
                     owner,

@@ -135,7 +135,13 @@ impl<'a> Checker<'a> {
                 }
             },
         };
-        let value = self.fit(value, parameter, &kind, &mut Solution::default(), What::Argument);
+        let value = self.fit(
+            value,
+            parameter,
+            &kind,
+            &mut Solution::default(),
+            What::Argument { of: None },
+        );
         self.state.resolve(Some(name), &value, origin);
         value
     }

@@ -7,6 +7,9 @@ use super::value::{Kind, Value};
 use crate::diagnostics::{Diagnostic, findings};
 use crate::term::objective::{Op, Section};
 
+/// How many more parts are looked at for a number that does.
+const MOST_PARTS: usize = 1024;
+
 impl Checker<'_> {
     /// Groups are of one size, so that the statistics of each are of as many examples.
     pub(super) fn check_groups(&mut self, stage: &TypedStage, builder: &Builder) {
@@ -65,9 +68,22 @@ impl Checker<'_> {
             };
             let error = self.blame(findings::PART_BATCH, accumulate, message);
             let error = error.also(self.written(batch), format!("the batch of {size}"));
-            self.report(error.help(match size - size % all {
-                0 => format!("a batch of {all} or more, or fewer parts"),
-                below => format!("a batch of {below} or {} does", below + all),
+            let batches = match size - size % all {
+                0 => format!("a batch of {all} or more"),
+                below => format!("a batch of {below} or {}", below + all),
+            };
+            // As many parts as leave each whole, and its groups.
+            let does = |parts: &usize| {
+                let own = groups.div_ceil(*parts);
+                parts.checked_mul(own).is_some_and(|all| rows.is_multiple_of(all))
+            };
+            let below = (1..parts.min(rows + 1)).rev().find(does).filter(|parts| *parts > 1);
+            let above = (parts..=rows).take(MOST_PARTS).find(does);
+            let both: Vec<String> =
+                below.into_iter().chain(above).map(|parts| parts.to_string()).collect();
+            self.report(error.help(match both.as_slice() {
+                [] => format!("{batches} does"),
+                both => format!("`accumulate: {}` does, or {batches}", both.join("` or `")),
             }));
             return;
         }

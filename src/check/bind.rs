@@ -129,7 +129,7 @@ impl Checker<'_> {
                 }
                 continue;
             } else {
-                self.missing(signature, parameter, kind, span, what);
+                self.missing(signature, parameter, kind, span, what, scope);
                 continue;
             };
             let mut value = self.fit(value, parameter, kind, &mut solution, what);
@@ -301,6 +301,7 @@ impl Checker<'_> {
         kind: &Type,
         span: Span,
         what: What<'_>,
+        scope: &Scope,
     ) {
         if what.is_partial() {
             return;
@@ -316,7 +317,12 @@ impl Checker<'_> {
         };
         let error = Diagnostic::new(finding, span, message);
         let error = error.label(format!("`{name}: {kind}` is missing"));
-        self.report(error.also(parameter.span, "declared here, without a default"));
+        let error = error.also(parameter.span, "declared here, without a default");
+        let own = name.get(..1).unwrap_or(name);
+        self.report(match self.giving(own, Some(kind), scope) {
+            Some(help) => error.help(help),
+            None => error,
+        });
     }
 
     /// Checks a value against a parameter's type and bound.

@@ -87,7 +87,7 @@ impl<'a> Checker<'a> {
                 Value::poison(span)
             }
             None => {
-                self.unknown(name, callee.span, scope);
+                self.unknown(name, callee.span, scope, None);
                 Value::poison(span)
             }
         }

@@ -158,12 +158,12 @@ impl Checker<'_> {
             self.report(error.help(help));
             return Value::poison(span);
         }
-        self.unknown(name, span, scope);
+        self.unknown(name, span, scope, wanted);
         Value::poison(span)
     }
 
     /// Reports a name that means nothing here, with the nearest that does.
-    pub(super) fn unknown(&mut self, name: &str, span: Span, scope: &Scope) {
+    pub(super) fn unknown(&mut self, name: &str, span: Span, scope: &Scope, wanted: Option<&Type>) {
         // Its `use` was reported, and whatever depends on it is wrong for that reason alone.
         if self.program.module(scope.module).missing.contains(name) {
             self.silent += 1;
@@ -187,6 +187,7 @@ impl Checker<'_> {
             self.silent += 1;
             return;
         }
+        let giving = self.giving(name, wanted, scope);
         let is_stage = resolve::declaration(name).is_some_and(|own| own.tree.outputs.is_some());
         let error = match exported {
             None if is_stage => {
@@ -205,6 +206,7 @@ impl Checker<'_> {
                 error.help("the last line is the value of a define: leave `return` out")
             }
             None if !self.diagnostics.wants_suggestions() => error,
+            None if giving.is_some() => error.help(giving.unwrap_or_default()),
             None if self.builder.is_some() && resolve::here(name).is_some() => {
                 let here = resolve::here(name).unwrap_or_default();
                 error.help(format!("for what has this name elsewhere there is `{here}`"))

@@ -3,7 +3,7 @@
 use super::objective::ViewGroup;
 use super::shape::Shape;
 use super::size::{Known, Size};
-use super::types::arithmetic;
+use super::types::{Type, TypeName, arithmetic};
 use super::value::{Kind, TensorValue, Value};
 use super::{Checker, Scope};
 use crate::diagnostics::findings;
@@ -64,6 +64,50 @@ impl Checker<'_> {
         }
     }
 
+    /// How labels or the places of the examples come to have that name, where those are wanted:
+    /// `given views a, b and index i`.
+    pub(super) fn giving(
+        &self,
+        name: &str,
+        wanted: Option<&Type>,
+        scope: &Scope,
+    ) -> Option<String> {
+        let builder = self.builder.as_ref()?;
+        let word = given_word(wanted?)?;
+        let (mut views, mut others) = (Vec::new(), Vec::new());
+        for (own, value) in &scope.locals {
+            let (Kind::Tensor(tensor) | Kind::Labels(tensor) | Kind::Index(tensor)) = &value.kind
+            else {
+                continue;
+            };
+            let node = &builder.nodes[tensor.node];
+            // A helper is handed them under another name.
+            if node.span != value.span {
+                continue;
+            }
+            match node.op {
+                Op::View(first) => views.push((first, own.clone())),
+                Op::Views { first, count } => views.push((first, format!("{own}[{count}]"))),
+                Op::Labels if word == "label" => return Some(format!("they are given as `{own}`")),
+                Op::Index if word == "index" => return Some(format!("it is given as `{own}`")),
+                Op::Labels => others.push(format!(" and label {own}")),
+                Op::Index => others.push(format!(" and index {own}")),
+                _ => {}
+            }
+        }
+        views.sort();
+        let names: Vec<&str> = views.iter().map(|(_, own)| own.as_str()).collect();
+        let views = match names.as_slice() {
+            [] => return None,
+            [own] if !own.ends_with(']') => format!("view {own}"),
+            all => format!("views {}", all.join(", ")),
+        };
+        Some(match builder.groups.len() {
+            1 => format!("write `given {views}{} and {word} {name}`", others.concat()),
+            _ => format!("write ` and {word} {name}` behind views that are given"),
+        })
+    }
+
     /// How many views are under one name, where the text says so. What is no such number is told,
     /// and taken for one.
     fn count(&mut self, scope: &Scope, views: &Views) -> Option<Size> {
@@ -109,6 +153,15 @@ impl Checker<'_> {
         if let Kind::Tensor(tensor) = value.kind {
             scope.locals.insert(name.text.clone(), Value::new(kind(tensor), name.span));
         }
+    }
+}
+
+/// The word before the name of what a batch has beside its views.
+fn given_word(kind: &Type) -> Option<&'static str> {
+    match kind.name()? {
+        TypeName::Labels => Some("label"),
+        TypeName::Index => Some("index"),
+        _ => None,
     }
 }
 

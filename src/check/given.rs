@@ -86,6 +86,8 @@ impl Checker<'_> {
                 continue;
             }
             match node.op {
+                // Meant as that word, and read as a view.
+                Op::View(_) if ["label", "labels", "index"].contains(&own.as_str()) => {}
                 Op::View(first) => views.push((first, own.clone())),
                 Op::Views { first, count } => views.push((first, format!("{own}[{count}]"))),
                 Op::Labels if word == "label" => return Some(format!("they are given as `{own}`")),

@@ -440,7 +440,7 @@ fn advice(kind: &Type, value: &Value) -> Option<(String, Option<(String, bool)>)
             let percent = (share * 1e11).round() / 1e9;
             written(format!("{percent}%"), percent / 100.0 == *share)
         }
-        (TypeName::Float, Kind::Percent(Some(percent))) => {
+        (TypeName::Float | TypeName::Schedule, Kind::Percent(Some(percent))) => {
             // Without the digits that the quotient alone brings in.
             written(((percent * 1e9).round() / 1e11).to_string(), true)
         }

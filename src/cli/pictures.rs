@@ -36,11 +36,7 @@ pub fn picture(path: &str) -> Option<String> {
     let entry = entries.iter().find(|entry| entry.path() == path)?;
     let named = &entry.named;
     let seen = match named.kind {
-        Category::Augment if path == MULTI_CROP => trained(
-            SEVERAL,
-            "several()",
-            ("dino(network, count: 4, small: 4, hidden: 2, dim: 2)", 1),
-        ),
+        Category::Augment if path == MULTI_CROP => trained(DEALT, "several()", SEVERAL),
         Category::Augment => {
             let is_size = |name: &str| name == "size";
             let mut needed =
@@ -48,9 +44,14 @@ pub fn picture(path: &str) -> Option<String> {
             if !needed.all(|own| is_size(&own.name.text)) {
                 return None;
             }
-            let has_size = named.parameters.iter().any(|own| is_size(&own.name.text));
-            let arguments = if has_size { format!("size: {SIDE}") } else { String::new() };
-            trained(&format!("use {path}"), &format!("{}({arguments})", named.name), ONE)
+            let takes = |name: &str| named.parameters.iter().any(|own| own.name.text == name);
+            let sides = [("size", SIDE), ("small", SIDE / 2)].into_iter();
+            let sides = sides.filter(|(name, _)| takes(name));
+            let arguments: Vec<_> = sides.map(|(name, side)| format!("{name}: {side}")).collect();
+            let views = format!("{}({})", named.name, arguments.join(", "));
+            let declared = format!("use {path}");
+            // What deals recipes to several views has nothing to deal to one.
+            trained(&declared, &views, ONE).or_else(|| trained(&declared, &views, SEVERAL))
         }
         _ if path.starts_with(IMAGES) => {
             let plain = trained("use std.augment.identity", "identity()", ONE)?;
@@ -90,8 +91,11 @@ fn trained(declared: &str, views: &str, (objective, epochs): (&str, usize)) -> O
 /// One view in each epoch.
 const ONE: (&str, usize) = ("rotnet(network)", SHAPE[1]);
 
-/// Two large views of an image and four small ones.
-const SEVERAL: &str = "\
+/// Two large views of an image and four small ones, in one epoch.
+const SEVERAL: (&str, usize) = ("dino(network, count: 4, small: 4, hidden: 2, dim: 2)", 1);
+
+/// Recipes for such views.
+const DEALT: &str = "\
 use std.augment.{per_view, simclr_crops}
 
 define several() -> Augment {

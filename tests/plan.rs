@@ -197,7 +197,7 @@ fn what_is_not_there_is_not_measured() {
     assert_eq!(plan["datasets"][0]["supply"], "download");
     assert_eq!(plan["seconds"], Value::Null);
     assert_eq!(plan["measured_memory"], Value::Null);
-    assert_eq!(stage(&plan, "base")["unmeasured"], "`cifar10()` is not here");
+    assert_eq!(stage(&plan, "base")["unmeasured"], "`cifar10(normalize: own)` is not here");
 }
 
 /// A training whose encoders are judged as they are kept holds their features as well.

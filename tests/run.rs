@@ -583,8 +583,8 @@ const HOST: &str = if cfg!(feature = "flex") { "flex" } else { "libtorch-cpu" };
 #[test]
 fn a_batch_that_does_not_fit_is_refused_with_what_would() {
     let data = "data=shapes(train: 40000, test: 40)";
-    // A power of two, another that has divisors, and a prime.
-    for (batch, what) in [(32768, "`accumulate:"), (32767, "`accumulate:"), (32749, "`batch:")] {
+    // A power of two, another that has divisors, and a prime: a queue wants one that divides it.
+    for (batch, what) in [(32768, "`accumulate:"), (32767, "`accumulate:"), (32749, "no batch")] {
         let place = Place::new();
         let [batch, queue] = ["base.batch", "moco.queue"].map(|field| format!("{field}={batch}"));
         let options = [data, &batch, &queue, "width=256"];

@@ -318,7 +318,8 @@ impl Checker<'_> {
         let error = Diagnostic::new(finding, span, message);
         let error = error.label(format!("`{name}: {kind}` is missing"));
         let error = error.also(parameter.span, "declared here, without a default");
-        let own = name.get(..1).unwrap_or(name);
+        // Its first letter, if nothing else has that name.
+        let own = name.get(..1).filter(|own| !scope.locals.contains_key(*own)).unwrap_or(name);
         self.report(match self.giving(own, Some(kind), scope) {
             Some(help) => error.help(help),
             None => error,

@@ -106,7 +106,7 @@ impl Checker<'_> {
         };
         Some(match builder.groups.len() {
             1 => format!("write `given {views}{} and {word} {name}`", others.concat()),
-            _ => format!("write ` and {word} {name}` behind views that are given"),
+            _ => format!("add `and {word} {name}` to one of the lines that give views"),
         })
     }
 

@@ -69,7 +69,7 @@ impl Checker<'_> {
             let error = self.blame(findings::PART_BATCH, accumulate, message);
             let error = error.also(self.written(batch), format!("the batch of {size}"));
             let batches = match size - size % all {
-                0 => format!("a batch of {all} or more"),
+                0 => format!("a batch of {all} or a multiple of it"),
                 below => format!("a batch of {below} or {}", below + all),
             };
             // As many parts as leave each whole, and its groups.
@@ -77,7 +77,7 @@ impl Checker<'_> {
                 let own = groups.div_ceil(*parts);
                 parts.checked_mul(own).is_some_and(|all| rows.is_multiple_of(all))
             };
-            let below = (1..parts.min(rows + 1)).rev().find(does).filter(|parts| *parts > 1);
+            let below = (2..parts.min(rows + 1)).rev().take(MOST_PARTS).find(does);
             let above = (parts..=rows).take(MOST_PARTS).find(does);
             let both: Vec<String> =
                 below.into_iter().chain(above).map(|parts| parts.to_string()).collect();

@@ -162,7 +162,9 @@ impl Checker<'_> {
             (Of::Batch, Some(below), Some(above)) => {
                 format!("a batch of {below} or {above} does")
             }
-            (Of::Batch, None, Some(above)) => format!("a batch of {above} or more, or fewer parts"),
+            (Of::Batch, None, Some(above)) => {
+                format!("a batch of {above} or a multiple of it, or fewer parts")
+            }
             _ => "take parts that divide it".to_owned(),
         };
         self.report(error.help(help));

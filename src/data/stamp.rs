@@ -7,15 +7,12 @@ use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
-/// A file's length, when it was last written, and where the system says so which file it is: two of
-/// one length and time may have changed their places.
+/// A file's length, and when it was last written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
     pub bytes: u64,
     /// In seconds and nanoseconds of Unix time.
     written: (u64, u32),
-    /// The number of the file on its disk.
-    number: Option<u64>,
 }
 
 impl Stamp {
@@ -31,33 +28,30 @@ impl Stamp {
     fn from(metadata: &Metadata) -> io::Result<Self> {
         let written = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
         let written = (written.as_secs(), written.subsec_nanos());
-        #[cfg(unix)]
-        let number = Some(std::os::unix::fs::MetadataExt::ino(metadata));
-        #[cfg(not(unix))]
-        let number = None;
-        Ok(Stamp { bytes: metadata.len(), written, number })
+        Ok(Stamp { bytes: metadata.len(), written })
     }
 }
 
-/// A [`Stamp`], and where the system says so when anything of the file was last changed: one that was written to and given its old time again is another.
+/// A [`Stamp`], and where the system says so which file it is and when anything of it was last
+/// changed: one that was written to and given its old time again is another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     stamp: Stamp,
-    /// In seconds and nanoseconds.
-    changed: Option<(i64, i64)>,
+    /// The number of the file on its disk, and the time in seconds and nanoseconds.
+    own: Option<(u64, i64, i64)>,
 }
 
 impl Identity {
     pub fn of(path: &Path) -> io::Result<Self> {
         let metadata = fs::metadata(path)?;
         #[cfg(unix)]
-        let changed = {
+        let own = {
             use std::os::unix::fs::MetadataExt as _;
 
-            Some((metadata.ctime(), metadata.ctime_nsec()))
+            Some((metadata.ino(), metadata.ctime(), metadata.ctime_nsec()))
         };
         #[cfg(not(unix))]
-        let changed = None;
-        Ok(Identity { stamp: Stamp::from(&metadata)?, changed })
+        let own = None;
+        Ok(Identity { stamp: Stamp::from(&metadata)?, own })
     }
 }

@@ -190,7 +190,7 @@ findings! {
     JUDGED_ON_ANOTHER_DATASET "judged-on-another-dataset" Warning lint "a protocol is fitted on one dataset and judged on another";
     JUDGED_ON_TRAINING_EXAMPLES "judged-on-training-examples" Warning lint "a model is judged on what it was trained on";
     MORE_LABELS_SEEN "more-labels-seen" Warning lint "an encoder has seen more labels than its classifier is to learn from";
-    MOMENTUM_AT_THE_EDGE "momentum-at-the-edge" Warning lint "a momentum near 0, or of 1, makes an average of nothing";
+    MOMENTUM_AT_THE_EDGE "momentum-at-the-edge" Warning lint "a momentum of 1, or below a half, makes an average of nothing";
 
     "runs":
     INTERRUPTED "interrupted" Error "the user has stopped the run";

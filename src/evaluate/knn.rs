@@ -12,7 +12,8 @@ use crate::watch::Counted;
 /// How many similarities are held at once: 16 MiB, small enough for an allocator to keep them.
 const BLOCK: usize = 1 << 22;
 
-/// With how many examples of `fit` they are at most: enough queries share them then.
+/// The most examples of `fit` in one product; several queries share them then. Fewer in tests, so
+/// that there are several products.
 const MOST_AT_ONCE: usize = if cfg!(test) { 128 } else { 1 << 16 };
 
 /// Classifies each example of `on` by the `k` examples of `fit` that are most similar to it.
@@ -22,7 +23,7 @@ const MOST_AT_ONCE: usize = if cfg!(test) { 128 } else { 1 << 16 };
 /// equal votes the first class wins.
 ///
 /// Similarities are products of matrices on `device`; neighbours are found by the processor, one
-/// block of both splits at a time, so that memory stays bounded whatever the sizes.
+/// block of both splits at a time, so that no more similarities are held whatever the sizes.
 ///
 /// # Errors
 ///

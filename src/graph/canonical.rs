@@ -164,7 +164,8 @@ impl<'b> Walk<'b> {
     }
 
     fn network(&mut self, network: usize) -> Option<usize> {
-        // In one group a network sees its batch as it does anyway.
+        // In one group a network sees its batch as it does anyway, in whatever order; but for one
+        // that is in groups by itself, or begins with one that is.
         if let Body::Grouped { of, groups: Some(1), .. } = self.builder.networks[network].body
             && !matches!(
                 self.builder.networks[of].body,

@@ -101,6 +101,8 @@ impl<'o> Search<'o> {
             return None;
         }
         let slope = self.slopes[index];
+        // What is said of a way is said of the last size.
+        let way = way.filter(|_| over(graph, index).is_none_or(|own| own == "last"));
         let (apart, together) = match way {
             None if is_softmax => return Some(self.learned(index, Effect::Keeps)),
             None => return Some(self.weighed(index, Effect::Keeps)),
@@ -192,7 +194,10 @@ impl<'o> Search<'o> {
         };
         let mut found = None;
         let (mut waiting, mut seen) = (vec![mean], BTreeSet::new());
-        while let Some(node) = waiting.pop().filter(|node| seen.insert(*node)) {
+        while let Some(node) = waiting.pop() {
+            if !seen.insert(node) {
+                continue;
+            }
             for &reader in &self.readers[node] {
                 let own = &graph.nodes[reader];
                 if is(graph, reader, named::LOG) || is_added(reader, node) {

@@ -30,9 +30,7 @@ pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
         if is_alone && is_among(graph, index, named::SOFTMAXES) {
             let message = "a softmax is taken here of one number at a time: it is always one";
             let warning = Diagnostic::new(findings::SOFTMAX_OF_ONE, place, message);
-            found.push(
-                warning.help("put the others beside it, `concat_columns(…)`, of which it is one"),
-            );
+            found.push(warning.help("put what it is told from beside it: `concat_columns(…)`"));
         }
     }
 }
@@ -56,7 +54,7 @@ fn said(graph: &ObjectiveGraph, index: usize) -> (&'static Finding, &'static str
         ),
         Some(named::LOG_SUM_EXP) => (
             findings::SOFTMAX_TWICE,
-            "this sums up probabilities, of which all together are one: it is zero",
+            "this is the logarithm of the sum of probabilities, which is one: it is zero",
             "give it the logits as they are",
         ),
         _ => (

@@ -1,4 +1,4 @@
-//! Negatives that a network has left behind which is trained itself.
+//! Negatives that the network which is being trained has left behind.
 
 use std::collections::BTreeSet;
 
@@ -10,8 +10,8 @@ use crate::graph::flow::{chain, is_trained};
 use crate::resolve::Declaration;
 use crate::term::objective::{NetworkBody, Op};
 
-/// Keys in a queue that a network has made which moves with every step do not fit each other: with a
-/// momentum of zero MoCo does not train. He et al. 2019, arXiv:1911.05722, table in section 4.1.
+/// Keys of a network that moves with every step do not fit each other in a queue: with a momentum
+/// of zero MoCo does not train. He et al. 2019, arXiv:1911.05722, table in section 4.1.
 pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
     let Objective { graph, flow, products, subject, .. } = objective;
     // By labels, and beside the rows of the batch, those of earlier steps are a memory of more.
@@ -30,7 +30,7 @@ pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
     for queue in queues.into_iter().flatten().flatten() {
         if is_of_the_learner(objective, queue) && told.insert(queue) {
             let place = subject.places.nodes[queue].place;
-            let message = "this queue holds what the network has made that is trained itself";
+            let message = "this queue holds rows of the network that is being trained";
             let warning = Diagnostic::new(findings::QUEUE_OF_THE_LEARNER, place, message);
             found.push(warning.label("its rows are of the weights of many steps").help(
                 "push the keys of an average, `ema(…)`, which moves slowly enough for them to fit \

@@ -10,7 +10,7 @@ use crate::term::{Args, Call, Term, Unit, batches};
 /// The share of an epoch that may be left out: each example still has its turn in most of them.
 const MOST_LEFT_OUT: f64 = 0.25;
 
-/// Of an average of a network: below it more of the newest weights is in it than of all before.
+/// Of an average of a network: below it the newest weights count more than all before.
 const LEAST_MOMENTUM: f64 = 0.5;
 
 pub(super) fn check(subject: &Subject<'_>, found: &mut Diagnostics) {
@@ -57,7 +57,7 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Diagnostics) {
                 "the momentum goes to 0, where the average is the network itself"
             }
             _ if most_of(Some(momentum)) < LEAST_MOMENTUM => {
-                "with so low a momentum the average is nearly the network itself"
+                "with so low a momentum the newest weights count more than all before"
             }
             _ => continue,
         };
@@ -65,7 +65,7 @@ pub(super) fn check(subject: &Subject<'_>, found: &mut Diagnostics) {
         let warning = Diagnostic::new(findings::MOMENTUM_AT_THE_EDGE, place, message);
         found.push(warning.help(
             "published ones lie between 0.99 and 0.9999; where the share of the new weights is \
-             named, it is one less that share",
+             named, it is one minus that",
         ));
     }
 }

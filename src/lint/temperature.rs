@@ -1,6 +1,7 @@
 //! How strongly similarities are told apart: temperatures, and the lengths that they divide.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 
 use super::compare::{Product, product, readers};
 use super::operations::{bare, handed_on, is, is_among, named, scaled, unscaled};
@@ -96,11 +97,13 @@ pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
         let bare: Vec<usize> = product.sides.iter().filter_map(|side| bare(graph, *side)).collect();
         bare.iter().for_each(|rows| not_normalized(subject, product, *rows, found));
         if let Some((_, node)) = scale.most.filter(|_| bare.is_empty() && !scale.is_scheduled) {
-            // One alone may lie at the edge; several that come to it are one divided by twice.
-            let least = TEMPERATURES.start();
-            let is_twice = scale.numbers > 1 && (scale.temperature / least - 1.0).abs() < 1e-9;
-            let usual = if is_twice { 2.0 * least } else { *least }..=*TEMPERATURES.end();
-            unusual(graph, subject, scale.temperature, node, usual, found);
+            unusual(
+                graph,
+                subject,
+                (scale.temperature, scale.numbers),
+                (node, TEMPERATURES),
+                found,
+            );
         }
     }
     softened(objective, found);
@@ -264,7 +267,7 @@ fn softened(objective: &Objective<'_>, found: &mut Diagnostics) {
             let scale = Scale::of(graph, index);
             let is_judged = !graph.nodes[index].inputs.iter().take(1).any(is_similarity);
             if let Some((_, node)) = scale.most.filter(|_| is_judged) {
-                unusual(graph, subject, scale.temperature, node, SOFTENED, found);
+                unusual(graph, subject, (scale.temperature, 1), (node, SOFTENED), found);
             }
         } else if handed_on(graph, index).iter().any(is_similarity) {
             are_similarities[index] = true;
@@ -275,17 +278,21 @@ fn softened(objective: &Objective<'_>, found: &mut Diagnostics) {
 fn unusual(
     graph: &ObjectiveGraph,
     subject: &Subject<'_>,
-    temperature: f64,
-    node: usize,
-    usual: std::ops::RangeInclusive<f64>,
+    (temperature, numbers): (f64, usize),
+    (node, usual): (usize, RangeInclusive<f64>),
     found: &mut Diagnostics,
 ) {
-    if usual.contains(&temperature) {
+    // One alone may lie at the edge; several that come to it are one divided by twice.
+    let is_twice = numbers > 1 && (temperature / usual.start() - 1.0).abs() < 1e-9;
+    if usual.contains(&temperature) && !is_twice {
         return;
     }
     // Without the digits that the product alone brings in.
-    let rounded = (temperature * 1e12).round() / 1e12;
-    let message = format!("a temperature of {rounded} is far from any in use");
+    let rounded: f64 = format!("{temperature:.11e}").parse().unwrap_or(temperature);
+    let message = match is_twice {
+        true => format!("several numbers come to a temperature of {rounded} here"),
+        false => format!("a temperature of {rounded} is far from any in use"),
+    };
     let warning =
         Diagnostic::new(findings::UNUSUAL_TEMPERATURE, stated(graph, subject, node), message);
     found.push(warning.help("published ones lie between 0.05 and 0.5"));

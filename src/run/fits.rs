@@ -1,17 +1,16 @@
 //! Whether the steps of a training fit into memory, and what would where they do not.
 
-use std::iter::successors;
-
 use super::Run;
 use super::estimate::free_memory;
 use super::failure::Cause;
 use super::fields::Fields;
 use super::prepare::Lookups;
-use crate::check::StageKind;
+use crate::check::{StageKind, examples_of};
 use crate::device::{Full, unless_full};
 use crate::graph::Stage;
+use crate::resolve::{Declaration, declaration};
 use crate::store::error::{Fit, RunError};
-use crate::term::objective::NetworkBody;
+use crate::term::objective::{NetworkBody, Op};
 
 /// What is expected may be off by a fifth: a run is refused where it would not fit even so.
 const AT_LEAST: [u128; 2] = [5, 6];
@@ -80,8 +79,9 @@ impl Run<'_> {
         RunError::DeviceFull { stage: name, batch, said, fits }
     }
 
-    /// The fewest parts and the largest batch, of those that divide it, with which steps fit into so
-    /// many bytes beside `datasets`: or, of unknown room, take less.
+    /// The fewest parts with which steps fit into so many bytes beside `datasets`, and the largest
+    /// batch of those that divide it, or that are powers of two where no queue holds it: or, of
+    /// unknown room, those that take less.
     fn fits(&self, fields: &Fields<'_>, datasets: u128, room: Option<u64>) -> Vec<Fit> {
         let (batch, parts) = (fields.args().size("batch"), fields.parts());
         let fit = |field, value: usize, [batch, parts]: [usize; 2]| {
@@ -96,12 +96,23 @@ impl Run<'_> {
                         && batch.is_multiple_of(parts * groups.div_ceil(parts))
                 })
         };
-        // What a batch divides, as the rows of a queue, its divisors divide, too: others are for
-        // batches that have none.
-        let divisors = (2..batch).rev().filter(|own| batch.is_multiple_of(*own));
-        let powers = successors(Some(batch.next_power_of_two() / 2), |own| Some(own / 2));
-        let fewer = divisors.chain(powers.take_while(|own| *own > 1));
-        let fewer = fewer.filter(|own| *own < batch && is_even(*own, parts));
+        let nodes = &fields.objective().nodes;
+        // What a batch divides, as the rows of a queue, its divisors divide, too.
+        let has_queue = nodes.iter().any(|node| match &node.op {
+            Op::Primitive(name) => declaration(name).is_some_and(Declaration::keeps_rows),
+            _ => false,
+        });
+        let may_be = |own: usize| match has_queue {
+            true => batch.is_multiple_of(own),
+            false => batch.is_multiple_of(own) || own.is_power_of_two(),
+        };
+        let examples = examples_of(fields.split("data")).unwrap_or(0);
+        let is_whole = |own: usize| {
+            let mut sizes = nodes.iter().flat_map(|node| &node.shape);
+            sizes.all(|size| size.is_whole(own, examples))
+        };
+        let fewer = (2..batch).rev().filter(|own| may_be(*own) && is_whole(*own));
+        let fewer = fewer.filter(|own| is_even(*own, parts));
         let more = (parts + 1..batch).filter(|own| is_even(batch, *own));
         let fits: [Option<Fit>; 2] = [
             { more }.find_map(|parts| fit("accumulate", parts, [batch, parts])),

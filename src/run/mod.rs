@@ -42,7 +42,7 @@ use std::time::{Duration, Instant};
 use crate::check::Resolved;
 use crate::data;
 use crate::device::Selected;
-use crate::diagnostics::findings;
+use crate::diagnostics::{findings, visible};
 use crate::evaluate::Features;
 use crate::graph::{Graph, Stage};
 use crate::interrupt::Interrupt;
@@ -96,7 +96,7 @@ impl Run<'_> {
         record::left_out(folder, &state.datasets)?;
         for (dataset, left_out) in state.datasets.left_out() {
             let name = findings::DATASET_DAMAGED.name.to_owned();
-            let (count, named) = (left_out.len(), data::named(left_out));
+            let (count, named) = (left_out.len(), visible(&data::named(left_out)).into_owned());
             let are = if count == 1 { "is" } else { "are" };
             let message = format!(
                 "{count} of the pictures of {dataset} cannot be read and {are} left out: {named}; \

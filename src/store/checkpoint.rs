@@ -170,7 +170,8 @@ impl Checkpoint {
     }
 
     /// Makes this the stage's newest checkpoint, as [`Saver::save`] does.
-    pub fn save(&self, partial: &mut Partial) -> Result<(), RunError> {
+    #[cfg(test)]
+    fn save(&self, partial: &mut Partial) -> Result<(), RunError> {
         partial.saver()?.save(self)
     }
 

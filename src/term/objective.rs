@@ -249,6 +249,11 @@ impl Extent {
         (is_batches && rest.iter().all(is_less)).then_some(count)
     }
 
+    /// Whether it is a whole number for a batch of so many of so many examples.
+    pub fn is_whole(&self, batch: usize, examples: usize) -> bool {
+        self.total(batch, examples) % i128::from(self.divisor) == 0
+    }
+
     /// The number that it is for a batch of so many of so many examples: none is below zero.
     pub fn number(&self, batch: usize, examples: usize) -> usize {
         let total = self.signed(batch, examples);
@@ -257,13 +262,17 @@ impl Extent {
 
     /// The same in a formula, which may be below zero.
     pub fn signed(&self, batch: usize, examples: usize) -> i128 {
+        self.total(batch, examples).div_euclid(i128::from(self.divisor))
+    }
+
+    /// What is divided.
+    fn total(&self, batch: usize, examples: usize) -> i128 {
         let product = |own: &Product| {
             let power = |size: usize, power| (size as i128).saturating_pow(power);
             let sizes = power(batch, own.batch).saturating_mul(power(examples, own.examples));
             sizes.saturating_mul(i128::from(own.factor))
         };
-        let sum = self.products.iter().map(product).fold(0, i128::saturating_add);
-        sum.div_euclid(i128::from(self.divisor))
+        self.products.iter().map(product).fold(0, i128::saturating_add)
     }
 }
 

@@ -15,8 +15,7 @@ pub struct Saving {
 impl Saving {
     pub fn start(saver: Saver, checkpoint: Checkpoint) -> Self {
         let step = checkpoint.step;
-        let thread = thread::spawn(move || saver.save(&checkpoint));
-        Saving { step, thread: Some(thread) }
+        Saving { step, thread: Some(thread::spawn(move || saver.save(&checkpoint))) }
     }
 
     /// Whether nothing has to be waited for.
@@ -40,5 +39,38 @@ impl Drop for Saving {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::store::Store;
+
+    #[test]
+    fn what_is_written_meanwhile_is_there_at_its_end_or_why_it_is_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = Store::open(folder.path()).expect("a store");
+        let stage = store.stage("ab");
+        let mut partial = stage.begin(stage.lock("me").expect("a lock")).expect("a stage");
+        partial.log(&json!({ "step": 1 })).expect("room");
+        let checkpoint = |step| Checkpoint { step, ..Checkpoint::default() };
+        let saving = Saving::start(partial.saver().expect("a log"), checkpoint(1));
+        assert_eq!(saving.end().expect("room"), 1);
+        let loaded = Checkpoint::load(&mut partial).expect("it is whole").expect("it is there");
+        assert_eq!(loaded.checkpoint, checkpoint(1));
+        // Whoever waits is told; whoever does not, waits all the same.
+        let saver = partial.saver().expect("a log");
+        fs::remove_dir_all(partial.folder()).expect("a folder of this test");
+        let saving = Saving::start(saver, checkpoint(2));
+        assert_eq!(
+            saving.end().expect_err("there is no folder").finding().name,
+            "store-unwritable"
+        );
+        drop(Saving::start(partial.saver().expect("a log"), checkpoint(3)));
     }
 }

@@ -316,17 +316,18 @@ impl<'s> Running<'s, '_> {
             kept = Some(encoder);
         }
         self.save(state, partial, step)?;
-        let is_stopped = session.interrupt.requested() && step < session.steps();
-        if kept.is_some() || is_stopped || step == session.steps() {
+        let is_stopped = || session.interrupt.requested() && step < session.steps();
+        if kept.is_some() || is_stopped() || step == session.steps() {
             self.settle()?;
         }
         if let Some(encoder) = kept {
             watch(complete, &encoder);
         }
-        match is_stopped {
-            true => Err(TrainError::Interrupted),
-            false => Ok(step),
+        if is_stopped() {
+            self.settle()?;
+            return Err(TrainError::Interrupted);
         }
+        Ok(step)
     }
 
     /// The batches of the epoch that holds a step, from that on.
@@ -351,7 +352,7 @@ impl<'s> Running<'s, '_> {
         let epoch = (step - 1) / session.steps_per_epoch() + 1;
         if !loss.is_finite() {
             let tensor = first_broken(&values(task));
-            self.settle()?;
+            self.settle_anyway();
             return Err(self.not_finite(step, loss, tensor, partial));
         }
         let metrics = names.into_iter().zip(numbers).collect();
@@ -377,11 +378,13 @@ impl<'s> Running<'s, '_> {
         step: u64,
     ) -> Result<Vec<Values>, TrainError> {
         self.session.enter(Phase::Checkpoint);
+        // Of two states one is on its way to the disk, and the other not copied yet.
+        self.settle()?;
         let state = values(task);
         match first_broken(&state) {
             None => Ok(state),
             tensor => {
-                self.settle()?;
+                self.settle_anyway();
                 Err(self.not_finite(step, self.mean.measured.loss, tensor, partial))
             }
         }
@@ -399,14 +402,13 @@ impl<'s> Running<'s, '_> {
         TrainError::NotFinite(NotFinite { step, epoch, loss, tensor, saved })
     }
 
-    /// Begins to write a checkpoint, once the one before is written.
+    /// Begins to write a checkpoint; the one before is written.
     fn save(
         &mut self,
         tensors: Vec<Values>,
         partial: &mut Partial,
         step: u64,
     ) -> Result<(), TrainError> {
-        self.settle()?;
         let session = self.session;
         // The mean of an epoch goes on where it stopped.
         let mean = serde_json::to_string(&self.mean)
@@ -420,6 +422,11 @@ impl<'s> Running<'s, '_> {
         };
         self.saving = Some(Saving::start(partial.saver()?, checkpoint));
         Ok(())
+    }
+
+    /// The same where something else is told of: whether it is there is seen from `saved`.
+    fn settle_anyway(&mut self) {
+        let _ = self.settle();
     }
 
     /// Waits until the last checkpoint is on the disk, and says so.

@@ -51,7 +51,7 @@ def row(record, memory):
 
 def main():
     cpipe, device, records, *names = sys.argv[1:]
-    names = names or sorted(path.stem.removesuffix("_cifar10") for path in PIPELINES.glob("*.cpipe"))
+    names = names or sorted(path.stem.removesuffix("_cifar10") for path in PIPELINES.glob("*_cifar10.cpipe"))
     print("| pipeline | kNN | probe | spread | minutes | GiB |")
     print("|---|---|---|---|---|---|")
     short = []

@@ -31,8 +31,8 @@ class Lars(torch.optim.Optimizer):
                 of_p, of_direction = p.norm().item(), direction.norm().item()
                 if of_p > 0 and of_direction > 0:
                     factor = self.trust * of_p / of_direction
-                if self.is_bounded:
-                    factor = min(factor / self.param_groups[0]["lr"], 1.0)
+                    if self.is_bounded:
+                        factor = min(factor / self.param_groups[0]["lr"], 1.0)
             before = self.state[p].get("mu", torch.zeros_like(p))
             mu = self.state[p]["mu"] = self.momentum * before + factor * direction
             p -= self.param_groups[0]["lr"] * mu

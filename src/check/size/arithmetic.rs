@@ -48,7 +48,7 @@ impl Size {
     }
 
     /// A quotient by a number: what of the sum is a multiple of it is divided. `None` where it is
-    /// none: a number that leaves a rest.
+    /// none, a number that leaves a rest, and where it would be too long or too deep.
     fn over(above: &Size, below: i64) -> Option<Size> {
         let (whole, rest): (Sum, Sum) =
             above.0.iter().cloned().partition(|(_, factor)| factor % below == 0);

@@ -1,5 +1,6 @@
 //! The decoded squares of a set of pictures, in files of their own.
 
+use std::any::Any;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -47,7 +48,7 @@ pub struct Index<L> {
     /// Classes of the set, and those of what is kept of each part.
     classes: usize,
     labels: [Vec<u32>; 2],
-    /// Pictures that could not be decoded, with the reason of each.
+    /// Pictures that could not be decoded, from the root on, with the reason of each.
     pub left_out: Vec<(PathBuf, String)>,
     /// The digest of all that is kept, as it lies in the files of the pictures.
     pub content: String,
@@ -188,13 +189,13 @@ impl Cache {
                 stretch.par_iter().enumerate().map_init(Canvas::new, |canvas, (at, picture)| {
                     task.advance(1)?;
                     let bytes = picture.read(root)?;
-                    // What a decoder stumbles over ends no run, and has a name.
+                    // A picture over which a decoder stumbles is named as any other.
                     let square =
                         catch_unwind(AssertUnwindSafe(|| square(&bytes, self.size, canvas)));
                     let square = match square {
                         Ok(Ok(square)) => square,
                         Ok(Err(problem)) => return Ok(Err(problem)),
-                        Err(_) => return Ok(Err("its decoder failed".to_owned())),
+                        Err(panic) => return Ok(Err(stumbled(&*panic))),
                     };
                     let mut out = out.lock().unwrap_or_else(PoisonError::into_inner);
                     let written = out.seek(SeekFrom::Start(((first + at) * self.image()) as u64));
@@ -224,12 +225,12 @@ impl Cache {
                     kept.push(at);
                     labels.push(picture.class);
                 }
-                Err(problem) => left_out.push((picture.path(root), problem.clone())),
+                Err(problem) => left_out.push((picture.path(Path::new("")), problem.clone())),
             }
         }
         if !self.skips && !left_out.is_empty() {
-            let of = pictures.len();
-            return Err(PictureError::Unreadable { pictures: left_out, of }.into());
+            let (pictures, of) = (below(root, &left_out), pictures.len());
+            return Err(PictureError::Unreadable { pictures, of }.into());
         }
         Ok(Part { file: place, kept, labels, left_out, digest: hasher.finalize() })
     }
@@ -269,6 +270,19 @@ impl Cache {
     fn image(&self) -> usize {
         3 * self.size * self.size
     }
+}
+
+/// Pictures that are told of from the root on, with it.
+pub fn below(root: &Path, pictures: &[(PathBuf, String)]) -> Vec<(PathBuf, String)> {
+    let pictures = pictures.iter();
+    pictures.map(|(picture, problem)| (root.join(picture), problem.clone())).collect()
+}
+
+/// Why a decoder that has panicked could not go on.
+fn stumbled(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    format!("its decoder failed: {}", text.unwrap_or("nobody knows why"))
 }
 
 impl<L> Index<L> {

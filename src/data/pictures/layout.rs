@@ -67,11 +67,18 @@ pub struct Found {
 impl Found {
     /// Of a path in `root`.
     pub fn of(root: &Path, path: &Path) -> Result<Self, DataError> {
-        let stamp = Stamp::of(path).map_err(|cause| match cause.kind() {
-            // A link in a circle has a kind that is not stable yet.
-            io::ErrorKind::PermissionDenied => DataError::io("read", path)(cause),
-            _ => PictureError::NoFile { picture: path.to_owned() }.into(),
-        })?;
+        let is_file = path.metadata().map(|own| own.is_file());
+        let leads_nowhere = |cause: &io::Error| {
+            #[cfg(unix)]
+            if cause.raw_os_error() == Some(libc::ELOOP) {
+                return true;
+            }
+            cause.kind() == io::ErrorKind::NotFound
+        };
+        if is_file.as_ref().map_or_else(leads_nowhere, |is_file| !is_file) {
+            return Err(PictureError::NoFile { picture: path.to_owned() }.into());
+        }
+        let stamp = Stamp::of(path).map_err(DataError::io("read", path))?;
         let path = path.strip_prefix(root).unwrap_or(path).to_owned();
         Ok(Found { path, stamp })
     }

@@ -16,7 +16,7 @@ mod unfinished;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use self::cache::Cache;
+use self::cache::{Cache, below};
 pub use self::error::{PictureError, named};
 pub use self::folder::Folder;
 use self::layout::Layout;
@@ -78,7 +78,8 @@ impl<'a> Pictures<'a> {
         self.compare_kept::<L>(&root, index.counts())?;
         let [train, test] = cache.open(&index)?.map(Arc::new);
         let content = Content::Known(index.content);
-        Ok(Dataset { train, test, normalization, content, left_out: index.left_out.into() })
+        let left_out = below(&root, &index.left_out).into();
+        Ok(Dataset { train, test, normalization, content, left_out })
     }
 
     /// Where they are, if they are as declared as far as that is known without reading one.

@@ -43,7 +43,7 @@ impl Update for Lamb {
             update = update + value.clone() * step.weight_decay;
         }
         if !step.is_spared {
-            let ratio = trust_ratio(value.clone(), update.clone(), 1.0);
+            let ratio = trust_ratio(value.clone(), update.clone(), 1.0, None);
             update = update * ratio.reshape([1; D]);
         }
         value - update * step.lr

@@ -57,10 +57,8 @@ impl Update for Lars {
             direction = direction + value.clone() * step.weight_decay;
         }
         if !step.is_spared {
-            let mut ratio = trust_ratio(value.clone(), direction.clone(), self.trust);
-            if self.is_bounded {
-                ratio = (ratio / step.lr).clamp_max(1.0);
-            }
+            let bound = self.is_bounded.then_some(step.lr);
+            let ratio = trust_ratio(value.clone(), direction.clone(), self.trust, bound);
             direction = direction * ratio.reshape([1; D]);
         }
         if self.momentum != 0.0 {

@@ -25,16 +25,23 @@ pub(super) fn clipping<'g>(
     Some(((norm + EPSILON).recip() * most).clamp_max(1.0))
 }
 
-/// The layer-wise trust ratio, `trust * |value| / |update|`, and 1 where either norm is 0; `[1]`.
+/// The layer-wise trust ratio, `trust * |value| / |update|`, and 1 where either norm is 0; `[1]`. With
+/// a bound it is `min(trust * |value| / |update| / bound, 1)`.
 pub(super) fn trust_ratio<const D: usize>(
     value: Tensor<D>,
     update: Tensor<D>,
     trust: f64,
+    bound: Option<f64>,
 ) -> Tensor<1> {
     let value = squared_norm(value).sqrt();
     let update = squared_norm(update).sqrt();
     let is_zero = value.clone().equal_elem(0.0).bool_or(update.clone().equal_elem(0.0));
-    (value / update * trust).mask_fill(is_zero, 1.0)
+    let ratio = value / update * trust;
+    let ratio = match bound {
+        Some(bound) => (ratio / bound).clamp_max(1.0),
+        None => ratio,
+    };
+    ratio.mask_fill(is_zero, 1.0)
 }
 
 fn squared_norm<const D: usize>(x: Tensor<D>) -> Tensor<1> {

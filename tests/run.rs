@@ -584,7 +584,7 @@ const HOST: &str = if cfg!(feature = "flex") { "flex" } else { "libtorch-cpu" };
 fn a_batch_that_does_not_fit_is_refused_with_what_would() {
     let data = "data=shapes(train: 40000, test: 40)";
     // A power of two, another that has divisors, and a prime: a queue wants one that divides it.
-    for (batch, what) in [(32768, "`accumulate:"), (32767, "`accumulate:"), (32749, "no batch")] {
+    for (batch, fits) in [(32768, true), (32767, true), (32749, false)] {
         let place = Place::new();
         let [batch, queue] = ["base.batch", "moco.queue"].map(|field| format!("{field}={batch}"));
         let options = [data, &batch, &queue, "width=256"];
@@ -594,7 +594,9 @@ fn a_batch_that_does_not_fit_is_refused_with_what_would() {
         let message = failure.cause.message();
         assert!(message.contains("`base` takes about"), "{message}");
         let help = failure.cause.help().expect("a help");
-        assert!(help.contains(what), "{help}");
+        // Which of both fits, and how much of it, hangs on the machine.
+        let does_fit = ["`accumulate:", "`batch:"].iter().any(|own| help.contains(own));
+        assert_eq!(does_fit, fits, "{help}");
     }
 }
 

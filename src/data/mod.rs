@@ -210,6 +210,15 @@ mod tests {
         Args(items.iter().map(|(name, value)| (name.to_string(), value.clone())).collect())
     }
 
+    /// Its declaration is what the check goes by.
+    #[test]
+    fn what_streams_is_declared_to() {
+        for (name, source) in DATASETS {
+            let streams = declaration(name).is_some_and(|own| own.is("streams"));
+            assert_eq!(streams, source.written.is_some(), "{name}");
+        }
+    }
+
     #[test]
     fn shapes_are_as_many_as_said() {
         let normalize = ("normalize", Term::Symbol("none".into()));

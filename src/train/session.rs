@@ -424,7 +424,7 @@ impl<'s> Running<'s, '_> {
         Ok(())
     }
 
-    /// The same where something else is told of: whether it is there is seen from `saved`.
+    /// Waits for the last checkpoint where another fault is told: `saved` says whether it is there.
     fn settle_anyway(&mut self) {
         let _ = self.settle();
     }

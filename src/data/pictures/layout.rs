@@ -67,7 +67,6 @@ pub struct Found {
 impl Found {
     /// Of a path in `root`.
     pub fn of(root: &Path, path: &Path) -> Result<Self, DataError> {
-        let is_file = path.metadata().map(|own| own.is_file());
         let leads_nowhere = |cause: &io::Error| {
             #[cfg(unix)]
             if cause.raw_os_error() == Some(libc::ELOOP) {
@@ -75,10 +74,13 @@ impl Found {
             }
             cause.kind() == io::ErrorKind::NotFound
         };
-        if is_file.as_ref().map_or_else(leads_nowhere, |is_file| !is_file) {
-            return Err(PictureError::NoFile { picture: path.to_owned() }.into());
-        }
-        let stamp = Stamp::of(path).map_err(DataError::io("read", path))?;
+        // Asked only where something is wrong: there may be a million files.
+        let is_no_file = || path.metadata().is_ok_and(|own| !own.is_file());
+        let stamp =
+            Stamp::of(path).map_err(|cause| match leads_nowhere(&cause) || is_no_file() {
+                true => PictureError::NoFile { picture: path.to_owned() }.into(),
+                false => DataError::io("read", path)(cause),
+            })?;
         let path = path.strip_prefix(root).unwrap_or(path).to_owned();
         Ok(Found { path, stamp })
     }

@@ -13,6 +13,11 @@ pub struct Averages {
 }
 
 impl Averages {
+    /// `1 - beta1^t` and `1 - beta2^t`: averages from zero are short of a mean by so much.
+    pub fn corrections(&self, number: i32) -> [f64; 2] {
+        [self.beta1, self.beta2].map(|beta| 1.0 - libm::pow(beta, f64::from(number)))
+    }
+
     /// `m = beta1 * m + (1 - beta1) * g`, `v = beta2 * v + (1 - beta2) * g * g`, both from zero;
     /// `m / (sqrt(v') + epsilon)` with `v' = v / (1 - beta2^t)`, and `1 - beta1^t`, which that is
     /// still to be divided by.
@@ -32,8 +37,7 @@ impl Averages {
         };
         *moments = vec![first.clone(), second.clone()];
 
-        let correction1 = 1.0 - libm::pow(self.beta1, f64::from(number));
-        let correction2 = 1.0 - libm::pow(self.beta2, f64::from(number));
+        let [correction1, correction2] = self.corrections(number);
         let deviation = second.sqrt() / libm::sqrt(correction2) + self.epsilon;
         (first / deviation, correction1)
     }

@@ -81,6 +81,11 @@ impl Array {
         Tensor::<1>::zeros([1], device).add_scalar(value).into()
     }
 
+    /// As many floats of zero.
+    pub fn zeros_like(&self) -> Self {
+        by_rank!(self.rank(), D => self.tensor::<D>().zeros_like().into())
+    }
+
     pub fn shape(&self) -> Vec<usize> {
         self.0.shape().to_vec()
     }

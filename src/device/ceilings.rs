@@ -2,15 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-use burn::tensor::{Device, Distribution, Tensor};
+use burn::tensor::{Device, Distribution, FloatDType, Tensor};
 
-use super::Selected;
+use super::{Precision, Selected};
 
 /// The most that a device was seen to do.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ceilings {
-    /// Operations of a product of two matrices in f32, a second. A multiplication and an addition
-    /// count as two.
+    /// Operations of a product of two matrices in the precision that was asked for, a second. A
+    /// multiplication and an addition count as two.
     pub product: f64,
     /// Bytes that are copied from one place of its memory to another, a second.
     pub copy: f64,
@@ -24,12 +24,18 @@ const NUMBERS: [usize; 2] = [1 << 24, 1 << 28];
 const LONG: Duration = Duration::from_millis(10);
 
 impl Ceilings {
-    /// Measures a device for about so long.
-    pub fn of(own: &Selected, length: Duration) -> Self {
+    /// Measures a device, which computes in that precision, for about so long.
+    pub fn of(own: &Selected, precision: Precision, length: Duration) -> Self {
         let device = &own.device;
         let [side, numbers] = [SIDE, NUMBERS].map(|sizes| sizes[usize::from(!own.is_host())]);
         let uniform = Distribution::Uniform(-1.0, 1.0);
-        let [a, b] = [(); 2].map(|()| Tensor::<2>::random([side, side], uniform, device));
+        let [a, b] = [(); 2].map(|()| {
+            let own = Tensor::<2>::random([side, side], uniform, device);
+            match precision {
+                Precision::F32 | Precision::Tf32 => own,
+                Precision::Bf16 => own.cast(FloatDType::BF16),
+            }
+        });
         let product = best(device, length / 2, || drop(a.clone().matmul(b.clone())));
         let row = Tensor::<1>::random([numbers], uniform, device);
         // A product is new memory, as a copy is.

@@ -217,6 +217,38 @@ pub trait Kernels: Send + Sync {
         }
     }
 
+    /// The Euclidean norm of each of many, `[count]`, of one at least.
+    fn norms(&self, arrays: &[Array]) -> Array {
+        let squares = arrays.iter().map(|own| {
+            by_rank!(own.rank(), D => {
+                let own = own.tensor::<D>();
+                (own.clone() * own).sum()
+            })
+        });
+        Tensor::cat(squares.collect(), 0).sqrt().into()
+    }
+
+    /// `own := own + factor * other` for each of many.
+    fn add_many(&self, owns: &mut [Array], others: &[Array], factor: f64) {
+        for (own, other) in owns.iter_mut().zip(others) {
+            by_rank!(other.rank(), D => own.update(|own| {
+                own.into_tensor::<D>() + other.tensor::<D>() * factor
+            }))
+        }
+    }
+
+    /// Multiplies each of many by its own of `factors`, `[count]`, or all by the one of `[1]`.
+    fn scale_many(&self, owns: &mut [Array], factors: &Array) {
+        let factors = factors.tensor::<1>();
+        let is_one = factors.dims() == [1];
+        for (index, own) in owns.iter_mut().enumerate() {
+            let factor = factors.clone().narrow(0, if is_one { 0 } else { index }, 1);
+            by_rank!(own.rank(), D => own.update(|own| {
+                own.into_tensor::<D>() * factor.reshape([1; D])
+            }))
+        }
+    }
+
     /// A step of Adam for each of many parameters: `p - lr * m' / (sqrt(v') + epsilon)`, with the
     /// averages `m'` and `v'` of [`Averages::direction`](super::Averages::direction), which are kept
     /// for each: before its first step there are none.

@@ -144,6 +144,18 @@ impl Kernels for Mixed {
         self.0.descend_many(values, gradients, buffers, how);
     }
 
+    fn norms(&self, arrays: &[Array]) -> Array {
+        self.0.norms(arrays)
+    }
+
+    fn add_many(&self, owns: &mut [Array], others: &[Array], factor: f64) {
+        self.0.add_many(owns, others, factor);
+    }
+
+    fn scale_many(&self, owns: &mut [Array], factors: &Array) {
+        self.0.scale_many(owns, factors);
+    }
+
     fn adam_many(
         &self,
         values: &mut [Array],

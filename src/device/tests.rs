@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::array::by_rank;
 use super::testing::{address, backends};
-use super::{After, Array, Descent, FallBack, Kernels, Normalized, Selected};
+use super::{Adam, After, Array, Averages, Descent, FallBack, Kernels, Normalized, Selected};
 use crate::random::Key;
 
 fn noise(seed: u64, shape: &[usize], device: &Device) -> Array {
@@ -408,5 +408,51 @@ fn descents_are_those_of_the_fall_back() {
             &mut Vec::new(),
             Descent { lr: 0.1, weight_decay: 0.0, momentum: 0.9, nesterov: false },
         );
+    }
+}
+
+/// Also of arrays that do not lie in the order of their sizes, or that somebody else holds.
+#[test]
+fn many_at_once_are_those_of_the_fall_back() {
+    for Selected { device, kernels: own, .. } in backends() {
+        let all = |at: u64| -> Vec<Array> {
+            let turned: Tensor<2> = noise(at, &[40_000, 2], &device).into_tensor();
+            vec![turned.transpose().into(), noise(at + 1, &[7], &device)]
+        };
+        let near = |found: &[Array], expected: &[Array], what: &str| {
+            assert_eq!(found.len(), expected.len());
+            found.iter().zip(expected).for_each(|(own, other)| close(own, other, what));
+        };
+        let (mut moved, mut expected) = (all(1), all(1));
+        let elsewhere = moved.clone();
+        let norms = own.norms(&moved);
+        assert_eq!(norms.shape(), [2]);
+        near(&[norms], &[FallBack.norms(&expected)], "norms");
+        own.add_many(&mut moved, &all(3), 0.7);
+        FallBack.add_many(&mut expected, &all(3), 0.7);
+        near(&moved, &expected, "sums");
+        for factors in [noise(5, &[2], &device), noise(6, &[1], &device)] {
+            own.scale_many(&mut moved, &factors);
+            FallBack.scale_many(&mut expected, &factors);
+            near(&moved, &expected, "factors");
+        }
+        for decoupled in [false, true] {
+            let averages = Averages { beta1: 0.9, beta2: 0.99, epsilon: 1e-8 };
+            let [mut kept, mut followed] = [(); 2].map(|()| vec![Vec::new(); 2]);
+            for number in 1..4 {
+                let how = Adam { averages, lr: 0.1, weight_decay: 0.02, decoupled, number };
+                let gradients = || all(10 * u64::from(number.unsigned_abs()));
+                own.adam_many(&mut moved, gradients(), &mut followed, how);
+                FallBack.adam_many(&mut expected, gradients(), &mut kept, how);
+            }
+            near(&moved, &expected, "values");
+            near(&followed.concat(), &kept.concat(), "averages");
+        }
+        assert_eq!(elsewhere.iter().map(Array::to_vec).collect::<Vec<_>>(), {
+            let before = all(1);
+            before.iter().map(Array::to_vec).collect::<Vec<_>>()
+        });
+        own.add_many(&mut [], &[], 1.0);
+        own.scale_many(&mut [], &Array::number(1.0, &device));
     }
 }

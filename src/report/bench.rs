@@ -166,14 +166,14 @@ fn machine(bench: &Bench) -> Vec<String> {
     if let Some(busy) = bench.busy {
         lines.push(format!("cores: {busy:.1} of {} at work", bench.cores));
     }
-    let product = bench.ceilings.product;
-    let ceiling = format!("{}FLOP/s of a product of two large matrices in f32", giga(product));
+    let (product, precision) = (bench.ceilings.product, bench.precision.name());
+    let ceiling =
+        format!("{}FLOP/s of a product of two large matrices in {precision}", giga(product));
     lines.push(match reached(bench) {
-        Some(reached) if bench.precision == Precision::F32 => {
+        Some(reached) => {
             let share = percent(reached / product);
             format!("networks: {}FLOP/s, {share} of the {ceiling}", giga(reached))
         }
-        Some(reached) => format!("networks: {}FLOP/s; {ceiling}", giga(reached)),
         None => ceiling,
     });
     let held = bench.memory.map(|held| format!("{} held at most; ", amount(u128::from(held))));

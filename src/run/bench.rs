@@ -164,8 +164,8 @@ impl Run<'_> {
             true => Vec::new(),
             false => recipes(&loader, BESIDE.min(length / 8)),
         };
-        let plain = self.device.in_precision(Precision::F32).map_err(RunError::from)?;
-        let ceilings = Ceilings::of(&plain, BESIDE.min(length / 8));
+        let device = self.device.in_precision(precision).map_err(RunError::from)?;
+        let ceilings = Ceilings::of(&device, precision, BESIDE.min(length / 8));
         self.interrupt.check()?;
         Ok(Bench {
             stage: stage.name.clone(),

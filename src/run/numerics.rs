@@ -14,7 +14,7 @@ const PARTS: [(&str, u32); 7] = [
     ("views", 2),
     ("initialization", 1),
     // Layers, gradients, optimizers, and which examples a step sees.
-    ("steps", 9),
+    ("steps", 10),
     // What objectives are written in.
     ("operations", 2),
     ("schedules", 1),

@@ -11,7 +11,7 @@
 
 use std::sync::OnceLock;
 
-use cpipe::device::{self, After, Array, Descent, Precision, Selected};
+use cpipe::device::{self, Adam, After, Array, Averages, Descent, Precision, Selected};
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
 
@@ -194,18 +194,52 @@ fn normal(own: &Normal) -> (&'static Selected, Array, [Array; 2]) {
     (on, x, [noise(&[channels], on), noise(&[channels], on)])
 }
 
-/// A step of SGD with momentum and one of an average: of 11 million numbers in 62 arrays, as
-/// ResNet-18 of width 64 has them.
+/// 11 million numbers in 62 arrays, as ResNet-18 of width 64 has them.
+const PARAMETERS: [usize; 2] = [62, 180_224];
+
+fn parameters(on: &Selected) -> Vec<Array> {
+    (0..PARAMETERS[0]).map(|_| noise(&PARAMETERS[1..], on)).collect()
+}
+
+fn counted<'a, 'b>(bencher: Bencher<'a, 'b>) -> Bencher<'a, 'b> {
+    bencher.counter(ItemsCount::new(PARAMETERS[0] * PARAMETERS[1]))
+}
+
+/// A step of SGD with momentum and one of an average.
 #[divan::bench(args = backends())]
 fn optimizer_and_average(bencher: Bencher<'_, '_>, backend: &str) {
     let on = selected(backend);
-    let shape = [62, 180_224];
-    let all = || (0..shape[0]).map(|_| noise(&shape[1..], on)).collect::<Vec<_>>();
-    let (mut values, gradients, mut averages, mut buffers) = (all(), all(), all(), Vec::new());
+    let [mut values, gradients, mut averages] = [(); 3].map(|()| parameters(on));
+    let mut buffers = Vec::new();
     let how = Descent { lr: 1e-9, weight_decay: 5e-4, momentum: 0.9, nesterov: false };
-    bencher.counter(ItemsCount::new(shape[0] * shape[1])).bench_local(|| {
+    counted(bencher).bench_local(|| {
         on.kernels.descend_many(&mut values, gradients.clone(), &mut buffers, how);
         on.kernels.lerp_many(&mut averages, &values.iter().collect::<Vec<_>>(), 0.99);
+    });
+}
+
+#[divan::bench(args = backends())]
+fn adam(bencher: Bencher<'_, '_>, backend: &str) {
+    let on = selected(backend);
+    let [mut values, gradients] = [(); 2].map(|()| parameters(on));
+    let mut moments = vec![Vec::new(); values.len()];
+    let averages = Averages { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+    let how = Adam { averages, lr: 1e-9, weight_decay: 0.05, decoupled: true, number: 1 };
+    counted(bencher).bench_local(|| {
+        on.kernels.adam_many(&mut values, gradients.clone(), &mut moments, how);
+    });
+}
+
+/// What LARS and LAMB do beside: the decay, two norms of each parameter, and the factor.
+#[divan::bench(args = backends())]
+fn adaptation(bencher: Bencher<'_, '_>, backend: &str) {
+    let on = selected(backend);
+    let [values, mut updates] = [(); 2].map(|()| parameters(on));
+    let ones = Array::from_vec(vec![1.0; PARAMETERS[0]], &PARAMETERS[..1], &on.device);
+    counted(bencher).bench_local(|| {
+        on.kernels.add_many(&mut updates, &values, 1e-9);
+        black_box([&values, &updates].map(|own| on.kernels.norms(own)));
+        on.kernels.scale_many(&mut updates, &ones);
     });
 }
 

@@ -17,7 +17,7 @@ pub use super::arithmetic::digest as arithmetic;
 use super::array::Array;
 #[cfg(test)]
 use super::array::by_rank;
-use super::{After, Descent, DeviceError, FallBack, Kernels, Normalized, Selected, host};
+use super::{Adam, After, Descent, DeviceError, FallBack, Kernels, Normalized, Selected, host};
 
 pub fn select() -> Result<Selected, DeviceError> {
     Ok(Selected { device: Device::flex(), kernels: &Native, kind: "flex".to_owned() })
@@ -55,7 +55,7 @@ impl Kernels for Native {
 
     fn lerp_many(&self, averages: &mut [Array], targets: &[&Array], m: f64) {
         let mut moved = taken(averages);
-        let targets: Vec<FlexTensor> = targets.iter().map(|own| native((*own).clone())).collect();
+        let targets: Vec<_> = targets.iter().map(|own| native((*own).clone())).collect();
         host::lerp_many(&mut moved, &targets, m);
         put_back(averages, moved);
     }
@@ -73,6 +73,44 @@ impl Kernels for Native {
         put_back(values, moved);
         *buffers = followed.into_iter().map(array).collect();
     }
+
+    fn norms(&self, arrays: &[Array]) -> Array {
+        array(host::norms(&tensors(arrays)))
+    }
+
+    fn add_many(&self, owns: &mut [Array], others: &[Array], factor: f64) {
+        let mut moved = taken(owns);
+        host::add_many(&mut moved, &tensors(others), factor);
+        put_back(owns, moved);
+    }
+
+    fn scale_many(&self, owns: &mut [Array], factors: &Array) {
+        let mut moved = taken(owns);
+        host::scale_many(&mut moved, &native(factors.clone()));
+        put_back(owns, moved);
+    }
+
+    fn adam_many(
+        &self,
+        values: &mut [Array],
+        gradients: Vec<Array>,
+        moments: &mut [Vec<Array>],
+        how: Adam,
+    ) {
+        let mut moved = taken(values);
+        let gradients = gradients.into_iter().map(native).collect();
+        let mut averages: Vec<_> = moments.iter_mut().map(|own| taken(own)).collect();
+        host::adam_many(&mut moved, gradients, &mut averages, how);
+        put_back(values, moved);
+        for (kept, own) in moments.iter_mut().zip(averages) {
+            *kept = own.into_iter().map(array).collect();
+        }
+    }
+}
+
+/// Of arrays without a history, which stay where they are.
+fn tensors(arrays: &[Array]) -> Vec<FlexTensor> {
+    arrays.iter().map(|own| native(own.clone())).collect()
 }
 
 /// Of arrays without a history, out of their places.

@@ -4,12 +4,13 @@ mod attention;
 mod batch_norm;
 mod convolution;
 mod depthwise;
+#[cfg(feature = "flex")]
+mod descent;
 mod elementary;
 mod functions;
 mod gelu;
 mod lanes;
 mod layer_norm;
-#[cfg(feature = "flex")]
 mod many;
 mod maps;
 mod matrices;
@@ -21,14 +22,15 @@ mod tiles;
 mod windows;
 
 #[cfg(feature = "flex")]
+pub use descent::{descend_many, lerp_many};
+#[cfg(feature = "flex")]
 pub use functions::channels_last_strides;
 pub use functions::{
     HostTensor, Normalized, attention, attention_backward, batch_norm, batch_norm_backward,
     batch_norm_fixed, convolution, convolution_backward, depthwise, depthwise_backward, gelu,
     gelu_backward, layer_norm, layer_norm_backward,
 };
-#[cfg(feature = "flex")]
-pub use many::{descend_many, lerp_many};
+pub use many::{adam_many, add_many, norms, scale_many};
 pub use number::Number;
 pub use threads::Threads;
 

@@ -11,7 +11,10 @@
 #include <ATen/Context.h>
 #include <ATen/TensorIterator.h>
 #include <ATen/Version.h>
+#include <ATen/ops/_foreach_add.h>
 #include <ATen/ops/_foreach_lerp.h>
+#include <ATen/ops/_foreach_mul.h>
+#include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/_fused_adam.h>
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/_fused_sgd.h>
@@ -21,6 +24,7 @@
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/native_layer_norm.h>
 #include <ATen/ops/native_layer_norm_backward.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/core/Event.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
@@ -210,6 +214,30 @@ char *cpipe_lerp_many(at::Tensor *const *averages, const at::Tensor *const *targ
                       double share) {
   return guarded([&] {
     at::_foreach_lerp_(listed(averages, count), listed(targets, count), at::Scalar(share));
+  });
+}
+
+// The Euclidean norm of each of `count`, in one row.
+char *cpipe_norms(at::Tensor *made[1], const at::Tensor *const *tensors, size_t count) {
+  return guarded(
+      [&] { made[0] = owned(at::stack(at::_foreach_norm(listed(tensors, count), 2))); });
+}
+
+// Adds to each of `count` so many times the other in its place.
+char *cpipe_add_many(at::Tensor *const *owns, const at::Tensor *const *others, size_t count,
+                     double factor) {
+  return guarded([&] {
+    at::_foreach_add_(listed(owns, count), listed(others, count), at::Scalar(factor));
+  });
+}
+
+// Multiplies each of `count` by its own of the factors, or by the only one.
+char *cpipe_scale_many(at::Tensor *const *owns, const at::Tensor *factors, size_t count) {
+  return guarded([&] {
+    if (factors->numel() == 1)
+      at::_foreach_mul_(listed(owns, count), factors->reshape({}));
+    else
+      at::_foreach_mul_(listed(owns, count), factors->unbind(0));
   });
 }
 

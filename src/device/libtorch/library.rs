@@ -5,7 +5,7 @@ mod many;
 mod threads;
 
 pub use copies::{CopyOut, bring};
-pub use many::{adam_many, descend_many, lerp_many};
+pub use many::{adam_many, add_many, descend_many, lerp_many, norms, scale_many};
 pub use threads::THREADS;
 
 use std::ffi::{CStr, c_char, c_void};
@@ -111,6 +111,22 @@ unsafe extern "C" {
         targets: *const *const C_tensor,
         count: usize,
         share: f64,
+    ) -> *mut c_char;
+    fn cpipe_norms(
+        made: *mut *mut C_tensor,
+        tensors: *const *const C_tensor,
+        count: usize,
+    ) -> *mut c_char;
+    fn cpipe_add_many(
+        owns: *const *mut C_tensor,
+        others: *const *const C_tensor,
+        count: usize,
+        factor: f64,
+    ) -> *mut c_char;
+    fn cpipe_scale_many(
+        owns: *const *mut C_tensor,
+        factors: *const C_tensor,
+        count: usize,
     ) -> *mut c_char;
     fn cpipe_adam_many(
         values: *const *mut C_tensor,

@@ -33,8 +33,8 @@ use super::array::Array;
 #[cfg(test)]
 use super::array::by_rank;
 use super::{
-    Adam, After, Descent, DeviceError, FallBack, Kernels, Mixed, Normalized, Precision, Reading,
-    Selected,
+    Adam, After, Descent, DeviceError, Kernels, Mixed, Normalized, Precision, Reading, Selected,
+    host,
 };
 
 pub fn best() -> Result<Selected, DeviceError> {
@@ -149,12 +149,9 @@ impl Kernels for Native {
         let ranks: Vec<usize> = gradients.iter().map(Array::rank).collect();
         let held: Vec<TchTensor> = values.iter_mut().map(writable).collect();
         let kept: Vec<TchTensor> = buffers.iter_mut().map(writable).collect();
-        let tensors = |own: &Vec<TchTensor>| -> Vec<tch::Tensor> {
-            own.iter().map(|own| own.tensor.shallow_clone()).collect()
-        };
-        let mut moved = tensors(&held);
+        let mut moved = handles(&held);
         let along: Vec<tch::Tensor> = gradients.into_iter().map(|own| native(own).tensor).collect();
-        let mut followed = tensors(&kept);
+        let mut followed = handles(&kept);
         library::descend_many(&mut moved, &along, &mut followed, how);
         put_back(values, held, &ranks);
         match kept.is_empty() {
@@ -175,11 +172,72 @@ impl Kernels for Native {
         moments: &mut [Vec<Array>],
         how: Adam,
     ) {
-        // For each parameter a GPU would be told a dozen things.
         match gradients.first().is_some_and(|own| gpu(&own.device()).is_some()) {
             true => adam_at_once(values, gradients, moments, how),
-            false => FallBack.adam_many(values, gradients, moments, how),
+            false => adam_on_host(values, gradients, moments, how),
         }
+    }
+
+    fn norms(&self, arrays: &[Array]) -> Array {
+        let own = tensors(arrays);
+        let norms = match own.first().is_some_and(|own| own.tensor.device().is_cuda()) {
+            true => TchTensor::new(library::norms(&handles(&own))),
+            false => host::norms(&own),
+        };
+        array(norms, 1)
+    }
+
+    fn add_many(&self, owns: &mut [Array], others: &[Array], factor: f64) {
+        let others = tensors(others);
+        in_place(owns, |owns| match owns[0].tensor.device().is_cuda() {
+            true => library::add_many(&mut handles(owns), &handles(&others), factor),
+            false => host::add_many(owns, &others, factor),
+        });
+    }
+
+    fn scale_many(&self, owns: &mut [Array], factors: &Array) {
+        let factors = native(factors.clone());
+        in_place(owns, |owns| match owns[0].tensor.device().is_cuda() {
+            true => library::scale_many(&mut handles(owns), &factors.tensor),
+            false => host::scale_many(owns, &factors),
+        });
+    }
+}
+
+/// Lets `write` change them, each in memory that nobody else holds, unless there are none.
+fn in_place(places: &mut [Array], write: impl FnOnce(&mut [TchTensor])) {
+    if places.is_empty() {
+        return;
+    }
+    let ranks: Vec<usize> = places.iter().map(Array::rank).collect();
+    let mut held: Vec<TchTensor> = places.iter_mut().map(writable).collect();
+    write(&mut held);
+    put_back(places, held, &ranks);
+}
+
+/// Of arrays without a history, which stay where they are.
+fn tensors(arrays: &[Array]) -> Vec<TchTensor> {
+    arrays.iter().map(|own| native(own.clone())).collect()
+}
+
+fn handles(tensors: &[TchTensor]) -> Vec<tch::Tensor> {
+    tensors.iter().map(|own| own.tensor.shallow_clone()).collect()
+}
+
+/// [`Kernels::adam_many`] by this processor's.
+fn adam_on_host(
+    values: &mut [Array],
+    gradients: Vec<Array>,
+    moments: &mut [Vec<Array>],
+    how: Adam,
+) {
+    let ranks: Vec<usize> = gradients.iter().map(Array::rank).collect();
+    let gradients = gradients.into_iter().map(native).collect();
+    let taken = |own: &mut Vec<Array>| own.iter_mut().map(writable).collect();
+    let mut averages: Vec<Vec<TchTensor>> = moments.iter_mut().map(taken).collect();
+    in_place(values, |values| host::adam_many(values, gradients, &mut averages, how));
+    for ((kept, rank), own) in moments.iter_mut().zip(ranks).zip(averages) {
+        *kept = own.into_iter().map(|own| array(own, rank)).collect();
     }
 }
 

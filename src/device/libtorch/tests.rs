@@ -4,7 +4,7 @@
 use burn::backend::libtorch::TchTensor;
 use tch::{Kind, Tensor};
 
-use super::{cpu, functions, library};
+use super::{array, cpu, functions, library, native};
 use crate::device::array::by_rank;
 use crate::device::operations::BatchNorm;
 use crate::device::{Adam, After, Array, Averages, FallBack, Kernels, Mixed};
@@ -264,6 +264,40 @@ fn the_library_is_f32_but_for_rounding() {
     let [half, half_weight, half_bias] = [&maps, &weight, &bias].map(halves);
     let found = library::depthwise(&half.tensor, [&half_weight.tensor, &half_bias.tensor]);
     near(&found, &expected, "by channel");
+}
+
+/// As where a GPU computes them.
+#[test]
+fn norms_sums_and_factors_agree() {
+    let device = cpu().unwrap().device;
+    let noise = |name: &str, shape: &[usize]| {
+        let mut rng = Key::root(0).named(name).stream();
+        let values = (0..shape.iter().product()).map(|_| rng.normal()).collect();
+        Array::from_vec(values, shape, &device)
+    };
+    let shapes: [&[usize]; 3] = [&[5, 4], &[7], &[3, 2, 3, 3]];
+    let all = |name: &str| -> Vec<Array> { shapes.map(|shape| noise(name, shape)).into() };
+    let near = |found: Vec<f32>, expected: Vec<f32>| {
+        assert_eq!(found.len(), expected.len());
+        let mut pairs = found.iter().zip(&expected);
+        assert!(pairs.all(|(a, b)| (a - b).abs() <= 1e-6 * b.abs().max(0.1)), "{found:?}");
+    };
+    let of = |arrays: &[Array]| super::handles(&super::tensors(arrays));
+    let (own, other, factors) = (all("own"), all("other"), noise("factors", &[3]));
+    let norms = array(TchTensor::new(library::norms(&of(&own))), 1);
+    near(norms.to_vec(), FallBack.norms(&own).to_vec());
+
+    let mut expected = own.clone();
+    FallBack.add_many(&mut expected, &other, -0.3);
+    let found: Vec<Array> = own.iter().map(Array::deep_copy).collect();
+    library::add_many(&mut of(&found), &of(&other), -0.3);
+    expected.iter().zip(&found).for_each(|(one, other)| near(other.to_vec(), one.to_vec()));
+
+    for factors in [factors, noise("one", &[1])] {
+        FallBack.scale_many(&mut expected, &factors);
+        library::scale_many(&mut of(&found), &native(factors).tensor);
+        expected.iter().zip(&found).for_each(|(one, other)| near(other.to_vec(), one.to_vec()));
+    }
 }
 
 #[test]

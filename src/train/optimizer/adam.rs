@@ -1,7 +1,7 @@
 //! Adam, with coupled and decoupled weight decay.
 
 use super::Optimizer;
-use super::rule::{Moved, PerParameter, Rule};
+use super::rule::{Group, PerParameter, Rule, Step};
 use crate::device::{Adam, Averages, Kernels};
 use crate::term::Args;
 
@@ -35,33 +35,12 @@ struct Coupled {
 impl Rule for Coupled {
     const MOMENTS: &'static [&'static str] = AVERAGES;
 
-    /// As [`Kernels::adam_many`] has it, in one call for all whose weight decay is the same and that
-    /// have taken as many steps.
-    fn update_all(&self, kernels: &dyn Kernels, mut moved: Vec<Moved<'_>>) {
-        let kind = |own: &Moved<'_>| (own.step.weight_decay.to_bits(), own.step.number);
-        moved.sort_by_key(kind);
-        for group in moved.chunk_by_mut(|one, other| kind(one) == kind(other)) {
-            let [mut values, mut gradients] = [const { Vec::new() }; 2];
-            let mut moments = Vec::new();
-            for own in group.iter_mut() {
-                // Moved out of its place, it is held once and written there.
-                values.push(own.value.take());
-                gradients.push(own.gradient.take());
-                moments.push(std::mem::take(own.moments));
-            }
-            let Moved { step, .. } = &group[0];
-            let how = Adam {
-                averages: self.averages,
-                lr: step.lr,
-                weight_decay: step.weight_decay,
-                decoupled: self.decoupled,
-                number: step.number,
-            };
-            kernels.adam_many(&mut values, gradients, &mut moments, how);
-            for ((own, value), kept) in group.iter_mut().zip(values).zip(moments) {
-                *own.value = value;
-                *own.moments = kept;
-            }
-        }
+    /// As [`Kernels::adam_many`] has it.
+    fn update(&self, kernels: &dyn Kernels, group: &mut Group) {
+        let Step { lr, weight_decay, number, .. } = group.step;
+        let Coupled { averages, decoupled } = *self;
+        let how = Adam { averages, lr, weight_decay, decoupled, number };
+        let gradients = std::mem::take(&mut group.gradients);
+        kernels.adam_many(&mut group.values, gradients, &mut group.moments, how);
     }
 }

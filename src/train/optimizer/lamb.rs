@@ -1,12 +1,10 @@
 //! Adam with layer-wise adaptation.
 
-use burn::tensor::Tensor;
-
 use super::Optimizer;
 use super::adam::{AVERAGES, averages};
-use super::norm::trust_ratio;
-use super::rule::{Moved, PerParameter, Rule, Step, Update, one_by_one};
-use crate::device::{Averages, Kernels};
+use super::norm::adapt;
+use super::rule::{Group, PerParameter, Rule, Step};
+use crate::device::{Adam, Array, Averages, Kernels};
 use crate::term::Args;
 
 pub(super) fn lamb(args: &Args) -> Box<dyn Optimizer> {
@@ -20,32 +18,24 @@ struct Lamb {
 impl Rule for Lamb {
     const MOMENTS: &'static [&'static str] = AVERAGES;
 
-    fn update_all(&self, _: &dyn Kernels, moved: Vec<Moved<'_>>) {
-        one_by_one(self, moved);
-    }
-}
-
-impl Update for Lamb {
     /// `r = m' / (sqrt(v') + epsilon) + decay * p`, with Adam's averages `m'` and `v'`;
     /// `p - lr * r * |p| / |r|`, where neither norm is 0. What is spared is not scaled.
     ///
     /// Algorithm 2 of the paper, with the identity as the function of `|p|`.
-    fn update<const D: usize>(
-        &self,
-        value: Tensor<D>,
-        gradient: Tensor<D>,
-        moments: &mut Vec<Tensor<D>>,
-        step: Step,
-    ) -> Tensor<D> {
-        let (direction, correction) = self.averages.direction(gradient, moments, step.number);
-        let mut update = direction / correction;
-        if step.weight_decay != 0.0 {
-            update = update + value.clone() * step.weight_decay;
+    fn update(&self, kernels: &dyn Kernels, group: &mut Group) {
+        let Step { lr, weight_decay, is_spared, number } = group.step;
+        // A step of Adam from zero, by minus one, is its direction.
+        let averages = self.averages;
+        let how = Adam { averages, lr: -1.0, weight_decay: 0.0, decoupled: true, number };
+        let mut updates: Vec<Array> = group.values.iter().map(Array::zeros_like).collect();
+        let gradients = std::mem::take(&mut group.gradients);
+        kernels.adam_many(&mut updates, gradients, &mut group.moments, how);
+        if weight_decay != 0.0 {
+            kernels.add_many(&mut updates, &group.values, weight_decay);
         }
-        if !step.is_spared {
-            let ratio = trust_ratio(value.clone(), update.clone(), 1.0, None);
-            update = update * ratio.reshape([1; D]);
+        if !is_spared {
+            adapt(kernels, &group.values, &mut updates, (1.0, None));
         }
-        value - update * step.lr
+        kernels.add_many(&mut group.values, &updates, -lr);
     }
 }

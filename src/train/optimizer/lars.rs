@@ -1,11 +1,10 @@
 //! Layer-wise adaptive rate scaling.
 
-use burn::tensor::Tensor;
-
 use super::Optimizer;
-use super::norm::trust_ratio;
-use super::rule::{Moved, PerParameter, Rule, Step, Update, one_by_one};
-use crate::device::Kernels;
+use super::norm::adapt;
+use super::rule::{Group, PerParameter, Rule, Step};
+use super::sgd::descend;
+use crate::device::{Descent, Kernels};
 use crate::term::Args;
 
 pub(super) fn lars(args: &Args) -> Box<dyn Optimizer> {
@@ -31,12 +30,6 @@ impl Rule for Lars {
         usize::from(self.momentum != 0.0)
     }
 
-    fn update_all(&self, _: &dyn Kernels, moved: Vec<Moved<'_>>) {
-        one_by_one(self, moved);
-    }
-}
-
-impl Update for Lars {
     /// `d = g + decay * p`; `d = d * trust * |p| / |d|`, where neither norm is 0;
     /// `mu = momentum * mu + d`, from zero; `p - lr * mu`. What is spared is not scaled. Bounded,
     /// `d = d * min(trust * |p| / |d| / lr, 1)`.
@@ -45,28 +38,16 @@ impl Update for Lars {
     /// rate inside of the momentum, as the paper has: the same where the rate is constant. The
     /// paper (section 4.1), and apex, which SwAV trains with, divide by `|g| + decay * |p|`, which
     /// bounds `|d|`: next to the same for a decay of 1e-6.
-    fn update<const D: usize>(
-        &self,
-        value: Tensor<D>,
-        gradient: Tensor<D>,
-        moments: &mut Vec<Tensor<D>>,
-        step: Step,
-    ) -> Tensor<D> {
-        let mut direction = gradient;
-        if step.weight_decay != 0.0 {
-            direction = direction + value.clone() * step.weight_decay;
+    fn update(&self, kernels: &dyn Kernels, group: &mut Group) {
+        let Step { lr, weight_decay, is_spared, .. } = group.step;
+        if weight_decay != 0.0 {
+            kernels.add_many(&mut group.gradients, &group.values, weight_decay);
         }
-        if !step.is_spared {
-            let bound = self.is_bounded.then_some(step.lr);
-            let ratio = trust_ratio(value.clone(), direction.clone(), self.trust, bound);
-            direction = direction * ratio.reshape([1; D]);
+        if !is_spared {
+            let bound = self.is_bounded.then_some(lr);
+            adapt(kernels, &group.values, &mut group.gradients, (self.trust, bound));
         }
-        if self.momentum != 0.0 {
-            if let Some(mu) = moments.pop() {
-                direction = mu * self.momentum + direction;
-            }
-            moments.push(direction.clone());
-        }
-        value - direction * step.lr
+        let momentum = self.momentum;
+        descend(kernels, group, Descent { lr, weight_decay: 0.0, momentum, nesterov: false });
     }
 }

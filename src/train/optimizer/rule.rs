@@ -1,11 +1,10 @@
 //! What all optimizers share: the walk over parameters, their state and its stored form.
 
-use burn::tensor::Tensor;
 use indexmap::IndexMap;
 
-use super::norm::clipping;
+use super::norm::clip;
 use super::{Now, Optimizer, ParamSet, StateError};
-use crate::device::{Array, Kernels, by_rank};
+use crate::device::{Array, Kernels};
 use crate::nn::{Params, Role};
 use crate::schedule;
 use crate::term::{Args, Term};
@@ -15,8 +14,8 @@ pub(super) trait Rule: Send {
     /// The names of the tensors that are kept for each parameter, PyTorch's own.
     const MOMENTS: &'static [&'static str];
 
-    /// Moves each of many parameters.
-    fn update_all(&self, kernels: &dyn Kernels, moved: Vec<Moved<'_>>);
+    /// Moves all parameters of a group.
+    fn update(&self, kernels: &dyn Kernels, group: &mut Group);
 
     /// How many tensors it leaves there.
     fn moments(&self) -> usize {
@@ -24,41 +23,45 @@ pub(super) trait Rule: Send {
     }
 }
 
-/// How one parameter moves, whatever the others do.
-pub(super) trait Update {
-    /// The parameter after its `step.number`-th step, counted from one. `moments` is empty in the
-    /// first step; the rule leaves it empty or with one tensor for each of [`Rule::MOMENTS`].
-    fn update<const D: usize>(
-        &self,
-        value: Tensor<D>,
-        gradient: Tensor<D>,
-        moments: &mut Vec<Tensor<D>>,
-        step: Step,
-    ) -> Tensor<D>;
-}
-
-/// Moves one parameter after the other.
-pub(super) fn one_by_one(rule: &impl Update, moved: Vec<Moved<'_>>) {
-    for Moved { value, gradient, moments, step } in moved {
-        // Moved out of its place, it is held once and written there.
-        let own = value.take();
-        *value = by_rank!(own.rank(), D => {
-            let mut tensors = moments.drain(..).map(Array::into_tensor).collect();
-            let (own, gradient) = (own.into_tensor::<D>(), gradient.into_tensor());
-            let own = rule.update::<D>(own, gradient, &mut tensors, step);
-            moments.extend(tensors.into_iter().map(Array::from));
-            own.into()
-        });
-    }
+/// Parameters that move alike in a step, out of their places: each is held once, and written where
+/// it lies.
+pub(super) struct Group {
+    pub values: Vec<Array>,
+    /// One for each, for the rule to take.
+    pub gradients: Vec<Array>,
+    /// What is remembered of each, in the order of [`Rule::MOMENTS`]: none of them in its first step.
+    /// The rule leaves none or all.
+    pub moments: Vec<Vec<Array>>,
+    pub step: Step,
 }
 
 /// A parameter that moves in a step.
-pub(super) struct Moved<'m> {
-    pub value: &'m mut Array,
-    pub gradient: Array,
-    /// What is remembered of it, in the order of [`Rule::MOMENTS`]; empty in its first step.
-    pub moments: &'m mut Vec<Array>,
-    pub step: Step,
+struct Moved<'m> {
+    value: &'m mut Array,
+    gradient: Array,
+    moments: &'m mut Vec<Array>,
+    step: Step,
+}
+
+/// Calls `update` with those that move alike.
+fn in_groups(mut moved: Vec<Moved<'_>>, mut update: impl FnMut(&mut Group)) {
+    let kind =
+        |own: &Moved<'_>| (own.step.weight_decay.to_bits(), own.step.is_spared, own.step.number);
+    moved.sort_by_key(kind);
+    for alike in moved.chunk_by_mut(|one, other| kind(one) == kind(other)) {
+        let mut group = Group {
+            values: alike.iter_mut().map(|own| own.value.take()).collect(),
+            gradients: alike.iter_mut().map(|own| own.gradient.take()).collect(),
+            moments: alike.iter_mut().map(|own| std::mem::take(own.moments)).collect(),
+            step: alike[0].step,
+        };
+        update(&mut group);
+        let made = group.values.into_iter().zip(group.moments);
+        for (own, (value, moments)) in alike.iter_mut().zip(made) {
+            *own.value = value;
+            *own.moments = moments;
+        }
+    }
 }
 
 /// The numbers of one update.
@@ -109,19 +112,19 @@ impl<R: Rule> PerParameter<R> {
         }
     }
 
-    /// The parameters of one set that move, by gradients that are scaled by `scale`, `[1]`.
+    /// The parameters of one set that move.
     fn moved<'m>(
         &self,
         params: &'m mut Params,
         gradients: Vec<Option<Array>>,
         states: &'m mut [State],
-        (scale, lr, decay): (Option<&Tensor<1>>, f64, f64),
+        (lr, decay): (f64, f64),
     ) -> Vec<Moved<'m>> {
         let roles: Vec<Role> = params.iter().map(|param| param.role).collect();
         let values = params.values_mut().iter_mut().zip(gradients);
         let all = roles.into_iter().zip(states).zip(values);
         all.filter_map(|((role, state), (value, gradient))| {
-            let gradient = scaled(gradient?, scale);
+            let gradient = gradient?;
             state.steps += 1;
             let is_spared = self.exclude && !role.is_weight();
             let weight_decay = if is_spared { 0.0 } else { decay };
@@ -132,22 +135,16 @@ impl<R: Rule> PerParameter<R> {
     }
 }
 
-fn scaled(gradient: Array, scale: Option<&Tensor<1>>) -> Array {
-    let Some(scale) = scale else { return gradient };
-    by_rank!(gradient.rank(), D => {
-        (gradient.into_tensor::<D>() * scale.clone().reshape([1; D])).into()
-    })
-}
-
 impl<R: Rule> Optimizer for PerParameter<R> {
     fn moments(&self) -> usize {
         self.rule.moments()
     }
 
-    fn step(&mut self, kernels: &dyn Kernels, sets: Vec<ParamSet<'_>>, now: Now) {
-        let scale = self.clip.and_then(|most| {
-            clipping(sets.iter().flat_map(|set| set.gradients.iter().flatten()), most)
-        });
+    fn step(&mut self, kernels: &dyn Kernels, mut sets: Vec<ParamSet<'_>>, now: Now) {
+        if let Some(most) = self.clip {
+            let gradients = sets.iter_mut().flat_map(|set| set.gradients.iter_mut().flatten());
+            clip(kernels, gradients.collect(), most);
+        }
         let decay = schedule::value(&self.weight_decay, now.progress);
         // Taken out, so that the rest of the optimizer can be read.
         let mut states = std::mem::take(&mut self.sets);
@@ -155,8 +152,8 @@ impl<R: Rule> Optimizer for PerParameter<R> {
             let count = params.values().len();
             let fresh = || vec![State::default(); count];
             let own = states.entry(name.to_owned()).or_insert_with(fresh);
-            let moved = self.moved(params, gradients, own, (scale.as_ref(), now.lr, decay));
-            self.rule.update_all(kernels, moved);
+            let moved = self.moved(params, gradients, own, (now.lr, decay));
+            in_groups(moved, |group| self.rule.update(kernels, group));
         }
         self.sets = states;
     }

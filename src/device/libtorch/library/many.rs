@@ -4,7 +4,10 @@ use std::ptr;
 
 use tch::{Kind, Tensor};
 
-use super::{check, cpipe_adam_many, cpipe_descend_many, cpipe_lerp_many};
+use super::{
+    check, cpipe_adam_many, cpipe_add_many, cpipe_descend_many, cpipe_lerp_many, cpipe_norms,
+    cpipe_scale_many, made,
+};
 use crate::device::{Adam, Averages, Descent};
 
 /// Moves each average a share of the way to its target, in place.
@@ -70,6 +73,36 @@ pub fn descend_many(
     });
     // SAFETY: what is there was made by `new`, and nobody else has it.
     buffers.extend(made.into_iter().map(|own| unsafe { Tensor::from_ptr(own) }));
+}
+
+/// The Euclidean norm of each of at least one, `[count]`.
+pub fn norms(tensors: &[Tensor]) -> Tensor {
+    let own: Vec<_> = tensors.iter().map(Tensor::as_ptr).collect();
+    // SAFETY: it holds so many live tensors, and `made` has one place.
+    let [norms] = made(|made| unsafe { cpipe_norms(made, own.as_ptr(), own.len()) });
+    norms.expect("each has a norm")
+}
+
+/// Adds to each of at least one so many times another, in place.
+///
+/// # Panics
+///
+/// If there are not as many of both.
+pub fn add_many(owns: &mut [Tensor], others: &[Tensor], factor: f64) {
+    assert_eq!(owns.len(), others.len(), "another for each");
+    let count = owns.len();
+    let owns: Vec<_> = owns.iter_mut().map(Tensor::as_mut_ptr).collect();
+    let others: Vec<_> = others.iter().map(Tensor::as_ptr).collect();
+    // SAFETY: both hold `count` live tensors, those of the first borrowed for writing.
+    check(unsafe { cpipe_add_many(owns.as_ptr(), others.as_ptr(), count, factor) });
+}
+
+/// Multiplies each of at least one by its own of `factors`, `[count]`, or by the one of `[1]`, in place.
+pub fn scale_many(owns: &mut [Tensor], factors: &Tensor) {
+    let count = owns.len();
+    let owns: Vec<_> = owns.iter_mut().map(Tensor::as_mut_ptr).collect();
+    // SAFETY: it holds `count` live tensors, borrowed for writing.
+    check(unsafe { cpipe_scale_many(owns.as_ptr(), factors.as_ptr(), count) });
 }
 
 /// A step of Adam for each of many values, in place, with their averages.

@@ -47,9 +47,13 @@ fn user() -> User {
     user
 }
 
-/// A picture that no other index has.
 fn write(user: &User, name: &str, index: u32) {
-    let path = user.path("pets").join(name);
+    write_at(user, &format!("pets/{name}"), index);
+}
+
+/// A picture that no other index has.
+fn write_at(user: &User, name: &str, index: u32) {
+    let path = user.path(name);
     fs::create_dir_all(path.parent().expect("a folder")).expect("a folder to write to");
     let value = |x: u32, y: u32, channel: u32| (17 * x * (index + 1) + 5 * y + 60 * channel) as u8;
     let picture =
@@ -220,4 +224,54 @@ fn shards_of_the_same_pictures_are_the_same_run() {
     user.run(&[]).with(0);
     assert_eq!(counts(), of_folder);
     assert_eq!(planned(&user), states(["cached"; 4]));
+}
+
+/// A pre-training on pictures that nobody has sorted, judged on others.
+const PHOTOS: &str = "\
+use std.augment.crop_and_flip
+use std.datasets.{images, shapes}
+use std.encoders.convnet
+use std.objectives.simclr
+
+pipeline photos(count: Int = 9) {
+  dataset   data     = images(\"photos\", count: count, size: 32)
+  dataset   others   = shapes(train: 40, test: 20)
+  encoder   backbone = convnet(width: 4)
+  objective contrast = simclr(backbone, dim: 8)
+
+  pretrain base {
+    data:      data.train
+    views:     crop_and_flip(size: 32)
+    objective: contrast
+    optimizer: sgd(lr: 0.01)
+    length:    2 epochs
+    batch:     4
+  }
+
+  evaluate spread { model: base.encoder, protocol: rank_me(), on: data.train }
+
+  evaluate far { model: base.encoder, protocol: knn(k: 3), fit: others.train, on: others.test }
+}
+";
+
+#[test]
+fn pictures_need_no_labels() {
+    let user = User::with(PHOTOS);
+    let names = ["1.png", "2.png", "a/3.png", "a/b/4.png", "a/b/5.jpg", "c/6.png", "c/7.jpg"];
+    for (name, index) in names.into_iter().zip(0..) {
+        write_at(&user, &format!("photos/{name}"), index);
+    }
+    fs::write(user.path("photos/notes.txt"), "no picture").expect("a folder to write to");
+    let ended = wrong(&user, &[]).says("dataset-differs").says("has 7 pictures, not 9");
+    ended.says("complete the set, or say `count: 7`");
+
+    let given = ["-o", "count=7"];
+    user.run(&given).with(0);
+    assert_eq!(computed(&user), ["base", "spread", "far"]);
+    user.run(&given).with(0);
+    assert_eq!(computed(&user), [""; 0]);
+    // What one of them holds is what the results stand on.
+    write_at(&user, "photos/a/b/4.png", 30);
+    user.run(&given).with(0);
+    assert_eq!(computed(&user), ["base", "spread", "far"]);
 }

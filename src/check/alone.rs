@@ -125,6 +125,8 @@ impl<'a> Checker<'a> {
                 call: None,
                 image: sizes.unwrap_or_else(|| [".channels", ".height", ".width"].map(given)),
                 classes: first(TypeName::Label).unwrap_or_else(|| given(".classes")),
+                labeled: kind.part(TypeName::Label).is_some()
+                    || kind.part(TypeName::Image).is_none(),
             }
         };
         let width = || first(TypeName::Feature).unwrap_or_else(|| given(".width"));
@@ -147,12 +149,11 @@ impl<'a> Checker<'a> {
             TypeName::Text => Kind::Text(None),
             TypeName::Duration => Kind::Duration(None),
             TypeName::Dataset => Kind::Dataset(dataset()),
-            TypeName::Split => Kind::Split(SplitValue {
-                dataset: dataset(),
-                part: Part::Train,
-                labeled: true,
-                share: None,
-            }),
+            TypeName::Split => {
+                let dataset = dataset();
+                let labeled = dataset.labeled;
+                Kind::Split(SplitValue { dataset, part: Part::Train, labeled, share: None })
+            }
             TypeName::Augment => Kind::Augment(Rc::new(AugmentValue {
                 term: None,
                 sizes: Vec::new(),

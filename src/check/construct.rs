@@ -77,7 +77,7 @@ impl Checker<'_> {
                 let Some(Term::Call(call)) = term else { return Value::poison(span) };
                 let [channels, height, width] = <[Size; 3]>::try_from(sizes(TypeName::Image))
                     .expect("a dataset's signature gives Image[c, h, w]");
-                let classes = first(TypeName::Label).expect("a dataset's signature gives Label[c]");
+                let label = first(TypeName::Label);
                 if !declaration.is("streams")
                     && let Some(image) = memory::product([&channels, &height, &width])
                 {
@@ -91,7 +91,8 @@ impl Checker<'_> {
                 Kind::Dataset(DatasetValue {
                     call: Some(call),
                     image: [channels, height, width],
-                    classes,
+                    labeled: label.is_some(),
+                    classes: label.unwrap_or_else(|| Size::constant(1)),
                 })
             }
             Some(TypeName::Augment) if declaration.named("deals").is_some() => {

@@ -13,16 +13,25 @@ pub fn declared_size(call: &Call, part: &str) -> Option<usize> {
     declared_sizes(call, part)?.into_iter().next()
 }
 
+/// The number of a dataset's classes: one where it has no labels.
+pub fn declared_classes(dataset: &Call) -> Option<usize> {
+    let signature = TypedSignature::read(declaration(&dataset.name)?.signature());
+    match signature.result.part(TypeName::Label) {
+        Some(_) => declared_size(dataset, "Label"),
+        None => Some(1),
+    }
+}
+
 /// How many examples a split has, where its dataset says so before it is loaded.
 pub fn examples_of(split: &Split) -> Option<usize> {
-    taken(&split.dataset, split.part, declared_size(&split.dataset, "Label"), split.share())
+    taken(&split.dataset, split.part, declared_classes(&split.dataset), split.share())
 }
 
 /// The same, or where only labels tell it, a number that it is not above and near to.
 pub fn examples_at_most(split: &Split) -> Option<usize> {
     examples_of(split).or_else(|| {
         let all = resolve::examples(&split.dataset, split.part)?;
-        let classes = declared_size(&split.dataset, "Label")?;
+        let classes = declared_classes(&split.dataset)?;
         let Share { percent, each } = split.share();
         let of_all = (all as f64 * percent / 100.0).ceil() as usize + classes;
         Some(each.map_or(of_all, |each| each.saturating_mul(classes)).min(all))

@@ -39,6 +39,7 @@ impl Checker<'_> {
         }
         if let (Some(on), Some(Value { kind: Kind::Model(model), .. })) =
             (&on, stage.fields.get("model"))
+            && on.dataset.labeled
             && model.classes.relation(&on.dataset.classes) == Relation::Different
         {
             let (own, there) = (&model.classes, &on.dataset.classes);
@@ -57,7 +58,8 @@ impl Checker<'_> {
         }
         if let (Some(fit), Some(on)) = (&fit, &on) {
             let [there, here] = [fit, on].map(|split| &split.dataset.classes);
-            if there.relation(here) == Relation::Different {
+            let are_labeled = fit.dataset.labeled && on.dataset.labeled;
+            if are_labeled && there.relation(here) == Relation::Different {
                 let message =
                     format!("{there} classes are fitted, and {here} are there to be told");
                 let error = self.about(findings::SHAPE_MISMATCH, stage, "on", message);

@@ -4,7 +4,7 @@ use super::size::Size;
 use super::state::{Declared, Phase};
 use super::tokens::stride;
 use super::types::Type;
-use super::value::{Kind, SplitValue, Value};
+use super::value::{DatasetValue, Kind, SplitValue, Value};
 use super::{Checker, Scope};
 use crate::diagnostics::{Diagnostic, Finding, findings};
 use crate::resolve::{self, Item};
@@ -253,17 +253,19 @@ impl Checker<'_> {
         }
         let known: &[&str] = match (&value.kind, name.text.as_str()) {
             (Kind::Poison, _) => return Kind::Poison,
-            (Kind::Dataset(dataset), "train" | "test") => {
-                let part = if name.text == "train" { Part::Train } else { Part::Test };
-                return Kind::Split(SplitValue {
-                    dataset: dataset.clone(),
-                    part,
-                    labeled: true,
-                    share: Some(Share::WHOLE),
-                });
+            (Kind::Dataset(dataset), "train") => return whole(dataset, Part::Train),
+            (Kind::Dataset(dataset), "test") if dataset.has_test() => {
+                return whole(dataset, Part::Test);
             }
-            (Kind::Dataset(dataset), "classes") => return Kind::Int(dataset.classes.clone()),
-            (Kind::Dataset(_), _) => &["train", "test", "classes"],
+            (Kind::Dataset(dataset), "classes") if dataset.labeled => {
+                return Kind::Int(dataset.classes.clone());
+            }
+            (Kind::Dataset(dataset), _) => match (dataset.has_test(), dataset.labeled) {
+                (true, true) => &["train", "test", "classes"],
+                (true, false) => &["train", "test"],
+                (false, true) => &["train", "classes"],
+                (false, false) => &["train"],
+            },
             (Kind::Split(split), "unlabeled") => {
                 return Kind::Split(SplitValue { labeled: false, ..split.clone() });
             }
@@ -294,6 +296,12 @@ impl Checker<'_> {
         };
         if let Some(message) = called {
             self.error(findings::UNKNOWN_FIELD, name.span, message);
+            return Kind::Poison;
+        }
+        if let Kind::Dataset(_) = value.kind
+            && let Some((message, help)) = lacking(&name.text)
+        {
+            self.report(Diagnostic::new(findings::UNKNOWN_FIELD, name.span, message).help(help));
             return Kind::Poison;
         }
         let message = format!("{} has no `{}`", article(&value.describe()), name.text);
@@ -415,4 +423,25 @@ fn makes(item: &Item, types: &[&str]) -> bool {
     let Item::Extern(declaration) = item else { return false };
     let result = &declaration.signature().result.kind;
     matches!(result, TypeKind::Named(name, _) if types.contains(&name.as_str()))
+}
+
+/// What a dataset may lack, and what to do then.
+fn lacking(name: &str) -> Option<(&'static str, &'static str)> {
+    match name {
+        "test" => Some((
+            "this dataset has no `test`",
+            "all of it is to train on, as `.train`: judge on another dataset",
+        )),
+        "classes" => Some((
+            "this dataset has no `classes`",
+            "its images have no labels: name one whose images have, such as a `folder`",
+        )),
+        _ => None,
+    }
+}
+
+/// All of a part of a dataset.
+fn whole(dataset: &DatasetValue, part: Part) -> Kind {
+    let (dataset, labeled) = (dataset.clone(), dataset.labeled);
+    Kind::Split(SplitValue { dataset, part, labeled, share: Some(Share::WHOLE) })
 }

@@ -92,6 +92,12 @@ impl Checker<'_> {
 
     /// As many of each class.
     fn few(&mut self, split: &SplitValue, taken: &Value) -> Option<Option<Share>> {
+        if !split.dataset.labeled {
+            let message = "there are no classes to take a few of each: this dataset has no labels";
+            let error = self.blame_use(findings::LABELS_MISSING, taken, message.to_owned());
+            self.report(error.help("write a share of all: `.sample(10%)`"));
+            return None;
+        }
         let each = match &taken.kind {
             Kind::Int(size) => size.as_constant(),
             Kind::Poison => return None,

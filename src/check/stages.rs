@@ -29,6 +29,9 @@ pub const VALUE_KINDS: &[(&str, Option<TypeName>)] = &[
 
 pub const STAGES: &[StageKind] = &[StageKind::Pretrain, StageKind::Evaluate, StageKind::Finetune];
 
+/// What to do where a dataset has no labels at all.
+const NO_LABELS: &str = "its dataset has no labels: name one that has, such as a `folder`";
+
 /// Two to this power are more than a text can export.
 const MOST_EXPORTS: u32 = 20;
 
@@ -217,6 +220,7 @@ impl Checker<'_> {
                 let error = self.about(findings::LABELS_MISSING, stage, "data", message);
                 // Under the name of another split it may be right elsewhere.
                 let help = match stage.fields.get("data") {
+                    _ if !data.dataset.labeled => NO_LABELS,
                     Some(value) if value.span != self.written(value) => {
                         "give it the split without `.unlabeled`"
                     }
@@ -319,7 +323,7 @@ impl Checker<'_> {
         let Some(value @ Value { kind: Kind::Head(head), .. }) = stage.fields.get("head") else {
             return;
         };
-        if head.output != data.dataset.classes {
+        if data.labeled && head.output != data.dataset.classes {
             let message = format!(
                 "the head yields {} values for {} classes",
                 head.output, data.dataset.classes
@@ -369,7 +373,8 @@ impl Checker<'_> {
         if !split.labeled {
             let message = format!("{what} needs labels, and this split has none");
             let error = self.about(findings::LABELS_MISSING, stage, field, message);
-            self.report(error.help("leave out `.unlabeled`"));
+            let help = if split.dataset.labeled { "leave out `.unlabeled`" } else { NO_LABELS };
+            self.report(error.help(help));
         }
     }
 }

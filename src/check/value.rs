@@ -12,7 +12,7 @@ use super::shape::Shape;
 use super::size::Size;
 use super::tokens::Grid;
 use super::types::{Brackets, Type, TypeName};
-use crate::resolve::Declaration;
+use crate::resolve::{Declaration, examples};
 use crate::source::Span;
 use crate::term::{Args, Call, Part, Share, Term, Unit};
 
@@ -69,7 +69,9 @@ pub struct DatasetValue {
     pub call: Option<Call>,
     /// Channels, height, width.
     pub image: [Size; 3],
+    /// One where it has no labels.
     pub classes: Size,
+    pub labeled: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -217,7 +219,7 @@ impl Kind {
                 return Some(Type::shaped(TypeName::Index, index.shape.clone()));
             }
             Kind::Dataset(dataset) => {
-                return Some(Type::Named(TypeName::Dataset, dataset.examples(true)));
+                return Some(Type::Named(TypeName::Dataset, dataset.examples(dataset.labeled)));
             }
             Kind::Split(split) => {
                 return Some(Type::Named(TypeName::Split, split.dataset.examples(split.labeled)));
@@ -253,6 +255,11 @@ impl Kind {
 }
 
 impl DatasetValue {
+    /// Whether some of its examples are to test on.
+    pub fn has_test(&self) -> bool {
+        self.call.as_ref().is_none_or(|call| examples(call, Part::Test).is_some())
+    }
+
     /// What it holds: `[Image[3, 32, 32], Label[10]]`.
     fn examples(&self, labeled: bool) -> Brackets {
         let image = Type::shaped(TypeName::Image, Shape::of(self.image.clone()));

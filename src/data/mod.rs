@@ -17,7 +17,7 @@ mod testing;
 
 use std::path::{Path, PathBuf};
 
-use self::pictures::{Folder, Pictures, Shards};
+use self::pictures::{Folder, Pictures, Shards, Unsorted};
 pub use self::{
     download::{Remote, download},
     error::{DataError, NotDownloaded},
@@ -120,6 +120,18 @@ pub static DATASETS: &[(&str, Source)] = &[
             locate: |args, source| Pictures::of(args).locate::<Folder>(source),
             content: |args, source| Pictures::of(args).content::<Folder>(source),
             written: Some(|args, source| Pictures::of(args).written::<Folder>(source)),
+        },
+    ),
+    (
+        "images",
+        Source {
+            load: |args, source| {
+                let normalization = normalization(args, IMAGENET);
+                Pictures::unsorted(args).load::<Unsorted>(normalization, source)
+            },
+            locate: |args, source| Pictures::unsorted(args).locate::<Unsorted>(source),
+            content: |args, source| Pictures::unsorted(args).content::<Unsorted>(source),
+            written: Some(|args, source| Pictures::unsorted(args).written::<Unsorted>(source)),
         },
     ),
     (

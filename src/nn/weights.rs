@@ -266,6 +266,8 @@ impl Weights {
             found: Some(format!("{} {:?}", tensor.kind, tensor.shape)),
         }));
         if !mismatches.is_empty() {
+            // What is there in another shape tells more than what is nowhere.
+            mismatches.sort_by_key(|own| own.expected.is_none() || own.found.is_none());
             let part = prefix.trim_end_matches('.').to_owned();
             return Err(FileError::Mismatch { path: self.path.clone(), part, mismatches });
         }

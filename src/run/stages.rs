@@ -11,7 +11,7 @@ use super::inputs::Examples;
 use super::networks::{HEAD, MODEL, file, head};
 use super::{Run, State};
 use crate::augment::Augmentation;
-use crate::check::{StageKind, declared_size};
+use crate::check::{StageKind, declared_classes};
 use crate::data::DataError;
 use crate::data::ahead::default_threads;
 use crate::data::loader::Loader;
@@ -161,7 +161,8 @@ impl Run<'_> {
         };
         let on = fields.split("on");
         let fit = stage.fields.contains_key("fit").then(|| examples(fields.split("fit")));
-        let (on, classes) = (examples(on)?, declared(&on.dataset, "Label"));
+        let (on, classes) = (examples(on)?, declared_classes(&on.dataset));
+        let classes = classes.expect("the checker has read its signature");
         Ok(Judging { protocol, recipes: fields.recipes(), on, fit: fit.transpose()?, classes })
     }
 
@@ -264,10 +265,4 @@ pub(super) struct Judging<'s> {
     pub on: (Examples, &'s Split),
     pub fit: Option<(Examples, &'s Split)>,
     pub classes: usize,
-}
-
-/// A size that the signature of a checked constructor declares.
-fn declared(call: &Call, part: &str) -> usize {
-    let size = declared_size(call, part);
-    size.unwrap_or_else(|| panic!("the signature of `{}` declares no {part}[…]", call.name))
 }

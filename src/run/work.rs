@@ -9,7 +9,7 @@ use super::networks::head;
 use super::passes::{Gradient, Passes};
 use super::plan::Plan;
 use crate::augment::Augmentation;
-use crate::check::{StageKind, declared_size, declared_sizes, examples_at_most as examples};
+use crate::check::{StageKind, declared_sizes, examples_at_most as examples};
 use crate::data::ahead::batches_held;
 use crate::evaluate;
 use crate::graph::Stage;
@@ -296,6 +296,5 @@ fn shown(image: nn::Extent, recipe: &Augmentation) -> nn::Extent {
 /// An image of a dataset.
 fn imaged(dataset: &Call) -> Option<nn::Extent> {
     let sizes: [usize; 3] = declared_sizes(dataset, "Image")?.try_into().ok()?;
-    declared_size(dataset, "Label")?;
     Some(nn::Extent::Maps(sizes))
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::Counts;
 use crate::diagnostics::{Finding, findings};
 
-/// A fault of a folder of pictures, or of shards.
+/// A fault of pictures in folders, or of shards.
 #[derive(Debug)]
 pub enum PictureError {
     /// It is in none of these places.
@@ -142,6 +142,10 @@ impl PictureError {
             PictureError::ClassMissing { folder, class } => {
                 format!("`{}` has no picture to train on of class {class}", folder.display())
             }
+            PictureError::Differs { call: "images", folder, found, declared, .. } => {
+                let (found, declared) = (found.train, declared.train);
+                format!("`{}` has {found} pictures, not {declared}", folder.display())
+            }
             PictureError::Differs { folder, found, declared, .. } => {
                 let different = [
                     (found.classes, declared.classes, "classes"),
@@ -214,6 +218,12 @@ impl PictureError {
             }
             PictureError::ClassMissing { .. } => {
                 "classes are numbered from 0 up, and each has pictures to train on".into()
+            }
+            PictureError::Differs { call: "images", found: Counts { train: 0, .. }, .. } => {
+                "put JPEG or PNG files into it".into()
+            }
+            PictureError::Differs { call: "images", found: Counts { train, .. }, .. } => {
+                format!("complete the set, or say `count: {train}`")
             }
             PictureError::Differs { found: Counts { classes, train, test }, .. } => {
                 let found = format!("`classes: {classes}, train: {train}, test: {test}`");

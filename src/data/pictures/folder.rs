@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::layout::{DEEPEST, Found, Layout, Picture, extension, sorted};
+use super::layout::{Found, Layout, Picture, all, all_are_read, extension, sorted};
 use super::{Counts, PictureError};
 use crate::data::error::DataError;
 use crate::watch::Watch;
@@ -55,16 +55,14 @@ impl Layout for Folder {
         let mut listing = Folder { classes, train: Vec::new(), test: Vec::new() };
         let mut not_read = Vec::new();
         for (label, class) in (0..).zip(&listing.classes) {
-            watch.check()?;
-            let at = Walk { root, class: label };
             let folder = train.join(class);
-            at.walk(&folder, 0, &mut listing.train, &mut not_read)?;
-            if listing.train.last().is_none_or(|last| last.class != label) && not_read.is_empty() {
+            let own = all(root, &folder, watch, &mut not_read)?;
+            if own.is_empty() && not_read.is_empty() {
                 return Err(PictureError::EmptyClass { folder }.into());
             }
+            listing.train.extend(own.into_iter().map(|file| Entry { file, class: label }));
         }
         for folder in sorted(&test)? {
-            watch.check()?;
             if !folder.is_dir() {
                 match extension(&folder) {
                     Some(_) => return Err(PictureError::NoClass { picture: folder }.into()),
@@ -74,14 +72,12 @@ impl Layout for Folder {
             let class = listing.classes.binary_search(&name(&folder));
             let Ok(class) = class else { return Err(PictureError::OtherClass { folder }.into()) };
             // There are fewer classes than files, of which there are fewer than `u32::MAX`.
-            let at = Walk { root, class: class as u32 };
-            at.walk(&folder, 0, &mut listing.test, &mut not_read)?;
+            let class = class as u32;
+            let own = all(root, &folder, watch, &mut not_read)?;
+            listing.test.extend(own.into_iter().map(|file| Entry { file, class }));
         }
-        let count = not_read.len();
-        match not_read.into_iter().next() {
-            Some(first) => Err(PictureError::Format { first, count }.into()),
-            None => Ok(listing),
-        }
+        all_are_read(not_read)?;
+        Ok(listing)
     }
 
     fn counts(&self) -> Option<Counts> {
@@ -91,40 +87,6 @@ impl Layout for Folder {
 
     fn pictures(&self, _: &Path, _: Watch<'_>) -> Result<[Vec<Picture<'_>>; 2], DataError> {
         Ok([&self.train, &self.test].map(|part| part.iter().map(Entry::picture).collect()))
-    }
-}
-
-/// A class that is listed.
-struct Walk<'a> {
-    root: &'a Path,
-    class: u32,
-}
-
-impl Walk<'_> {
-    /// Adds the pictures in a folder, and in the folders that lie in it.
-    fn walk(
-        &self,
-        folder: &Path,
-        depth: usize,
-        found: &mut Vec<Entry>,
-        not_read: &mut Vec<PathBuf>,
-    ) -> Result<(), DataError> {
-        if depth > DEEPEST {
-            return Err(PictureError::TooDeep { folder: folder.to_owned() }.into());
-        }
-        for path in sorted(folder)? {
-            match extension(&path) {
-                // Only what may be a folder is asked whether it is one.
-                None if path.is_dir() => self.walk(&path, depth + 1, found, not_read)?,
-                None => {}
-                Some(false) => not_read.push(path),
-                Some(true) => {
-                    let file = Found::of(self.root, &path)?;
-                    found.push(Entry { file, class: self.class });
-                }
-            }
-        }
-        Ok(())
     }
 }
 

@@ -122,6 +122,54 @@ fn section(path: &Path, member: &Member) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// The pictures in a folder, and in the folders that lie in it. Those in formats that are not read are
+/// added to `not_read`.
+pub fn all(
+    root: &Path,
+    folder: &Path,
+    watch: Watch<'_>,
+    not_read: &mut Vec<PathBuf>,
+) -> Result<Vec<Found>, DataError> {
+    let mut found = Vec::new();
+    walk(folder, 0, &mut |path, is_read| {
+        watch.check()?;
+        match is_read {
+            true => found.push(Found::of(root, &path)?),
+            false => not_read.push(path),
+        }
+        Ok(())
+    })?;
+    Ok(found)
+}
+
+fn walk(
+    folder: &Path,
+    depth: usize,
+    each: &mut dyn FnMut(PathBuf, bool) -> Result<(), DataError>,
+) -> Result<(), DataError> {
+    if depth > DEEPEST {
+        return Err(PictureError::TooDeep { folder: folder.to_owned() }.into());
+    }
+    for path in sorted(folder)? {
+        match extension(&path) {
+            // Only what may be a folder is asked whether it is one.
+            None if path.is_dir() => walk(&path, depth + 1, each)?,
+            None => {}
+            Some(is_read) => each(path, is_read)?,
+        }
+    }
+    Ok(())
+}
+
+/// Refuses pictures in formats that are not read.
+pub fn all_are_read(not_read: Vec<PathBuf>) -> Result<(), DataError> {
+    let count = not_read.len();
+    match not_read.into_iter().next() {
+        Some(first) => Err(PictureError::Format { first, count }.into()),
+        None => Ok(()),
+    }
+}
+
 /// What lies in a folder, sorted by name, without what is hidden.
 pub fn sorted(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
     let entries = fs::read_dir(folder).and_then(Iterator::collect::<io::Result<Vec<DirEntry>>>);

@@ -1,4 +1,4 @@
-//! Pictures of one's own: folders of files, and shards.
+//! Pictures of one's own: folders of files, with labels or without, and shards.
 //!
 //! What a call declares of them is compared with what is there before a picture is decoded. Pictures
 //! are decoded once, each to a square of bytes, into files of the cache that the system brings into
@@ -12,6 +12,7 @@ mod folder;
 mod layout;
 mod shards;
 mod unfinished;
+mod unsorted;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,6 +22,7 @@ pub use self::error::{PictureError, named};
 pub use self::folder::Folder;
 use self::layout::Layout;
 pub use self::shards::Shards;
+pub use self::unsorted::Unsorted;
 use super::error::DataError;
 use super::images::Dataset;
 use super::{Content, Lookup, Supply, places};
@@ -49,12 +51,26 @@ pub struct Counts {
 impl<'a> Pictures<'a> {
     pub fn of(args: &'a Args) -> Self {
         Pictures {
-            path: args.text("path"),
             declared: Counts {
                 classes: args.size("classes"),
                 train: args.size("train"),
                 test: args.size("test"),
             },
+            ..Pictures::kept(args)
+        }
+    }
+
+    /// Without labels, all of them to train on.
+    pub fn unsorted(args: &'a Args) -> Self {
+        let declared = Counts { classes: 1, train: args.size("count"), test: 0 };
+        Pictures { declared, ..Pictures::kept(args) }
+    }
+
+    /// As they are kept, none of them declared.
+    fn kept(args: &'a Args) -> Self {
+        Pictures {
+            path: args.text("path"),
+            declared: Counts { classes: 0, train: 0, test: 0 },
             size: args.size("size"),
             skips: args.symbol("damaged") == "skip",
         }

@@ -14,17 +14,20 @@ use tempfile::NamedTempFile;
 
 use super::decode::square;
 use super::layout::{Layout, Picture};
-use super::unfinished::{self, Done, Unfinished};
+use super::unfinished::{self, Digests, Done, Unfinished};
 use super::{Counts, PictureError};
 use crate::augment::Canvas;
 use crate::data::download::{exclusive, remove_left};
 use crate::data::error::DataError;
 use crate::data::images::{Bytes, Images};
+use crate::data::stamp::Identity;
 use crate::watch::{Counted, Task, Watch};
 
 /// Raised where other bytes are made of the same files.
 const VERSION: u32 = 1;
 const INDEX: &str = "index.json";
+/// What the files of squares were when they were last found to be whole.
+const SEEN: &str = "seen.json";
 /// With what the names of temporary files begin.
 const TEMPORARY: &str = ".tmp";
 
@@ -52,6 +55,8 @@ pub struct Index<L> {
     pub left_out: Vec<(PathBuf, String)>,
     /// The digest of all that is kept, as it lies in the files of the pictures.
     pub content: String,
+    /// The digest of the squares of each part.
+    squares: [String; 2],
 }
 
 /// The squares of a part, in a file that has not its name yet.
@@ -61,7 +66,8 @@ struct Part {
     kept: Vec<usize>,
     labels: Vec<u32>,
     left_out: Vec<(PathBuf, String)>,
-    digest: blake3::Hash,
+    /// Of the pictures, and of their squares.
+    digests: [blake3::Hash; 2],
 }
 
 impl Cache {
@@ -91,6 +97,54 @@ impl Cache {
             length.is_ok_and(|length| length == (index.labels[part].len() * self.image()) as u64)
         };
         (index.layout == *layout && is_whole(0) && is_whole(1)).then_some(index)
+    }
+
+    /// The same, if its squares are those that were written. They are looked at once, and again
+    /// where their files are others since.
+    pub fn sound<L: Layout>(
+        &self,
+        layout: &L,
+        watch: Watch<'_>,
+    ) -> Result<Option<Index<L>>, DataError> {
+        let Some(index) = self.current(layout) else { return Ok(None) };
+        let files = self.identities(&index.content);
+        let seen = fs::read(self.folder.join(SEEN)).ok();
+        if seen.and_then(|seen| serde_json::from_slice(&seen).ok()) == files && files.is_some() {
+            return Ok(Some(index));
+        }
+        let parts = self.open(&index)?;
+        let count = parts.iter().map(Images::len).sum::<usize>() as u64;
+        let name = self.folder.file_name().unwrap_or_default().to_string_lossy();
+        let task = watch.start(format!("verifying {name}"), 0, Some(count), Counted::Images);
+        for (part, squares) in parts.iter().zip(&index.squares) {
+            let digest = |image| {
+                task.advance(1)?;
+                Ok(blake3::hash(part.image(image)))
+            };
+            let all: Result<Vec<blake3::Hash>, DataError> =
+                (0..part.len()).into_par_iter().map(digest).collect();
+            if digest_of(&all?).to_hex().as_str() != squares {
+                return Ok(None);
+            }
+        }
+        self.note_seen(&index.content);
+        Ok(Some(index))
+    }
+
+    /// Notes that the squares are whole. Where that cannot be written, they are looked at again.
+    fn note_seen(&self, content: &str) {
+        let Some(files) = self.identities(content) else { return };
+        let written = NamedTempFile::new_in(&self.folder).and_then(|mut file| {
+            file.write_all(&serde_json::to_vec(&files)?)?;
+            file.persist(self.folder.join(SEEN)).map_err(|error| error.error)
+        });
+        drop(written);
+    }
+
+    /// What the files of both parts are now.
+    fn identities(&self, content: &str) -> Option<[Identity; 2]> {
+        let of = |part| Identity::of(&self.pixels(content, part)).ok();
+        Some([of(0)?, of(1)?])
     }
 
     /// The bytes of squares that wait for a next attempt.
@@ -124,7 +178,7 @@ impl Cache {
         let name = root.file_name().unwrap_or_default().to_string_lossy();
         let does = format!("decodes {name}");
         let _lock = exclusive(&self.folder.join("lock"), &does, watch)?;
-        if let Some(index) = self.current(&layout) {
+        if let Some(index) = self.sound(&layout, watch)? {
             return Ok(index);
         }
         remove_left(&self.folder, TEMPORARY);
@@ -145,12 +199,14 @@ impl Cache {
         for part in [&train, &test] {
             self.close_up(part).map_err(DataError::io("write", &part.file))?;
         }
-        let digests = [train.digest, test.digest].map(|own| own.to_hex().to_string());
+        let hex = |own: blake3::Hash| own.to_hex().to_string();
+        let digests = [&train, &test].map(|part| hex(part.digests[0]));
+        let squares = [&train, &test].map(|part| hex(part.digests[1]));
         let content = format!("{}{VERSION}", digests.concat());
         let content = blake3::hash(content.as_bytes()).to_hex().to_string();
         let labels = [train.labels, test.labels];
         let left_out = [train.left_out, test.left_out].concat();
-        let index = Index { layout, classes, labels, left_out, content };
+        let index = Index { layout, classes, labels, left_out, content, squares };
         for (part, file) in [train.file, test.file].into_iter().enumerate() {
             let path = self.pixels(&index.content, part);
             fs::rename(file, &path).map_err(DataError::io("write", &path))?;
@@ -166,6 +222,7 @@ impl Cache {
             file.persist(&path).map_err(|error| error.error)
         });
         written.map_err(DataError::io("write", &path))?;
+        self.note_seen(&index.content);
         self.remove_others(&index.content);
         unfinished::clear(&self.unfinished);
         Ok(index)
@@ -201,7 +258,9 @@ impl Cache {
                     let written = out.seek(SeekFrom::Start(((first + at) * self.image()) as u64));
                     let written = written.and_then(|_| out.write_all(&square));
                     written.map_err(DataError::io("write", &place))?;
-                    Ok(Ok(blake3::hash(&bytes).to_hex().to_string()))
+                    let [picture, square] =
+                        [&bytes, &square].map(|own| blake3::hash(own).to_hex().to_string());
+                    Ok(Ok(Digests { picture, square }))
                 });
             // Ends early where a file cannot be read, or the disk is full.
             let decoded: Result<Vec<Done>, DataError> = decoded.collect();
@@ -214,14 +273,17 @@ impl Cache {
         }
         let mut hasher = blake3::Hasher::new();
         let (mut kept, mut labels, mut left_out) = (Vec::new(), Vec::new(), Vec::new());
+        let mut squares = Vec::new();
+        let parsed = |hash: &str| {
+            let hash = blake3::Hash::from_hex(hash).map_err(io::Error::other);
+            hash.map_err(DataError::io("read", &place))
+        };
         for ((at, picture), own) in pictures.iter().enumerate().zip(unfinished.done(part)) {
             match own {
-                Ok(hash) => {
-                    let hash = blake3::Hash::from_hex(hash);
-                    let hash =
-                        hash.map_err(io::Error::other).map_err(DataError::io("read", &place))?;
+                Ok(digests) => {
                     hasher.update(&picture.class.to_le_bytes());
-                    hasher.update(hash.as_bytes());
+                    hasher.update(parsed(&digests.picture)?.as_bytes());
+                    squares.push(parsed(&digests.square)?);
                     kept.push(at);
                     labels.push(picture.class);
                 }
@@ -232,7 +294,8 @@ impl Cache {
             let (pictures, of) = (below(root, &left_out), pictures.len());
             return Err(PictureError::Unreadable { pictures, of }.into());
         }
-        Ok(Part { file: place, kept, labels, left_out, digest: hasher.finalize() })
+        let digests = [hasher.finalize(), digest_of(&squares)];
+        Ok(Part { file: place, kept, labels, left_out, digests })
     }
 
     /// Moves the squares after those that are left out into their places.
@@ -270,6 +333,13 @@ impl Cache {
     fn image(&self) -> usize {
         3 * self.size * self.size
     }
+}
+
+/// The digest of squares, from theirs.
+fn digest_of(squares: &[blake3::Hash]) -> blake3::Hash {
+    let mut hasher = blake3::Hasher::new();
+    squares.iter().for_each(|own| _ = hasher.update(own.as_bytes()));
+    hasher.finalize()
 }
 
 /// Pictures that are told of from the root on, with it.

@@ -84,7 +84,7 @@ impl<'a> Pictures<'a> {
     ) -> Result<Dataset, DataError> {
         let (root, layout) = self.list::<L>(source)?;
         let cache = self.cache::<L>(&root, source);
-        let index = match cache.current(&layout) {
+        let index = match cache.sound(&layout, source.watch)? {
             Some(index) => index,
             None => {
                 let compare = |found| self.compare::<L>(&root, found, self.may_be(found));

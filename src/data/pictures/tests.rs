@@ -6,6 +6,7 @@ use image::{DynamicImage, ImageFormat, Rgb, RgbImage};
 use super::decode::square;
 use super::*;
 use crate::augment::Canvas;
+use crate::data::Images;
 use crate::interrupt::Interrupt;
 use crate::watch::testing::unwatched;
 use crate::watch::{Watch, Work};
@@ -127,6 +128,16 @@ impl Place {
     }
 }
 
+impl Place {
+    /// Where the cache holds what ends like that.
+    fn kept(&self, end: &str) -> Vec<PathBuf> {
+        let folders = fs::read_dir(self.0.path().join("cache/folders")).expect("a cache");
+        let files = folders.flat_map(|own| fs::read_dir(own.expect("an entry").path()));
+        let paths = files.flatten().map(|own| own.expect("an entry").path());
+        paths.filter(|path| path.to_string_lossy().ends_with(end)).collect()
+    }
+}
+
 const COUNTS: Counts = Counts { classes: 2, train: 3, test: 2 };
 const SET: Pictures<'_> = Pictures { path: "set", declared: COUNTS, size: 4, skips: false };
 
@@ -173,12 +184,51 @@ fn a_folder_is_decoded_once() {
     assert_eq!(place.load(SET).expect("a folder"), dataset);
 }
 
+/// Squares are looked at where their files may be others than those that were written.
+#[test]
+fn what_is_kept_is_verified() {
+    let place = Place::new();
+    let pixels = |dataset: &Dataset| -> Vec<Vec<u8>> {
+        let of = |images: &Images| (0..images.len()).map(|at| images.image(at).to_vec()).collect();
+        let parts: [Vec<Vec<u8>>; 2] = [of(&dataset.train), of(&dataset.test)];
+        parts.concat()
+    };
+    let expected = pixels(&place.load(SET).expect("a folder"));
+    let squares = place.kept("pixels");
+    assert_eq!(squares.len(), 2, "{squares:?}");
+    let touch = |path: &Path, time| {
+        let file = File::options().write(true).open(path).expect("a file of this user");
+        file.set_modified(time).expect("a file of this user");
+    };
+    // A picture that nobody could decode again to the same.
+    let path = place.path("train/b/2.png");
+    let bytes = fs::read(&path).expect("a picture");
+    let written = fs::metadata(&path).and_then(|file| file.modified()).expect("a time");
+    fs::write(&path, vec![0; bytes.len()]).expect("a folder to write to");
+    touch(&path, written);
+    let seen = || fs::read(&place.kept("seen.json")[0]).expect("a note");
+    let before = seen();
+    squares.iter().for_each(|file| touch(file, std::time::SystemTime::UNIX_EPOCH));
+    assert_eq!(pixels(&place.load(SET).expect("a folder")), expected);
+    assert_ne!(seen(), before);
+
+    // What is not what was written is made anew.
+    fs::write(&path, bytes).expect("a folder to write to");
+    touch(&path, written);
+    for file in &squares {
+        let length = fs::metadata(file).expect("a file").len() as usize;
+        fs::remove_file(file).expect("a file of this user");
+        fs::write(file, vec![0; length]).expect("a folder to write to");
+        assert_eq!(pixels(&place.load(SET).expect("a folder")), expected);
+    }
+}
+
 #[test]
 fn a_folder_that_has_changed_is_another_one() {
     let place = Place::new();
     let before = place.load(SET).expect("a folder");
     let files = place.cached();
-    assert_eq!(files.len(), 4, "{files:?}");
+    assert_eq!(files.len(), 5, "{files:?}");
     place.write("train/b/2.png", &png(&picture(20, 30)));
     assert_eq!(place.content(), Content::Unread);
     let after = place.load(SET).expect("a folder");
@@ -187,7 +237,7 @@ fn a_folder_that_has_changed_is_another_one() {
     assert_eq!(after.test, before.test);
     assert_eq!(place.content(), after.content);
     // Nothing is kept of what it was; who has it open still reads it.
-    assert_eq!(place.cached().len(), 4, "{:?}", place.cached());
+    assert_eq!(place.cached().len(), 5, "{:?}", place.cached());
     // The same pictures in other places are the same content.
     place.write("train/b/2.png", &png(&picture(8, 6)));
     assert_eq!(place.load(SET).expect("a folder").content, before.content);

@@ -11,8 +11,16 @@ use crate::data::error::DataError;
 
 const JOURNAL: &str = "pictures.jsonl";
 
-/// What has become of a picture: the digest of its bytes, or why it has no square.
-pub type Done = Result<String, String>;
+/// What has become of a picture: its square, or why it has none.
+pub type Done = Result<Digests, String>;
+
+/// What tells that bytes are these.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Digests {
+    /// Of the picture as it lies in its file.
+    pub picture: String,
+    pub square: String,
+}
 
 /// The squares of a set on their way, and an account of those that are written.
 pub struct Unfinished {

@@ -181,6 +181,7 @@ fn facts_are_those_that_the_checker_knows() {
                     matches!(declaration.named("yields"), Some("unit" | "order" | "logarithms"))
                 }
                 "attends" => kind == "Network" && declaration.is("attends"),
+                "batch_norms" => kind == "Encoder" && declaration.is("batch_norms"),
                 "leads" | "blocks" => kind == "Encoder",
                 "loads" | "into" => kind == "Encoder" && parameter(&fact.name.text),
                 "tiles" => ["Encoder", "Tensor", "Augment"].contains(&kind) && parameter("tiles"),

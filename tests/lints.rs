@@ -752,3 +752,32 @@ fn names_that_nobody_calls_hide_nothing() {
         );
     assert_eq!(names(&text(&training(&unread, "own(backbone)"))), [""; 0], "{unread}");
 }
+
+/// Batch norms see parts and groups by themselves.
+#[test]
+fn batch_norms_see_more_than_a_few_images() {
+    let grouped = |groups: usize| {
+        format!(
+            "define own(encoder: Encoder) -> Objective {{
+  let network = encoder >> mlp(hidden: 64, out: 32)
+  let grouped = grouped_norm(network, groups: {groups})
+  given views a, b
+  minimize nt_xent(normalize(grouped(a)), normalize(network(b)), temperature: 0.5)
+}}"
+        )
+    };
+    let found = |source: &str| names(&text(source));
+    let accumulated = |parts: usize| {
+        let batch = format!("batch: 256, accumulate: {parts}");
+        training(SIMCLR, "own(backbone)").replace("batch: 256", &batch)
+    };
+    for (parts, is_told) in [(256, true), (64, true), (32, false), (1, false)] {
+        let wanted: &[&str] = if is_told { &["norm-of-few"] } else { &[] };
+        assert_eq!(found(&accumulated(parts)), wanted, "{parts}");
+    }
+    // One that normalises each image by itself sees nothing of the others.
+    let alone = accumulated(64).replace("std.encoders.convnet", "std.encoders.vit_tiny");
+    assert_eq!(found(&alone.replace("convnet(width: 16)", "vit_tiny(patch: 4, size: 32)")), [""; 0]);
+    assert_eq!(found(&training(&grouped(64), "own(backbone)")), ["norm-of-few"]);
+    assert_eq!(found(&training(&grouped(32), "own(backbone)")), [""; 0]);
+}

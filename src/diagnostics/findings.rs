@@ -162,6 +162,7 @@ findings! {
     ONLY_ATTRACTION "only-attraction" Warning lint "a loss only pulls together, and nothing prevents a collapse";
     COLLAPSE_REWARDED "collapse-rewarded" Warning lint "a loss falls as the representations of all images become alike";
     ONLY_REPULSION "only-repulsion" Warning lint "a loss pushes the views of an image apart";
+    NORM_OF_FEW "norm-of-few" Warning lint "batch norms see a few images at a time";
     WHITENED_ALIKE "whitened-alike" Warning lint "whitening makes the same of all rows that a group may hold";
     UNTRAINED_NETWORK "untrained-network" Warning lint "a network that the loss reads keeps its random weights";
     QUEUE_LARGER_THAN_DATA "queue-larger-than-data" Warning lint "a queue reaches back beyond an epoch";

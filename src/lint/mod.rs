@@ -14,6 +14,7 @@ mod leakage;
 mod logarithms;
 pub mod names;
 mod negatives;
+mod norms;
 mod operations;
 pub mod overrides;
 mod queue;
@@ -72,6 +73,7 @@ pub fn lint(graph: &Graph, places: &Places) -> Diagnostics {
             axes::check(&objective, &mut found);
             collapse::check(&objective, &mut found);
             whitening::check(&objective, &mut found);
+            norms::check(&objective, &mut found);
             gradient::check(&objective, &mut found);
             contrast::check(&objective, &mut found);
             temperature::check(&objective, &mut found);

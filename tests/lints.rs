@@ -276,7 +276,7 @@ fn matrices_and_their_rows_are_told_apart() {
 
 /// What is found of objectives of `u` and `v`, the outputs of a network, and `p` and `q`, the same at
 /// length one.
-fn found_of(minimized: &str) -> Vec<&'static str> {
+pub fn found_of(minimized: &str) -> Vec<&'static str> {
     let define = format!(
         "define own(encoder: Encoder) -> Objective {{
   let n = encoder >> mlp(hidden: 64, out: 32)

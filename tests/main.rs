@@ -18,6 +18,7 @@ mod hostile;
 mod language;
 mod layout;
 mod library;
+mod lint_pairs;
 mod lints;
 mod lossless;
 #[cfg(feature = "run")]

@@ -13,7 +13,7 @@ use crate::graph::flow::Makers;
 /// Chen and He 2020, arXiv:2011.10566, section 4.
 pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
     // A comparison that the loss makes less alike may keep representations apart as well.
-    if pushes(objective.graph, &objective.flow) {
+    if pushes(objective) {
         return;
     }
     let guards = guards(objective);

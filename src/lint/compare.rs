@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::declared;
 use super::operations::{
     Stems, bare, is, is_among, named, over, passed, representations, scaled, stems, unscaled,
 };
+use super::{Objective, declared};
 use crate::graph::flow::{Flow, Makers};
 use crate::term::Term;
 use crate::term::objective::{ObjectiveGraph, Op};
@@ -105,7 +105,7 @@ pub(super) fn readers(graph: &ObjectiveGraph, flow: &Flow) -> Vec<Vec<usize>> {
 }
 
 /// What the loss makes alike, each two sides once.
-pub(super) fn pairs(graph: &ObjectiveGraph, flow: &Flow) -> Vec<Pair> {
+pub(super) fn pairs(graph: &ObjectiveGraph, flow: &Flow, firsts: &[usize]) -> Vec<Pair> {
     let mut pairs: Vec<Pair> = Vec::new();
     let mut known: BTreeMap<[usize; 2], usize> = BTreeMap::new();
     let all = stems(graph);
@@ -124,23 +124,73 @@ pub(super) fn pairs(graph: &ObjectiveGraph, flow: &Flow) -> Vec<Pair> {
             pairs.push(Pair { nodes: vec![node], sides, stems });
         }
     }
+    // Beside what makes views alike, an entropy is a term of its own: that of one view.
+    let is_of_views = |own: &Pair| {
+        let [one, other] = own.sides.map(|side| Makers::of(graph, side).views);
+        one != other
+    };
+    if pairs.iter().any(is_of_views) {
+        pairs.retain(|own| !is_entropy(graph, firsts, own.sides));
+    }
     pairs
 }
 
-/// Whether the loss may fall as some representations become less alike.
-pub(super) fn pushes(graph: &ObjectiveGraph, flow: &Flow) -> bool {
+/// Whether probabilities meet the logarithms of themselves, and both learn.
+fn is_entropy(graph: &ObjectiveGraph, firsts: &[usize], [a, b]: [usize; 2]) -> bool {
+    let logits = |node: usize, name: &str| {
+        let softmax = Some(unscaled(graph, node)).filter(|own| is(graph, *own, name))?;
+        let logits = *graph.nodes[softmax].inputs.first()?;
+        Some((firsts[logits], &graph.nodes[softmax].args))
+    };
+    let logarithm = |node: usize| match unscaled(graph, node) {
+        log if is(graph, log, named::LOG) => {
+            let inner = *graph.nodes[log].inputs.first()?;
+            // A small number keeps it from zero.
+            let is_added = graph.nodes[inner].op == Op::Add;
+            let p = graph.nodes[inner].inputs.first().filter(|_| is_added).unwrap_or(&inner);
+            logits(*p, named::SOFTMAX)
+        }
+        log => logits(log, named::LOG_SOFTMAX),
+    };
+    [(a, b), (b, a)].into_iter().any(|(p, log)| {
+        let probabilities = logits(p, named::SOFTMAX);
+        probabilities.is_some() && probabilities == logarithm(log)
+    })
+}
+
+/// Whether the loss may fall as some representations become less alike: those of two outputs, or of
+/// one for two images.
+pub(super) fn pushes(Objective { graph, flow, orders, .. }: &Objective<'_>) -> bool {
     let (held, stems) = (representations(graph), stems(graph));
     let mut all = comparisons(graph, flow).into_iter();
     all.any(|(_, sides, likeness)| {
         let are_held = sides.iter().all(|side| held[*side]);
         let [one, other] = sides.map(|side| &stems[side]);
-        likeness.rises && are_held && one.is_disjoint(other)
+        let are_two = one.is_disjoint(other) || orders.are_others(sides);
+        likeness.rises && are_held && are_two
     })
 }
 
 /// Whether the loss may fall as something becomes more like something else.
 pub(super) fn attracts(graph: &ObjectiveGraph, flow: &Flow) -> bool {
     comparisons(graph, flow).iter().any(|(.., likeness)| likeness.falls)
+}
+
+/// Whether the loss may fall as the rows of two tensors become more like each other.
+pub(super) fn are_drawn_near(objective: &Objective<'_>, sides: [usize; 2]) -> bool {
+    let graph = objective.graph;
+    let rows = |sides: [usize; 2]| {
+        let mut rows = sides.map(|side| {
+            let own = unscaled(graph, side);
+            let turned =
+                graph.nodes[own].inputs.first().filter(|_| is(graph, own, named::TRANSPOSE));
+            objective.rows(turned.copied().unwrap_or(own))
+        });
+        rows.sort_unstable();
+        rows
+    };
+    let all = comparisons(graph, &objective.flow);
+    all.into_iter().any(|(_, own, likeness)| likeness.falls && rows(own) == rows(sides))
 }
 
 /// What the loss makes alike: the products and differences, and their sides.
@@ -152,12 +202,14 @@ pub(super) fn attracted(graph: &ObjectiveGraph, flow: &Flow) -> Vec<(usize, [usi
 }
 
 /// A comparison of the same rows of two views that the loss makes less alike, where it makes nothing
-/// alike that is seen here, and reads no labels or places, by which it may.
-pub(super) fn repelled(graph: &ObjectiveGraph, flow: &Flow) -> Option<usize> {
+/// alike that is seen here but rows of images that chance has put together, and reads no labels or
+/// places, by which it may.
+pub(super) fn repelled(objective: &Objective<'_>) -> Option<usize> {
+    let Objective { graph, flow, orders, .. } = objective;
     let mut needed = (0..graph.nodes.len()).filter(|index| flow.reaches_loss[*index]);
     let all = comparisons(graph, flow);
     if needed.any(|index| is_among(graph, index, named::TARGETS))
-        || all.iter().any(|(.., likeness)| likeness.falls)
+        || all.iter().any(|(_, sides, likeness)| likeness.falls && !orders.are_dealt(*sides))
     {
         return None;
     }

@@ -19,7 +19,7 @@ pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
         }
     }
     statistics(objective, found);
-    if let Some(node) = repelled(graph, flow) {
+    if let Some(node) = repelled(objective) {
         let place = subject.places.nodes[node].place;
         let message = "the loss falls as two views of one image become less alike";
         let warning = Diagnostic::new(findings::ONLY_REPULSION, place, message);

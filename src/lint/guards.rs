@@ -95,7 +95,10 @@ impl<'o> Search<'o> {
         // surest. Covariances of different dimensions are all zero where all rows are the same.
         if is_softmax && all(&self.held)
             || self.are_read_by(index, |reader| {
-                is(graph, reader, named::OFF_DIAGONAL) || self.is_judged_itself(reader)
+                let is_sharpened =
+                    is_among(graph, reader, named::PROBABILITIES) && self.is_assignment(index);
+                is(graph, reader, named::OFF_DIAGONAL)
+                    || self.is_judged_itself(reader) && !is_sharpened
             })
         {
             return None;
@@ -217,6 +220,12 @@ impl<'o> Search<'o> {
             }
         }
         found
+    }
+
+    /// Whether it deals the rows out as a constant: so it does where they are told apart further.
+    fn is_assignment(&self, index: usize) -> bool {
+        let own = declared(&self.objective.graph.nodes[index].op);
+        own.is_some_and(|own| own.is("spreads") && !own.carries(0))
     }
 
     /// Whether an operation says itself which way it keeps rows apart.

@@ -16,6 +16,7 @@ pub mod names;
 mod negatives;
 mod norms;
 mod operations;
+mod order;
 pub mod overrides;
 mod queue;
 mod schedule;
@@ -26,6 +27,7 @@ mod whitening;
 
 use self::compare::{Pair, Product};
 use self::operations::unscaled;
+use self::order::Orders;
 use crate::check::{declared_sizes, examples_of};
 use crate::diagnostics::Diagnostics;
 use crate::graph::flow::Flow;
@@ -50,6 +52,7 @@ struct Objective<'s> {
     products: Vec<Product>,
     /// For each node the first that computes the same.
     firsts: Vec<usize>,
+    orders: Orders,
     subject: &'s Subject<'s>,
 }
 
@@ -67,9 +70,12 @@ pub fn lint(graph: &Graph, places: &Places) -> Diagnostics {
         let subject = Subject { stage, places: own };
         if let Some(graph) = subject.objective() {
             let flow = Flow::of(graph);
-            let (pairs, products) = (compare::pairs(graph, &flow), compare::products(graph, &flow));
             let firsts = alike::firsts(graph);
-            let objective = Objective { graph, flow, pairs, products, firsts, subject: &subject };
+            let pairs = compare::pairs(graph, &flow, &firsts);
+            let products = compare::products(graph, &flow);
+            let orders = Orders::of(graph, &firsts);
+            let objective =
+                Objective { graph, flow, pairs, products, firsts, orders, subject: &subject };
             axes::check(&objective, &mut found);
             collapse::check(&objective, &mut found);
             whitening::check(&objective, &mut found);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::compare::{Product, keeps_rows};
+use super::compare::{Product, are_drawn_near, keeps_rows};
 use super::contrast::kept_size;
 use super::operations::{handed_on, is, is_among, named, over, passed, unscaled};
 use super::{Objective, declared};
@@ -87,6 +87,10 @@ fn among(
         return (firsts[matrix] == firsts[negative.node]).then_some(POSITIVE);
     }
     let sides = product.filter(|own| own.columns.is_none())?.sides;
+    // A negative may be appended as well.
+    if !are_drawn_near(objective, sides) {
+        return None;
+    }
     let [query, others] = negative.sides;
     let rows = rows_of(objective, others, Rows::All);
     let is_among = |side: usize| !rows_of(objective, side, Rows::Some).is_disjoint(&rows);

@@ -17,6 +17,8 @@ pub(super) mod named {
     pub const OFF_DIAGONAL: &str = "off_diagonal";
     pub const DETACH: &str = "detach";
     pub const GREATER: &str = "greater";
+    pub const GATHER: &str = "gather";
+    pub const SPLIT: &str = "split";
     pub const GROUP: &str = "group";
     pub const CONCAT: &str = "concat";
     pub const COLUMN: &str = "column";
@@ -31,7 +33,8 @@ pub(super) mod named {
     /// What makes a distance of a difference.
     pub const DISTANCES: &[&str] = &["square", "abs"];
     /// What takes some elements, or joins them, and leaves each as it is.
-    pub const SELECTIONS: &[&str] = &["diagonal", "off_diagonal", "concat_columns", "transpose"];
+    pub const SELECTIONS: &[&str] =
+        &["diagonal", "off_diagonal", "column", "concat_columns", "transpose"];
     /// What never falls as an element rises, beside selections and `reduces`.
     pub const RISING: &[&str] = &["exp", "log", "sqrt", "relu", "sigmoid", "softplus"];
     pub const PROBABILITIES: &[&str] = &["softmax", "log_softmax"];
@@ -54,6 +57,8 @@ pub(super) mod named {
     /// What takes some of the rows that it is given.
     pub const PARTS: &[&str] =
         &["split", "gather", "choose", "take_rows", "last_rows", "but_last_rows", "following_rows"];
+    /// What takes some of the first or the last rows.
+    pub const ENDS: &[&str] = &["last_rows", "but_last_rows", "following_rows"];
     /// What takes a softmax of what it is given.
     pub const SOFTMAXES: &[&str] = &["softmax", "log_softmax", "cross_entropy", "pick"];
     /// What tells one of a row from the others of it.
@@ -215,6 +220,7 @@ mod tests {
             named::TARGETS,
             named::CROSSED,
             named::PARTS,
+            named::ENDS,
             named::SOFTMAXES,
             named::CHOICES,
         ];
@@ -225,6 +231,8 @@ mod tests {
             named::WHITEN,
             named::DETACH,
             named::GREATER,
+            named::GATHER,
+            named::SPLIT,
             named::GROUP,
             named::CONCAT,
             named::COLUMN,

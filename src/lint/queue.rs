@@ -23,7 +23,10 @@ pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
     let crossed: Vec<&Product> = products.iter().filter(|own| own.columns.is_some()).collect();
     let queues: Vec<_> =
         crossed.iter().map(|own| own.sides.map(|side| queue(objective, side))).collect();
-    if queues.iter().any(|own| own.iter().all(Option::is_none)) {
+    let has_batch = |sides: &[usize; 2]| sides.iter().any(|side| is_beside_batch(objective, *side));
+    if queues.iter().any(|own| own.iter().all(Option::is_none))
+        || crossed.iter().any(|own| has_batch(&own.sides))
+    {
         return;
     }
     let mut told = BTreeSet::new();
@@ -42,20 +45,37 @@ pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
 
 /// The queue whose rows a side consists of, all or some.
 fn queue(objective: &Objective<'_>, root: usize) -> Option<usize> {
+    parts(objective, root).into_iter().find(|node| is_queue(objective, *node))
+}
+
+/// Whether the rows of a side are those of a queue and, beside them, some of the batch.
+fn is_beside_batch(objective: &Objective<'_>, root: usize) -> bool {
+    let stems = stems(objective.graph);
+    let parts = parts(objective, root);
+    parts.iter().any(|node| is_queue(objective, *node))
+        && parts.iter().any(|node| !stems[*node].is_empty())
+}
+
+fn is_queue(objective: &Objective<'_>, node: usize) -> bool {
+    declared(&objective.graph.nodes[node].op).is_some_and(Declaration::keeps_rows)
+}
+
+/// The tensors whose rows together are those of a side.
+fn parts(objective: &Objective<'_>, root: usize) -> Vec<usize> {
     let graph = objective.graph;
-    let (mut waiting, mut seen) = (vec![root], BTreeSet::new());
+    let (mut waiting, mut seen, mut parts) = (vec![root], BTreeSet::new(), Vec::new());
     while let Some(node) = waiting.pop() {
         let node = unscaled(graph, node);
-        if declared(&graph.nodes[node].op).is_some_and(Declaration::keeps_rows) {
-            return Some(node);
-        }
         let is_whole =
             [named::CONCAT, named::DETACH, named::NORMALIZE].iter().any(|own| is(graph, node, own));
-        if is_whole {
-            waiting.extend(graph.nodes[node].inputs.iter().filter(|own| seen.insert(**own)));
+        match is_whole {
+            true => {
+                waiting.extend(graph.nodes[node].inputs.iter().filter(|own| seen.insert(**own)));
+            }
+            false => parts.push(node),
         }
     }
-    None
+    parts
 }
 
 /// Whether a queue is filled by a network that is trained, where an average of it is at hand, or where

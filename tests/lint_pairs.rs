@@ -5,7 +5,9 @@ use crate::lints::found_of;
 /// What is found of what is minimized, behind some definitions.
 fn judge(definitions: &str, judged: &[(&str, &str)]) {
     for (minimized, finding) in judged {
-        let found = found_of(&format!("{definitions}\n  minimize {minimized}"));
+        let mut found = found_of(&format!("{definitions}\n  minimize {minimized}"));
+        // What is written twice is told twice.
+        found.dedup();
         let wanted: Vec<_> = [*finding].into_iter().filter(|own| !own.is_empty()).collect();
         assert_eq!(found, wanted, "{minimized}");
     }
@@ -137,6 +139,84 @@ fn a_queue_may_stand_beside_the_batch() {
                 "mean(log_sum_exp(similarity(p, concat(fifo(q, size: 256), m)) / 0.2) - dot(p, q) / 0.2)",
                 "queue-of-the-learner",
             ),
+        ],
+    );
+}
+
+/// What is told of lengths: rows of length one and what is made of a few of them are bounded, a score
+/// has no temperature, and the weights of attention are no contrast.
+#[test]
+fn lengths_count_under_a_temperature() {
+    const LONG: &str = "features-not-normalized";
+    judge(
+        "let one = linear(out: 32)
+  let other = linear(out: 32)
+  let s = similarity(one(u), other(u))
+  let middle = (p + q) / 2",
+        &[
+            ("mean(square(matmul(softmax(s / 5.66), v))) + nt_xent(p, q)", ""),
+            (
+                "mean(square(matmul(softmax(off_diagonal(s) / 5.66), but_last_rows(v, count: 1)))) + nt_xent(p, q)",
+                "",
+            ),
+            (
+                "mean(log_sum_exp(off_diagonal(similarity(middle, q)) / 0.2)) - mean(dot(p, q)) / 0.2",
+                "",
+            ),
+            (
+                "mean(log_sum_exp(off_diagonal(similarity((p + v) / 2, q)) / 0.2)) - mean(dot(p, q)) / 0.2",
+                LONG,
+            ),
+            (
+                "mean(log_sum_exp(off_diagonal(similarity(concat(middle, v), concat(q, q))) / 0.2)) - mean(dot(p, q)) / 0.2",
+                LONG,
+            ),
+            ("mean(log_sum_exp(similarity(p, v) / 5.66) - dot(p, v) / 5.66)", LONG),
+        ],
+    );
+    let critic = |number: &str| {
+        found_of(&format!(
+            "let s = similarity(u, v) / {number}\n  minimize mean(log_sum_exp(s) - diagonal(s))"
+        ))
+    };
+    assert_eq!(critic("5.66"), [""; 0]);
+    assert!(critic("0.2").contains(&LONG));
+    let read = found_of(
+        "let s = similarity(u, v) / 0.2
+  minimize mean(square(matmul(softmax(s), v))) + mean(log_sum_exp(s) - diagonal(s))",
+    );
+    assert!(read.contains(&LONG), "{read:?}");
+}
+
+/// Temperatures beyond those in use that are none, or are in use where they stand.
+#[test]
+fn a_number_is_a_temperature_in_its_place() {
+    const FAR: &str = "unusual-temperature";
+    judge(
+        "let s = similarity(p, q)
+  let alike = mean_squared(p, q)
+  let scale = linear(out: 1, bias: false)
+  let learned = mean(exp(scale(column(mean(p, over: last)))))
+  let others = off_diagonal(s)",
+        &[
+            ("alike + mean(exp((s - 1) / 0.25)) + mean(exp(s - 1)) + mean(exp((s - 1) / 4.0))", ""),
+            ("alike + mean(exp((s - 1) / 4.0))", FAR),
+            ("alike + mean(exp((s - 1) / 9.0)) + mean(exp((s - 1) / 4.0))", FAR),
+            (
+                "alike + mean(log(sum(exp(s / 0.25), over: last)) + log(sum(exp(s / 4), over: last)))",
+                FAR,
+            ),
+            ("mean(log_sum_exp(s * learned / 64) - diagonal(s))", ""),
+            ("mean(log_sum_exp(s / 64) - diagonal(s))", FAR),
+            (
+                "mean(softplus(log_sum_exp(256 * (0.75 - column(dot(p, q)))) + log_sum_exp(256 * (others - 0.25))))",
+                "",
+            ),
+            (
+                "mean(softplus(log_sum_exp(2560 * (0.75 - column(dot(p, q)))) + log_sum_exp(2560 * (others - 0.25))))",
+                FAR,
+            ),
+            ("alike + mean(log_sum_exp(256 * (others - 0.25)))", FAR),
         ],
     );
 }

@@ -24,6 +24,8 @@ pub(super) mod named {
     pub const COLUMN: &str = "column";
     pub const CONCAT_COLUMNS: &str = "concat_columns";
     pub const SOFTMAX: &str = "softmax";
+    pub const EXP: &str = "exp";
+    pub const MEAN: &str = "mean";
     pub const LOG: &str = "log";
     pub const LOG_SOFTMAX: &str = "log_softmax";
     pub const LOG_SUM_EXP: &str = "log_sum_exp";
@@ -238,6 +240,8 @@ mod tests {
             named::COLUMN,
             named::CONCAT_COLUMNS,
             named::SOFTMAX,
+            named::EXP,
+            named::MEAN,
             named::LOG,
             named::LOG_SOFTMAX,
             named::LOG_SUM_EXP,

@@ -4,8 +4,10 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 
 use super::compare::{Product, product, readers};
-use super::operations::{bare, handed_on, is, is_among, named, scaled, unscaled};
-use super::{Objective, Subject};
+use super::operations::{
+    bare, handed_on, is, is_among, named, over, passed, scaled, stems, unscaled,
+};
+use super::{Objective, Subject, declared};
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
 use crate::source::Span;
 use crate::term::Term;
@@ -16,6 +18,10 @@ const TEMPERATURES: std::ops::RangeInclusive<f64> = 0.01..=1.0;
 
 /// Scores that are no similarities are softened as well: Hinton et al. 2015, arXiv:1503.02531.
 const SOFTENED: std::ops::RangeInclusive<f64> = 0.01..=20.0;
+
+/// Of a log-sum-exp that is added to another, as in the circle loss: Sun et al. 2020,
+/// arXiv:2002.10857, take up to 256 for what a similarity is multiplied by.
+const PAIRED: std::ops::RangeInclusive<f64> = 0.003..=1.0;
 
 /// The numbers between rows and the exponential of their similarities.
 #[derive(Clone, Copy)]
@@ -28,10 +34,34 @@ struct Scale {
     most: Option<(f64, usize)>,
     /// How many numbers there are.
     numbers: usize,
+    /// Whether a network has a part in it, so that it is no number.
+    is_learned: bool,
+    /// Whether it is that of a kernel, of which one may be a sum of narrow and wide ones.
+    is_kernel: bool,
+    /// Whether it is that of one of two log-sum-exps that are added.
+    is_paired: bool,
 }
 
 impl Scale {
-    const NONE: Scale = Scale { temperature: 1.0, is_scheduled: false, most: None, numbers: 0 };
+    const NONE: Scale = Scale {
+        temperature: 1.0,
+        is_scheduled: false,
+        most: None,
+        numbers: 0,
+        is_learned: false,
+        is_kernel: false,
+        is_paired: false,
+    };
+
+    /// Whether, of two exponentials, this one is to be judged.
+    fn is_before(&self, other: &Scale) -> bool {
+        let is_usual = |own: &Scale| TEMPERATURES.contains(&own.temperature);
+        match self.is_kernel && other.is_kernel && is_usual(self) != is_usual(other) {
+            // Beside a kernel of a usual width, others may be narrower and wider.
+            true => is_usual(self),
+            false => !other.is_some(),
+        }
+    }
 
     fn is_some(&self) -> bool {
         self.is_scheduled || self.most.is_some()
@@ -82,7 +112,8 @@ impl Scale {
 
 pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
     let Objective { graph, flow, products, subject, .. } = objective;
-    let (scales, readers) = (scales(objective), readers(graph, flow));
+    let readers = readers(graph, flow);
+    let scales = scales(objective, &readers);
     // A similarity of a contrast that stands outside of the exponential is one of its logarithm.
     let is_contrast = products.iter().any(|product| scales[product.node].is_some());
     let is_judged =
@@ -94,20 +125,79 @@ pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
         if !scale.is_some() {
             continue;
         }
-        let bare: Vec<usize> = product.sides.iter().filter_map(|side| bare(graph, *side)).collect();
-        bare.iter().for_each(|rows| not_normalized(subject, product, *rows, found));
-        if let Some((_, node)) = scale.most.filter(|_| bare.is_empty() && !scale.is_scheduled) {
-            unusual(
-                graph,
-                subject,
-                (scale.temperature, scale.numbers),
-                (node, TEMPERATURES),
-                found,
-            );
+        let are_long = product.sides.map(|side| bare(graph, side).is_some());
+        // Of rows of any length a dot product is a score, and a number above one no temperature.
+        let are_scores =
+            are_long == [true; 2] && !scale.is_scheduled && scale.temperature > *TEMPERATURES.end();
+        if !are_scores && !is_attention(graph, &readers, product.node) {
+            let long = product.sides.iter().filter(|side| !is_bounded(graph, **side));
+            long.filter_map(|side| bare(graph, *side))
+                .for_each(|rows| not_normalized(subject, product, rows, found));
+        }
+        let is_number = are_long == [false; 2] && !scale.is_scheduled && !scale.is_learned;
+        if let Some((_, node)) = scale.most.filter(|_| is_number) {
+            let usual = if scale.is_paired { PAIRED } else { TEMPERATURES };
+            unusual(graph, subject, (scale.temperature, scale.numbers), (node, usual), found);
         }
     }
     softened(objective, found);
     again(objective, found);
+}
+
+/// Whether similarities are made the weights of a mean of rows, as in attention, and nothing else.
+/// Vaswani et al. 2017, arXiv:1706.03762, section 3.2.1.
+fn is_attention(graph: &ObjectiveGraph, readers: &[Vec<usize>], similarities: usize) -> bool {
+    let (mut seen, mut waiting) = (BTreeSet::new(), vec![similarities]);
+    let mut is_found = false;
+    while let Some(node) = waiting.pop() {
+        for &reader in readers[node].iter().filter(|reader| seen.insert(**reader)) {
+            let own = &graph.nodes[reader];
+            let are_weights = is(graph, node, named::SOFTMAX)
+                && is_among(graph, reader, named::MATMULS)
+                && own.inputs.first() == Some(&node);
+            let is_masked = matches!(own.op, Op::Add | Op::Subtract) && own.shape.len() > 1;
+            is_found |= are_weights;
+            if are_weights {
+                continue;
+            }
+            let goes_on = match is(graph, node, named::SOFTMAX) {
+                true => is(graph, reader, named::DETACH),
+                false => {
+                    is_masked
+                        || is(graph, reader, named::SOFTMAX)
+                        || is(graph, reader, named::OFF_DIAGONAL)
+                        || scaled(graph, reader).is_some()
+                }
+            };
+            if !goes_on {
+                return false;
+            }
+            waiting.push(reader);
+        }
+    }
+    is_found
+}
+
+/// Whether rows can be no longer than a few of length one that they are the sum or the mean of.
+fn is_bounded(graph: &ObjectiveGraph, root: usize) -> bool {
+    let (mut seen, mut waiting) = (BTreeSet::new(), vec![root]);
+    while let Some(node) = waiting.pop() {
+        let node = unscaled(graph, node);
+        let yields = declared(&graph.nodes[node].op).and_then(|own| own.named("yields"));
+        if yields == Some("unit") || !seen.insert(node) {
+            continue;
+        }
+        let own = &graph.nodes[node];
+        let is_mean = is(graph, node, named::MEAN) && over(graph, node) == Some("first");
+        match passed(graph, node) {
+            passed if !passed.is_empty() => waiting.extend(passed),
+            _ if is_mean || matches!(own.op, Op::Add | Op::Subtract) => {
+                waiting.extend(&own.inputs);
+            }
+            _ => return false,
+        }
+    }
+    true
 }
 
 /// Whether the lengths of the rows are added to a product, which makes it the square of a distance,
@@ -218,29 +308,70 @@ fn probabilities(graph: &ObjectiveGraph, node: usize) -> Option<usize> {
 
 /// For each node, how its elements are scaled until an exponential is taken of them; none where
 /// that is not so.
-fn scales(objective: &Objective<'_>) -> Vec<Option<Scale>> {
+fn scales(objective: &Objective<'_>, readers: &[Vec<usize>]) -> Vec<Option<Scale>> {
     let Objective { graph, flow, .. } = objective;
+    let stems = stems(graph);
     let mut scales: Vec<Option<Scale>> = vec![None; graph.nodes.len()];
     let give = |scales: &mut Vec<Option<Scale>>, node: usize, scale: Scale| {
         // Of several exponentials, one with a temperature.
-        if scales[node].is_none_or(|own| !own.is_some()) {
+        if scales[node].is_none_or(|own| scale.is_before(&own)) {
             scales[node] = Some(scale);
         }
     };
     for index in (0..graph.nodes.len()).rev().filter(|own| flow.reaches_loss[*own]) {
+        let inputs = &graph.nodes[index].inputs;
         if is_among(graph, index, named::EXPONENTIALS) {
             // What an exponential is taken of stands first.
-            if let Some(x) = graph.nodes[index].inputs.first() {
-                give(&mut scales, *x, Scale::of(graph, index));
+            if let Some(x) = inputs.first() {
+                let scale = Scale {
+                    is_kernel: is_kernel(graph, readers, index),
+                    is_paired: is_paired(graph, readers, index),
+                    ..Scale::of(graph, index)
+                };
+                give(&mut scales, *x, scale);
             }
         } else if let Some(own) = scales[index] {
             match scaled(graph, index) {
                 Some((x, number)) => give(&mut scales, x, own.with(graph, index, number)),
-                None => handed_on(graph, index).into_iter().for_each(|x| give(&mut scales, x, own)),
+                None => handed_on(graph, index).into_iter().for_each(|x| {
+                    let is_factor = matches!(graph.nodes[index].op, Op::Multiply | Op::Divide);
+                    let mut others = inputs.iter().filter(|other| **other != x);
+                    let is_learned = is_factor && others.any(|other| !stems[*other].is_empty());
+                    give(&mut scales, x, Scale { is_learned: own.is_learned || is_learned, ..own });
+                }),
             }
         }
     }
     scales
+}
+
+/// Whether exponentials are summed up as they are: no logarithm is taken of the sum.
+fn is_kernel(graph: &ObjectiveGraph, readers: &[Vec<usize>], exponential: usize) -> bool {
+    let (mut seen, mut waiting) = (BTreeSet::new(), vec![exponential]);
+    while let Some(node) = waiting.pop() {
+        for &reader in readers[node].iter().filter(|reader| seen.insert(**reader)) {
+            let is_sum = matches!(graph.nodes[reader].op, Op::Add | Op::Subtract)
+                || is_among(graph, reader, named::SUMS)
+                || scaled(graph, reader).is_some();
+            if !is_sum {
+                return false;
+            }
+            waiting.push(reader);
+        }
+    }
+    is(graph, exponential, named::EXP)
+}
+
+/// Whether a log-sum-exp is added to another, and a hinge taken of both.
+fn is_paired(graph: &ObjectiveGraph, readers: &[Vec<usize>], node: usize) -> bool {
+    let is_sum = |node: usize| is(graph, node, named::LOG_SUM_EXP);
+    is_sum(node)
+        && readers[node].iter().all(|&reader| {
+            let own = &graph.nodes[reader];
+            own.op == Op::Add
+                && own.inputs.iter().all(|input| is_sum(*input))
+                && readers[reader].iter().all(|next| is(graph, *next, named::SOFTPLUS))
+        })
 }
 
 fn not_normalized(subject: &Subject<'_>, product: &Product, rows: usize, found: &mut Diagnostics) {

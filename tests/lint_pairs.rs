@@ -220,3 +220,88 @@ fn a_number_is_a_temperature_in_its_place() {
         ],
     );
 }
+
+/// What keeps apart and is written out has its sign as well.
+#[test]
+fn what_is_written_out_has_its_sign() {
+    const TURNED: &str = "collapse-rewarded";
+    judge(
+        "let alike = mean_squared(u, v)
+  let c = u - mean(u, over: first)
+  let deviation = sqrt(mean(square(c), over: first) + 1e-4)
+  let r = random_directions(p, count: 64)
+  let own = mean(exp(2 * off_diagonal(similarity(p, p)) - 2))
+  let other = mean(exp(2 * similarity(p, r) - 2))",
+        &[
+            ("alike + mean(relu(1 - deviation)) + redundancy(u)", ""),
+            ("alike + mean(relu(deviation - 1)) + redundancy(u)", TURNED),
+            ("alike + mean(sum(c * c, over: first))", TURNED),
+            ("alike - mean(sum(c * c, over: first))", ""),
+            // Which way this goes is not known, and a mean that is read otherwise may do so as well.
+            ("alike + mean(square(1 - deviation))", ""),
+            ("alike + mean(relu(deviation - 1)) + mean(square(mean(u, over: first)))", ""),
+            ("alike + own - 2 * other", ""),
+            ("alike - (own - 2 * other)", TURNED),
+            ("alike + other", ATTRACTION),
+        ],
+    );
+    judge(
+        "let m = matmul(transpose(standardize(u)), standardize(v)) / 256
+  let near = sum(square(1 - diagonal(m)))",
+        &[
+            ("near + 0.005 * sum(square(off_diagonal(m)))", ""),
+            ("near - 0.005 * sum(square(off_diagonal(m)))", TURNED),
+            ("nt_xent(p, q) + 0.1 * redundancy(u)", ""),
+            ("nt_xent(p, q) - 0.1 * redundancy(u)", TURNED),
+            // Of rows it is not known: the likeness of different images may be to be far from zero.
+            ("mean_squared(u, v) - mean(square(off_diagonal(similarity(p, q))))", ""),
+        ],
+    );
+    judge(
+        "let k = normalize(target(b))
+  let s = concat_columns(column(dot(p, k)), similarity(p, fifo(k, size: 1024))) / 0.2",
+        &[
+            ("mean(log_sum_exp(s) - dot(p, k) / 0.2)", ""),
+            ("mean(dot(p, k) / 0.2 - log_sum_exp(s))", TURNED),
+        ],
+    );
+}
+
+/// Views that are only drawn to their own mean are so to one answer.
+#[test]
+fn views_that_meet_in_their_mean_only_attract() {
+    judge(
+        "let each = chunk(concat(u, v), parts: 2)
+  let alike = mean(square(each - mean(each, over: first)))",
+        &[
+            ("alike", ATTRACTION),
+            ("alike + narrowness(u)", ""),
+            ("alike - mean(coding_rate(p))", ""),
+            ("alike + mean(off_diagonal(similarity(p, p)))", ""),
+        ],
+    );
+}
+
+/// A row is nearest to itself, and among those that a sum of exponentials is of.
+#[test]
+fn a_row_is_not_its_own_neighbour() {
+    const ITSELF: &str = "row-against-itself";
+    let alike = "mean_squared(p, q)";
+    judge(
+        "let z = concat(p, q)
+  let s = similarity(z, z) / 0.5
+  let positive = repeat(dot(p, q) / 0.5, times: 2)",
+        &[
+            (&format!("{alike} + mean(max(off_diagonal(similarity(p, p)), over: last))"), ""),
+            (&format!("{alike} + mean(max(similarity(p, p), over: last))"), ITSELF),
+            (&format!("{alike} + mean(max(similarity(p, q), over: last))"), ""),
+            ("mean(log(sum(exp(off_diagonal(s)), over: last)) - positive)", ""),
+            ("mean(log(sum(exp(s), over: last) - exp(2.0)) - positive)", ""),
+            ("mean(log(sum(exp(s), over: last)) - positive)", ITSELF),
+            ("mean(log(sum(exp(s), over: last) + 1e-6) - positive)", ITSELF),
+            // In a mean over all, or of a density, it is a part that does not change.
+            ("mean(log(mean(exp(s), over: last)) - positive)", ""),
+            ("log(sum(exp(s))) - mean(positive)", ""),
+        ],
+    );
+}

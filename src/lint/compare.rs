@@ -158,17 +158,20 @@ fn is_entropy(graph: &ObjectiveGraph, firsts: &[usize], [a, b]: [usize; 2]) -> b
     })
 }
 
-/// Whether the loss may fall as some representations become less alike: those of two outputs, or of
-/// one for two images.
-pub(super) fn pushes(Objective { graph, flow, orders, .. }: &Objective<'_>) -> bool {
+/// What the loss may make less alike of representations, those of two outputs or of one for two
+/// images: the products and differences.
+pub(super) fn pushed(objective: &Objective<'_>) -> Vec<usize> {
+    let Objective { graph, flow, orders, .. } = objective;
     let (held, stems) = (representations(graph), stems(graph));
-    let mut all = comparisons(graph, flow).into_iter();
-    all.any(|(_, sides, likeness)| {
+    let all = comparisons(graph, flow).into_iter();
+    all.filter(|(_, sides, likeness)| {
         let are_held = sides.iter().all(|side| held[*side]);
         let [one, other] = sides.map(|side| &stems[side]);
-        let are_two = one.is_disjoint(other) || orders.are_others(sides);
+        let are_two = one.is_disjoint(other) || orders.are_others(*sides);
         likeness.rises && are_held && are_two
     })
+    .map(|(node, ..)| node)
+    .collect()
 }
 
 /// Whether the loss may fall as something becomes more like something else.
@@ -304,12 +307,18 @@ fn is_distance(graph: &ObjectiveGraph, node: usize) -> bool {
     is_difference && (a.inputs == b.inputs || is_turned)
 }
 
-/// Whether rows of length one are multiplied with themselves, or an assignment is predicted from
-/// what it was made of.
+/// Whether rows of length one are multiplied with themselves, an assignment is predicted from what
+/// it was made of, or views are drawn to their own mean.
 fn is_one(graph: &ObjectiveGraph, index: usize, sides: [usize; 2], stems: &[Stems]) -> bool {
     let [a, b] = sides.map(|side| unscaled(graph, side));
     match &graph.nodes[index].op {
-        Op::Subtract => false,
+        Op::Subtract => {
+            let is_mean = is(graph, b, named::MEAN) && over(graph, b) == Some("first");
+            let views = graph.nodes[a].shape.first();
+            let of = graph.nodes[b].inputs.first();
+            // Of the rows of a batch it is a variance.
+            is_mean && of == Some(&a) && views.is_some_and(|views| views.constant().is_some())
+        }
         Op::Multiply => {
             let assigned = [a, b].map(|side| is_assigned(graph, side));
             let are_same = stems[a] == stems[b];

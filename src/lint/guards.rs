@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::compare::{Slope, product, readers, slopes};
 use super::operations::{
-    Stems, is, is_among, is_number, named, over, representations, scaled, stems,
+    Stems, is, is_among, is_number, named, over, representations, scaled, stems, unscaled,
 };
 use super::{Objective, declared};
 use crate::term::objective::Op;
@@ -142,7 +142,11 @@ impl<'o> Search<'o> {
         let node = &graph.nodes[index];
         if !node.inputs.iter().all(|input| self.made[*input])
             || self.is_read_as_diagonal(index)
-            || self.are_read_by(index, |reader| self.is_judged_itself(reader))
+            || self.are_read_by(index, |reader| {
+                let is_joined = is(graph, reader, named::CONCAT_COLUMNS);
+                self.is_judged_itself(reader)
+                    || is_joined && self.are_read_by(reader, |next| self.is_judged_itself(next))
+            })
         {
             return None;
         }
@@ -153,6 +157,11 @@ impl<'o> Search<'o> {
             are_rows && own.sides.iter().all(is_made)
         });
         let slope = self.slopes[index];
+        // Of being told from directions that chance has made, no row has more than another.
+        let is_of_chance = node.inputs.iter().any(|input| self.is_drawn(*input));
+        if is_of_chance && slope.rises && !slope.falls {
+            return None;
+        }
         // Which way products of dimensions are to go is not known.
         let effect = product.map_or(Effect::Keeps, |_| Self::sign(slope.rises, slope.falls));
         Some(self.learned(index, effect))
@@ -168,10 +177,47 @@ impl<'o> Search<'o> {
                 let is_batch = shape.first().is_some_and(|rows| rows.constant().is_none());
                 self.bare[*input] && is_batch && shape.len() > 1
             });
+        if is_over_rows && self.is_variance(index) {
+            let slope = self.slopes[index];
+            return Some(self.learned(index, Self::sign(slope.falls, slope.rises)));
+        }
+        if is_over_rows && self.is_of_variances(index) {
+            return None;
+        }
         is_over_rows.then(|| {
             let turned = self.is_even(index) == Some(false);
             self.weighed(index, if turned { Effect::Turned } else { Effect::Keeps })
         })
+    }
+
+    /// Whether it is of the squares of what is left of rows without their mean.
+    fn is_variance(&self, index: usize) -> bool {
+        let Objective { graph, firsts, .. } = self.objective;
+        let node = |index: usize| &graph.nodes[index];
+        let Some(&squared) = node(index).inputs.first() else { return false };
+        let centred = match (&node(squared).op, &node(squared).inputs[..]) {
+            (Op::Multiply, &[a, b]) if firsts[a] == firsts[b] => a,
+            (_, &[x]) if is(graph, squared, named::SQUARE) => x,
+            _ => return false,
+        };
+        let (Op::Subtract, &[rows, mean]) = (&node(centred).op, &node(centred).inputs[..]) else {
+            return false;
+        };
+        let is_mean = is(graph, mean, named::MEAN) && over(graph, mean) == Some("first");
+        let of = node(mean).inputs.first();
+        is_mean && of.is_some_and(|of| firsts[*of] == firsts[rows])
+    }
+
+    /// Whether a mean is that of variances, and nothing else: they are judged themselves.
+    fn is_of_variances(&self, mean: usize) -> bool {
+        let graph = self.objective.graph;
+        let all = |node: usize, is_such: &dyn Fn(usize) -> bool| {
+            !self.readers[node].is_empty() && self.readers[node].iter().all(|own| is_such(*own))
+        };
+        let is_squared = |squared: usize| all(squared, &|sum| self.is_variance(sum));
+        let is_centred =
+            |centred: usize| graph.nodes[centred].op == Op::Subtract && all(centred, &is_squared);
+        all(mean, &is_centred)
     }
 
     /// Whether the loss wants the mean of probabilities to be even or not, where all that it reads of
@@ -220,6 +266,16 @@ impl<'o> Search<'o> {
             }
         }
         found
+    }
+
+    /// Whether all its rows are drawn, at length one.
+    fn is_drawn(&self, side: usize) -> bool {
+        let graph = self.objective.graph;
+        let side = unscaled(graph, side);
+        let inner = graph.nodes[side].inputs.first();
+        let rows = inner.filter(|_| is(graph, side, named::TRANSPOSE)).copied().unwrap_or(side);
+        let own = declared(&graph.nodes[unscaled(graph, rows)].op);
+        own.is_some_and(|own| own.is("draws") && own.named("yields") == Some("unit"))
     }
 
     /// Whether it deals the rows out as a constant: so it does where they are told apart further.

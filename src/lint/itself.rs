@@ -6,7 +6,7 @@ use super::compare::{Product, attracted, readers};
 use super::operations::{bare, is, is_among, is_number, named, over, scaled, stems, unscaled};
 use super::{Objective, declared};
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
-use crate::term::objective::Op;
+use crate::term::objective::{ObjectiveGraph, Op};
 
 /// Of a row of length one the likeness to itself is one, whatever is learned: it is none of the
 /// others that a row is told from, Chen et al. 2020, arXiv:2002.05709, eq. 1, and no positive.
@@ -52,7 +52,9 @@ fn denominators(objective: &Objective<'_>, readers: &[Vec<usize>], found: &mut D
         let is_told = found.iter().any(|own| {
             own.finding == findings::POSITIVE_AMONG_NEGATIVES && own.place() == Some(place)
         });
-        if !is_told && is_contrasted(objective, readers, product.node) {
+        let are_unit = product.sides.iter().all(|side| bare(graph, *side).is_none());
+        let is_largest = are_unit && is_searched(graph, readers, product.node);
+        if !is_told && (is_largest || is_contrasted(objective, readers, product.node)) {
             let message = "each row is told from itself too: its likeness to itself is among these";
             let warning = Diagnostic::new(findings::ROW_AGAINST_ITSELF, place, message);
             found.push(warning.help(
@@ -60,6 +62,25 @@ fn denominators(objective: &Objective<'_>, readers: &[Vec<usize>], found: &mut D
             ));
         }
     }
+}
+
+/// Whether the largest of each row is taken.
+fn is_searched(graph: &ObjectiveGraph, readers: &[Vec<usize>], matrix: usize) -> bool {
+    let (mut waiting, mut seen) = (vec![matrix], BTreeSet::new());
+    while let Some(node) = waiting.pop() {
+        for &reader in readers[node].iter().filter(|reader| seen.insert(**reader)) {
+            if is(graph, reader, named::MAX) {
+                return true;
+            }
+            let is_scaled = scaled(graph, reader).is_some_and(|(_, number)| {
+                matches!(graph.nodes[number].op, Op::Constant(number) if number > 0.0)
+            });
+            if is_scaled || is(graph, reader, named::TRANSPOSE) {
+                waiting.push(reader);
+            }
+        }
+    }
+    false
 }
 
 /// Whether a contrast reads a matrix with all that is in it.
@@ -78,6 +99,8 @@ fn is_contrasted(objective: &Objective<'_>, readers: &[Vec<usize>], matrix: usiz
                 || is(graph, reader, named::CONCAT_COLUMNS)
             {
                 waiting.push(reader);
+            } else if is_summed_up(objective, readers, reader) {
+                return true;
             } else if is_among(graph, reader, named::CHOICES)
                 && over(graph, reader).is_none_or(|over| over != "all")
                 && (!is(graph, reader, named::LOG_SOFTMAX)
@@ -88,6 +111,25 @@ fn is_contrasted(objective: &Objective<'_>, readers: &[Vec<usize>], matrix: usiz
         }
     }
     false
+}
+
+/// Whether it is the first step of a log-sum-exp that is written out, `log(sum(exp(s), over: last))`.
+fn is_summed_up(objective: &Objective<'_>, readers: &[Vec<usize>], exponential: usize) -> bool {
+    let graph = objective.graph;
+    let is_sum = |node: usize| {
+        is(graph, node, named::SUM) && over(graph, node).is_some_and(|over| over != "all")
+    };
+    let is_small = |node: &usize| matches!(graph.nodes[*node].op, Op::Constant(number) if (0.0..1e-3).contains(&number));
+    let mut sums = readers[exponential].iter().copied().filter(|reader| is_sum(*reader));
+    is(graph, exponential, named::EXP)
+        && sums.any(|sum| {
+            readers[sum].iter().any(|&reader| {
+                let own = &graph.nodes[reader];
+                let is_kept = own.op == Op::Add && own.inputs.iter().any(is_small);
+                is(graph, reader, named::LOG)
+                    || is_kept && readers[reader].iter().any(|next| is(graph, *next, named::LOG))
+            })
+        })
 }
 
 /// Whether of logarithms of probabilities those are read that labels or places name. Where they are

@@ -24,6 +24,10 @@ pub(super) mod named {
     pub const COLUMN: &str = "column";
     pub const CONCAT_COLUMNS: &str = "concat_columns";
     pub const SOFTMAX: &str = "softmax";
+    pub const SQUARE: &str = "square";
+    pub const MAX: &str = "max";
+    pub const SUM: &str = "sum";
+    pub const CROSS_COVARIANCE: &str = "cross_covariance";
     pub const EXP: &str = "exp";
     pub const MEAN: &str = "mean";
     pub const LOG: &str = "log";
@@ -240,6 +244,10 @@ mod tests {
             named::COLUMN,
             named::CONCAT_COLUMNS,
             named::SOFTMAX,
+            named::SQUARE,
+            named::MAX,
+            named::SUM,
+            named::CROSS_COVARIANCE,
             named::EXP,
             named::MEAN,
             named::LOG,

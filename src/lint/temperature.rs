@@ -239,7 +239,7 @@ fn has_length(objective: &Objective<'_>, root: usize, sides: &[usize]) -> bool {
             // A product of both sides is no length.
             let is_square = match (&squared.op, &squared.inputs[..]) {
                 (Op::Multiply, [a, b]) => objective.rows(*a) == objective.rows(*b),
-                _ => is(graph, node, "square"),
+                _ => is(graph, node, named::SQUARE),
             };
             let of = squared.inputs.first().map(|x| objective.rows(*x));
             is_square && of.is_some_and(|of| sides.contains(&of))

@@ -14,7 +14,7 @@ use cpipe::{Compilation, Request, compile};
 use crate::mutations::{Random, for_each_seed, mutated, parsed, part, programs};
 use crate::support::root;
 
-fn formatted(text: &str) -> String {
+pub fn formatted(text: &str) -> String {
     format(&parsed(text).lossless)
 }
 

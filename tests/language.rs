@@ -5,6 +5,7 @@ use cpipe::term::Term;
 use cpipe::term::objective::NetworkBody;
 use cpipe::{Request, compile};
 
+use crate::format::formatted;
 use crate::lints::training;
 use crate::support::{SMALL, hash, names, text, with};
 
@@ -714,4 +715,35 @@ pipeline p {
     for part in ["Count(\"1536 batch\")", "Constant(1024.0)", "Count(\"32 batch\")"] {
         assert!(graph.contains(part), "no {part} in {graph}");
     }
+}
+
+/// What a define makes may begin with a parenthesis; no name of the line before is called then.
+#[test]
+fn a_call_begins_on_the_line_of_its_name() {
+    let rights = [
+        "  let head = a\n  (head + b) / 2",
+        "  let head = square(a)\n\n  // Of both.\n  (head + b) / 2",
+        "  let head = if true { a } else { b }\n  (head + b) / 2",
+        "  let head = square (\n    a\n  )\n  head + b",
+        "  (a +\n  (b))",
+    ];
+    for right in rights {
+        let define =
+            format!("define own(a: Tensor[n], b: Tensor[n]) -> Tensor[n] {{\n{right}\n}}\n");
+        let found = text(&define);
+        let found: Vec<_> = names(&found).into_iter().filter(|own| *own != "no-pipeline").collect();
+        assert_eq!(found, [""; 0], "{right}");
+        let written = formatted(&define);
+        assert_eq!(
+            written.lines().filter(|line| line.trim() == "(head + b) / 2").count(),
+            right.matches("\n  (head").count(),
+            "{written}"
+        );
+    }
+    let found = text("pipeline p() {\n  encoder backbone = convnet\n  (width: 16)\n}\n");
+    let own = &found.diagnostics[0];
+    assert_eq!(own.finding.name, "syntax-error");
+    assert_eq!(own.place().map(|place| found.sources.text(place)), Some("("));
+    let help = own.help.as_deref().unwrap_or_default();
+    assert!(help.contains("on the line of what is called"), "{help}");
 }

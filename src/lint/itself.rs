@@ -99,12 +99,11 @@ fn is_contrasted(objective: &Objective<'_>, readers: &[Vec<usize>], matrix: usiz
                 || is(graph, reader, named::CONCAT_COLUMNS)
             {
                 waiting.push(reader);
-            } else if is_summed_up(objective, readers, reader) {
-                return true;
-            } else if is_among(graph, reader, named::CHOICES)
-                && over(graph, reader).is_none_or(|over| over != "all")
-                && (!is(graph, reader, named::LOG_SOFTMAX)
-                    || is_chosen_by_place(objective, readers, reader))
+            } else if is_summed_up(objective, readers, reader)
+                || is_among(graph, reader, named::CHOICES)
+                    && over(graph, reader).is_none_or(|over| over != "all")
+                    && (!is(graph, reader, named::LOG_SOFTMAX)
+                        || is_chosen_by_place(objective, readers, reader))
             {
                 return true;
             }

@@ -82,6 +82,9 @@ fn at(text: &str, file: FileId, furthest: usize, expected: &BTreeSet<String>) ->
         "@" if is_in_define(&text[..start]) => {
             error.help("matrices are multiplied by `matmul(a, b)`, or `similarity(a, b)`")
         }
+        "(" if is_first_of_line(&text[..start]) => error.help(
+            "the arguments of a call begin on the line of what is called: write the parenthesis there",
+        ),
         "[" if follows_a_value(&text[..start]) && is_in_define(&text[..start]) => error
             .help("parts of a tensor are taken by an operation: `split`, `gather`, `last_rows`"),
         own if is_value && own.starts_with(|c: char| c.is_ascii_uppercase()) => {
@@ -105,6 +108,12 @@ fn named(before: &str) -> Option<&str> {
     let open = open(before);
     let [.., (_, '{')] = open[..] else { return None };
     (is_name && is_in_define(before)).then_some(line)
+}
+
+/// Whether a value ends on a line before, and nothing stands on this one.
+fn is_first_of_line(before: &str) -> bool {
+    let value = before.trim_end();
+    before[value.len()..].contains('\n') && follows_a_value(value)
 }
 
 fn follows_a_value(before: &str) -> bool {

@@ -213,10 +213,15 @@ fn laid_out(parsed: &Parsed, random: &mut Random) -> String {
         let previous = previous.map(|position| leaves[position]);
         // Its name stands beside it.
         let is_stage = previous.is_some_and(|own| own.text() == "stage");
+        // So do the arguments of a call.
+        let is_call = next.is_some_and(|next| {
+            let arguments = next.parent().filter(|own| own.kind() == SyntaxKind::Arguments);
+            arguments.is_some_and(|own| own.range().start == next.range().start)
+        });
         if !is_white_space {
             text.push_str(leaf.text());
         }
-        if !is_gap || is_inside || is_stage || random.below(8) >= changed {
+        if !is_gap || is_inside || is_stage || is_call || random.below(8) >= changed {
             text.push_str(if is_white_space { leaf.text() } else { "" });
             continue;
         }

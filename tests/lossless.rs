@@ -301,7 +301,8 @@ fn what_cannot_be_read_is_one_error() {
 fn spread(root: Node<'_>, inserted: &str) -> (String, Vec<usize>) {
     let mut text = inserted.to_owned();
     let mut places = vec![0];
-    for leaf in root.leaves() {
+    let leaves: Vec<_> = root.leaves().collect();
+    for (position, leaf) in leaves.iter().enumerate() {
         text.push_str(leaf.text());
         if leaf.kind().is_trivia() {
             continue;
@@ -312,7 +313,12 @@ fn spread(root: Node<'_>, inserted: &str) -> (String, Vec<usize>) {
         let word = leaf.parent().filter(is_word);
         let is_inside = word.is_some_and(|word| leaf.range().end < word.range().end);
         let is_stage = leaf.kind() == SyntaxKind::Keyword && leaf.text() == "stage";
-        if !is_inside && !is_stage {
+        // The arguments of a call stand beside its name as well.
+        let is_call = leaves.get(position + 1).is_some_and(|next| {
+            let arguments = next.parent().filter(|own| own.kind() == SyntaxKind::Arguments);
+            arguments.is_some_and(|own| own.range().start == next.range().start)
+        });
+        if !is_inside && !is_stage && !is_call {
             text.push_str(inserted);
             places.push(leaf.range().end);
         }

@@ -777,7 +777,34 @@ fn batch_norms_see_more_than_a_few_images() {
     }
     // One that normalises each image by itself sees nothing of the others.
     let alone = accumulated(64).replace("std.encoders.convnet", "std.encoders.vit_tiny");
-    assert_eq!(found(&alone.replace("convnet(width: 16)", "vit_tiny(patch: 4, size: 32)")), [""; 0]);
+    assert_eq!(
+        found(&alone.replace("convnet(width: 16)", "vit_tiny(patch: 4, size: 32)")),
+        [""; 0]
+    );
     assert_eq!(found(&training(&grouped(64), "own(backbone)")), ["norm-of-few"]);
     assert_eq!(found(&training(&grouped(32), "own(backbone)")), [""; 0]);
+}
+
+/// What looks at no class is taken of any images; a classifier is not judged on its own.
+#[test]
+fn what_looks_at_no_class_may_be_of_training_images() {
+    let judged = |protocol: &str| {
+        let stage = format!(
+            "  evaluate seen {{ model: base.encoder, protocol: {protocol}, on: shapes().train }}\n}}\n"
+        );
+        let text = training(SIMCLR, "own(backbone)");
+        text.trim_end().trim_end_matches('}').to_owned() + &stage
+    };
+    assert_eq!(names(&text(&judged("rank_me()"))), [""; 0]);
+    assert_eq!(names(&text(&judged("uniformity()"))), [""; 0]);
+    let tuned = judged("top1()").replace("base.encoder", "tuned.model").replace(
+        "  evaluate seen",
+        "  finetune tuned {
+    encoder: base.encoder, head: linear(), data: shapes().train
+    views: moco_v2_crops(size: 32)
+    optimizer: sgd(lr: 0.03), length: 2 epochs, batch: 128
+  }
+  evaluate seen",
+    );
+    assert_eq!(names(&text(&tuned)), ["judged-on-training-examples"]);
 }

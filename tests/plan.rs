@@ -117,7 +117,8 @@ fn operations_are_those_of_the_networks() {
     assert_eq!(json(&user, &[])["flops"], 0);
 }
 
-/// Two protocols judge one encoder: its features are read once, and found by either alone.
+/// Two protocols judge one encoder, and between them one another: its features are read once, and
+/// found by either alone.
 #[test]
 fn features_are_read_once() {
     let judge = |name: &str, protocol: &str| {
@@ -129,11 +130,14 @@ fn features_are_read_once() {
     let (near, probe) = (judge("near", "knn(k: 5)"), judge("probe", "linear_probe()"));
     let of =
         |stages: &str| User::with(&SMALL.replace("  finetune", &format!("{stages}  finetune")));
-    let both = of(&format!("{near}{probe}"));
+    // Of smaller images they are others.
+    let between = judge("between", "knn(k: 5)").replace("fit", "views: center_crop(size: 16), fit");
+    let both = of(&format!("{near}{between}{probe}"));
     let plan = json(&both, &[]);
     let flops = |name: &str| stage(&plan, name)["flops"].as_u64().expect("a number");
     // As many as two encoders that were kept are judged with.
     assert_eq!([flops("near") * 2, flops("probe")], [flops("neighbours"), 0]);
+    assert!(flops("between") > 0);
     both.run(&[]).with(0);
     let probe_alone = of(&probe);
     assert!(stage(&json(&probe_alone, &[]), "probe")["flops"].as_u64() > Some(0));
@@ -153,7 +157,7 @@ fn features_are_read_once() {
          pipeline many() {{\n  \
            dataset data = shapes(train: 3000, test: 40)\n  \
            encoder backbone = resnet18(stem: small, width: 16)\n\
-         {near}{probe}}}\n"
+         {near}{between}{probe}}}\n"
     ));
     let ended = Process::on_terminal(many.runs(&[]), 80).end().with(0);
     let (before, after) = ended.err.split_once("probe: evaluate").expect("its beginning");

@@ -323,7 +323,7 @@ impl Checker<'_> {
         let Some(value @ Value { kind: Kind::Head(head), .. }) = stage.fields.get("head") else {
             return;
         };
-        if data.labeled && head.output != data.dataset.classes {
+        if data.dataset.labeled && head.output != data.dataset.classes {
             let message = format!(
                 "the head yields {} values for {} classes",
                 head.output, data.dataset.classes

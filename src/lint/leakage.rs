@@ -4,6 +4,7 @@ use super::Subject;
 use crate::check::{StageKind, examples_of};
 use crate::diagnostics::{Diagnostic, Diagnostics, findings};
 use crate::graph::{Graph, Places, inputs};
+use crate::resolve::declaration;
 use crate::term::{Share, Split, Term};
 
 /// `graph` and `places` are those that the stage belongs to.
@@ -21,7 +22,8 @@ pub(super) fn check(
 }
 
 /// A classifier is judged on the examples that it was tuned on. Where a protocol learns from
-/// examples of its own, the checker sees to it.
+/// examples of its own, the checker sees to it, and what looks at no class is taken of those that were
+/// trained on: Garrido et al. 2022, arXiv:2210.02885, section 3.
 fn own_examples(subject: &Subject<'_>, graph: &Graph, places: &Places, found: &mut Diagnostics) {
     let fields = &subject.stage.fields;
     let (Some(Term::Split(on)), Some(Term::Output(model)), None) =
@@ -29,6 +31,15 @@ fn own_examples(subject: &Subject<'_>, graph: &Graph, places: &Places, found: &m
     else {
         return;
     };
+    let looks_at_classes = match fields.get("protocol") {
+        Some(Term::Call(protocol)) => {
+            declaration(&protocol.name).is_some_and(|own| own.is("labels"))
+        }
+        _ => false,
+    };
+    if !looks_at_classes {
+        return;
+    }
     let tuning = graph.stage(model.stage).and_then(|stage| stage.data());
     let (Some(data), Some(tuned)) = (tuning, places.0.get(model.stage)) else { return };
     if !is_same_part(data, on) {

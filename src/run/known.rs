@@ -1,22 +1,45 @@
 //! The features of a network: read once, whatever the number of protocols that judge it.
 
-use crate::check::StageKind;
+use std::sync::Arc;
+
+use super::fields::Fields;
+use super::work::NUMBER;
+use crate::check::{StageKind, examples_at_most as examples};
 use crate::device::Precision;
+use crate::evaluate::Features;
 use crate::graph::Stage;
 use crate::term::{Split, Term};
 
-use super::fields::Fields;
-
-/// The features that are at hand: those of the network that was judged last, of as many splits as a
-/// protocol reads.
+/// The features that are at hand: those of the networks and splits that were judged last.
 pub(super) struct Known<F> {
-    network: Option<Network>,
     /// Those that were asked for last at the end.
-    splits: Vec<(Split, F)>,
+    held: Vec<(Network, Split, F)>,
 }
 
-/// What a protocol is fitted on, and what it is judged on.
-const MOST: usize = 2;
+/// What a protocol is fitted on, and what it is judged on: so many are held, however large.
+const PAIR: usize = 2;
+
+/// With so many bytes of features at hand, no more are held beside the last: for evaluations that
+/// look at several networks in turn.
+const ROOM: u128 = 1 << 30;
+
+/// What takes memory.
+pub(super) trait Weighed: Clone {
+    fn bytes(&self) -> u128;
+}
+
+impl Weighed for Arc<Features> {
+    fn bytes(&self) -> u128 {
+        NUMBER * self.values.len() as u128
+    }
+}
+
+/// Of features that nobody has read.
+impl Weighed for u128 {
+    fn bytes(&self) -> u128 {
+        *self
+    }
+}
 
 /// A network that is judged: the term of a model, the epoch of one that a training kept, what stands
 /// beside it, what it is shown of the images, and in which numbers it computes.
@@ -44,34 +67,34 @@ impl Network {
 
 impl<F> Default for Known<F> {
     fn default() -> Self {
-        Known { network: None, splits: Vec::new() }
+        Known { held: Vec::new() }
     }
 }
 
-impl<F: Clone> Known<F> {
-    /// The features of a split: those at hand, or what `read` yields. Those of another network are
-    /// forgotten first.
+impl<F: Weighed> Known<F> {
+    /// The features of a split: those at hand, or what `read` yields, for which others make room.
     pub fn of<E>(
         &mut self,
         network: &Network,
         split: &Split,
         read: impl FnOnce() -> Result<F, E>,
     ) -> Result<F, E> {
-        if self.network.as_ref() != Some(network) {
-            self.forget();
-            self.network = Some(network.clone());
-        }
-        if let Some(at) = self.splits.iter().position(|(own, _)| is_same(own, split)) {
-            let known = self.splits.remove(at);
-            self.splits.push(known.clone());
-            return Ok(known.1);
-        }
-        if self.splits.len() >= MOST {
-            self.splits.remove(0);
-        }
-        let features = read()?;
-        self.splits.push((split.clone(), features.clone()));
+        let is_asked = |(own, of, _): &(Network, Split, F)| own == network && is_same(of, split);
+        let features = match self.held.iter().position(is_asked) {
+            Some(at) => self.held.remove(at).2,
+            None => {
+                while self.held.len() >= PAIR && self.bytes() > ROOM {
+                    self.held.remove(0);
+                }
+                read()?
+            }
+        };
+        self.held.push((network.clone(), split.clone(), features.clone()));
         Ok(features)
+    }
+
+    fn bytes(&self) -> u128 {
+        self.held.iter().map(|(.., features)| features.bytes()).sum()
     }
 
     pub fn forget(&mut self) {
@@ -79,29 +102,38 @@ impl<F: Clone> Known<F> {
     }
 }
 
-impl Known<()> {
+impl Known<u128> {
     /// The splits of which a stage reads the features, after the stages that this was asked about
-    /// before. It judges so many networks.
-    pub fn read_by<'s>(&mut self, stage: &'s Stage, networks: u128) -> Vec<&'s Split> {
+    /// before, and the bytes of others that are held meanwhile. It judges so many networks, and
+    /// makes of an example so many bytes.
+    pub fn read_by<'s>(
+        &mut self,
+        stage: &'s Stage,
+        (networks, of_example): (u128, u128),
+    ) -> (Vec<&'s Split>, u128) {
         let mut read = Vec::new();
         if stage.kind != StageKind::Evaluate {
             self.forget();
-            return read;
+            return (read, 0);
         }
         let fields = Fields(stage);
         let judged = Network::of(stage, None);
+        let mut own = 0;
         for split in ["on", "fit"].into_iter().filter(|name| stage.fields.contains_key(*name)) {
             let split = fields.split(split);
-            let Ok(()) = self.of(&judged, split, || {
+            let Ok(bytes) = self.of(&judged, split, || {
                 read.push(split);
-                Ok::<(), std::convert::Infallible>(())
+                let bytes = examples(split).unwrap_or(0) as u128 * of_example;
+                Ok::<_, std::convert::Infallible>(bytes)
             });
+            own += bytes;
         }
+        let beside = self.bytes().saturating_sub(own);
         // The last of several is no other stage's first.
         if networks > 1 {
             self.forget();
         }
-        read
+        (read, beside)
     }
 }
 
@@ -123,32 +155,46 @@ mod tests {
     #[test]
     fn a_network_s_features_are_read_once_a_split() {
         let (train, test) = (split(Part::Train, 100.0, true), split(Part::Test, 100.0, true));
+        let sample = split(Part::Train, 10.0, true);
         let [model, other] = ["a", "b"].map(|name| Term::Symbol(name.into()));
-        let mut known = Known::default();
-        let mut reads = 0;
-        let mut of = |model: &Term, epoch, split: &Split| {
-            let precision = Precision::F32;
-            let model = model.clone();
-            let network =
-                Network { model, epoch, beside: None, views: None, pairs: false, precision };
-            known.of(&network, split, || {
-                reads += 1;
-                Ok::<_, ()>(reads)
-            })
+        // Which read it was stands in the last digits of how many bytes it gave.
+        let reads = |size: u128| {
+            let (mut known, mut reads) = (Known::default(), 0);
+            move |model: &Term, epoch, split: &Split| {
+                let precision = Precision::F32;
+                let model = model.clone();
+                let network =
+                    Network { model, epoch, beside: None, views: None, pairs: false, precision };
+                let found = known.of(&network, split, || {
+                    reads += 1;
+                    Ok::<_, ()>(size * 100 + reads)
+                });
+                found.map(|bytes: u128| bytes % 100)
+            }
         };
+        // Of large ones two are held, those that were asked for last.
+        let mut of = reads(ROOM);
         assert_eq!(of(&model, None, &train), Ok(1));
         assert_eq!(of(&model, None, &test), Ok(2));
         assert_eq!(of(&model, None, &split(Part::Train, 100.0, false)), Ok(1));
-        // Of two splits at most, those that were asked for last.
-        assert_eq!(of(&model, None, &split(Part::Train, 10.0, true)), Ok(3));
+        assert_eq!(of(&model, None, &sample), Ok(3));
         assert_eq!(of(&model, None, &train), Ok(1));
         assert_eq!(of(&model, None, &test), Ok(4));
         assert_eq!(of(&model, None, &train), Ok(1));
-        // Another network, or another epoch of one, takes the place.
         assert_eq!(of(&other, None, &test), Ok(5));
         assert_eq!(of(&model, None, &test), Ok(6));
         assert_eq!(of(&model, Some(1), &test), Ok(7));
         assert_eq!(of(&model, Some(1), &test), Ok(7));
+        // Of small ones all, of whatever network.
+        let mut of = reads(1);
+        assert_eq!(of(&model, None, &train), Ok(1));
+        assert_eq!(of(&model, None, &test), Ok(2));
+        assert_eq!(of(&other, None, &train), Ok(3));
+        assert_eq!(of(&other, None, &test), Ok(4));
+        assert_eq!(of(&model, None, &sample), Ok(5));
+        assert_eq!(of(&model, None, &train), Ok(1));
+        assert_eq!(of(&other, None, &test), Ok(4));
+        assert_eq!(of(&model, Some(1), &test), Ok(6));
     }
 
     #[test]
@@ -159,7 +205,7 @@ mod tests {
             Network { model, epoch: None, beside: None, views: None, pairs: false, precision };
         let mut known = Known::default();
         assert_eq!(known.of(&network, &test, || Err("stopped")), Err("stopped"));
-        assert_eq!(known.of(&network, &test, || Ok::<_, ()>(1)), Ok(1));
+        assert_eq!(known.of(&network, &test, || Ok::<u128, ()>(1)), Ok(1));
         // Shown something else, or in other numbers, it makes something else.
         let other = Network { views: Some(Term::Symbol("b".into())), ..network.clone() };
         assert_eq!(known.of(&other, &test, || Ok::<_, ()>(2)), Ok(2));

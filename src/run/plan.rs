@@ -220,17 +220,20 @@ impl Run<'_> {
                 _ => History::default(),
             };
             let (training, room) = (self.training(stage), self.room(stage));
-            let reads = match next {
+            let (reads, beside) = match next {
                 Next::Run { .. } | Next::Blocked(Blocked::By(_)) => {
                     let model = stage.fields.get("model");
-                    known.read_by(stage, model.map_or(1, |model| self.candidates_of(model)))
+                    let networks = model.map_or(1, |model| self.candidates_of(model));
+                    let of_example = self.features_of(stage).unwrap_or(0);
+                    known.read_by(stage, (networks, of_example))
                 }
                 // Taken from the store, or from whoever computes it.
                 Next::Cached | Next::SameAs(_) | Next::Blocked(Blocked::Elsewhere { .. }) => {
-                    Vec::new()
+                    (Vec::new(), 0)
                 }
             };
             let work = self.work(stage, &reads);
+            let work = work.map(|own| Work { memory: own.memory.saturating_add(beside), ..own });
             plan.stages.push(Planned {
                 stage,
                 next,

@@ -14,7 +14,7 @@ use crate::data::ahead::batches_held;
 use crate::evaluate;
 use crate::graph::Stage;
 use crate::graph::flow::{Flow, chain, is_trained, section};
-use crate::nn::{self, Walk};
+use crate::nn::{self, Cost, Walk};
 use crate::resolve::{Declaration, declaration, is_encoder, learned};
 use crate::term::objective::{Extent, ObjectiveGraph, Op, TensorNode};
 use crate::term::{Call, Split, Term};
@@ -25,6 +25,14 @@ pub(super) const NUMBER: u128 = size_of::<f32>() as u128;
 
 /// The bytes of the program that a run reads and a plan does not.
 const PROGRAM: u128 = 12 << 20;
+
+/// What is judged: operations and weights of its networks, and the numbers that they make of an
+/// example.
+struct Judged {
+    cost: Cost,
+    weights: u128,
+    numbers: u128,
+}
 
 /// What a stage computes and holds, where its text says so.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -145,37 +153,14 @@ impl Run<'_> {
 
     fn evaluation_work(&self, fields: &Fields<'_>, reads: &[&Split]) -> Option<Work> {
         let on = fields.split("on");
-        let (images, model) = (imaged(&on.dataset)?, fields.get("model"));
-        let recipes = fields.recipes();
-        let image = shown(images, recipes.first()?);
-        let largest = recipes.iter().map(|own| shown(images, own).numbers()).max()?;
-        let mut walk = Walk::new(image);
-        let encoder = self.constructor(model);
-        nn::build(&encoder, None).walk(&mut walk);
-        let mut cost = walk.cost;
-        let mut weights = learned(&encoder, None).unwrap_or(0);
-        if let Some(head) = self.head(model) {
-            let nn::Extent::Features(features) = walk.at else { return None };
-            let mut walk = Walk::new(walk.at);
-            nn::build(head, Some(features)).walk(&mut walk);
-            cost += walk.cost;
-            weights += learned(head, Some(features)).unwrap_or(0);
-        }
+        let images = imaged(&on.dataset)?;
+        let largest = fields.recipes().iter().map(|own| shown(images, own).numbers()).max()?;
+        let Judged { cost, weights, numbers } = self.judged_networks(fields)?;
         let fit = match fields.0.fields.get("fit") {
             Some(Term::Split(split)) => examples(split)?,
             _ => 0,
         };
         let seen = (fit + examples(on)?) as u128;
-        let mut features = seen * walk.at.numbers();
-        if let Some(recipe) = recipes.get(1) {
-            let beside = fields.0.fields.get("beside");
-            let mut walk = Walk::new(shown(images, recipe));
-            let encoder = self.constructor(beside.unwrap_or(model));
-            nn::build(&encoder, None).walk(&mut walk);
-            cost += walk.cost;
-            weights += beside.and_then(|_| learned(&encoder, None)).unwrap_or(0);
-            features += seen * walk.at.numbers();
-        }
         let channels = 3;
         let batch = evaluate::batch((largest / channels) as usize) as u128;
         let flowing = cost.live * fields.precision().bytes() as u128;
@@ -183,9 +168,46 @@ impl Run<'_> {
         let passed = batch.min(seen) * (flowing + NUMBER * 2 * largest);
         let read = reads.iter().map(|split| examples(split)).sum::<Option<usize>>()?;
         Some(Work {
-            operations: cost.forward * read as u128 * self.candidates_of(model),
-            memory: NUMBER * (weights + features) + passed,
+            operations: cost.forward * read as u128 * self.candidates_of(fields.get("model")),
+            memory: NUMBER * (weights + seen * numbers) + passed,
         })
+    }
+
+    /// The bytes of the features that an evaluation makes of an example.
+    pub(super) fn features_of(&self, stage: &Stage) -> Option<u128> {
+        if stage.kind != StageKind::Evaluate {
+            return None;
+        }
+        Some(NUMBER * self.judged_networks(&Fields(stage))?.numbers)
+    }
+
+    /// What the networks of an evaluation take for one example.
+    fn judged_networks(&self, fields: &Fields<'_>) -> Option<Judged> {
+        let (images, model) = (imaged(&fields.split("on").dataset)?, fields.get("model"));
+        let recipes = fields.recipes();
+        let mut walk = Walk::new(shown(images, recipes.first()?));
+        let encoder = self.constructor(model);
+        nn::build(&encoder, None).walk(&mut walk);
+        let mut cost = walk.cost;
+        let mut weights = learned(&encoder, None).unwrap_or(0);
+        if let Some(head) = self.head(model) {
+            let nn::Extent::Features(features) = walk.at else { return None };
+            walk = Walk::new(walk.at);
+            nn::build(head, Some(features)).walk(&mut walk);
+            cost += walk.cost;
+            weights += learned(head, Some(features)).unwrap_or(0);
+        }
+        let mut numbers = walk.at.numbers();
+        if let Some(recipe) = recipes.get(1) {
+            let beside = fields.0.fields.get("beside");
+            let mut walk = Walk::new(shown(images, recipe));
+            let encoder = self.constructor(beside.unwrap_or(model));
+            nn::build(&encoder, None).walk(&mut walk);
+            cost += walk.cost;
+            weights += beside.and_then(|_| learned(&encoder, None)).unwrap_or(0);
+            numbers += walk.at.numbers();
+        }
+        Some(Judged { cost, weights, numbers })
     }
 
     /// The head of the classifier that a term is, if it is one.

@@ -128,8 +128,12 @@ fn features_are_read_once() {
         )
     };
     let (near, probe) = (judge("near", "knn(k: 5)"), judge("probe", "linear_probe()"));
-    let of =
-        |stages: &str| User::with(&SMALL.replace("  finetune", &format!("{stages}  finetune")));
+    const CROP: &str = "use std.augment.center_crop\n";
+    let of = |stages: &str| {
+        let imported = if stages.contains("center_crop") { CROP } else { "" };
+        let text = SMALL.replace("  finetune", &format!("{stages}  finetune"));
+        User::with(&(imported.to_owned() + &text))
+    };
     // Of smaller images they are others.
     let between = judge("between", "knn(k: 5)").replace("fit", "views: center_crop(size: 16), fit");
     let both = of(&format!("{near}{between}{probe}"));
@@ -152,7 +156,7 @@ fn features_are_read_once() {
     assert_eq!(found(&both), found(&probe_alone));
     // Of more images it takes so long that a terminal tells of it.
     let many = User::with(&format!(
-        "use std.datasets.shapes\n\
+        "{CROP}use std.datasets.shapes\n\
          use std.encoders.resnet18\n\
          pipeline many() {{\n  \
            dataset data = shapes(train: 3000, test: 40)\n  \

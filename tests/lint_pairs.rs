@@ -132,11 +132,17 @@ fn sharpened_assignments_are_even() {
 #[test]
 fn a_queue_may_stand_beside_the_batch() {
     judge(
-        "let m = fifo(q, size: 512)",
+        "let m = fifo(q, size: 512)
+  let k = normalize(target(b))",
         &[
             ("mean(log_sum_exp(similarity(p, concat(q, m)) / 0.2) - dot(p, q) / 0.2)", ""),
             (
                 "mean(log_sum_exp(similarity(p, concat(fifo(q, size: 256), m)) / 0.2) - dot(p, q) / 0.2)",
+                "queue-of-the-learner",
+            ),
+            // Those of the batch are keys of an average, which the queue's do not fit.
+            (
+                "mean(log_sum_exp(similarity(p, concat(k, m)) / 0.2) - dot(p, k) / 0.2)",
                 "queue-of-the-learner",
             ),
         ],
@@ -172,6 +178,8 @@ fn lengths_count_under_a_temperature() {
                 LONG,
             ),
             ("mean(log_sum_exp(similarity(p, v) / 5.66) - dot(p, v) / 5.66)", LONG),
+            // Weights at a temperature below one are of directions.
+            ("mean(square(matmul(softmax(s / 0.1), v))) + nt_xent(p, q)", LONG),
         ],
     );
     let critic = |number: &str| {
@@ -290,6 +298,7 @@ fn a_row_is_not_its_own_neighbour() {
     judge(
         "let z = concat(p, q)
   let s = similarity(z, z) / 0.5
+  let m = detach(max(s, over: last))
   let positive = repeat(dot(p, q) / 0.5, times: 2)",
         &[
             (&format!("{alike} + mean(max(off_diagonal(similarity(p, p)), over: last))"), ""),
@@ -298,6 +307,8 @@ fn a_row_is_not_its_own_neighbour() {
             ("mean(log(sum(exp(off_diagonal(s)), over: last)) - positive)", ""),
             ("mean(log(sum(exp(s), over: last) - exp(2.0)) - positive)", ""),
             ("mean(log(sum(exp(s), over: last)) - positive)", ITSELF),
+            // The largest is taken off, and added again.
+            ("mean(log(sum(exp(off_diagonal(transpose(transpose(s) - m))), over: last)) + m - positive)", ""),
             ("mean(log(sum(exp(s), over: last) + 1e-6) - positive)", ITSELF),
             // In a mean over all, or of a density, it is a part that does not change.
             ("mean(log(mean(exp(s), over: last)) - positive)", ""),

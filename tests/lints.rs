@@ -783,6 +783,14 @@ fn batch_norms_see_more_than_a_few_images() {
     );
     assert_eq!(found(&training(&grouped(64), "own(backbone)")), ["norm-of-few"]);
     assert_eq!(found(&training(&grouped(32), "own(backbone)")), [""; 0]);
+    // What is proposed leaves enough, and divides.
+    let helped = |source: &str| {
+        let found = text(source).diagnostics;
+        found.iter().find_map(|own| own.help.clone()).unwrap_or_default()
+    };
+    assert_eq!(helped(&accumulated(256)), "`accumulate: 32` leaves each 8 or more");
+    let both = training(&grouped(48), "own(backbone)").replace("batch: 256", "batch: 96, accumulate: 4");
+    assert_eq!(helped(&both), "`groups: 12` leaves each 8 or more");
 }
 
 /// What looks at no class is taken of any images; a classifier is not judged on its own.

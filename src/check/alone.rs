@@ -150,8 +150,10 @@ impl<'a> Checker<'a> {
             TypeName::Duration => Kind::Duration(None),
             TypeName::Dataset => Kind::Dataset(dataset()),
             TypeName::Split => {
-                let dataset = dataset();
-                let labeled = dataset.labeled;
+                let own = dataset();
+                let labeled = own.labeled;
+                // One without labels may be of a dataset that has some.
+                let dataset = DatasetValue { labeled: true, ..own };
                 Kind::Split(SplitValue { dataset, part: Part::Train, labeled, share: None })
             }
             TypeName::Augment => Kind::Augment(Rc::new(AugmentValue {

@@ -240,6 +240,7 @@ pub trait Kernels: Send + Sync {
     /// Multiplies each of many by its own of `factors`, `[count]`, or all by the one of `[1]`.
     fn scale_many(&self, owns: &mut [Array], factors: &Array) {
         let factors = factors.tensor::<1>();
+        assert!([1, owns.len()].contains(&factors.dims()[0]), "a factor for each, or one for all");
         let is_one = factors.dims() == [1];
         for (index, own) in owns.iter_mut().enumerate() {
             let factor = factors.clone().narrow(0, if is_one { 0 } else { index }, 1);

@@ -157,7 +157,7 @@ impl<'o> Search<'o> {
             are_rows && own.sides.iter().all(is_made)
         });
         let slope = self.slopes[index];
-        // Of being told from directions that chance has made, no row has more than another.
+        // Away from random directions no place is better than another.
         let is_of_chance = node.inputs.iter().any(|input| self.is_drawn(*input));
         if is_of_chance && slope.rises && !slope.falls {
             return None;

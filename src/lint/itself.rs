@@ -64,13 +64,17 @@ fn denominators(objective: &Objective<'_>, readers: &[Vec<usize>], found: &mut D
     }
 }
 
-/// Whether the largest of each row is taken.
+/// Whether the largest of each row is taken for its own sake. One that is taken off again keeps
+/// exponentials small, and changes no sum of them.
 fn is_searched(graph: &ObjectiveGraph, readers: &[Vec<usize>], matrix: usize) -> bool {
     let (mut waiting, mut seen) = (vec![matrix], BTreeSet::new());
     while let Some(node) = waiting.pop() {
         for &reader in readers[node].iter().filter(|reader| seen.insert(**reader)) {
             if is(graph, reader, named::MAX) {
-                return true;
+                if !is_taken_off(graph, readers, reader) {
+                    return true;
+                }
+                continue;
             }
             let is_scaled = scaled(graph, reader).is_some_and(|(_, number)| {
                 matches!(graph.nodes[number].op, Op::Constant(number) if number > 0.0)
@@ -81,6 +85,15 @@ fn is_searched(graph: &ObjectiveGraph, readers: &[Vec<usize>], matrix: usize) ->
         }
     }
     false
+}
+
+/// Whether something is subtracted, as it is or without its gradient.
+fn is_taken_off(graph: &ObjectiveGraph, readers: &[Vec<usize>], node: usize) -> bool {
+    readers[node].iter().any(|&reader| {
+        let own = &graph.nodes[reader];
+        own.op == Op::Subtract && own.inputs.get(1) == Some(&node)
+            || is(graph, reader, named::DETACH) && is_taken_off(graph, readers, reader)
+    })
 }
 
 /// Whether a contrast reads a matrix with all that is in it.

@@ -12,47 +12,70 @@ use crate::term::objective::{NetworkBody, ObjectiveGraph, Op, Section};
 /// arXiv:1803.08494, table 2.
 const FEWEST: usize = 8;
 
+/// A network that begins with an encoder whose batch norms see rows in groups.
+struct Normed<'g> {
+    encoder: &'g str,
+    rows: usize,
+    groups: usize,
+    /// Which network says in how many.
+    grouped: usize,
+}
+
+impl Normed<'_> {
+    /// How many rows each batch norm sees, where so many parts of a batch pass in so many groups;
+    /// nothing where they do not divide, which `check` reports by itself.
+    fn each(&self, parts: usize, groups: usize) -> Option<usize> {
+        let all = parts.checked_mul(groups.div_ceil(parts))?;
+        self.rows.is_multiple_of(all).then_some(self.rows / all)
+    }
+}
+
 /// The parts of a batch, by `accumulate` or by groups, are each normalised by itself.
 pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
     let Objective { graph, flow, subject, .. } = objective;
     let Some(batch) = subject.batch() else { return };
     let parts = parts(subject);
+    let mut all = Vec::new();
     for (index, node) in graph.nodes.iter().enumerate() {
         let Op::Apply(network) = node.op else { continue };
         let is_whole = graph.networks[network].section == Some(Section::Places);
         if is_whole || !flow.reaches_loss[index] {
             continue;
         }
-        let Some(encoder) = with_batch_norms(graph, network) else { continue };
+        let rows = node.shape.first().map(|rows| rows.number(batch as usize, usize::MAX));
+        let Some((encoder, rows)) = with_batch_norms(graph, network).zip(rows) else { continue };
         let (grouped, groups) = groups(graph, network);
-        let Some(rows) = node.shape.first().map(|rows| rows.number(batch as usize, usize::MAX))
-        else {
-            continue;
-        };
-        // What does not divide is told of by itself.
-        let all = parts * groups.div_ceil(parts);
-        if all < 2 || rows % all != 0 || rows / all >= FEWEST {
-            continue;
-        }
-        let each = rows / all;
-        let s = if each == 1 { "" } else { "s" };
-        let message = format!("the batch norms of `{encoder}` see {each} image{s} at a time");
-        let by_parts = parts >= groups;
-        let place = match by_parts {
-            true => subject.places.field("accumulate"),
-            false => subject.places.networks[grouped].argument("groups"),
-        };
-        let most = (2..=rows / FEWEST).rev().find(|most| rows % most == 0);
-        let help = match (most, by_parts) {
-            (Some(most), true) => format!("`accumulate: {most}` leaves each {}", rows / most),
-            (Some(most), false) => format!("`groups: {most}` leaves each {}", rows / most),
-            (None, true) => "leave it out, or take a larger batch".to_owned(),
-            (None, false) => "leave the groups out, or take a larger batch".to_owned(),
-        };
-        let warning = Diagnostic::new(findings::NORM_OF_FEW, place, message);
-        found.push(warning.help(help));
-        return;
+        all.push(Normed { encoder, rows, groups, grouped });
     }
+    let few = all.iter().filter(|own| parts > 1 || own.groups > 1);
+    let few = few.filter_map(|own| Some((own.each(parts, own.groups)?, own)));
+    let Some((each, own)) = few.min_by_key(|(each, _)| *each).filter(|(each, _)| *each < FEWEST)
+    else {
+        return;
+    };
+    let is_enough = |each: Option<usize>| each.is_some_and(|each| each >= FEWEST);
+    let (place, help) = match parts >= own.groups {
+        true => {
+            let fits =
+                |parts: &usize| all.iter().all(|own| is_enough(own.each(*parts, own.groups)));
+            let help = match (2..parts).rev().find(fits) {
+                Some(parts) => format!("`accumulate: {parts}` leaves each {FEWEST} or more"),
+                None => "leave out `accumulate`, or take a larger batch".to_owned(),
+            };
+            (subject.places.field("accumulate"), help)
+        }
+        false => {
+            let fits = |groups: &usize| is_enough(own.each(parts, *groups));
+            let help = match (2..own.groups).rev().find(fits) {
+                Some(groups) => format!("`groups: {groups}` leaves each {FEWEST} or more"),
+                None => "leave out the groups, or take a larger batch".to_owned(),
+            };
+            (subject.places.networks[own.grouped].argument("groups"), help)
+        }
+    };
+    let s = if each == 1 { "" } else { "s" };
+    let message = format!("the batch norms of `{}` see {each} image{s} at a time", own.encoder);
+    found.push(Diagnostic::new(findings::NORM_OF_FEW, place, message).help(help));
 }
 
 /// In how many parts the batch passes an encoder.

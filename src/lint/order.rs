@@ -56,7 +56,7 @@ impl Orders {
         Orders { taken, drawn }
     }
 
-    /// Whether in each row two tensors are of two images, but by chance.
+    /// Whether each row of two tensors is of two images, unless chance has dealt the same one.
     pub fn are_others(&self, [one, other]: [usize; 2]) -> bool {
         match (&self.taken[one], &self.taken[other]) {
             (Some(one), Some(other)) => {

@@ -21,12 +21,13 @@ pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
         return;
     }
     let crossed: Vec<&Product> = products.iter().filter(|own| own.columns.is_some()).collect();
-    let queues: Vec<_> =
-        crossed.iter().map(|own| own.sides.map(|side| queue(objective, side))).collect();
     let has_batch = |sides: &[usize; 2]| sides.iter().any(|side| is_beside_batch(objective, *side));
-    if queues.iter().any(|own| own.iter().all(Option::is_none))
-        || crossed.iter().any(|own| has_batch(&own.sides))
-    {
+    let queues: Vec<_> = crossed
+        .iter()
+        .filter(|own| !has_batch(&own.sides))
+        .map(|own| own.sides.map(|side| queue(objective, side)))
+        .collect();
+    if queues.iter().any(|own| own.iter().all(Option::is_none)) {
         return;
     }
     let mut told = BTreeSet::new();
@@ -48,12 +49,18 @@ fn queue(objective: &Objective<'_>, root: usize) -> Option<usize> {
     parts(objective, root).into_iter().find(|node| is_queue(objective, *node))
 }
 
-/// Whether the rows of a side are those of a queue and, beside them, some of the batch.
+/// Whether the rows of a side are those of a queue and, beside them, some of the batch that a trained
+/// network has made.
 fn is_beside_batch(objective: &Objective<'_>, root: usize) -> bool {
-    let stems = stems(objective.graph);
+    let graph = objective.graph;
+    let stems = stems(graph);
     let parts = parts(objective, root);
+    let is_trained = |stem: &usize| match graph.nodes[*stem].op {
+        Op::Apply(network) => is_trained(graph, network),
+        _ => false,
+    };
     parts.iter().any(|node| is_queue(objective, *node))
-        && parts.iter().any(|node| !stems[*node].is_empty())
+        && parts.iter().any(|node| stems[*node].iter().any(is_trained))
 }
 
 fn is_queue(objective: &Objective<'_>, node: usize) -> bool {

@@ -129,7 +129,8 @@ pub(super) fn check(objective: &Objective<'_>, found: &mut Diagnostics) {
         // Of rows of any length a dot product is a score, and a number above one no temperature.
         let are_scores =
             are_long == [true; 2] && !scale.is_scheduled && scale.temperature > *TEMPERATURES.end();
-        if !are_scores && !is_attention(graph, &readers, product.node) {
+        let are_weights = scale.temperature >= 1.0 && is_attention(graph, &readers, product.node);
+        if !are_scores && !are_weights {
             let long = product.sides.iter().filter(|side| !is_bounded(graph, **side));
             long.filter_map(|side| bare(graph, *side))
                 .for_each(|rows| not_normalized(subject, product, rows, found));

@@ -19,8 +19,8 @@ pub(super) struct Known<F> {
 /// What a protocol is fitted on, and what it is judged on: so many are held, however large.
 const PAIR: usize = 2;
 
-/// With so many bytes of features at hand, no more are held beside the last: for evaluations that
-/// look at several networks in turn.
+/// With more bytes of features at hand, none are held beside the other split of the network that is
+/// judged: for evaluations that look at several networks in turn.
 const ROOM: u128 = 1 << 30;
 
 /// What takes memory.
@@ -83,7 +83,9 @@ impl<F: Weighed> Known<F> {
         let features = match self.held.iter().position(is_asked) {
             Some(at) => self.held.remove(at).2,
             None => {
-                while self.held.len() >= PAIR && self.bytes() > ROOM {
+                let is_own = |own: &(Network, Split, F)| own.0 == *network;
+                let is_pair = |held: &[_]| held.len() < PAIR && held.iter().all(is_own);
+                while self.bytes() > ROOM && !is_pair(&self.held) {
                     self.held.remove(0);
                 }
                 read()?
@@ -118,7 +120,11 @@ impl Known<u128> {
         }
         let fields = Fields(stage);
         let judged = Network::of(stage, None);
-        let mut own = 0;
+        // Each of several takes the place of the one before.
+        if networks > 1 {
+            self.forget();
+        }
+        let (mut own, mut beside) = (0, 0);
         for split in ["on", "fit"].into_iter().filter(|name| stage.fields.contains_key(*name)) {
             let split = fields.split(split);
             let Ok(bytes) = self.of(&judged, split, || {
@@ -127,9 +133,8 @@ impl Known<u128> {
                 Ok::<_, std::convert::Infallible>(bytes)
             });
             own += bytes;
+            beside = self.bytes().saturating_sub(own).max(beside);
         }
-        let beside = self.bytes().saturating_sub(own);
-        // The last of several is no other stage's first.
         if networks > 1 {
             self.forget();
         }

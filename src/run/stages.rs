@@ -125,7 +125,13 @@ impl Run<'_> {
         })?;
         let judging = self.judging(state, stage)?;
         let mut results = Vec::new();
-        for epoch in self.candidates(state, Fields(stage).get("model")) {
+        let candidates = self.candidates(state, Fields(stage).get("model"));
+        let are_several = candidates.len() > 1;
+        for epoch in candidates {
+            // Each of several takes the place of the one before.
+            if are_several {
+                state.features.forget();
+            }
             let known = epoch.and_then(|epoch| state.online.remove(&(stage.name.clone(), epoch)));
             if let Some(known) = known {
                 results.push(known);
@@ -138,6 +144,9 @@ impl Run<'_> {
                 let drawn = self.drawn(state, stage, &judging, &candidate)?;
                 partial.write(MAP, drawn.as_bytes())?;
             }
+        }
+        if are_several {
+            state.features.forget();
         }
         if results.is_empty() {
             let message = format!("`{}` has nothing to judge: no encoder was kept", stage.name);

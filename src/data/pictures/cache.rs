@@ -127,13 +127,14 @@ impl Cache {
                 return Ok(None);
             }
         }
-        self.note_seen(&index.content);
+        self.note_seen(files);
         Ok(Some(index))
     }
 
-    /// Notes that the squares are whole. Where that cannot be written, they are looked at again.
-    fn note_seen(&self, content: &str) {
-        let Some(files) = self.identities(content) else { return };
+    /// Notes that the squares in these files are whole. Where that cannot be written, they are looked
+    /// at again.
+    fn note_seen(&self, files: Option<[Identity; 2]>) {
+        let Some(files) = files else { return };
         let written = NamedTempFile::new_in(&self.folder).and_then(|mut file| {
             file.write_all(&serde_json::to_vec(&files)?)?;
             file.persist(self.folder.join(SEEN)).map_err(|error| error.error)
@@ -187,7 +188,7 @@ impl Cache {
         let (classes, all) = (classes.unwrap_or(0), (train.len() + test.len()) as u64);
         compare(Counts { classes, train: train.len(), test: test.len() })?;
         let _making = exclusive(&self.unfinished.join("lock"), &does, watch)?;
-        let mut unfinished = Unfinished::open(&self.unfinished, &layout, self.image())?;
+        let mut unfinished = Unfinished::open(&self.unfinished, &layout, self.image(), watch)?;
         let (what, done) = (format!("decoding {name}"), unfinished.count() as u64);
         let task = watch.start(what, done, Some(all), Counted::Images);
         let train = self.decode(root, (0, &train), &task, &mut unfinished)?;
@@ -222,7 +223,7 @@ impl Cache {
             file.persist(&path).map_err(|error| error.error)
         });
         written.map_err(DataError::io("write", &path))?;
-        self.note_seen(&index.content);
+        self.note_seen(self.identities(&index.content));
         self.remove_others(&index.content);
         unfinished::clear(&self.unfinished);
         Ok(index)

@@ -1,13 +1,14 @@
 //! Decoding that was broken off, and goes on from there.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::layout::Layout;
 use crate::data::error::DataError;
+use crate::watch::{Counted, Task, Watch};
 
 const JOURNAL: &str = "pictures.jsonl";
 
@@ -38,13 +39,24 @@ struct Line {
 }
 
 impl Unfinished {
-    /// What there is of exactly these files, of `image` bytes a square; nothing at first.
-    pub fn open<L: Layout>(folder: &Path, layout: &L, image: usize) -> Result<Self, DataError> {
+    /// What there is of exactly these files, of `image` bytes a square, if all of it is what was
+    /// written; nothing at first.
+    pub fn open<L: Layout>(
+        folder: &Path,
+        layout: &L,
+        image: usize,
+        watch: Watch<'_>,
+    ) -> Result<Self, DataError> {
         let path = folder.join(JOURNAL);
-        if let Some((journal, done)) = read(&path, layout)
-            && (0..2).all(|part| is_written(&squares(folder, part), done[part].len() * image))
-        {
-            return Ok(Unfinished { folder: folder.to_owned(), journal, done });
+        if let Some((journal, done)) = read(&path, layout) {
+            let count = done.iter().map(Vec::len).sum::<usize>() as u64;
+            let what = "looking at what is decoded".to_owned();
+            let task = watch.start(what, 0, Some(count), Counted::Images);
+            let is_whole = |part| are_written(&squares(folder, part), &done[part], image, &task);
+            if is_whole(0)? && is_whole(1)? {
+                drop(task);
+                return Ok(Unfinished { folder: folder.to_owned(), journal, done });
+            }
         }
         for part in [0, 1] {
             let path = squares(folder, part);
@@ -123,8 +135,28 @@ fn squares(folder: &Path, part: usize) -> PathBuf {
     folder.join(["train", "test"][part])
 }
 
-fn is_written(path: &Path, bytes: usize) -> bool {
-    fs::metadata(path).is_ok_and(|file| file.len() >= bytes as u64)
+/// Whether a file begins with the squares that an account is of.
+fn are_written(
+    path: &Path,
+    done: &[Done],
+    image: usize,
+    task: &Task<'_>,
+) -> Result<bool, DataError> {
+    let Ok(file) = File::open(path) else { return Ok(false) };
+    let mut file = BufReader::new(file);
+    let mut square = vec![0; image];
+    for own in done {
+        task.advance(1)?;
+        if file.read_exact(&mut square).is_err() {
+            return Ok(false);
+        }
+        // Where there is none, nothing is read of it.
+        let digest = blake3::hash(&square).to_hex();
+        if own.as_ref().is_ok_and(|own| own.square != digest.as_str()) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// The account of exactly these files, as far as its lines are whole, to be gone on with.

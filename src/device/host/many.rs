@@ -8,7 +8,7 @@ use crate::device::{Adam, Averages};
 pub(super) const SHARE: usize = 16 << 10;
 
 /// The Euclidean norm of each of many, `[count]`. Squares are summed in f64, in an order that does not
-/// hang on how many threads there are.
+/// depend on the number of threads.
 pub fn norms<T: HostTensor>(tensors: &[T]) -> T {
     let tensors: Vec<T> = tensors.iter().map(T::contiguous).collect();
     let shares = tensors.iter().enumerate().flat_map(|(which, own)| {
@@ -30,6 +30,7 @@ pub fn norms<T: HostTensor>(tensors: &[T]) -> T {
 
 /// `own := own + factor * other` for each of many.
 pub fn add_many<T: HostTensor>(owns: &mut [T], others: &[T], factor: f64) {
+    assert_eq!(owns.len(), others.len(), "another for each");
     let processor = Processor::best();
     for (own, other) in owns.iter_mut().zip(others) {
         assert_eq!(other.shape(), own.shape(), "a number for each");
@@ -44,8 +45,10 @@ pub fn add_many<T: HostTensor>(owns: &mut [T], others: &[T], factor: f64) {
 /// Multiplies each of many by its own of `factors`, `[count]`, or all by the one of `[1]`.
 pub fn scale_many<T: HostTensor>(owns: &mut [T], factors: &T) {
     let factors = factors.contiguous();
+    let factors: &[f32] = factors.values();
+    assert!([1, owns.len()].contains(&factors.len()), "a factor for each, or one for all");
     let processor = Processor::best();
-    for (own, factor) in owns.iter_mut().zip(factors.values::<f32>().iter().cycle()) {
+    for (own, factor) in owns.iter_mut().zip(factors.iter().cycle()) {
         T::THREADS.run(own_values(own).chunks_mut(SHARE), |_, own| {
             processor.run(Scale { own, factor: *factor });
         });
@@ -59,6 +62,7 @@ pub fn adam_many<T: HostTensor>(
     moments: &mut [Vec<T>],
     how: Adam,
 ) {
+    assert_eq!([gradients.len(), moments.len()], [values.len(); 2], "one for each value");
     let rates = AdamRates::new(how);
     let processor = Processor::best();
     for ((value, gradient), moments) in values.iter_mut().zip(gradients).zip(moments) {

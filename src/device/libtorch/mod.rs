@@ -250,17 +250,15 @@ fn adam_at_once(
 ) {
     let ranks: Vec<usize> = gradients.iter().map(Array::rank).collect();
     let along: Vec<TchTensor> = gradients.into_iter().map(native).collect();
-    let held: Vec<TchTensor> = values.iter_mut().map(writable).collect();
     let both: Vec<[TchTensor; 2]> =
         moments.iter_mut().zip(&along).map(|(own, gradient)| kept(own, gradient)).collect();
-    let tensors = |own: &mut dyn Iterator<Item = &TchTensor>| -> Vec<tch::Tensor> {
-        own.map(|own| own.tensor.shallow_clone()).collect()
+    let of = |which: usize| -> Vec<tch::Tensor> {
+        both.iter().map(|own| own[which].tensor.shallow_clone()).collect()
     };
-    let mut moved = tensors(&mut held.iter());
-    let along = tensors(&mut along.iter());
-    let mut averages = [0, 1].map(|which| tensors(&mut both.iter().map(|own| &own[which])));
-    library::adam_many(&mut moved, &along, &mut averages, how);
-    put_back(values, held, &ranks);
+    let mut averages = [of(0), of(1)];
+    in_place(values, |values| {
+        library::adam_many(&mut handles(values), &handles(&along), &mut averages, how);
+    });
     for ((kept, rank), own) in moments.iter_mut().zip(&ranks).zip(both) {
         *kept = own.map(|own| array(own, *rank)).into();
     }

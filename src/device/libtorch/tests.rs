@@ -266,7 +266,7 @@ fn the_library_is_f32_but_for_rounding() {
     near(&found, &expected, "by channel");
 }
 
-/// As where a GPU computes them.
+/// By the functions that only a GPU is given otherwise.
 #[test]
 fn norms_sums_and_factors_agree() {
     let device = cpu().unwrap().device;

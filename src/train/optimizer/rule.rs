@@ -45,8 +45,10 @@ struct Moved<'m> {
 
 /// Calls `update` with those that move alike.
 fn in_groups(mut moved: Vec<Moved<'_>>, mut update: impl FnMut(&mut Group)) {
-    let kind =
-        |own: &Moved<'_>| (own.step.weight_decay.to_bits(), own.step.is_spared, own.step.number);
+    let kind = |own: &Moved<'_>| {
+        let Step { weight_decay, is_spared, number, .. } = own.step;
+        (weight_decay.to_bits(), is_spared, number, own.moments.is_empty())
+    };
     moved.sort_by_key(kind);
     for alike in moved.chunk_by_mut(|one, other| kind(one) == kind(other)) {
         let mut group = Group {

@@ -308,7 +308,10 @@ fn a_row_is_not_its_own_neighbour() {
             ("mean(log(sum(exp(s), over: last) - exp(2.0)) - positive)", ""),
             ("mean(log(sum(exp(s), over: last)) - positive)", ITSELF),
             // The largest is taken off, and added again.
-            ("mean(log(sum(exp(off_diagonal(transpose(transpose(s) - m))), over: last)) + m - positive)", ""),
+            (
+                "mean(log(sum(exp(off_diagonal(transpose(transpose(s) - m))), over: last)) + m - positive)",
+                "",
+            ),
             ("mean(log(sum(exp(s), over: last) + 1e-6) - positive)", ITSELF),
             // In a mean over all, or of a density, it is a part that does not change.
             ("mean(log(mean(exp(s), over: last)) - positive)", ""),

@@ -789,7 +789,8 @@ fn batch_norms_see_more_than_a_few_images() {
         found.iter().find_map(|own| own.help.clone()).unwrap_or_default()
     };
     assert_eq!(helped(&accumulated(256)), "`accumulate: 32` leaves each 8 or more");
-    let both = training(&grouped(48), "own(backbone)").replace("batch: 256", "batch: 96, accumulate: 4");
+    let both =
+        training(&grouped(48), "own(backbone)").replace("batch: 256", "batch: 96, accumulate: 4");
     assert_eq!(helped(&both), "`groups: 12` leaves each 8 or more");
 }
 

@@ -394,6 +394,14 @@ fn decoding_goes_on_where_it_ended() {
     let journal = place.unfinished("pictures.jsonl");
     let noted = fs::read(&journal).expect("an account");
     fs::write(&journal, [&noted[..], b"{\"part\":0,\"pict"].concat()).expect("room");
+    // Squares that are not those that were written count for as little.
+    let squares = place.unfinished("train");
+    let length = fs::metadata(&squares).expect("a file").len() as usize;
+    fs::write(&squares, vec![0; length]).expect("room");
+    let (found, done) = load(true, true);
+    assert!(found.is_err() && done == Some(0), "{found:?}");
+    fs::write(&last, &bytes).expect("a folder to write to");
+    touch(written).expect("a file of this user");
     // Of the squares of the first two there has to be no more room.
     assert_eq!(SET.written::<Folder>(&place.lookup(unwatched())), 2 * 3 * 4 * 4);
     let (found, done) = load(true, true);

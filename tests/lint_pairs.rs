@@ -303,6 +303,7 @@ fn a_row_is_not_its_own_neighbour() {
         &[
             (&format!("{alike} + mean(max(off_diagonal(similarity(p, p)), over: last))"), ""),
             (&format!("{alike} + mean(max(similarity(p, p), over: last))"), ITSELF),
+            (&format!("{alike} - mean(log(2.01 - max(similarity(p, p), over: last)))"), ITSELF),
             (&format!("{alike} + mean(max(similarity(p, q), over: last))"), ""),
             ("mean(log(sum(exp(off_diagonal(s)), over: last)) - positive)", ""),
             ("mean(log(sum(exp(s), over: last) - exp(2.0)) - positive)", ""),

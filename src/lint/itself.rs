@@ -64,17 +64,15 @@ fn denominators(objective: &Objective<'_>, readers: &[Vec<usize>], found: &mut D
     }
 }
 
-/// Whether the largest of each row is taken for its own sake. One that is taken off again keeps
-/// exponentials small, and changes no sum of them.
+/// Whether the largest of each row is taken for its own sake. One that the same rows are made smaller
+/// by keeps exponentials small, and changes no sum of them.
 fn is_searched(graph: &ObjectiveGraph, readers: &[Vec<usize>], matrix: usize) -> bool {
-    let (mut waiting, mut seen) = (vec![matrix], BTreeSet::new());
+    let (mut waiting, mut seen) = (vec![matrix], BTreeSet::from([matrix]));
+    let mut largest = Vec::new();
     while let Some(node) = waiting.pop() {
         for &reader in readers[node].iter().filter(|reader| seen.insert(**reader)) {
             if is(graph, reader, named::MAX) {
-                if !is_taken_off(graph, readers, reader) {
-                    return true;
-                }
-                continue;
+                largest.push(reader);
             }
             let is_scaled = scaled(graph, reader).is_some_and(|(_, number)| {
                 matches!(graph.nodes[number].op, Op::Constant(number) if number > 0.0)
@@ -84,15 +82,21 @@ fn is_searched(graph: &ObjectiveGraph, readers: &[Vec<usize>], matrix: usize) ->
             }
         }
     }
-    false
+    !largest.into_iter().all(|node| is_taken_off(graph, readers, node, &seen))
 }
 
-/// Whether something is subtracted, as it is or without its gradient.
-fn is_taken_off(graph: &ObjectiveGraph, readers: &[Vec<usize>], node: usize) -> bool {
+/// Whether it is subtracted from one of those, as it is or without its gradient.
+fn is_taken_off(
+    graph: &ObjectiveGraph,
+    readers: &[Vec<usize>],
+    node: usize,
+    from: &BTreeSet<usize>,
+) -> bool {
     readers[node].iter().any(|&reader| {
-        let own = &graph.nodes[reader];
-        own.op == Op::Subtract && own.inputs.get(1) == Some(&node)
-            || is(graph, reader, named::DETACH) && is_taken_off(graph, readers, reader)
+        match (&graph.nodes[reader].op, &graph.nodes[reader].inputs[..]) {
+            (Op::Subtract, [rows, own]) => *own == node && from.contains(rows),
+            _ => is(graph, reader, named::DETACH) && is_taken_off(graph, readers, reader, from),
+        }
     })
 }
 

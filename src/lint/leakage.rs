@@ -22,22 +22,16 @@ pub(super) fn check(
 }
 
 /// A classifier is judged on the examples that it was tuned on. Where a protocol learns from
-/// examples of its own, the checker sees to it, and what looks at no class is taken of those that were
-/// trained on: Garrido et al. 2022, arXiv:2210.02885, section 3.
+/// examples of its own, the checker sees to it, and what looks at no class may be taken of those that
+/// were trained on, as Garrido et al. 2022, arXiv:2210.02885, eq. 1, take it.
 fn own_examples(subject: &Subject<'_>, graph: &Graph, places: &Places, found: &mut Diagnostics) {
     let fields = &subject.stage.fields;
-    let (Some(Term::Split(on)), Some(Term::Output(model)), None) =
-        (fields.get("on"), fields.get("model"), fields.get("fit"))
+    let (Some(Term::Split(on)), Some(Term::Output(model)), Some(Term::Call(protocol)), None) =
+        (fields.get("on"), fields.get("model"), fields.get("protocol"), fields.get("fit"))
     else {
         return;
     };
-    let looks_at_classes = match fields.get("protocol") {
-        Some(Term::Call(protocol)) => {
-            declaration(&protocol.name).is_some_and(|own| own.is("labels"))
-        }
-        _ => false,
-    };
-    if !looks_at_classes {
+    if !declaration(&protocol.name).is_some_and(|own| own.is("labels")) {
         return;
     }
     let tuning = graph.stage(model.stage).and_then(|stage| stage.data());

@@ -55,12 +55,12 @@ fn is_beside_batch(objective: &Objective<'_>, root: usize) -> bool {
     let graph = objective.graph;
     let stems = stems(graph);
     let parts = parts(objective, root);
-    let is_trained = |stem: &usize| match graph.nodes[*stem].op {
+    let is_learned = |stem: &usize| match graph.nodes[*stem].op {
         Op::Apply(network) => is_trained(graph, network),
         _ => false,
     };
     parts.iter().any(|node| is_queue(objective, *node))
-        && parts.iter().any(|node| stems[*node].iter().any(is_trained))
+        && parts.iter().any(|node| stems[*node].iter().any(is_learned))
 }
 
 fn is_queue(objective: &Objective<'_>, node: usize) -> bool {

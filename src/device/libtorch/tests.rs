@@ -266,24 +266,26 @@ fn the_library_is_f32_but_for_rounding() {
     near(&found, &expected, "by channel");
 }
 
+/// Of a name and a shape the same each time.
+fn named(name: &str, shape: &[usize]) -> Array {
+    let mut rng = Key::root(0).named(name).stream();
+    let values = (0..shape.iter().product()).map(|_| rng.normal()).collect();
+    Array::from_vec(values, shape, &cpu().unwrap().device)
+}
+
+const SHAPES: [&[usize]; 3] = [&[5, 4], &[7], &[3, 2, 3, 3]];
+
 /// By the functions that only a GPU is given otherwise.
 #[test]
 fn norms_sums_and_factors_agree() {
-    let device = cpu().unwrap().device;
-    let noise = |name: &str, shape: &[usize]| {
-        let mut rng = Key::root(0).named(name).stream();
-        let values = (0..shape.iter().product()).map(|_| rng.normal()).collect();
-        Array::from_vec(values, shape, &device)
-    };
-    let shapes: [&[usize]; 3] = [&[5, 4], &[7], &[3, 2, 3, 3]];
-    let all = |name: &str| -> Vec<Array> { shapes.map(|shape| noise(name, shape)).into() };
+    let all = |name: &str| -> Vec<Array> { SHAPES.map(|shape| named(name, shape)).into() };
     let near = |found: Vec<f32>, expected: Vec<f32>| {
         assert_eq!(found.len(), expected.len());
         let mut pairs = found.iter().zip(&expected);
         assert!(pairs.all(|(a, b)| (a - b).abs() <= 1e-6 * b.abs().max(0.1)), "{found:?}");
     };
     let of = |arrays: &[Array]| super::handles(&super::tensors(arrays));
-    let (own, other, factors) = (all("own"), all("other"), noise("factors", &[3]));
+    let (own, other, factors) = (all("own"), all("other"), named("factors", &[3]));
     let norms = array(TchTensor::new(library::norms(&of(&own))), 1);
     near(norms.to_vec(), FallBack.norms(&own).to_vec());
 
@@ -293,7 +295,7 @@ fn norms_sums_and_factors_agree() {
     library::add_many(&mut of(&found), &of(&other), -0.3);
     expected.iter().zip(&found).for_each(|(one, other)| near(other.to_vec(), one.to_vec()));
 
-    for factors in [factors, noise("one", &[1])] {
+    for factors in [factors, named("one", &[1])] {
         FallBack.scale_many(&mut expected, &factors);
         library::scale_many(&mut of(&found), &native(factors).tensor);
         expected.iter().zip(&found).for_each(|(one, other)| near(other.to_vec(), one.to_vec()));
@@ -302,22 +304,15 @@ fn norms_sums_and_factors_agree() {
 
 #[test]
 fn steps_of_adam_agree() {
-    let device = cpu().unwrap().device;
-    let noise = |name: &str, shape: &[usize]| {
-        let mut rng = Key::root(0).named(name).stream();
-        let values = (0..shape.iter().product()).map(|_| rng.normal()).collect();
-        Array::from_vec(values, shape, &device)
-    };
-    let shapes: [&[usize]; 3] = [&[5, 4], &[7], &[3, 2, 3, 3]];
     for decoupled in [false, true] {
         let averages = Averages { beta1: 0.9, beta2: 0.99, epsilon: 1e-8 };
-        let start = || shapes.map(|shape| noise("value", shape));
+        let start = || SHAPES.map(|shape| named("value", shape));
         let (mut expected, mut found) = (start(), start());
-        let [mut kept, mut own] = [(); 2].map(|()| vec![Vec::new(); shapes.len()]);
+        let [mut kept, mut own] = [(); 2].map(|()| vec![Vec::new(); SHAPES.len()]);
         for number in 1..4 {
             let gradients = || -> Vec<Array> {
                 let name = format!("gradient {number}");
-                shapes.iter().map(|shape| noise(&name, shape)).collect()
+                SHAPES.iter().map(|shape| named(&name, shape)).collect()
             };
             let how = Adam { averages, lr: 0.1, weight_decay: 0.02, decoupled, number };
             FallBack.adam_many(&mut expected, gradients(), &mut kept, how);
